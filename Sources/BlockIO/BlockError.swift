@@ -1,0 +1,115 @@
+import Glibc
+
+/// Everything that can go wrong in this library, in one type.
+///
+/// A completion carries only the code and the errno; the rest is filled in where a person will
+/// read it (``BlockCompletion/get(on:)``), so that a failing request costs no allocation.
+public struct BlockError: Error, Sendable, Hashable {
+    /// What went wrong, for programs.
+    public enum Code: UInt8, Sendable, Hashable {
+        /// The path does not exist (ENOENT, ENOTDIR, ELOOP, ENXIO).
+        case notFound
+        /// The rights of the path or of the file system do not allow the access (EACCES, EPERM,
+        /// EROFS).
+        case permissionDenied
+        /// A directory, FIFO, socket or character device.
+        case wrongFileType
+        /// O_DIRECT was asked for and this file cannot do it.
+        case directIOUnavailable
+        /// The block device is mounted, or claimed by another holder (EBUSY on O_EXCL).
+        case deviceBusy
+        /// Another process holds a lock that excludes the one asked for.
+        case locked
+        /// The file system cannot lock (ENOLCK, EOPNOTSUPP, EINVAL).
+        case lockUnavailable
+        /// The size is no multiple of the logical block size.
+        case sizeNotMultiple
+        /// An option is outside its documented range.
+        case invalidOption
+        /// The engine asked for cannot work here; ``BlockError/detail`` says why.
+        case engineUnavailable
+        /// A writable image has one queue, and it is already open.
+        case queueExists
+        /// A write to an image opened read-only.
+        case readOnly
+        /// Part of the request lies outside the image.
+        case outOfRange
+        /// Address, length or position offends the host's alignment.
+        case misaligned
+        /// The queue is closed.
+        case closed
+        /// The medium ended before the request did: the file was truncated underneath.
+        case endOfMedium
+        /// The kernel or the device answered with an error; ``BlockError/errno`` has it.
+        case system
+    }
+
+    /// What went wrong.
+    public let code: Code
+    /// The errno behind it, 0 when the library itself refused.
+    public let errno: CInt
+    /// What was being done.
+    public let operation: BlockOperation
+    /// The bytes of the image concerned, `nil` for open, lock and flush.
+    public let range: Range<UInt64>?
+    /// The path the image was opened with.
+    public let image: String
+    /// For people: what happened, and what to do about it.
+    public let detail: String
+
+    init(
+        _ code: Code, errno: CInt = 0, operation: BlockOperation, range: Range<UInt64>? = nil,
+        image: String, detail: String = ""
+    ) {
+        self.code = code
+        self.errno = errno
+        self.operation = operation
+        self.range = range
+        self.image = image
+        self.detail = detail.isEmpty ? code.explanation : detail
+    }
+}
+
+extension BlockError.Code {
+    /// The sentence used when the place of the error has nothing more precise to say.
+    var explanation: String {
+        switch self {
+        case .notFound: "no such file or device"
+        case .permissionDenied: "permission denied"
+        case .wrongFileType: "not a regular file or block device"
+        case .directIOUnavailable: "this file cannot do direct I/O; open it buffered"
+        case .deviceBusy: "the device is mounted or claimed by another holder"
+        case .locked: "locked by another process"
+        case .lockUnavailable: "this file system cannot lock; open the image with locking off"
+        case .sizeNotMultiple: "the size is no multiple of the logical block size"
+        case .invalidOption: "an option is outside its range"
+        case .engineUnavailable: "the engine cannot be used here"
+        case .queueExists: "a writable image has one queue, and it is already open"
+        case .readOnly: "the image is open read-only"
+        case .outOfRange: "the request reaches outside the image"
+        case .misaligned: "the request offends the host's alignment"
+        case .closed: "the queue is closed"
+        case .endOfMedium: "the medium ended before the request did; was the file truncated?"
+        case .system: "the kernel refused the request"
+        }
+    }
+}
+
+extension BlockError: CustomStringConvertible {
+    /// One line: operation, image, range, what to do, and the errno.
+    public var description: String {
+        var text = "\(operation) \(image)"
+        if let range { text += " [\(range.lowerBound), \(range.upperBound))" }
+        text += ": \(detail)"
+        if errno != 0 { text += " (\(errnoText(errno)))" }
+        return text
+    }
+}
+
+/// strerror(3) with the number, as in "Input/output error, errno 5".
+func errnoText(_ errno: CInt) -> String {
+    var buffer = [CChar](repeating: 0, count: 128)
+    _ = strerror_r(errno, &buffer, buffer.count)
+    let text = buffer.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
+    return "\(text), errno \(errno)"
+}

@@ -1,0 +1,64 @@
+/// A way to move bytes between the kernel and memory.
+public enum EngineKind: String, Sendable, Hashable, CaseIterable, CustomStringConvertible {
+    /// io_uring(7), through liburing.
+    case ioURing = "io_uring"
+    /// Linux kernel AIO, io_submit(2), through libaio; on direct images only.
+    case linuxAIO = "libaio"
+    /// A pool of threads that call preadv2(2) and pwritev2(2).
+    case threadPool = "threads"
+
+    /// The name as on command lines: "io_uring".
+    public var description: String { rawValue }
+}
+
+/// Which engine an image is to use.
+public enum EngineChoice: Sendable, Hashable {
+    /// The engine that is allowed, safe and serves this image best.
+    case auto
+    /// This one; when it cannot work the open fails with
+    /// ``BlockError/Code/engineUnavailable``. There is no silent change to another.
+    case forced(EngineKind)
+}
+
+/// Which engines were considered for an image, and why each was taken or not.
+public struct EngineReport: Sendable, Hashable {
+    /// What became of one engine.
+    public enum Outcome: Sendable, Hashable {
+        /// It runs this image; the text says what spoke for it.
+        case taken(String)
+        /// It works here, but another was preferred; the text says why.
+        case passedOver(String)
+        /// It cannot be used: one sentence with the reason and what an administrator can do, and
+        /// the errno behind it (0 when it was not the kernel that refused).
+        case refused(String, errno: CInt)
+    }
+
+    /// One engine and its outcome.
+    public struct Entry: Sendable, Hashable {
+        /// The engine.
+        public let engine: EngineKind
+        /// What became of it.
+        public let outcome: Outcome
+    }
+
+    /// In the order in which they were considered.
+    public internal(set) var entries: [Entry]
+
+    /// What became of `engine`; `nil` when it was not considered.
+    public subscript(engine: EngineKind) -> Outcome? {
+        entries.first { $0.engine == engine }?.outcome
+    }
+}
+
+extension EngineReport: CustomStringConvertible {
+    /// One line an engine, for a log or a terminal.
+    public var description: String {
+        entries.map { entry in
+            switch entry.outcome {
+            case .taken(let why): "\(entry.engine): taken, \(why)"
+            case .passedOver(let why): "\(entry.engine): not taken, \(why)"
+            case .refused(let why, _): "\(entry.engine): refused, \(why)"
+            }
+        }.joined(separator: "\n")
+    }
+}

@@ -1,0 +1,46 @@
+import CBlockIO
+import Glibc
+
+/// Threads that call preadv2(2), pwritev2(2) and fdatasync(2): works on every file.
+struct ThreadPoolEngine: ~Copyable, Engine {
+    private let pool: ThreadPool
+    private(set) var inFlight = 0
+    let descriptor: CInt
+
+    init(image: borrowing BlockImage, options: QueueOptions) throws(BlockError) {
+        descriptor = options.hasDescriptor ? cbio_eventfd() : -1
+        if options.hasDescriptor && descriptor < 0 {
+            throw BlockError(
+                .engineUnavailable, errno: -descriptor, operation: .open, image: image.path,
+                detail: "no descriptor is left; an administrator can raise RLIMIT_NOFILE")
+        }
+        pool = ThreadPool(
+            file: image.descriptor, threadLimit: options.maximumThreads,
+            eventDescriptor: descriptor)
+    }
+
+    mutating func submit(_ pending: inout RequestFIFO, finished: inout RequestFIFO) {
+        if pending.isEmpty { return }
+        let before = pending.count
+        pool.enqueue(&pending)
+        inFlight &+= before &- pending.count
+    }
+
+    mutating func reap(
+        minimum: Int, limit: WaitLimit, pending: inout RequestFIFO, finished: inout RequestFIFO
+    ) -> WaitEnd {
+        submit(&pending, finished: &finished)
+        if inFlight == 0 && !pending.isEmpty && minimum > 0 { limit.pauseForResources() }
+        let before = finished.count
+        pool.collect(minimum: min(minimum, inFlight), limit: limit, into: &finished)
+        inFlight &-= finished.count &- before
+        return .normal
+    }
+
+    mutating func wake() { pool.wake() }
+
+    mutating func shutDown() {
+        pool.stop()
+        if descriptor >= 0 { close(descriptor) }
+    }
+}

@@ -1,0 +1,73 @@
+import Glibc
+
+/// Why a wait ended.
+enum WaitEnd {
+    /// There was something, or the limit passed.
+    case normal
+    /// A signal handler ran (EINTR).
+    case interrupted
+}
+
+/// How long to wait.
+enum WaitLimit {
+    case forever
+    /// Not negative.
+    case nanoseconds(Int64)
+
+    var hasPassed: Bool {
+        if case .nanoseconds(0) = self { true } else { false }
+    }
+
+    init(_ duration: Duration?) {
+        guard let duration else {
+            self = .forever
+            return
+        }
+        let (seconds, attoseconds) = duration.components
+        // 292 years are as good as forever.
+        guard seconds < Int64.max / 2_000_000_000 else {
+            self = .forever
+            return
+        }
+        self = .nanoseconds(max(0, seconds * 1_000_000_000 + attoseconds / 1_000_000_000))
+    }
+
+    /// Sleeps a moment when the kernel has no resources for a request and nothing is in flight
+    /// whose end could free some: the alternative would be a busy loop.
+    func pauseForResources() {
+        let pause: Int64 = 500_000
+        if case .nanoseconds(let left) = self, left < pause { return }
+        var span = timespec(tv_sec: 0, tv_nsec: Int(pause))
+        nanosleep(&span, nil)
+    }
+
+    /// As the C functions take it: negative without a limit.
+    var rawNanoseconds: Int64 {
+        switch self {
+        case .forever: -1
+        case .nanoseconds(let value): value
+        }
+    }
+
+    /// The moment on CLOCK_MONOTONIC when the limit passes; `nil` for ever.
+    func deadline() -> timespec? {
+        guard case .nanoseconds(let nanoseconds) = self else { return nil }
+        var moment = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &moment)
+        let (seconds, rest) = (Int64(moment.tv_nsec) + nanoseconds % 1_000_000_000)
+            .quotientAndRemainder(dividingBy: 1_000_000_000)
+        moment.tv_sec += Int(nanoseconds / 1_000_000_000 + seconds)
+        moment.tv_nsec = Int(rest)
+        return moment
+    }
+
+    /// What is left until `deadline`, 0 when it has passed.
+    init(until deadline: timespec) {
+        var now = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &now)
+        let left =
+            Int64(deadline.tv_sec - now.tv_sec) * 1_000_000_000
+            + Int64(deadline.tv_nsec - now.tv_nsec)
+        self = .nanoseconds(max(0, left))
+    }
+}

@@ -1,0 +1,50 @@
+import CBlockIO
+
+/// What the kernel demands of a direct request (statx(2), STATX_DIOALIGN): every buffer address a
+/// multiple of `memory`, every element's length and position in the image a multiple of `offset`.
+/// Bytes, powers of two; 1 means that there is no demand.
+public struct HostAlignment: Sendable, Hashable {
+    /// For addresses.
+    public let memory: Int
+    /// For offsets and lengths.
+    public let offset: Int
+
+    /// No demand at all: buffered images.
+    public static let none = HostAlignment(memory: 1, offset: 1)
+
+    /// An alignment; both are powers of two.
+    public init(memory: Int, offset: Int) {
+        self.memory = memory
+        self.offset = offset
+    }
+}
+
+extension HostAlignment {
+    /// Asks the kernel about an open direct descriptor; `nil` when it says that this file cannot
+    /// do direct I/O.
+    ///
+    /// Kernels before 6.1 do not know STATX_DIOALIGN: then the device's logical block size for
+    /// a block device, 1 on tmpfs, whose direct I/O goes through memory, and 4096, which every
+    /// file system accepts, elsewhere.
+    static func probe(descriptor: CInt, isBlockDevice: Bool) -> HostAlignment? {
+        var answer = cbio_dio_alignment()
+        if cbio_dio_alignment(descriptor, &answer) == 0, answer.known {
+            guard answer.memory > 0, answer.offset > 0 else { return nil }
+            return HostAlignment(memory: Int(answer.memory), offset: Int(answer.offset))
+        }
+        if isBlockDevice {
+            var size: UInt32 = 0
+            guard cbio_device_logical_block_size(descriptor, &size) == 0, size > 0 else {
+                return HostAlignment(memory: 4096, offset: 4096)
+            }
+            return HostAlignment(memory: Int(size), offset: Int(size))
+        }
+        if cbio_filesystem_type(descriptor) == FileSystemType.tmpfs { return HostAlignment.none }
+        return HostAlignment(memory: 4096, offset: 4096)
+    }
+}
+
+/// Values of statfs(2)'s f_type that decisions here depend on.
+enum FileSystemType {
+    static let tmpfs: UInt64 = 0x0102_1994
+}

@@ -1,0 +1,127 @@
+import CBlockIO
+import Glibc
+
+/// The descriptor behind an image and what open(2) and its kin tell about it.
+struct ImageFile {
+    let descriptor: CInt
+    let kind: BlockImage.Kind
+    let size: UInt64
+    let alignment: HostAlignment
+
+    /// Opens and checks; on an error nothing stays open.
+    static func open(_ path: String, _ options: OpenOptions) throws(BlockError) -> ImageFile {
+        let blockSize = options.logicalBlockSize
+        guard (512...65536).contains(blockSize), blockSize & (blockSize - 1) == 0 else {
+            throw BlockError(
+                .invalidOption, operation: .open, image: path,
+                detail: "logical block size \(blockSize) is no power of two from 512 to 65536")
+        }
+        // Before open(2), which on a FIFO or a character device can have effects of its own; and
+        // again after it, on what was really opened.
+        var before = stat()
+        guard stat(path, &before) == 0 else { throw failure(Glibc.errno, path, options) }
+        let expected = try kind(of: before, path)
+        let descriptor = cbio_open(
+            path, options.access == .readWrite, options.caching == .direct,
+            expected == .device && options.access == .readWrite)
+        guard descriptor >= 0 else { throw failure(-descriptor, path, options, expected) }
+        do throws(BlockError) {
+            return try examine(descriptor, path, options)
+        } catch {
+            close(descriptor)
+            throw error
+        }
+    }
+
+    private static func examine(
+        _ descriptor: CInt, _ path: String, _ options: OpenOptions
+    ) throws(BlockError) -> ImageFile {
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw failure(Glibc.errno, path, options) }
+        let kind = try kind(of: status, path)
+        var size = UInt64(status.st_size)
+        if kind == .device {
+            let result = cbio_device_size(descriptor, &size)
+            guard result == 0 else { throw failure(-result, path, options) }
+            var isReadOnly = false
+            if options.access == .readWrite, cbio_device_is_read_only(descriptor, &isReadOnly) == 0,
+                isReadOnly
+            {
+                throw failure(EROFS, path, options)
+            }
+        }
+        guard size % UInt64(options.logicalBlockSize) == 0 else {
+            throw BlockError(
+                .sizeNotMultiple, operation: .open, image: path,
+                detail: "size \(size) is no multiple of the logical block size "
+                    + "\(options.logicalBlockSize)")
+        }
+        var alignment = HostAlignment.none
+        if options.caching == .direct {
+            guard
+                let answer = HostAlignment.probe(
+                    descriptor: descriptor, isBlockDevice: kind == .device)
+            else { throw BlockError(.directIOUnavailable, operation: .open, image: path) }
+            alignment = answer
+        }
+        return ImageFile(descriptor: descriptor, kind: kind, size: size, alignment: alignment)
+    }
+
+    private static func kind(
+        of status: stat, _ path: String
+    ) throws(BlockError) -> BlockImage.Kind {
+        let found: String
+        switch status.st_mode & S_IFMT {
+        case S_IFREG: return .file
+        case S_IFBLK: return .device
+        case S_IFDIR: found = "a directory"
+        case S_IFIFO: found = "a FIFO"
+        case S_IFSOCK: found = "a socket"
+        case S_IFCHR: found = "a character device"
+        default: found = "of an unknown kind"
+        }
+        throw BlockError(
+            .wrongFileType, operation: .open, image: path,
+            detail: "the path is \(found), not a regular file or block device")
+    }
+
+    private static func failure(
+        _ errno: CInt, _ path: String, _ options: OpenOptions, _ kind: BlockImage.Kind? = nil
+    ) -> BlockError {
+        let code: BlockError.Code
+        var detail = ""
+        switch errno {
+        case ENOENT, ENOTDIR, ELOOP, ENXIO, ENODEV: code = .notFound
+        case EACCES, EPERM:
+            code = .permissionDenied
+        case EROFS:
+            code = .permissionDenied
+            detail = "the file system or device is read-only"
+        case EBUSY where kind == .device:
+            code = .deviceBusy
+            detail = DeviceHolder.description(of: path)
+        case EINVAL where options.caching == .direct: code = .directIOUnavailable
+        default: code = .system
+        }
+        return BlockError(code, errno: errno, operation: .open, image: path, detail: detail)
+    }
+}
+
+/// Who keeps a block device from being opened O_EXCL.
+enum DeviceHolder {
+    /// A sentence: where it is mounted (proc_pid_mountinfo(5)), as far as this process can see.
+    static func description(of path: String) -> String {
+        var status = stat()
+        if stat(path, &status) == 0, let table = ProcFile.contents(of: "/proc/self/mountinfo") {
+            let id = "\(cbio_major(UInt64(status.st_rdev))):\(cbio_minor(UInt64(status.st_rdev)))"
+            for line in table.split(separator: "\n") {
+                let fields = line.split(separator: " ")
+                if fields.count > 4, fields[2] == id {
+                    return "the device is mounted at \(fields[4]); unmount it to write to it"
+                }
+            }
+        }
+        return "the device is in use: mounted out of sight, a partition of it mounted, or "
+            + "claimed by swap, RAID or another exclusive opener"
+    }
+}

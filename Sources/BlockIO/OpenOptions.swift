@@ -1,0 +1,55 @@
+/// How to open an image. Everything here is decided once, at ``BlockImage/open(_:_:)``.
+public struct OpenOptions: Sendable, Hashable {
+    /// What the image may be used for.
+    public enum Access: Sendable, Hashable {
+        /// Writes complete with ``BlockError/Code/readOnly``.
+        case readOnly
+        /// Reads and writes; a block device is opened O_EXCL, so a mounted one is refused.
+        case readWrite
+    }
+
+    /// Which way data takes through the kernel.
+    public enum Caching: Sendable, Hashable {
+        /// O_DIRECT: device and buffers without the page cache between them. When the file cannot
+        /// do it the open fails; it is never dropped.
+        case direct
+        /// Through the page cache.
+        case buffered
+    }
+
+    /// Advisory lock against other openers, this library's and QEMU's (see ``ImageLock``).
+    public enum Lock: Sendable, Hashable {
+        /// No lock, and no look at the locks of others.
+        case off
+        /// Others may read, none may write.
+        case shared
+        /// Nobody else at all.
+        case exclusive
+    }
+
+    /// Rights; read-only by default.
+    public var access: Access
+    /// Direct by default.
+    public var caching: Caching
+    /// `nil`, the default, is exclusive for a writable image and shared for a read-only one.
+    public var lock: Lock?
+    /// Which engine moves the bytes; by default the best that works for this image.
+    public var engine: EngineChoice
+    /// The guest's sector size in bytes: a power of two from 512 to 65536. It is independent of
+    /// the host's alignment. The image's size must be a multiple of it.
+    public var logicalBlockSize: Int
+
+    /// Options with the defaults described at each property.
+    public init(
+        access: Access = .readOnly, caching: Caching = .direct, lock: Lock? = nil,
+        engine: EngineChoice = .auto, logicalBlockSize: Int = 512
+    ) {
+        self.access = access
+        self.caching = caching
+        self.lock = lock
+        self.engine = engine
+        self.logicalBlockSize = logicalBlockSize
+    }
+
+    var effectiveLock: Lock { lock ?? (access == .readWrite ? .exclusive : .shared) }
+}

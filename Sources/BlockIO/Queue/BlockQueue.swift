@@ -1,0 +1,195 @@
+import Glibc
+
+/// Requests in, completions out, on one ``BlockImage``.
+///
+/// **Submitting.** A request is on its way when the call that makes it returns; inside
+/// ``batch(_:)`` it goes with the others in one system call. Submitting never fails and never
+/// waits for the device: whatever is wrong with a request is said by its completion, of which
+/// there is exactly one. Buffers, and the array of iovecs, belong to the queue until then.
+///
+/// **Completing.** ``poll(minimum:timeout:_:)`` serves polling (`minimum: 0`), blocking
+/// (`minimum: 1` or more) and, with ``descriptor`` in an epoll set, event-driven callers.
+///
+/// **Order.** None between requests in flight. Write, wait for the completion, flush, wait: then
+/// what was written is on stable storage.
+///
+/// **Threads.** See ``QueueThreading``. A queue that is released while requests are in flight
+/// waits for them as ``close(_:)`` does.
+public final class BlockQueue: @unchecked Sendable {
+    /// The image that the queue serves.
+    public let image: BlockImage
+
+    // One pointer to a struct: no dynamic exclusivity checks on the hot path. What the compiler
+    // cannot check, that callers keep to one thread at a time, is the contract of QueueThreading.
+    private let core: UnsafeMutablePointer<QueueCore>
+
+    /// Opens a queue. A writable image has one at a time.
+    public init(_ image: BlockImage, _ options: QueueOptions = QueueOptions()) throws(BlockError) {
+        try options.validate(image: image.path)
+        try image.claimQueue()
+        self.image = image
+        do throws(BlockError) {
+            let state = try QueueCore(image: image, options: options)
+            core = .allocate(capacity: 1)
+            core.initialize(to: state)
+        } catch {
+            image.releaseQueue()
+            throw error
+        }
+    }
+
+    deinit {
+        close { _ in }
+        core.deinitialize(count: 1)
+        core.deallocate()
+    }
+
+    /// Readable when ``poll(minimum:timeout:_:)`` has something to deliver; -1 when the queue
+    /// was opened without one. For epoll(7), level-triggered; reading it is the queue's business.
+    public var descriptor: CInt { core.pointee.descriptor }
+
+    /// Requests made and not yet delivered.
+    public var outstanding: Int { core.pointee.outstanding }
+
+    /// What the queue has done so far.
+    public var statistics: BlockStatistics { core.pointee.statistics }
+
+    /// preadv(2): reads into `vectors` from byte `offset` of the image, as one kernel request and
+    /// one completion.
+    ///
+    /// `vectors` and the memory it names must stay until the completion, which carries
+    /// `userData`. On a direct image addresses, lengths and offset must be multiples of
+    /// ``BlockImage/alignment``.
+    public func readv(
+        _ vectors: UnsafeBufferPointer<iovec>, at offset: UInt64, userData: UInt = 0
+    ) {
+        core.pointee.start(
+            .init(
+                operation: .read, vectors: vectors.baseAddress, count: vectors.count,
+                offset: offset, userData: userData))
+    }
+
+    /// pwritev(2): the counterpart of ``readv(_:at:userData:)``.
+    public func writev(
+        _ vectors: UnsafeBufferPointer<iovec>, at offset: UInt64,
+        durability: WriteDurability = .volatile, userData: UInt = 0
+    ) {
+        core.pointee.start(
+            .init(
+                operation: .write, vectors: vectors.baseAddress, count: vectors.count,
+                offset: offset, isDurable: durability == .forceUnitAccess, userData: userData))
+    }
+
+    /// fdatasync(2): every write whose completion was delivered before this call is on stable
+    /// storage when this completes.
+    public func flush(userData: UInt = 0) {
+        core.pointee.start(.init(operation: .flush, userData: userData))
+    }
+
+    /// ``readv(_:at:userData:)`` for a single buffer.
+    public func read(
+        into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64, userData: UInt = 0
+    ) {
+        core.pointee.start(
+            .init(operation: .read, offset: offset, userData: userData, buffer: iovec(buffer)))
+    }
+
+    /// ``writev(_:at:durability:userData:)`` for a single buffer.
+    public func write(
+        from buffer: UnsafeRawBufferPointer, at offset: UInt64,
+        durability: WriteDurability = .volatile, userData: UInt = 0
+    ) {
+        core.pointee.start(
+            .init(
+                operation: .write, offset: offset, isDurable: durability == .forceUnitAccess,
+                userData: userData, buffer: iovec(buffer)))
+    }
+
+    /// Defers what `body` submits to one system call at its end, or at the next `poll` inside it:
+    /// then submitting and waiting are one call where the engine can. Batches nest.
+    @inlinable
+    public func batch<Result, Failure: Error>(
+        _ body: () throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        plug()
+        defer { unplug() }
+        return try body()
+    }
+
+    /// Delivers what has completed, each to `body` in turn, and returns how many were delivered.
+    ///
+    /// Waits until there are `minimum`, or all that are outstanding if that is less; until
+    /// `timeout` has passed (`nil`: no limit); or until a signal handler ran. `body` may submit.
+    @inlinable
+    @discardableResult
+    public func poll(
+        minimum: Int = 0, timeout: Duration? = nil, _ body: (BlockCompletion) -> Void = { _ in }
+    ) -> Int {
+        let ready = collect(minimum: minimum, timeout: timeout)
+        var left = ready
+        while let completion = takeCompletion(&left) { body(completion) }
+        return ready - left
+    }
+
+    /// Delivers until nothing is outstanding, what `body` submits included.
+    @inlinable
+    public func drain(_ body: (BlockCompletion) -> Void = { _ in }) {
+        while outstanding > 0 { poll(minimum: outstanding, body) }
+    }
+
+    /// Waits until every request has ended, gives back the engine and delivers the completions.
+    /// Whatever is submitted from then on completes with ``BlockError/Code/closed``. Closing
+    /// twice is harmless.
+    @inlinable
+    public func close(_ body: (BlockCompletion) -> Void = { _ in }) {
+        shutDown()
+        while poll(body) > 0 {}
+    }
+}
+
+/// When a write may complete.
+public enum WriteDurability: Sendable, Hashable {
+    /// When the data is in the device's or the host's volatile cache.
+    case volatile
+    /// When it is on stable storage: FUA, RWF_DSYNC of pwritev2(2).
+    case forceUnitAccess
+}
+
+// Called from inlined code, and by the wrappers.
+extension BlockQueue {
+    @usableFromInline func plug() { core.pointee.plug() }
+
+    @usableFromInline func unplug() { core.pointee.unplug() }
+
+    @usableFromInline func shutDown() { core.pointee.close() }
+
+    @usableFromInline func collect(minimum: Int, timeout: Duration?) -> Int {
+        core.pointee.collect(minimum: minimum, timeout: timeout)
+    }
+
+    /// The next completion for `poll`'s closure, after calling the closures of requests that have
+    /// one of their own. `left` limits both.
+    @usableFromInline func takeCompletion(_ left: inout Int) -> BlockCompletion? {
+        while left > 0, let (completion, closure) = core.pointee.deliver() {
+            left -= 1
+            guard let closure else { return completion }
+            closure.takeRetainedValue().body(completion)
+        }
+        return nil
+    }
+
+    func start(_ call: borrowing QueueCore.Call) -> RequestPointer { core.pointee.start(call) }
+
+    func wait(for request: RequestPointer) -> BlockCompletion { core.pointee.wait(for: request) }
+}
+
+extension iovec {
+    init(_ buffer: UnsafeMutableRawBufferPointer) {
+        self.init(iov_base: buffer.baseAddress, iov_len: buffer.count)
+    }
+
+    /// For writing: the kernel only reads.
+    init(_ buffer: UnsafeRawBufferPointer) {
+        self.init(UnsafeMutableRawBufferPointer(mutating: buffer))
+    }
+}

@@ -1,0 +1,49 @@
+/// How the callers of a queue share it.
+public enum QueueThreading: Sendable, Hashable {
+    /// One thread submits and waits: the first that submits or polls. io_uring then uses flags
+    /// that are faster and that the kernel enforces; using the queue from another thread is a
+    /// broken contract and stops the program.
+    case owned
+    /// Callers synchronise themselves: any thread, but one at a time, as under a device's lock.
+    /// Requests complete although the submitting thread does something else, and another thread
+    /// sleeps on ``BlockQueue/descriptor`` without the lock.
+    case shared
+}
+
+/// How to open a queue. Nothing here can change later.
+public struct QueueOptions: Sendable, Hashable {
+    /// How callers share the queue; ``QueueThreading/owned`` by default.
+    public var threading: QueueThreading
+    /// Requests that the kernel is given at one time, 1 to 4096; 128 by default. More can be
+    /// submitted: they wait in order.
+    public var depth: Int
+    /// Threads of the thread pool, 1 to 1024; 64 by default. The other engines ignore it.
+    public var maximumThreads: Int
+    /// Whether ``BlockQueue/descriptor`` exists; true by default. Without it completions cost a
+    /// little less.
+    public var hasDescriptor: Bool
+
+    /// Options with the defaults described at each property.
+    public init(
+        threading: QueueThreading = .owned, depth: Int = 128, maximumThreads: Int = 64,
+        hasDescriptor: Bool = true
+    ) {
+        self.threading = threading
+        self.depth = depth
+        self.maximumThreads = maximumThreads
+        self.hasDescriptor = hasDescriptor
+    }
+
+    func validate(image: String) throws(BlockError) {
+        guard (1...4096).contains(depth) else {
+            throw BlockError(
+                .invalidOption, operation: .open, image: image,
+                detail: "queue depth \(depth) is outside 1 to 4096")
+        }
+        guard (1...1024).contains(maximumThreads) else {
+            throw BlockError(
+                .invalidOption, operation: .open, image: image,
+                detail: "thread limit \(maximumThreads) is outside 1 to 1024")
+        }
+    }
+}

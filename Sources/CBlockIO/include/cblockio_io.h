@@ -1,0 +1,33 @@
+// Vectored I/O with flags, and eventfd(2).
+#ifndef CBLOCKIO_IO_H
+#define CBLOCKIO_IO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+/// What the kernel answered to the request that carried `tag`: bytes moved, or -errno.
+struct cbio_event {
+    void *tag;
+    int64_t result;
+};
+
+/// preadv2(2), pwritev2(2) and fdatasync(2): bytes moved (0 for the sync), or -errno.
+/// `durable` is RWF_DSYNC: the write completes when it is on stable storage.
+int64_t cbio_preadv(int fd, const struct iovec *iov, uint32_t count, uint64_t offset);
+int64_t cbio_pwritev(
+    int fd, const struct iovec *iov, uint32_t count, uint64_t offset, bool durable);
+int64_t cbio_fdatasync(int fd);
+
+/// eventfd(2), close-on-exec and non-blocking: a descriptor or -errno.
+int cbio_eventfd(void);
+/// Adds 1 to the counter, so that the descriptor becomes readable.
+void cbio_eventfd_signal(int fd);
+/// Reads the counter back to 0.
+void cbio_eventfd_clear(int fd);
+/// Waits in ppoll(2) until the descriptor is readable, `nanoseconds` have passed (negative: no
+/// limit) or a signal came. Returns 1, 0 or -errno.
+int cbio_wait_readable(int fd, int64_t nanoseconds);
+
+#endif

@@ -1,0 +1,67 @@
+// io_uring through liburing, one ring a queue, one registered file.
+#ifndef CBLOCKIO_URING_H
+#define CBLOCKIO_URING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cblockio_io.h"
+
+struct cbio_uring;
+
+/// What a ring got of what was asked for.
+struct cbio_uring_features {
+    bool single_issuer;
+    bool defer_taskrun;
+    bool registered_file;
+    bool registered_ring;
+    uint32_t submission_entries;
+    uint32_t completion_entries;
+};
+
+/// io_uring_setup(2) for `entries` submissions over `fd`. With `single_owner` the ring asks for
+/// SINGLE_ISSUER and DEFER_TASKRUN, drops each that the kernel does not know, and stays disabled
+/// until `cbio_uring_enable`. Returns 0 or -errno.
+int cbio_uring_create(struct cbio_uring **out, int fd, uint32_t entries, bool single_owner);
+
+/// Enables a disabled ring for the calling thread, its only user from then on, and registers
+/// the ring's descriptor for it. Returns 0 or -errno.
+int cbio_uring_enable(struct cbio_uring *ring);
+
+void cbio_uring_destroy(struct cbio_uring *ring);
+
+struct cbio_uring_features cbio_uring_features(const struct cbio_uring *ring);
+
+/// The ring's descriptor: readable while there are completions.
+int cbio_uring_descriptor(const struct cbio_uring *ring);
+
+/// 0 when the kernel knows the operations this library uses (IORING_REGISTER_PROBE), -EOPNOTSUPP
+/// when it lacks one, another -errno when it cannot be asked.
+int cbio_uring_probe(struct cbio_uring *ring);
+
+/// Each fills one submission entry; false when the submission ring is full. Lists of one element
+/// become plain reads and writes, which spare the kernel a copy of the list.
+bool cbio_uring_prepare_read(
+    struct cbio_uring *ring, const struct iovec *iov, uint32_t count, uint64_t offset, void *tag);
+bool cbio_uring_prepare_write(
+    struct cbio_uring *ring, const struct iovec *iov, uint32_t count, uint64_t offset,
+    bool durable, void *tag);
+bool cbio_uring_prepare_fdatasync(struct cbio_uring *ring, void *tag);
+/// Completes at once with result 0: makes the descriptor readable.
+bool cbio_uring_prepare_nop(struct cbio_uring *ring, void *tag);
+
+/// io_uring_enter(2) for what has been prepared: how many entries the kernel took, or -errno.
+int cbio_uring_submit(struct cbio_uring *ring);
+
+/// The same, then waits until `minimum` completions are there, `nanoseconds` (negative: no limit)
+/// have passed or a signal came. With `minimum` 0 it enters the kernel only when there is
+/// something to submit or completions to be posted. Returns 0 or more, or -errno.
+int cbio_uring_submit_and_wait(struct cbio_uring *ring, uint32_t minimum, int64_t nanoseconds);
+
+/// Takes up to `maximum` completions from the completion ring, without a system call.
+uint32_t cbio_uring_reap(struct cbio_uring *ring, struct cbio_event *events, uint32_t maximum);
+
+/// Entries prepared but not yet taken by the kernel.
+uint32_t cbio_uring_unsubmitted(const struct cbio_uring *ring);
+
+#endif
