@@ -1,0 +1,21 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+// What an importer of this package does: all its products next to swift-system. Built and run by
+// the checks, since both stand on C headers that are easily made to clash.
+let package = Package(
+    name: "Importer",
+    dependencies: [
+        .package(name: "swift-blockio", path: "../.."),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+    ],
+    targets: [
+        .executableTarget(
+            name: "Importer",
+            dependencies: [
+                .product(name: "BlockIO", package: "swift-blockio"),
+                .product(name: "SystemPackage", package: "swift-system"),
+            ])
+    ],
+    swiftLanguageModes: [.v6]
+)
