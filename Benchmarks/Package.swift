@@ -1,0 +1,27 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+// A package of its own, so that importers of swift-blockio fetch none of what only the benchmark
+// needs. The name of the dependency makes it independent of the clone's directory name.
+let package = Package(
+    name: "Benchmarks",
+    dependencies: [
+        .package(name: "swift-blockio", path: ".."),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
+        .package(url: "https://github.com/ordo-one/TextTable", from: "0.0.2"),
+    ],
+    targets: [
+        .target(name: "CBaselines"),
+        .executableTarget(
+            name: "blockbench",
+            dependencies: [
+                "CBaselines",
+                .product(name: "BlockIO", package: "swift-blockio"),
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Histogram", package: "hdrhistogram-swift"),
+                .product(name: "TextTable", package: "TextTable"),
+            ]),
+    ],
+    swiftLanguageModes: [.v6]
+)

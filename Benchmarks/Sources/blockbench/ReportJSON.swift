@@ -1,0 +1,107 @@
+import BlockIO
+import Foundation
+
+/// The report for programs. Keys and units are an interface; `schema` counts its versions.
+struct ReportJSON: Encodable {
+    let schema = 1
+    let host = Host.current()
+    let runs: [Entry]
+    let refused: [Refusal]
+    let interrupted: Bool
+
+    init(runs: [Run], refusals: [Refusal], interrupted: Bool) {
+        self.runs = runs.map(Entry.init)
+        refused = refusals
+        self.interrupted = interrupted
+    }
+
+    /// One row.
+    struct Entry: Encodable {
+        let target: String
+        /// Who worked.
+        let engine: String
+        /// What was asked for: "auto" where `engine` is the one it took.
+        let requested: String
+        let pattern: String
+        let blockSize: Int
+        let depth: Int
+        let vectors: Int
+        let direct: Bool
+        let iops: Rates
+        let bytesPerSecond: Double
+        let processorTime: Double
+        let latency: Latencies
+        let requests: UInt64
+        let kernelRequests: UInt64
+        let bouncedBytes: UInt64
+        let errors: UInt64
+        let mismatches: UInt64
+
+        private enum CodingKeys: String, CodingKey {
+            case target, engine, requested, pattern, depth, vectors, direct, iops, requests
+            case errors, mismatches
+            case blockSize = "block_size"
+            case bytesPerSecond = "bytes_per_second"
+            case processorTime = "cpu_ns_per_io"
+            case latency = "latency_us"
+            case kernelRequests = "kernel_requests"
+            case bouncedBytes = "bounced_bytes"
+        }
+    }
+
+    /// Over the rounds.
+    struct Rates: Encodable {
+        let median: Double
+        let min: Double
+        let max: Double
+    }
+
+    /// Microseconds, over all requests.
+    struct Latencies: Encodable {
+        let p50: Double
+        let p99: Double
+        let p999: Double
+
+        private enum CodingKeys: String, CodingKey {
+            case p50, p99
+            case p999 = "p99_9"
+        }
+    }
+}
+
+extension ReportJSON.Entry {
+    fileprivate init(_ run: Run) {
+        target = run.target.name
+        engine = run.engine
+        requested = run.contender.name
+        pattern = run.work.pattern.rawValue
+        blockSize = run.work.blockSize
+        depth = run.work.depth
+        vectors = run.work.vectors
+        direct = run.caching == .direct
+        iops = .init(
+            median: run.medianRate.tenths, min: run.lowestRate.tenths,
+            max: run.highestRate.tenths)
+        bytesPerSecond = run.bytesPerSecond.rounded()
+        processorTime = run.processorTimePerRequest.rounded()
+        latency = .init(
+            p50: run.latency(50), p99: run.latency(99), p999: run.latency(99.9))
+        requests = run.total.requests
+        kernelRequests = run.total.kernelRequests
+        // Work whose pieces would have to be bounced is refused before it begins.
+        bouncedBytes = 0
+        errors = run.total.errors
+        mismatches = run.total.mismatches
+    }
+}
+
+extension Double {
+    fileprivate var tenths: Double { (self * 10).rounded() / 10 }
+}
+
+/// JSON as all reports have it.
+func jsonText(_ value: some Encodable) throws -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    return String(decoding: try encoder.encode(value), as: UTF8.self)
+}

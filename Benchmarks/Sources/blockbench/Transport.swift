@@ -1,0 +1,59 @@
+import BlockIO
+
+/// One way to get the requests of numbered slots done. The loop that measures is compiled for
+/// each of them.
+protocol Transport {
+    /// Starts the request of `slot`, which has none under way.
+    func start(_ slot: Int, isWrite: Bool, at offset: UInt64)
+
+    /// Waits until a request has ended, for a tenth of a second at most; hands each slot whose
+    /// request has ended to `body`, with the reason when it failed. `body` may start requests.
+    func poll(_ body: (_ slot: Int, _ failure: String?) -> Void)
+
+    /// Runs `body`, within which starting and waiting may be one system call.
+    func batched(_ body: () -> Void)
+
+    /// Requests that the kernel was given so far.
+    var kernelRequests: UInt64 { get }
+}
+
+/// How long a wait may take before the loop looks at the clock and at ``Interrupt``.
+let pollLimit = Duration.milliseconds(100)
+
+/// One list is one request of the library.
+struct VectoredTransport: Transport {
+    let queue: BlockQueue
+    let buffers: SlotBuffers
+
+    func start(_ slot: Int, isWrite: Bool, at offset: UInt64) {
+        let pieces = buffers.pieces(of: slot)
+        if isWrite {
+            queue.writev(pieces, at: offset, userData: UInt(slot))
+        } else {
+            queue.readv(pieces, at: offset, userData: UInt(slot))
+        }
+    }
+
+    func poll(_ body: (_ slot: Int, _ failure: String?) -> Void) {
+        queue.poll(minimum: 1, timeout: pollLimit) { completion in
+            body(Int(completion.userData), completion.complaint(on: queue.image))
+        }
+    }
+
+    func batched(_ body: () -> Void) { queue.batch(body) }
+
+    var kernelRequests: UInt64 { queue.statistics.kernelRequests }
+}
+
+extension BlockCompletion {
+    /// `nil` on success, otherwise one line for people.
+    func complaint(on image: BlockImage) -> String? {
+        if isSuccess { return nil }
+        do throws(BlockError) {
+            try get(on: image)
+            return nil
+        } catch {
+            return "\(error)"
+        }
+    }
+}
