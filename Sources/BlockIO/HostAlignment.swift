@@ -20,6 +20,10 @@ public struct HostAlignment: Sendable, Hashable {
 }
 
 extension HostAlignment {
+    var isValid: Bool {
+        [memory, offset].allSatisfy { (1...(1 << 20)).contains($0) && $0 & ($0 - 1) == 0 }
+    }
+
     /// Asks the kernel about an open direct descriptor; `nil` when it says that this file cannot
     /// do direct I/O.
     ///

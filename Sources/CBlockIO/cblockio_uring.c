@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <liburing.h>
 #include <linux/fs.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -94,6 +95,7 @@ int cbio_uring_descriptor(const struct cbio_uring *self) { return self->ring.rin
 int cbio_uring_probe(struct cbio_uring *self) {
     static const int needed[] = {
         IORING_OP_READ, IORING_OP_WRITE, IORING_OP_READV, IORING_OP_WRITEV, IORING_OP_FSYNC,
+        IORING_OP_POLL_ADD, IORING_OP_ASYNC_CANCEL,
     };
     struct io_uring_probe *probe = io_uring_get_probe_ring(&self->ring);
     if (!probe) return -EINVAL;
@@ -144,11 +146,19 @@ bool cbio_uring_prepare_fdatasync(struct cbio_uring *self, void *tag) {
     return finish_preparing(self, sqe, tag);
 }
 
-bool cbio_uring_prepare_nop(struct cbio_uring *self, void *tag) {
+bool cbio_uring_prepare_wake(struct cbio_uring *self, int wake_fd) {
     struct io_uring_sqe *sqe = io_uring_get_sqe(&self->ring);
     if (!sqe) return false;
-    io_uring_prep_nop(sqe);
-    io_uring_sqe_set_data(sqe, tag);
+    io_uring_prep_poll_add(sqe, wake_fd, POLLIN);
+    io_uring_sqe_set_data(sqe, NULL);
+    return true;
+}
+
+bool cbio_uring_prepare_cancel(struct cbio_uring *self, void *tag) {
+    struct io_uring_sqe *sqe = io_uring_get_sqe(&self->ring);
+    if (!sqe) return false;
+    io_uring_prep_cancel(sqe, tag, 0);
+    io_uring_sqe_set_data(sqe, self);
     return true;
 }
 

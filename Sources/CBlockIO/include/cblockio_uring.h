@@ -47,8 +47,11 @@ bool cbio_uring_prepare_write(
     struct cbio_uring *ring, const struct iovec *iov, uint32_t count, uint64_t offset,
     bool durable, void *tag);
 bool cbio_uring_prepare_fdatasync(struct cbio_uring *ring, void *tag);
-/// Completes at once with result 0: makes the descriptor readable.
-bool cbio_uring_prepare_nop(struct cbio_uring *ring, void *tag);
+/// One completion without a tag when `wake_fd` becomes readable.
+bool cbio_uring_prepare_wake(struct cbio_uring *ring, int wake_fd);
+/// Asks the kernel to end the request with this tag early; it completes as usual or with
+/// -ECANCELED. The asking itself completes with the ring as its tag.
+bool cbio_uring_prepare_cancel(struct cbio_uring *ring, void *tag);
 
 /// io_uring_enter(2) for what has been prepared: how many entries the kernel took, or -errno.
 int cbio_uring_submit(struct cbio_uring *ring);
