@@ -92,6 +92,15 @@ struct cbio_uring_features cbio_uring_features(const struct cbio_uring *self) {
 
 int cbio_uring_descriptor(const struct cbio_uring *self) { return self->ring.ring_fd; }
 
+int cbio_uring_register_eventfd(struct cbio_uring *self, int event_fd) {
+    return io_uring_register_eventfd(&self->ring, event_fd);
+}
+
+bool cbio_uring_has_unposted(const struct cbio_uring *self) {
+    unsigned flags = IO_URING_READ_ONCE(*self->ring.sq.kflags);
+    return flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW);
+}
+
 int cbio_uring_probe(struct cbio_uring *self) {
     static const int needed[] = {
         IORING_OP_READ, IORING_OP_WRITE, IORING_OP_READV, IORING_OP_WRITEV, IORING_OP_FSYNC,
@@ -168,9 +177,7 @@ int cbio_uring_submit_and_wait(struct cbio_uring *self, uint32_t minimum, int64_
     struct io_uring *ring = &self->ring;
     if (minimum == 0 || nanoseconds == 0) {
         // Under DEFER_TASKRUN completions are posted only when their owner enters the kernel.
-        unsigned flags = IO_URING_READ_ONCE(*ring->sq.kflags);
-        if (flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW))
-            return io_uring_submit_and_get_events(ring);
+        if (cbio_uring_has_unposted(self)) return io_uring_submit_and_get_events(ring);
         return io_uring_sq_ready(ring) ? io_uring_submit(ring) : 0;
     }
     if (nanoseconds < 0) return io_uring_submit_and_wait(ring, minimum);

@@ -12,6 +12,10 @@ struct URingEngine: ~Copyable, Engine {
     private let events: UnsafeMutablePointer<cbio_event>
     private let inFlightLimit: Int
     private let wakeDescriptor: CInt
+    /// Signalled by the kernel in place of the ring's own descriptor, which under DEFER_TASKRUN a
+    /// sleeping owner would watch in vain; -1 for none.
+    private let eventDescriptor: CInt
+    let descriptor: CInt
     private var helpers: HelperThreads
     private var isEnabled: Bool
     private var isWakeArmed = false
@@ -24,19 +28,27 @@ struct URingEngine: ~Copyable, Engine {
     init(image: BlockImage, options: QueueOptions) throws(BlockError) {
         let isOwned = options.threading == .owned
         isEnabled = !isOwned
+        let needsEvent = isOwned && options.hasDescriptor
         wakeDescriptor = cbio_eventfd()
+        eventDescriptor = needsEvent ? cbio_eventfd() : -1
         var created: OpaquePointer?
-        let error =
-            wakeDescriptor < 0
-            ? wakeDescriptor
+        var error =
+            wakeDescriptor < 0 || (needsEvent && eventDescriptor < 0)
+            ? -EMFILE
             : cbio_uring_create(&created, image.descriptor, UInt32(options.depth), isOwned)
+        if error == 0, needsEvent { error = cbio_uring_register_eventfd(created, eventDescriptor) }
         guard error == 0, let created else {
+            if let created { cbio_uring_destroy(created) }
             if wakeDescriptor >= 0 { close(wakeDescriptor) }
+            if eventDescriptor >= 0 { close(eventDescriptor) }
             throw BlockError(
                 .engineUnavailable, errno: -error, operation: .open, image: image.path,
                 detail: Self.refusal(errno: -error).reason)
         }
         ring = created
+        descriptor =
+            !options.hasDescriptor
+            ? -1 : needsEvent ? eventDescriptor : cbio_uring_descriptor(created)
         events = .allocate(capacity: Self.eventBatch)
         // More than the completion ring holds would go through the kernel's overflow list; one
         // place is for the wake-up.
@@ -46,8 +58,6 @@ struct URingEngine: ~Copyable, Engine {
     }
 
     var inFlight: Int { inRing &+ helpers.inFlight }
-
-    var descriptor: CInt { cbio_uring_descriptor(ring) }
 
     var wakeEvent: WakeEvent { .descriptor(wakeDescriptor) }
 
@@ -67,6 +77,13 @@ struct URingEngine: ~Copyable, Engine {
         minimum: Int, limit: WaitLimit, pending: inout RequestFIFO, finished: inout RequestFIFO
     ) -> WaitEnd {
         makeReady()
+        if eventDescriptor >= 0 { cbio_eventfd_clear(eventDescriptor) }
+        defer {
+            // The kernel posts a limited number at a time and does not signal the rest.
+            if eventDescriptor >= 0 && cbio_uring_has_unposted(ring) {
+                cbio_eventfd_signal(eventDescriptor)
+            }
+        }
         prepare(&pending)
         var wanted = minimum
         if cbio_uring_unsubmitted(ring) == 0 {
@@ -99,6 +116,7 @@ struct URingEngine: ~Copyable, Engine {
         cbio_uring_destroy(ring)
         events.deallocate()
         close(wakeDescriptor)
+        if eventDescriptor >= 0 { close(eventDescriptor) }
     }
 
     /// The kernel binds the ring to the thread that enables it: the first to use it.

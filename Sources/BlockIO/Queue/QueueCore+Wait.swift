@@ -5,7 +5,6 @@ extension QueueCore {
     /// Submits what is pending and collects what has ended, waiting until `minimum` requests (or
     /// all there are) can be delivered. Returns how many can.
     mutating func collect(minimum: Int, timeout: Duration?) -> Int {
-        isWoken = false
         if isClosed { return finished.count }
         readMail()
         let wanted = min(minimum, outstanding)
@@ -62,6 +61,8 @@ extension QueueCore {
     /// One visit to the engine.
     @discardableResult
     private mutating func step(minimum: Int, limit: WaitLimit) -> WaitEnd {
+        // Here the descriptor becomes quiet, whatever is left in `finished`.
+        isWoken = false
         let end = engine.reap(
             minimum: minimum, limit: limit, pending: &pending, finished: &ended)
         settleEnded()
