@@ -34,8 +34,10 @@ public struct BlockError: Error, Sendable, Hashable {
         case readOnly
         /// Part of the request lies outside the image.
         case outOfRange
-        /// Address, length or position offends the host's alignment.
-        case misaligned
+        /// The verb makes no sense for this image: resizing a device.
+        case unsupported
+        /// Ended early because it was cancelled; part of it may have been done.
+        case cancelled
         /// The queue is closed.
         case closed
         /// The medium ended before the request did: the file was truncated underneath.
@@ -87,7 +89,8 @@ extension BlockError.Code {
         case .queueExists: "a writable image has one queue, and it is already open"
         case .readOnly: "the image is open read-only"
         case .outOfRange: "the request reaches outside the image"
-        case .misaligned: "the request offends the host's alignment"
+        case .unsupported: "this image cannot do that"
+        case .cancelled: "the request was cancelled"
         case .closed: "the queue is closed"
         case .endOfMedium: "the medium ended before the request did; was the file truncated?"
         case .system: "the kernel refused the request"

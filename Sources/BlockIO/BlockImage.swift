@@ -7,8 +7,8 @@ import Synchronization
 /// Everything that is decided once is decided by ``open(_:_:)``: access, caching, lock, engine,
 /// alignment, sector size. The image itself moves no data; open a ``BlockQueue`` on it.
 ///
-/// An image can be shared between threads: all its properties are constants but the size, which
-/// is an atomic.
+/// An image can be shared between threads: its properties are constants, but for size and
+/// alignment, which are atomics that only the queue's pipeline changes.
 public final class BlockImage: Sendable {
     /// What stands behind the path.
     public enum Kind: Sendable, Hashable {
@@ -30,6 +30,12 @@ public final class BlockImage: Sendable {
         public static let flush = Capabilities(rawValue: 1 << 1)
         /// Single writes can be made stable (RWF_DSYNC).
         public static let durableWrite = Capabilities(rawValue: 1 << 2)
+        /// ``BlockQueue/discard(at:length:userData:)``.
+        public static let discard = Capabilities(rawValue: 1 << 3)
+        /// ``BlockQueue/writeZeroes(at:length:durability:userData:)``.
+        public static let writeZeroes = Capabilities(rawValue: 1 << 4)
+        /// ``BlockQueue/resize(to:userData:)``: files only.
+        public static let resize = Capabilities(rawValue: 1 << 5)
     }
 
     /// The path it was opened with.
@@ -44,8 +50,6 @@ public final class BlockImage: Sendable {
     public let lock: OpenOptions.Lock
     /// The guest's sector size in bytes.
     public let logicalBlockSize: Int
-    /// What the host's kernel demands of addresses, lengths and positions.
-    public let alignment: HostAlignment
     /// What can be done with the image.
     public let capabilities: Capabilities
     /// The engine that runs it.
@@ -54,11 +58,28 @@ public final class BlockImage: Sendable {
     public let engineReport: EngineReport
 
     let descriptor: CInt
+    /// Transfers above so many bytes go to threads; `nil` when none do.
+    let inlineLimit: UInt64?
+    /// What discards and zeroes of a device are bound to; 1 for a file.
+    let deviceSectorSize: Int
     private let sizeInBytes: Atomic<UInt64>
+    private let memoryAlignment: Atomic<Int>
+    private let offsetAlignment: Atomic<Int>
+    private let isAlignmentFixed: Bool
     private let hasQueue = Atomic<Bool>(false)
+    private let flushErrno = Atomic<CInt>(0)
+    private let bufferedFile = Atomic<CInt>(-1)
 
-    /// Size in bytes, a multiple of ``logicalBlockSize``.
+    /// Size in bytes.
     public var size: UInt64 { sizeInBytes.load(ordering: .acquiring) }
+
+    /// What the host's kernel demands of addresses, lengths and positions. Requests need not obey
+    /// it: what offends passes through a bounce buffer.
+    public var alignment: HostAlignment {
+        HostAlignment(
+            memory: memoryAlignment.load(ordering: .acquiring),
+            offset: offsetAlignment.load(ordering: .acquiring))
+    }
 
     /// Opens `path`.
     ///
@@ -71,9 +92,8 @@ public final class BlockImage: Sendable {
             try ImageLock.take(
                 options.effectiveLock, access: options.access, descriptor: file.descriptor,
                 path: path)
-            let (engine, report) = try EngineSelection.select(
-                options.engine, descriptor: file.descriptor, caching: options.caching, path: path)
-            return BlockImage(path, options, file, engine, report)
+            let decision = try EngineSelection.select(options, file, path: path)
+            return BlockImage(path, options, file, decision)
         } catch {
             ImageLock.release(descriptor: file.descriptor)
             close(file.descriptor)
@@ -82,8 +102,8 @@ public final class BlockImage: Sendable {
     }
 
     private init(
-        _ path: String, _ options: OpenOptions, _ file: ImageFile, _ engine: EngineKind,
-        _ report: EngineReport
+        _ path: String, _ options: OpenOptions, _ file: ImageFile,
+        _ decision: EngineSelection.Decision
     ) {
         self.path = path
         kind = file.kind
@@ -91,12 +111,21 @@ public final class BlockImage: Sendable {
         caching = options.caching
         lock = options.effectiveLock
         logicalBlockSize = options.logicalBlockSize
-        alignment = file.alignment
-        capabilities = options.access == .readWrite ? [.write, .flush, .durableWrite] : [.flush]
-        self.engine = engine
-        engineReport = report
+        var capabilities: Capabilities = [.flush]
+        if options.access == .readWrite {
+            capabilities.formUnion([.write, .durableWrite, .discard, .writeZeroes])
+            if file.kind == .file { capabilities.insert(.resize) }
+        }
+        self.capabilities = capabilities
+        engine = decision.engine
+        engineReport = decision.report
+        inlineLimit = decision.inlineLimit
         descriptor = file.descriptor
+        deviceSectorSize = file.deviceSectorSize
         sizeInBytes = Atomic(file.size)
+        memoryAlignment = Atomic(file.alignment.memory)
+        offsetAlignment = Atomic(file.alignment.offset)
+        isAlignmentFixed = options.alignment != nil || options.caching == .buffered
     }
 
     deinit {
@@ -104,6 +133,8 @@ public final class BlockImage: Sendable {
         // open file description.
         ImageLock.release(descriptor: descriptor)
         close(descriptor)
+        let buffered = bufferedFile.load(ordering: .acquiring)
+        if buffered >= 0 { close(buffered) }
     }
 
     /// Read-modify-write is serialised within one queue, so a writable image has only one.
@@ -115,4 +146,52 @@ public final class BlockImage: Sendable {
     }
 
     func releaseQueue() { hasQueue.store(false, ordering: .releasing) }
+}
+
+// What the pipeline finds out while the image is in use.
+extension BlockImage {
+    /// Asks for the size again; true when it has changed.
+    func refreshSize() -> Bool {
+        var now: UInt64 = 0
+        let result =
+            kind == .device
+            ? cbio_device_size(descriptor, &now) : cbio_file_size(descriptor, &now)
+        guard result == 0, now != size else { return false }
+        sizeChanged(to: now)
+        return true
+    }
+
+    func sizeChanged(to bytes: UInt64) { sizeInBytes.store(bytes, ordering: .releasing) }
+
+    /// Asks for the alignment again.
+    func refreshAlignment() {
+        guard !isAlignmentFixed,
+            let answer = HostAlignment.probe(
+                descriptor: descriptor, isBlockDevice: kind == .device)
+        else { return }
+        memoryAlignment.store(answer.memory, ordering: .releasing)
+        offsetAlignment.store(answer.offset, ordering: .releasing)
+    }
+
+    /// The errno of a failed flush of a buffered image, 0 when there was none. The kernel may have
+    /// dropped the pages it could not write and reports that only once (fsync(2), "ERRORS"), so a
+    /// later flush that succeeds would say nothing about them.
+    var flushFailure: CInt { flushErrno.load(ordering: .relaxed) }
+
+    func flushFailed(_ errno: CInt) {
+        if caching == .buffered { flushErrno.store(errno, ordering: .relaxed) }
+    }
+
+    /// A buffered descriptor of the same file, opened at first use; -errno when it cannot be.
+    func bufferedDescriptor() -> CInt {
+        let known = bufferedFile.load(ordering: .acquiring)
+        if known >= 0 { return known }
+        let opened = cbio_reopen_buffered(descriptor)
+        guard opened >= 0 else { return opened }
+        let (isFirst, other) = bufferedFile.compareExchange(
+            expected: -1, desired: opened, ordering: .acquiringAndReleasing)
+        if isFirst { return opened }
+        close(opened)
+        return other
+    }
 }

@@ -1,5 +1,5 @@
 /// The verbs of a queue, and `open` for errors of ``BlockImage/open(_:_:)``.
-public enum BlockOperation: UInt8, Sendable, Hashable, CustomStringConvertible {
+public enum BlockOperation: UInt8, Sendable, Hashable, CaseIterable, CustomStringConvertible {
     /// Opening and probing the image.
     case open
     /// preadv(2).
@@ -8,6 +8,12 @@ public enum BlockOperation: UInt8, Sendable, Hashable, CustomStringConvertible {
     case write
     /// fdatasync(2).
     case flush
+    /// Telling the medium that a range is not needed: fallocate(2) FALLOC_FL_PUNCH_HOLE, BLKDISCARD.
+    case discard
+    /// Making a range read as zeroes: fallocate(2) FALLOC_FL_ZERO_RANGE, BLKZEROOUT, or buffers.
+    case writeZeroes
+    /// ftruncate(2).
+    case resize
 
     /// As in messages: "read".
     public var description: String {
@@ -16,6 +22,9 @@ public enum BlockOperation: UInt8, Sendable, Hashable, CustomStringConvertible {
         case .read: "read"
         case .write: "write"
         case .flush: "flush"
+        case .discard: "discard"
+        case .writeZeroes: "write zeroes"
+        case .resize: "resize"
         }
     }
 }

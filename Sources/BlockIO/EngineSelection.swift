@@ -1,50 +1,112 @@
 import CBlockIO
 import Glibc
 
-/// Decides which engine runs an image: what is allowed, what is safe, what serves.
+/// Decides which engine runs an image: what is allowed, what is safe, and what serves it.
 enum EngineSelection {
-    /// The order of preference. Choosing by evidence about the image belongs here: `select`
-    /// is the one place that decides.
-    private static let preference: [EngineKind] = [.ioURing, .linuxAIO, .threadPool]
+    /// What was decided.
+    struct Decision {
+        var engine: EngineKind
+        var report: EngineReport
+        /// Transfers above so many bytes go to threads; `nil` when none do.
+        var inlineLimit: UInt64?
+    }
 
     static func select(
-        _ choice: EngineChoice, descriptor: CInt, caching: OpenOptions.Caching, path: String
-    ) throws(BlockError) -> (EngineKind, EngineReport) {
-        switch choice {
+        _ options: OpenOptions, _ file: ImageFile, path: String
+    ) throws(BlockError) -> Decision {
+        switch options.engine {
         case .forced(let kind):
-            if let refusal = refusal(of: kind, descriptor: descriptor, caching: caching) {
+            if let refusal = refusal(of: kind, file, options.caching) {
                 throw BlockError(
                     .engineUnavailable, errno: refusal.errno, operation: .open, image: path,
                     detail: "\(kind) was asked for and cannot be used: \(refusal.reason)")
             }
-            return (kind, EngineReport(entries: [.init(engine: kind, outcome: .taken("as asked"))]))
+            return Decision(
+                engine: kind,
+                report: EngineReport(entries: [.init(engine: kind, outcome: .taken("as asked"))]))
         case .auto:
-            var report = EngineReport(entries: [])
-            var taken: EngineKind?
-            for kind in preference {
-                let outcome: EngineReport.Outcome
-                if let refusal = refusal(of: kind, descriptor: descriptor, caching: caching) {
-                    outcome = .refused(refusal.reason, errno: refusal.errno)
-                } else if let taken {
-                    outcome = .passedOver("it works here, but \(taken) is preferred")
-                } else {
-                    taken = kind
-                    outcome = .taken("the first in order of preference that works here")
-                }
-                report.entries.append(.init(engine: kind, outcome: outcome))
+            return choose(options, file)
+        }
+    }
+
+    /// An engine and what speaks for it, in order of preference.
+    private struct Candidate {
+        var engine: EngineKind
+        var reason: String
+        /// It works, but must not be taken for this image.
+        var isUnsafe = false
+    }
+
+    private static func choose(_ options: OpenOptions, _ file: ImageFile) -> Decision {
+        var report = EngineReport(entries: [])
+        var taken: EngineKind?
+        let evidence = EngineEvidence.gather(file, caching: options.caching)
+        for candidate in candidates(evidence, options) {
+            let outcome: EngineReport.Outcome
+            if let refusal = refusal(of: candidate.engine, file, options.caching) {
+                outcome = .refused(refusal.reason, errno: refusal.errno)
+            } else if taken != nil || candidate.isUnsafe {
+                outcome = .passedOver(candidate.reason)
+            } else {
+                taken = candidate.engine
+                outcome = .taken(candidate.reason)
             }
-            // The thread pool needs nothing that a process can be refused.
-            return (taken ?? .threadPool, report)
+            report.entries.append(.init(engine: candidate.engine, outcome: outcome))
+        }
+        // The thread pool needs nothing that a process can be refused.
+        let engine = taken ?? .threadPool
+        var limit: UInt64?
+        if case .inMemory = evidence, engine == .linuxAIO { limit = UInt64(options.inlineLimit) }
+        return Decision(engine: engine, report: report, inlineLimit: limit)
+    }
+
+    private static func candidates(
+        _ evidence: EngineEvidence, _ options: OpenOptions
+    ) -> [Candidate] {
+        switch evidence {
+        case .asynchronous(let why, let hazard):
+            return [
+                Candidate(
+                    engine: .ioURing, reason: "\(why), so the kernel completes it asynchronously"),
+                Candidate(
+                    engine: .linuxAIO,
+                    reason: hazard ?? "\(why); it serves where io_uring is not to be had",
+                    isUnsafe: hazard != nil),
+                Candidate(engine: .threadPool, reason: "a thread a request is the last resort"),
+            ]
+        case .inMemory(let why):
+            return [
+                Candidate(
+                    engine: .linuxAIO,
+                    reason: "\(why): the kernel copies while it takes the request; transfers "
+                        + "above \(options.inlineLimit) bytes go to threads"),
+                Candidate(
+                    engine: .threadPool, reason: "\(why): threads copy beside the caller"),
+                Candidate(
+                    engine: .ioURing,
+                    reason: "\(why): io_uring would hand each request to a worker thread"),
+            ]
+        case .blocking(let why):
+            return [
+                Candidate(
+                    engine: .threadPool, reason: "\(why): only threads keep the caller from waiting"
+                ),
+                Candidate(
+                    engine: .ioURing,
+                    reason: "\(why): io_uring would hand each request to a worker thread"),
+                Candidate(
+                    engine: .linuxAIO, reason: "\(why): io_submit(2) would block", isUnsafe: true),
+            ]
         }
     }
 
     /// `nil` when the engine can run an image on this descriptor.
     private static func refusal(
-        of kind: EngineKind, descriptor: CInt, caching: OpenOptions.Caching
+        of kind: EngineKind, _ file: ImageFile, _ caching: OpenOptions.Caching
     ) -> EngineRefusal? {
         switch kind {
-        case .ioURing: URingEngine.refusal(descriptor: descriptor)
-        case .linuxAIO: LinuxAIOEngine.refusal(descriptor: descriptor, caching: caching)
+        case .ioURing: URingEngine.refusal(descriptor: file.descriptor)
+        case .linuxAIO: LinuxAIOEngine.refusal(descriptor: file.descriptor, caching: caching)
         case .threadPool: nil
         }
     }

@@ -1,4 +1,5 @@
 import CBlockIO
+import Glibc
 
 /// What the kernel demands of a direct request (statx(2), STATX_DIOALIGN): every buffer address a
 /// multiple of `memory`, every element's length and position in the image a multiple of `offset`.
@@ -20,6 +21,10 @@ public struct HostAlignment: Sendable, Hashable {
 }
 
 extension HostAlignment {
+    var isValid: Bool {
+        [memory, offset].allSatisfy { (1...(1 << 20)).contains($0) && $0 & ($0 - 1) == 0 }
+    }
+
     /// Asks the kernel about an open direct descriptor; `nil` when it says that this file cannot
     /// do direct I/O.
     ///
@@ -30,7 +35,9 @@ extension HostAlignment {
         var answer = cbio_dio_alignment()
         if cbio_dio_alignment(descriptor, &answer) == 0, answer.known {
             guard answer.memory > 0, answer.offset > 0 else { return nil }
-            return HostAlignment(memory: Int(answer.memory), offset: Int(answer.offset))
+            return HostAlignment(
+                memory: Int(max(answer.memory, leastMemoryAlignment(offset: answer.offset))),
+                offset: Int(answer.offset))
         }
         if isBlockDevice {
             var size: UInt32 = 0
@@ -41,6 +48,14 @@ extension HostAlignment {
         }
         if cbio_filesystem_type(descriptor) == FileSystemType.tmpfs { return HostAlignment.none }
         return HostAlignment(memory: 4096, offset: 4096)
+    }
+
+    /// zram (Linux 6.18) claims a memory alignment of 512, but moves a page for each part of a page
+    /// that an element covers: wrong data, and memory around the element overwritten. What has
+    /// sectors of a page, itself or stacked on it, therefore gets whole pages.
+    private static func leastMemoryAlignment(offset: UInt32) -> UInt32 {
+        let page = UInt32(getpagesize())
+        return offset >= page ? page : 1
     }
 }
 

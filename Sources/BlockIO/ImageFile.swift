@@ -7,6 +7,13 @@ struct ImageFile {
     let kind: BlockImage.Kind
     let size: UInt64
     let alignment: HostAlignment
+    /// st_rdev of a device.
+    let device: UInt64
+    /// What the file system has allocated (st_blocks), which for a sparse file is less than the
+    /// size.
+    let allocatedBytes: UInt64
+    /// Logical block size of the device, 1 for a file: what discard and its kin are bound to.
+    let deviceSectorSize: Int
 
     /// Opens and checks; on an error nothing stays open.
     static func open(_ path: String, _ options: OpenOptions) throws(BlockError) -> ImageFile {
@@ -15,6 +22,16 @@ struct ImageFile {
             throw BlockError(
                 .invalidOption, operation: .open, image: path,
                 detail: "logical block size \(blockSize) is no power of two from 512 to 65536")
+        }
+        if let alignment = options.alignment, !alignment.isValid {
+            throw BlockError(
+                .invalidOption, operation: .open, image: path,
+                detail: "alignment \(alignment.memory), \(alignment.offset) is not made of powers "
+                    + "of two up to 1 MiB")
+        }
+        guard options.inlineLimit >= 0 else {
+            throw BlockError(
+                .invalidOption, operation: .open, image: path, detail: "inline limit below 0")
         }
         // Before open(2), which on a FIFO or a character device can have effects of its own; and
         // again after it, on what was really opened.
@@ -40,7 +57,9 @@ struct ImageFile {
         guard fstat(descriptor, &status) == 0 else { throw failure(Glibc.errno, path, options) }
         let kind = try kind(of: status, path)
         var size = UInt64(status.st_size)
+        var sectorSize: UInt32 = 1
         if kind == .device {
+            if cbio_device_logical_block_size(descriptor, &sectorSize) != 0 { sectorSize = 4096 }
             let result = cbio_device_size(descriptor, &size)
             guard result == 0 else { throw failure(-result, path, options) }
             var isReadOnly = false
@@ -57,14 +76,19 @@ struct ImageFile {
                     + "\(options.logicalBlockSize)")
         }
         var alignment = HostAlignment.none
-        if options.caching == .direct {
+        if let override = options.alignment {
+            alignment = override
+        } else if options.caching == .direct {
             guard
                 let answer = HostAlignment.probe(
                     descriptor: descriptor, isBlockDevice: kind == .device)
             else { throw BlockError(.directIOUnavailable, operation: .open, image: path) }
             alignment = answer
         }
-        return ImageFile(descriptor: descriptor, kind: kind, size: size, alignment: alignment)
+        return ImageFile(
+            descriptor: descriptor, kind: kind, size: size, alignment: alignment,
+            device: UInt64(status.st_rdev), allocatedBytes: UInt64(status.st_blocks) * 512,
+            deviceSectorSize: Int(sectorSize))
     }
 
     private static func kind(

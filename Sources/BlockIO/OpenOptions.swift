@@ -39,16 +39,26 @@ public struct OpenOptions: Sendable, Hashable {
     /// the host's alignment. The image's size must be a multiple of it.
     public var logicalBlockSize: Int
 
+    /// Instead of what the kernel says about addresses, lengths and positions: for tests, and for
+    /// a device that says too little. `nil`, the default, asks the kernel.
+    public var alignment: HostAlignment?
+    /// With ``EngineChoice/auto`` on an image whose transfers the kernel does before it returns
+    /// from submitting them: larger ones, in bytes, go to threads. 64 KiB by default.
+    public var inlineLimit: Int
+
     /// Options with the defaults described at each property.
     public init(
         access: Access = .readOnly, caching: Caching = .direct, lock: Lock? = nil,
-        engine: EngineChoice = .auto, logicalBlockSize: Int = 512
+        engine: EngineChoice = .auto, logicalBlockSize: Int = 512,
+        alignment: HostAlignment? = nil, inlineLimit: Int = 64 << 10
     ) {
         self.access = access
         self.caching = caching
         self.lock = lock
         self.engine = engine
         self.logicalBlockSize = logicalBlockSize
+        self.alignment = alignment
+        self.inlineLimit = inlineLimit
     }
 
     var effectiveLock: Lock { lock ?? (access == .readWrite ? .exclusive : .shared) }

@@ -14,14 +14,42 @@ public struct BlockStatistics: Sendable, Hashable {
     public internal(set) var reads = Counter()
     /// Writes.
     public internal(set) var writes = Counter()
-    /// Flushes.
+    /// Flushes; their bytes are 0.
     public internal(set) var flushes = Counter()
-    /// Operations handed to the engine: more than requests when some were short or went in pieces.
+    /// Discards.
+    public internal(set) var discards = Counter()
+    /// Writes of zeroes.
+    public internal(set) var writeZeroes = Counter()
+
+    /// Operations handed to the engine: more than requests when some went in pieces.
     public internal(set) var kernelRequests: UInt64 = 0
-    /// Transfers that came back short and were resumed.
+    /// Bytes that went between the caller's memory and the kernel without a copy.
+    public internal(set) var directBytes: UInt64 = 0
+    /// Bytes that passed through a bounce buffer, padding included.
+    public internal(set) var bouncedBytes: UInt64 = 0
+    /// Pieces of requests that needed more than the caller's own list.
+    public internal(set) var pieces: UInt64 = 0
+    /// Pieces that had to be followed by another, because of the bounce limit or the kernel's.
+    public internal(set) var splits: UInt64 = 0
+    /// Blocks that were read because a write covered only part of them.
+    public internal(set) var readModifyWrites: UInt64 = 0
+    /// Transfers that came back short.
     public internal(set) var shortTransfers: UInt64 = 0
-    /// Operations that were given to the engine again after EINTR or EAGAIN.
+    /// Operations that were given to the engine again after EINTR, EAGAIN or EINVAL.
     public internal(set) var retries: UInt64 = 0
+    /// Calls that the kernel or the file did not know, and that were done another way.
+    public internal(set) var fallbacks: UInt64 = 0
+    /// Operations that were done when the system call that submitted them returned (libaio).
+    public internal(set) var inlineCompletions: UInt64 = 0
     /// Chunks of slots added because more requests were open than ever before.
     public internal(set) var slotGrowths: UInt64 = 0
+    /// Requests under way or not yet delivered.
+    public internal(set) var outstanding: Int = 0
+
+    /// Time from submission to completion, for each kind.
+    public internal(set) var readLatency = LatencyHistogram()
+    /// See ``readLatency``.
+    public internal(set) var writeLatency = LatencyHistogram()
+    /// See ``readLatency``.
+    public internal(set) var flushLatency = LatencyHistogram()
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <libaio.h>
 #include <linux/fs.h>
+#include <poll.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/uio.h>
@@ -31,6 +32,7 @@ struct cbio_aio {
     uint32_t capacity;
     struct iocb **pointers;
     struct io_event *scratch;
+    struct iocb wake;
     struct iocb iocbs[];
 };
 
@@ -39,7 +41,7 @@ int cbio_aio_create(struct cbio_aio **out, int fd, uint32_t capacity, int event_
     if (!aio) return -ENOMEM;
     aio->pointers = calloc(capacity, sizeof *aio->pointers);
     aio->scratch = calloc(capacity, sizeof *aio->scratch);
-    int error = aio->pointers && aio->scratch ? io_setup((int)capacity, &aio->context) : -ENOMEM;
+    int error = aio->pointers && aio->scratch ? io_setup((int)capacity + 1, &aio->context) : -ENOMEM;
     if (error < 0) {
         free(aio->pointers);
         free(aio->scratch);
@@ -94,6 +96,21 @@ void cbio_aio_prepare_write(
 void cbio_aio_prepare_fdatasync(struct cbio_aio *aio, uint32_t index, void *tag) {
     io_prep_fdsync(&aio->iocbs[index], aio->fd);
     finish_preparing(aio, &aio->iocbs[index], tag);
+}
+
+int cbio_aio_arm_wake(struct cbio_aio *aio, int wake_fd) {
+    io_prep_poll(&aio->wake, wake_fd, POLLIN);
+    finish_preparing(aio, &aio->wake, NULL);
+    struct iocb *pointer = &aio->wake;
+    int taken = io_submit(aio->context, 1, &pointer);
+    return taken < 0 ? taken : 0;
+}
+
+uint32_t cbio_aio_ready(const struct cbio_aio *aio) {
+    if (!aio->ring) return 0;
+    unsigned head = atomic_load_explicit(&aio->ring->head, memory_order_relaxed);
+    unsigned tail = atomic_load_explicit(&aio->ring->tail, memory_order_acquire);
+    return tail >= head ? tail - head : tail + aio->ring->nr - head;
 }
 
 int cbio_aio_submit(struct cbio_aio *aio, uint32_t first, uint32_t count) {

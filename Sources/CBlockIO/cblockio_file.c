@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -28,6 +29,20 @@ int cbio_open(const char *path, bool writable, bool direct, bool exclusive) {
         return -error;
     }
     return fd;
+}
+
+int cbio_reopen_buffered(int fd) {
+    char path[32];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    int reopened = open(path, O_RDWR | O_CLOEXEC | O_NOCTTY);
+    return reopened < 0 ? -errno : reopened;
+}
+
+int cbio_file_size(int fd, uint64_t *bytes) {
+    struct stat st;
+    if (fstat(fd, &st) < 0) return -errno;
+    *bytes = (uint64_t)st.st_size;
+    return 0;
 }
 
 int cbio_dio_alignment(int fd, struct cbio_dio_alignment *out) {

@@ -2,8 +2,11 @@
 #include "cblockio_io.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -20,6 +23,36 @@ int64_t cbio_pwritev(
 }
 
 int64_t cbio_fdatasync(int fd) { return fdatasync(fd) < 0 ? -errno : 0; }
+
+int64_t cbio_punch_hole(int fd, uint64_t offset, uint64_t length) {
+    int mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+    return fallocate(fd, mode, (off_t)offset, (off_t)length) < 0 ? -errno : 0;
+}
+
+int64_t cbio_zero_range(int fd, uint64_t offset, uint64_t length) {
+    int mode = FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE;
+    return fallocate(fd, mode, (off_t)offset, (off_t)length) < 0 ? -errno : 0;
+}
+
+int64_t cbio_device_discard(int fd, uint64_t offset, uint64_t length) {
+    uint64_t range[2] = {offset, length};
+    return ioctl(fd, BLKDISCARD, range) < 0 ? -errno : 0;
+}
+
+int64_t cbio_device_zero(int fd, uint64_t offset, uint64_t length) {
+    uint64_t range[2] = {offset, length};
+    return ioctl(fd, BLKZEROOUT, range) < 0 ? -errno : 0;
+}
+
+int64_t cbio_truncate(int fd, uint64_t length) {
+    return ftruncate(fd, (off_t)length) < 0 ? -errno : 0;
+}
+
+int64_t cbio_read_nowait(int fd, void *buffer, uint64_t length, uint64_t offset) {
+    struct iovec iov = {buffer, length};
+    ssize_t moved = preadv2(fd, &iov, 1, (off_t)offset, RWF_NOWAIT);
+    return moved < 0 ? -errno : moved;
+}
 
 int cbio_eventfd(void) {
     int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

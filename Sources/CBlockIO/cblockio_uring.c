@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <liburing.h>
 #include <linux/fs.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -91,9 +92,19 @@ struct cbio_uring_features cbio_uring_features(const struct cbio_uring *self) {
 
 int cbio_uring_descriptor(const struct cbio_uring *self) { return self->ring.ring_fd; }
 
+int cbio_uring_register_eventfd(struct cbio_uring *self, int event_fd) {
+    return io_uring_register_eventfd(&self->ring, event_fd);
+}
+
+bool cbio_uring_has_unposted(const struct cbio_uring *self) {
+    unsigned flags = IO_URING_READ_ONCE(*self->ring.sq.kflags);
+    return flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW);
+}
+
 int cbio_uring_probe(struct cbio_uring *self) {
     static const int needed[] = {
         IORING_OP_READ, IORING_OP_WRITE, IORING_OP_READV, IORING_OP_WRITEV, IORING_OP_FSYNC,
+        IORING_OP_POLL_ADD, IORING_OP_ASYNC_CANCEL,
     };
     struct io_uring_probe *probe = io_uring_get_probe_ring(&self->ring);
     if (!probe) return -EINVAL;
@@ -144,11 +155,19 @@ bool cbio_uring_prepare_fdatasync(struct cbio_uring *self, void *tag) {
     return finish_preparing(self, sqe, tag);
 }
 
-bool cbio_uring_prepare_nop(struct cbio_uring *self, void *tag) {
+bool cbio_uring_prepare_wake(struct cbio_uring *self, int wake_fd) {
     struct io_uring_sqe *sqe = io_uring_get_sqe(&self->ring);
     if (!sqe) return false;
-    io_uring_prep_nop(sqe);
-    io_uring_sqe_set_data(sqe, tag);
+    io_uring_prep_poll_add(sqe, wake_fd, POLLIN);
+    io_uring_sqe_set_data(sqe, NULL);
+    return true;
+}
+
+bool cbio_uring_prepare_cancel(struct cbio_uring *self, void *tag) {
+    struct io_uring_sqe *sqe = io_uring_get_sqe(&self->ring);
+    if (!sqe) return false;
+    io_uring_prep_cancel(sqe, tag, 0);
+    io_uring_sqe_set_data(sqe, self);
     return true;
 }
 
@@ -158,9 +177,7 @@ int cbio_uring_submit_and_wait(struct cbio_uring *self, uint32_t minimum, int64_
     struct io_uring *ring = &self->ring;
     if (minimum == 0 || nanoseconds == 0) {
         // Under DEFER_TASKRUN completions are posted only when their owner enters the kernel.
-        unsigned flags = IO_URING_READ_ONCE(*ring->sq.kflags);
-        if (flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW))
-            return io_uring_submit_and_get_events(ring);
+        if (cbio_uring_has_unposted(self)) return io_uring_submit_and_get_events(ring);
         return io_uring_sq_ready(ring) ? io_uring_submit(ring) : 0;
     }
     if (nanoseconds < 0) return io_uring_submit_and_wait(ring, minimum);

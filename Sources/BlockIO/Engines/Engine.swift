@@ -10,114 +10,35 @@ protocol Engine: ~Copyable {
     mutating func submit(_ pending: inout RequestFIFO, finished: inout RequestFIFO)
 
     /// Submits like `submit`, in the same system call where there is one, then moves what has
-    /// ended to `finished`. Waits until `minimum` have, the limit has passed or a signal came.
-    /// May come back with fewer for reasons of its own; the caller looks and asks again.
+    /// ended to `finished`. With a `minimum` above 0 it waits, even when nothing is in flight,
+    /// until so many have ended, the limit has passed or a signal came. It may come back with fewer
+    /// for reasons of its own; the caller looks and asks again. A wake ends the wait for one; with
+    /// a larger `minimum` it may count as no more than one that has ended.
     mutating func reap(
         minimum: Int, limit: WaitLimit, pending: inout RequestFIFO, finished: inout RequestFIFO
     ) -> WaitEnd
 
+    /// Tries to end a request early that was submitted. It comes back from `reap` all the same,
+    /// with ECANCELED or as if nothing had been asked.
+    mutating func cancel(_ request: RequestPointer)
+
     /// Requests that the kernel or a thread has and has not ended.
     var inFlight: Int { get }
 
-    /// Readable, for epoll, when something has ended or after `wake`; -1 when the queue was opened
+    /// Readable, for epoll, when something has ended or after a wake; -1 when the queue was opened
     /// without one.
     var descriptor: CInt { get }
 
-    /// Makes the descriptor readable until the next `reap`.
-    mutating func wake()
+    /// Ends a wait and makes the descriptor readable until the next `reap`, from any thread.
+    var wakeEvent: WakeEvent { get }
+
+    /// Requests that were done when the system call that submitted them returned.
+    var inlineCompletions: UInt64 { get }
 
     /// Frees what the engine holds. Nothing may be in flight.
     mutating func shutDown()
 }
 
-/// The engine of a queue. The payloads are plain pointers, so that a `switch` copies no reference
-/// count.
-enum ActiveEngine {
-    case ioURing(UnsafeMutablePointer<URingEngine>)
-    case linuxAIO(UnsafeMutablePointer<LinuxAIOEngine>)
-    case threadPool(UnsafeMutablePointer<ThreadPoolEngine>)
-
-    /// Sets up the engine that was chosen when the image was opened.
-    init(image: BlockImage, options: QueueOptions) throws(BlockError) {
-        switch image.engine {
-        case .ioURing:
-            self = .ioURing(try Self.place(URingEngine(image: image, options: options)))
-        case .linuxAIO:
-            self = .linuxAIO(try Self.place(LinuxAIOEngine(image: image, options: options)))
-        case .threadPool:
-            self = .threadPool(try Self.place(ThreadPoolEngine(image: image, options: options)))
-        }
-    }
-
-    private static func place<E: ~Copyable>(_ engine: consuming E) -> UnsafeMutablePointer<E> {
-        let pointer = UnsafeMutablePointer<E>.allocate(capacity: 1)
-        pointer.initialize(to: engine)
-        return pointer
-    }
-
-    func submit(_ pending: inout RequestFIFO, finished: inout RequestFIFO) {
-        switch self {
-        case .ioURing(let engine): engine.pointee.submit(&pending, finished: &finished)
-        case .linuxAIO(let engine): engine.pointee.submit(&pending, finished: &finished)
-        case .threadPool(let engine): engine.pointee.submit(&pending, finished: &finished)
-        }
-    }
-
-    func reap(
-        minimum: Int, limit: WaitLimit, pending: inout RequestFIFO, finished: inout RequestFIFO
-    ) -> WaitEnd {
-        switch self {
-        case .ioURing(let engine):
-            engine.pointee.reap(
-                minimum: minimum, limit: limit, pending: &pending, finished: &finished)
-        case .linuxAIO(let engine):
-            engine.pointee.reap(
-                minimum: minimum, limit: limit, pending: &pending, finished: &finished)
-        case .threadPool(let engine):
-            engine.pointee.reap(
-                minimum: minimum, limit: limit, pending: &pending, finished: &finished)
-        }
-    }
-
-    var inFlight: Int {
-        switch self {
-        case .ioURing(let engine): engine.pointee.inFlight
-        case .linuxAIO(let engine): engine.pointee.inFlight
-        case .threadPool(let engine): engine.pointee.inFlight
-        }
-    }
-
-    var descriptor: CInt {
-        switch self {
-        case .ioURing(let engine): engine.pointee.descriptor
-        case .linuxAIO(let engine): engine.pointee.descriptor
-        case .threadPool(let engine): engine.pointee.descriptor
-        }
-    }
-
-    func wake() {
-        switch self {
-        case .ioURing(let engine): engine.pointee.wake()
-        case .linuxAIO(let engine): engine.pointee.wake()
-        case .threadPool(let engine): engine.pointee.wake()
-        }
-    }
-
-    /// Shuts the engine down and frees its place.
-    func destroy() {
-        switch self {
-        case .ioURing(let engine):
-            engine.pointee.shutDown()
-            engine.deinitialize(count: 1)
-            engine.deallocate()
-        case .linuxAIO(let engine):
-            engine.pointee.shutDown()
-            engine.deinitialize(count: 1)
-            engine.deallocate()
-        case .threadPool(let engine):
-            engine.pointee.shutDown()
-            engine.deinitialize(count: 1)
-            engine.deallocate()
-        }
-    }
+extension Engine where Self: ~Copyable {
+    var inlineCompletions: UInt64 { 0 }
 }

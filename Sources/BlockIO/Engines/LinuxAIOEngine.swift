@@ -10,47 +10,67 @@ struct LinuxAIOEngine: ~Copyable, Engine {
     private let context: OpaquePointer
     private let events: UnsafeMutablePointer<cbio_event>
     private let capacity: Int
-    private(set) var inFlight = 0
+    private let wakeDescriptor: CInt
+    /// Larger transfers go to threads: the kernel does them before io_submit(2) returns.
+    private let inlineLimit: UInt64
+    private var helpers: HelperThreads
+    private var isWakeArmed = false
+    private var inKernel = 0
+    private(set) var inlineCompletions: UInt64 = 0
     let descriptor: CInt
 
-    init(image: borrowing BlockImage, options: QueueOptions) throws(BlockError) {
-        descriptor = options.hasDescriptor ? cbio_eventfd() : -1
+    init(image: BlockImage, options: QueueOptions) throws(BlockError) {
         capacity = options.depth
+        inlineLimit = image.inlineLimit ?? .max
+        wakeDescriptor = cbio_eventfd()
+        descriptor = options.hasDescriptor ? cbio_eventfd() : -1
         var created: OpaquePointer?
+        let hasDescriptors = wakeDescriptor >= 0 && (descriptor >= 0 || !options.hasDescriptor)
         let error =
-            options.hasDescriptor && descriptor < 0
-            ? descriptor
-            : cbio_aio_create(&created, image.descriptor, UInt32(capacity), descriptor)
+            hasDescriptors
+            ? cbio_aio_create(&created, image.descriptor, UInt32(capacity), descriptor) : -EMFILE
         guard error == 0, let created else {
+            if wakeDescriptor >= 0 { close(wakeDescriptor) }
             if descriptor >= 0 { close(descriptor) }
             throw BlockError(
                 .engineUnavailable, errno: -error, operation: .open, image: image.path,
                 detail: Self.refusal(errno: -error).reason)
         }
         context = created
-        events = .allocate(capacity: capacity)
+        events = .allocate(capacity: capacity + 1)
+        helpers = HelperThreads(
+            image: image, limit: image.inlineLimit == nil ? 4 : options.maximumThreads,
+            wakeDescriptor: wakeDescriptor)
+        armWake()
     }
 
+    var inFlight: Int { inKernel &+ helpers.inFlight }
+
+    var wakeEvent: WakeEvent { .descriptor(wakeDescriptor) }
+
     mutating func submit(_ pending: inout RequestFIFO, finished: inout RequestFIFO) {
-        while !pending.isEmpty && inFlight < capacity {
+        giveToHelpers(&pending)
+        while !pending.isEmpty && inKernel < capacity {
             let prepared = prepare(pending)
+            let endedBefore = cbio_aio_ready(context)
             var first = 0
             while first < prepared {
-                let taken = Int(
-                    cbio_aio_submit(context, UInt32(first), UInt32(prepared - first)))
+                let taken = Int(cbio_aio_submit(context, UInt32(first), UInt32(prepared - first)))
                 if taken > 0 {
                     for _ in 0..<taken { _ = pending.popFirst() }
-                    inFlight += taken
-                    first += taken
+                    inKernel &+= taken
+                    first &+= taken
                 } else if taken == 0 || taken == -Int(EAGAIN) || taken == -Int(ENOMEM) {
                     return
                 } else if taken != -Int(EINTR), let refused = pending.popFirst() {
                     // The kernel names the first request of the call and takes none.
                     refused.pointee.result = Int64(taken)
                     finished.append(refused)
-                    first += 1
+                    first &+= 1
                 }
             }
+            inlineCompletions &+= UInt64(cbio_aio_ready(context) &- endedBefore)
+            giveToHelpers(&pending)
         }
     }
 
@@ -59,50 +79,83 @@ struct LinuxAIOEngine: ~Copyable, Engine {
     ) -> WaitEnd {
         submit(&pending, finished: &finished)
         if descriptor >= 0 { cbio_eventfd_clear(descriptor) }
-        if inFlight == 0 {
-            if !pending.isEmpty && minimum > 0 { limit.pauseForResources() }
+        if inFlight == 0 && !pending.isEmpty && minimum > 0 {
+            limit.pauseForResources()
             return .normal
         }
+        // At least one: a wake-up counts too, and brings what helpers have ended.
+        let awaited = minimum > 0 ? max(1, min(minimum, inKernel)) : 0
         let count = Int(
             cbio_aio_reap(
-                context, events, UInt32(min(minimum, inFlight)), UInt32(capacity),
-                limit.rawNanoseconds))
+                context, events, UInt32(awaited), UInt32(capacity + 1), limit.rawNanoseconds))
         if count < 0 { return count == -Int(EINTR) ? .interrupted : .normal }
+        var isWoken = false
         for index in 0..<count {
-            let request = events[index].tag.assumingMemoryBound(to: IORequest.self)
+            guard let tag = events[index].tag else {
+                isWoken = true
+                continue
+            }
+            let request = tag.assumingMemoryBound(to: IORequest.self)
             request.pointee.result = events[index].result
             finished.append(request)
+            inKernel &-= 1
         }
-        inFlight -= count
+        if isWoken {
+            cbio_eventfd_clear(wakeDescriptor)
+            isWakeArmed = false
+        }
+        if !isWakeArmed { armWake() }
+        helpers.collect(into: &finished)
         return .normal
     }
 
-    mutating func wake() {
-        if descriptor >= 0 { cbio_eventfd_signal(descriptor) }
-    }
+    /// io_cancel(2) is not known to any file system or block device; only helpers can be asked.
+    mutating func cancel(_ request: RequestPointer) { helpers.cancel(request) }
 
     mutating func shutDown() {
+        helpers.stop()
         cbio_aio_destroy(context)
         events.deallocate()
+        close(wakeDescriptor)
         if descriptor >= 0 { close(descriptor) }
     }
 
-    /// Fills control blocks from the head of `pending` without taking anything from it.
+    private mutating func armWake() {
+        isWakeArmed = cbio_aio_arm_wake(context, wakeDescriptor) == 0
+    }
+
+    private func belongsToHelpers(_ request: RequestPointer) -> Bool {
+        request.pointee.engine.operation.needsHelper
+            || (request.pointee.engine.length > inlineLimit
+                && request.pointee.engine.operation != .synchronize)
+    }
+
+    /// Takes those at the head of `pending` that are not for the kernel's queue.
+    private mutating func giveToHelpers(_ pending: inout RequestFIFO) {
+        while let request = pending.head, belongsToHelpers(request) {
+            _ = pending.popFirst()
+            guard helpers.enqueue(request) else { return pending.prepend(request) }
+        }
+    }
+
+    /// Fills control blocks from the head of `pending`, up to one for the helpers, without taking
+    /// anything from it.
     private func prepare(_ pending: RequestFIFO) -> Int {
         var index = 0
         var next = pending.head
-        while let request = next, index < capacity - inFlight {
-            switch request.pointee.operation {
-            case .read:
-                cbio_aio_prepare_read(
-                    context, UInt32(index), request.pointee.vectors, request.pointee.vectorCount,
-                    request.pointee.position, request)
+        while let request = next, index < capacity - inKernel, !belongsToHelpers(request) {
+            let order = request.pointee.engine
+            switch order.operation {
             case .write:
                 cbio_aio_prepare_write(
-                    context, UInt32(index), request.pointee.vectors, request.pointee.vectorCount,
-                    request.pointee.position, request.pointee.isDurable, request)
-            case .flush, .open:
+                    context, UInt32(index), order.vectors, order.vectorCount, order.position,
+                    order.isDurable, request)
+            case .synchronize:
                 cbio_aio_prepare_fdatasync(context, UInt32(index), request)
+            default:
+                cbio_aio_prepare_read(
+                    context, UInt32(index), order.vectors, order.vectorCount, order.position,
+                    request)
             }
             index &+= 1
             next = request.pointee.next

@@ -1,20 +1,25 @@
 import CBlockIO
 import Glibc
 
-/// Threads that serve the requests of one queue.
+/// Threads that serve requests of one queue: all of them, or those the kernel has no asynchronous
+/// call for.
 ///
 /// A thread is added when there is work that no idle one is there for, up to the limit; one that
 /// has been idle for `idleLimit` leaves. Safe to share: all state is under the lock.
 final class ThreadPool: @unchecked Sendable {
-    private let file: CInt
+    /// The queue keeps it. Not owned here: a thread on its way out still holds the pool for a
+    /// moment after `stop`, and an image that is released gives back its locks at once.
+    private unowned let image: BlockImage
     private let threadLimit: Int
     private let lock = PthreadMutex()
     /// There is work, or the pool stops.
     private let work = PthreadCondition()
-    /// As many have ended as the owner waits for, or the last thread has left.
+    /// As many have ended as the owner waits for, it is woken, or the last thread has left.
     private let progress = PthreadCondition()
-    /// Readable while `ended` is not empty; -1 for none.
-    let eventDescriptor: CInt
+    /// Made readable when something has ended and nobody waits; -1 for none.
+    private let eventDescriptor: CInt
+    /// Whether the descriptor is this pool's to clear, or its owner's.
+    private let clearsDescriptor: Bool
     private let state: UnsafeMutablePointer<State>
 
     private struct State {
@@ -25,6 +30,7 @@ final class ThreadPool: @unchecked Sendable {
         /// How many ended requests the owner sleeps for; 0 when it does not.
         var awaited = 0
         var isSignalled = false
+        var isWoken = false
         var isStopping = false
     }
 
@@ -32,10 +38,11 @@ final class ThreadPool: @unchecked Sendable {
     /// Room for a worker's few frames, with a margin for sanitizers.
     private static let stackSize = 512 * 1024
 
-    init(file: CInt, threadLimit: Int, eventDescriptor: CInt) {
-        self.file = file
+    init(image: BlockImage, threadLimit: Int, eventDescriptor: CInt, clearsDescriptor: Bool) {
+        self.image = image
         self.threadLimit = threadLimit
         self.eventDescriptor = eventDescriptor
+        self.clearsDescriptor = clearsDescriptor
         state = .allocate(capacity: 1)
         state.initialize(to: State())
     }
@@ -59,28 +66,44 @@ final class ThreadPool: @unchecked Sendable {
         lock.unlock()
     }
 
-    /// Moves what has ended to `finished`, after waiting until that is at least `minimum`.
+    /// Moves what has ended to `finished`, after waiting until that is at least `minimum`, `wake`
+    /// was called or the limit has passed.
     func collect(minimum: Int, limit: WaitLimit, into finished: inout RequestFIFO) {
         lock.lock()
-        if state.pointee.ended.count < minimum {
+        if state.pointee.ended.count < minimum && !state.pointee.isWoken {
             let deadline = limit.deadline()
             state.pointee.awaited = minimum
-            while state.pointee.ended.count < minimum, progress.wait(lock, until: deadline) {}
+            while state.pointee.ended.count < minimum && !state.pointee.isWoken,
+                progress.wait(lock, until: deadline)
+            {}
             state.pointee.awaited = 0
         }
+        state.pointee.isWoken = false
         if state.pointee.isSignalled {
             // Under the lock: cleared later, it would take a newer signal with it.
-            cbio_eventfd_clear(eventDescriptor)
+            if clearsDescriptor { cbio_eventfd_clear(eventDescriptor) }
             state.pointee.isSignalled = false
         }
         finished.append(contentsOf: &state.pointee.ended)
         lock.unlock()
     }
 
-    /// Makes the descriptor readable until the next `collect`.
+    /// Ends a wait, or makes the descriptor readable until the next `collect`. From any thread.
     func wake() {
         lock.lock()
-        signalDescriptor()
+        state.pointee.isWoken = true
+        notify()
+        lock.unlock()
+    }
+
+    /// Ends a request with ECANCELED that no thread has begun.
+    func cancel(_ request: RequestPointer) {
+        lock.lock()
+        if state.pointee.queued.remove(request) {
+            request.pointee.result = -Int64(ECANCELED)
+            state.pointee.ended.append(request)
+            notify()
+        }
         lock.unlock()
     }
 
@@ -93,10 +116,16 @@ final class ThreadPool: @unchecked Sendable {
         lock.unlock()
     }
 
-    private func signalDescriptor() {
-        guard eventDescriptor >= 0, !state.pointee.isSignalled else { return }
-        state.pointee.isSignalled = true
-        cbio_eventfd_signal(eventDescriptor)
+    /// Under the lock: tells the owner, on the condition while it waits there.
+    private func notify() {
+        if state.pointee.awaited > 0 {
+            if state.pointee.isWoken || state.pointee.ended.count >= state.pointee.awaited {
+                progress.signal()
+            }
+        } else if eventDescriptor >= 0, !state.pointee.isSignalled {
+            state.pointee.isSignalled = true
+            cbio_eventfd_signal(eventDescriptor)
+        }
     }
 }
 
@@ -140,11 +169,7 @@ extension ThreadPool {
             lock.lock()
             state.pointee.idle += 1
             state.pointee.ended.append(request)
-            if state.pointee.awaited > 0 {
-                if state.pointee.ended.count >= state.pointee.awaited { progress.signal() }
-            } else {
-                signalDescriptor()
-            }
+            notify()
         }
         state.pointee.idle -= 1
         state.pointee.threads -= 1
@@ -165,17 +190,25 @@ extension ThreadPool {
     }
 
     private func perform(_ request: RequestPointer) -> Int64 {
-        switch request.pointee.operation {
+        let order = request.pointee.engine
+        let file = image.descriptor
+        switch order.operation {
         case .read:
-            cbio_preadv(
-                file, request.pointee.vectors, request.pointee.vectorCount,
-                request.pointee.position)
+            return cbio_preadv(file, order.vectors, order.vectorCount, order.position)
         case .write:
-            cbio_pwritev(
-                file, request.pointee.vectors, request.pointee.vectorCount,
-                request.pointee.position, request.pointee.isDurable)
-        case .flush, .open:
-            cbio_fdatasync(file)
+            return cbio_pwritev(
+                file, order.vectors, order.vectorCount, order.position, order.isDurable)
+        case .synchronize: return cbio_fdatasync(file)
+        case .bufferedWrite:
+            let buffered = image.bufferedDescriptor()
+            guard buffered >= 0 else { return Int64(buffered) }
+            return cbio_pwritev(
+                buffered, order.vectors, order.vectorCount, order.position, order.isDurable)
+        case .punchHole: return cbio_punch_hole(file, order.position, order.length)
+        case .zeroRange: return cbio_zero_range(file, order.position, order.length)
+        case .deviceDiscard: return cbio_device_discard(file, order.position, order.length)
+        case .deviceZero: return cbio_device_zero(file, order.position, order.length)
+        case .truncate: return cbio_truncate(file, order.position)
         }
     }
 }

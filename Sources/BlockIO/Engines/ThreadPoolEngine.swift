@@ -7,7 +7,7 @@ struct ThreadPoolEngine: ~Copyable, Engine {
     private(set) var inFlight = 0
     let descriptor: CInt
 
-    init(image: borrowing BlockImage, options: QueueOptions) throws(BlockError) {
+    init(image: BlockImage, options: QueueOptions) throws(BlockError) {
         descriptor = options.hasDescriptor ? cbio_eventfd() : -1
         if options.hasDescriptor && descriptor < 0 {
             throw BlockError(
@@ -15,8 +15,8 @@ struct ThreadPoolEngine: ~Copyable, Engine {
                 detail: "no descriptor is left; an administrator can raise RLIMIT_NOFILE")
         }
         pool = ThreadPool(
-            file: image.descriptor, threadLimit: options.maximumThreads,
-            eventDescriptor: descriptor)
+            image: image, threadLimit: options.maximumThreads, eventDescriptor: descriptor,
+            clearsDescriptor: true)
     }
 
     mutating func submit(_ pending: inout RequestFIFO, finished: inout RequestFIFO) {
@@ -30,14 +30,21 @@ struct ThreadPoolEngine: ~Copyable, Engine {
         minimum: Int, limit: WaitLimit, pending: inout RequestFIFO, finished: inout RequestFIFO
     ) -> WaitEnd {
         submit(&pending, finished: &finished)
-        if inFlight == 0 && !pending.isEmpty && minimum > 0 { limit.pauseForResources() }
+        if inFlight == 0 && !pending.isEmpty && minimum > 0 {
+            limit.pauseForResources()
+            return .normal
+        }
         let before = finished.count
-        pool.collect(minimum: min(minimum, inFlight), limit: limit, into: &finished)
+        pool.collect(
+            minimum: minimum > 0 ? max(1, min(minimum, inFlight)) : 0, limit: limit,
+            into: &finished)
         inFlight &-= finished.count &- before
         return .normal
     }
 
-    mutating func wake() { pool.wake() }
+    var wakeEvent: WakeEvent { .pool(pool) }
+
+    mutating func cancel(_ request: RequestPointer) { pool.cancel(request) }
 
     mutating func shutDown() {
         pool.stop()

@@ -11,32 +11,58 @@ struct URingEngine: ~Copyable, Engine {
     private let ring: OpaquePointer
     private let events: UnsafeMutablePointer<cbio_event>
     private let inFlightLimit: Int
-    private let isOwned: Bool
-    private var isAttached: Bool
-    private(set) var inFlight = 0
+    private let wakeDescriptor: CInt
+    /// Signalled by the kernel in place of the ring's own descriptor, which under DEFER_TASKRUN a
+    /// sleeping owner would watch in vain; -1 for none.
+    private let eventDescriptor: CInt
+    let descriptor: CInt
+    private var helpers: HelperThreads
+    private var isEnabled: Bool
+    private var isWakeArmed = false
+    private var inRing = 0
 
     private static let eventBatch = 64
+    /// Threads for discards and the like: slow, rare, and never many at once.
+    private static let helperLimit = 4
 
-    init(image: borrowing BlockImage, options: QueueOptions) throws(BlockError) {
-        isOwned = options.threading == .owned
-        isAttached = !isOwned
+    init(image: BlockImage, options: QueueOptions) throws(BlockError) {
+        let isOwned = options.threading == .owned
+        isEnabled = !isOwned
+        let needsEvent = isOwned && options.hasDescriptor
+        wakeDescriptor = cbio_eventfd()
+        eventDescriptor = needsEvent ? cbio_eventfd() : -1
         var created: OpaquePointer?
-        let error = cbio_uring_create(&created, image.descriptor, UInt32(options.depth), isOwned)
+        var error =
+            wakeDescriptor < 0 || (needsEvent && eventDescriptor < 0)
+            ? -EMFILE
+            : cbio_uring_create(&created, image.descriptor, UInt32(options.depth), isOwned)
+        if error == 0, needsEvent { error = cbio_uring_register_eventfd(created, eventDescriptor) }
         guard error == 0, let created else {
+            if let created { cbio_uring_destroy(created) }
+            if wakeDescriptor >= 0 { close(wakeDescriptor) }
+            if eventDescriptor >= 0 { close(eventDescriptor) }
             throw BlockError(
                 .engineUnavailable, errno: -error, operation: .open, image: image.path,
                 detail: Self.refusal(errno: -error).reason)
         }
         ring = created
+        descriptor =
+            !options.hasDescriptor
+            ? -1 : needsEvent ? eventDescriptor : cbio_uring_descriptor(created)
         events = .allocate(capacity: Self.eventBatch)
-        // More than the completion ring holds would go through the kernel's overflow list.
-        inFlightLimit = Int(cbio_uring_features(created).completion_entries)
+        // More than the completion ring holds would go through the kernel's overflow list; one
+        // place is for the wake-up.
+        inFlightLimit = Int(cbio_uring_features(created).completion_entries) - 1
+        helpers = HelperThreads(
+            image: image, limit: Self.helperLimit, wakeDescriptor: wakeDescriptor)
     }
 
-    var descriptor: CInt { cbio_uring_descriptor(ring) }
+    var inFlight: Int { inRing &+ helpers.inFlight }
+
+    var wakeEvent: WakeEvent { .descriptor(wakeDescriptor) }
 
     mutating func submit(_ pending: inout RequestFIFO, finished: inout RequestFIFO) {
-        attach()
+        makeReady()
         repeat {
             prepare(&pending)
             let taken = cbio_uring_submit(ring)
@@ -44,84 +70,129 @@ struct URingEngine: ~Copyable, Engine {
             check(taken)
             // EAGAIN, EBUSY, ENOMEM: what is prepared goes with the next call.
             if taken <= 0 { return }
-        } while !pending.isEmpty && inFlight < inFlightLimit
+        } while !pending.isEmpty && inRing < inFlightLimit
     }
 
     mutating func reap(
         minimum: Int, limit: WaitLimit, pending: inout RequestFIFO, finished: inout RequestFIFO
     ) -> WaitEnd {
-        attach()
+        makeReady()
+        if eventDescriptor >= 0 { cbio_eventfd_clear(eventDescriptor) }
+        defer {
+            // The kernel posts a limited number at a time and does not signal the rest.
+            if eventDescriptor >= 0 && cbio_uring_has_unposted(ring) {
+                cbio_eventfd_signal(eventDescriptor)
+            }
+        }
         prepare(&pending)
         var wanted = minimum
         if cbio_uring_unsubmitted(ring) == 0 {
-            wanted -= takeCompletions(&finished)
-            if minimum > 0 && wanted <= 0 { return .normal }
+            let (taken, isWoken) = takeCompletions(&finished)
+            wanted -= taken
+            if minimum > 0 && (wanted <= 0 || isWoken) { return .normal }
         }
-        let entered = cbio_uring_submit_and_wait(
-            ring, UInt32(max(0, min(wanted, inFlight))), limit.rawNanoseconds)
+        // At least one: a wake-up counts too, and brings what helpers have ended.
+        let awaited = wanted > 0 ? max(1, min(wanted, inRing)) : 0
+        let entered = cbio_uring_submit_and_wait(ring, UInt32(awaited), limit.rawNanoseconds)
         check(entered)
-        let taken = takeCompletions(&finished)
+        let (taken, _) = takeCompletions(&finished)
         if entered == -EINTR { return .interrupted }
-        if entered < 0 && taken == 0 && inFlight == Int(cbio_uring_unsubmitted(ring)) {
+        if entered < 0 && taken == 0 && inRing == Int(cbio_uring_unsubmitted(ring)) {
             limit.pauseForResources()
         }
         return .normal
     }
 
-    mutating func wake() {
-        attach()
-        // A full submission ring means that something is on its way and will wake the descriptor.
-        if cbio_uring_prepare_nop(ring, nil) { check(cbio_uring_submit(ring)) }
-    }
-
-    mutating func shutDown() {
-        cbio_uring_destroy(ring)
-        events.deallocate()
-    }
-
-    private mutating func attach() {
-        if isAttached { return }
-        check(cbio_uring_enable(ring))
-        isAttached = true
-    }
-
-    private mutating func prepare(_ pending: inout RequestFIFO) {
-        while inFlight < inFlightLimit, let request = pending.head {
-            let prepared =
-                switch request.pointee.operation {
-                case .read:
-                    cbio_uring_prepare_read(
-                        ring, request.pointee.vectors, request.pointee.vectorCount,
-                        request.pointee.position, request)
-                case .write:
-                    cbio_uring_prepare_write(
-                        ring, request.pointee.vectors, request.pointee.vectorCount,
-                        request.pointee.position, request.pointee.isDurable, request)
-                case .flush, .open:
-                    cbio_uring_prepare_fdatasync(ring, request)
-                }
-            guard prepared else { return }
-            _ = pending.popFirst()
-            inFlight &+= 1
+    mutating func cancel(_ request: RequestPointer) {
+        if request.pointee.engine.operation.needsHelper {
+            helpers.cancel(request)
+        } else if prepared({ cbio_uring_prepare_cancel(ring, request) }) {
+            check(cbio_uring_submit(ring))
         }
     }
 
-    private mutating func takeCompletions(_ finished: inout RequestFIFO) -> Int {
-        var total = 0
+    mutating func shutDown() {
+        helpers.stop()
+        cbio_uring_destroy(ring)
+        events.deallocate()
+        close(wakeDescriptor)
+        if eventDescriptor >= 0 { close(eventDescriptor) }
+    }
+
+    /// The kernel binds the ring to the thread that enables it: the first to use it.
+    private mutating func makeReady() {
+        if isWakeArmed { return }
+        if !isEnabled {
+            check(cbio_uring_enable(ring))
+            isEnabled = true
+        }
+        armWake()
+    }
+
+    /// A poll of the wake descriptor, always in the ring while the queue is at rest.
+    private mutating func armWake() {
+        isWakeArmed = prepared { cbio_uring_prepare_wake(ring, wakeDescriptor) }
+        check(cbio_uring_submit(ring))
+    }
+
+    /// Tries again after making room in a full submission ring.
+    private func prepared(_ prepare: () -> Bool) -> Bool {
+        if prepare() { return true }
+        check(cbio_uring_submit(ring))
+        return prepare()
+    }
+
+    private mutating func prepare(_ pending: inout RequestFIFO) {
+        while inRing < inFlightLimit, let request = pending.head {
+            let order = request.pointee.engine
+            let isPrepared: Bool
+            switch order.operation {
+            case .read:
+                isPrepared = cbio_uring_prepare_read(
+                    ring, order.vectors, order.vectorCount, order.position, request)
+            case .write:
+                isPrepared = cbio_uring_prepare_write(
+                    ring, order.vectors, order.vectorCount, order.position, order.isDurable,
+                    request)
+            case .synchronize: isPrepared = cbio_uring_prepare_fdatasync(ring, request)
+            default:
+                _ = pending.popFirst()
+                if helpers.enqueue(request) { continue }
+                return pending.prepend(request)
+            }
+            guard isPrepared else { return }
+            _ = pending.popFirst()
+            inRing &+= 1
+        }
+    }
+
+    private mutating func takeCompletions(
+        _ finished: inout RequestFIFO
+    ) -> (taken: Int, isWoken: Bool) {
+        let before = finished.count
+        var isWoken = false
         var count: Int
         repeat {
             count = Int(cbio_uring_reap(ring, events, UInt32(Self.eventBatch)))
             for index in 0..<count {
-                // No tag: a wake-up.
-                guard let tag = events[index].tag else { continue }
+                guard let tag = events[index].tag else {
+                    isWoken = true
+                    continue
+                }
+                // The answer to a cancel; the cancelled request has one of its own.
+                if tag == UnsafeMutableRawPointer(ring) { continue }
                 let request = tag.assumingMemoryBound(to: IORequest.self)
                 request.pointee.result = events[index].result
                 finished.append(request)
-                total &+= 1
+                inRing &-= 1
             }
         } while count == Self.eventBatch
-        inFlight &-= total
-        return total
+        if isWoken {
+            cbio_eventfd_clear(wakeDescriptor)
+            armWake()
+        }
+        helpers.collect(into: &finished)
+        return (finished.count &- before, isWoken)
     }
 
     /// EEXIST is the kernel's answer to a thread that is not the ring's.

@@ -23,13 +23,17 @@ enum WaitLimit {
             self = .forever
             return
         }
+        guard duration > .zero else {
+            self = .nanoseconds(0)
+            return
+        }
         let (seconds, attoseconds) = duration.components
         // 292 years are as good as forever.
         guard seconds < Int64.max / 2_000_000_000 else {
             self = .forever
             return
         }
-        self = .nanoseconds(max(0, seconds * 1_000_000_000 + attoseconds / 1_000_000_000))
+        self = .nanoseconds(seconds * 1_000_000_000 + attoseconds / 1_000_000_000)
     }
 
     /// Sleeps a moment when the kernel has no resources for a request and nothing is in flight

@@ -2,7 +2,7 @@
 public struct BlockCompletion: Sendable {
     /// What the caller gave with the request.
     public let userData: UInt
-    /// Read, write or flush.
+    /// The verb of the request.
     public let operation: BlockOperation
     /// Where the request began in the image, in bytes.
     public let offset: UInt64
@@ -14,6 +14,8 @@ public struct BlockCompletion: Sendable {
     public let failure: BlockError.Code?
     /// The errno behind the failure, 0 when the library itself refused.
     public let errno: CInt
+    /// For a discard and for zeroes: what a later read of the range returns.
+    public let effect: RangeEffect
 
     /// Whether the whole request was done.
     @inlinable public var isSuccess: Bool { failure == nil }
@@ -25,6 +27,7 @@ public struct BlockCompletion: Sendable {
         let (end, overflow) = offset.addingReportingOverflow(length)
         throw BlockError(
             failure, errno: errno, operation: operation,
-            range: operation == .flush ? nil : offset..<(overflow ? .max : end), image: image.path)
+            range: operation == .flush || operation == .resize
+                ? nil : offset..<(overflow ? .max : end), image: image.path)
     }
 }

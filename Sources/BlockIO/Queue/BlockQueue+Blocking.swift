@@ -9,9 +9,9 @@ extension BlockQueue {
     public func readvAndWait(
         _ vectors: UnsafeBufferPointer<iovec>, at offset: UInt64
     ) throws(BlockError) -> Int {
-        try run(
+        try wait(
             .init(
-                operation: .read, vectors: vectors.baseAddress, count: vectors.count,
+                verb: .read, vectors: vectors.baseAddress, count: vectors.count,
                 offset: offset, route: .waiter))
     }
 
@@ -21,9 +21,9 @@ extension BlockQueue {
         _ vectors: UnsafeBufferPointer<iovec>, at offset: UInt64,
         durability: WriteDurability = .volatile
     ) throws(BlockError) -> Int {
-        try run(
+        try wait(
             .init(
-                operation: .write, vectors: vectors.baseAddress, count: vectors.count,
+                verb: .write, vectors: vectors.baseAddress, count: vectors.count,
                 offset: offset, isDurable: durability == .forceUnitAccess, route: .waiter))
     }
 
@@ -32,7 +32,7 @@ extension BlockQueue {
     public func readAndWait(
         into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64
     ) throws(BlockError) -> Int {
-        try run(.init(operation: .read, offset: offset, route: .waiter, buffer: iovec(buffer)))
+        try wait(.init(verb: .read, offset: offset, route: .waiter, buffer: iovec(buffer)))
     }
 
     /// Writes from one buffer.
@@ -41,19 +41,39 @@ extension BlockQueue {
         from buffer: UnsafeRawBufferPointer, at offset: UInt64,
         durability: WriteDurability = .volatile
     ) throws(BlockError) -> Int {
-        try run(
+        try wait(
             .init(
-                operation: .write, offset: offset, isDurable: durability == .forceUnitAccess,
+                verb: .write, offset: offset, isDurable: durability == .forceUnitAccess,
                 route: .waiter, buffer: iovec(buffer)))
     }
 
     /// Brings every write that has completed to stable storage.
     public func flushAndWait() throws(BlockError) {
-        try run(.init(operation: .flush, route: .waiter))
+        try wait(.init(verb: .flush, route: .waiter))
+    }
+
+    /// Tells the medium that a range is not needed; returns what a later read gives.
+    @discardableResult
+    public func discardAndWait(at offset: UInt64, length: UInt64) throws(BlockError) -> RangeEffect
+    {
+        let completion = run(
+            .init(verb: .discard, offset: offset, length: length, route: .waiter))
+        try completion.get(on: image)
+        return completion.effect
+    }
+
+    /// Makes a range read as zeroes.
+    public func writeZeroesAndWait(at offset: UInt64, length: UInt64) throws(BlockError) {
+        try wait(.init(verb: .writeZeroes, offset: offset, length: length, route: .waiter))
+    }
+
+    /// Changes the size of a file.
+    public func resizeAndWait(to size: UInt64) throws(BlockError) {
+        try wait(.init(verb: .resize, length: size, route: .waiter))
     }
 
     @discardableResult
-    private func run(_ call: borrowing QueueCore.Call) throws(BlockError) -> Int {
-        try wait(for: start(call)).get(on: image)
+    private func wait(_ call: borrowing QueueCore.Call) throws(BlockError) -> Int {
+        try run(call).get(on: image)
     }
 }

@@ -5,31 +5,34 @@ import Glibc
 /// costs an allocation or two.
 extension BlockQueue {
     /// Reads into `vectors` from byte `offset`.
+    @discardableResult
     public func readv(
         _ vectors: UnsafeBufferPointer<iovec>, at offset: UInt64,
         completion: @escaping (BlockCompletion) -> Void
-    ) {
-        _ = start(
+    ) -> RequestID {
+        start(
             .init(
-                operation: .read, vectors: vectors.baseAddress, count: vectors.count,
+                verb: .read, vectors: vectors.baseAddress, count: vectors.count,
                 offset: offset, closure: retained(completion)))
     }
 
     /// Writes from `vectors` at byte `offset`.
+    @discardableResult
     public func writev(
         _ vectors: UnsafeBufferPointer<iovec>, at offset: UInt64,
         durability: WriteDurability = .volatile, completion: @escaping (BlockCompletion) -> Void
-    ) {
-        _ = start(
+    ) -> RequestID {
+        start(
             .init(
-                operation: .write, vectors: vectors.baseAddress, count: vectors.count,
+                verb: .write, vectors: vectors.baseAddress, count: vectors.count,
                 offset: offset, isDurable: durability == .forceUnitAccess,
                 closure: retained(completion)))
     }
 
     /// Brings every write that has completed to stable storage.
-    public func flush(completion: @escaping (BlockCompletion) -> Void) {
-        _ = start(.init(operation: .flush, closure: retained(completion)))
+    @discardableResult
+    public func flush(completion: @escaping (BlockCompletion) -> Void) -> RequestID {
+        start(.init(verb: .flush, closure: retained(completion)))
     }
 
     private func retained(

@@ -32,6 +32,7 @@ public final class BlockQueue: @unchecked Sendable {
             let state = try QueueCore(image: image, options: options)
             core = .allocate(capacity: 1)
             core.initialize(to: state)
+            core.pointee.mailbox.attach(core.pointee.engine.wakeEvent)
         } catch {
             image.releaseQueue()
             throw error
@@ -48,6 +49,9 @@ public final class BlockQueue: @unchecked Sendable {
     /// was opened without one. For epoll(7), level-triggered; reading it is the queue's business.
     public var descriptor: CInt { core.pointee.descriptor }
 
+    /// Whether the queue is closed: no request is taken and none is under way.
+    public var isClosed: Bool { core.pointee.isClosed }
+
     /// Requests made and not yet delivered.
     public var outstanding: Int { core.pointee.outstanding }
 
@@ -58,51 +62,90 @@ public final class BlockQueue: @unchecked Sendable {
     /// one completion.
     ///
     /// `vectors` and the memory it names must stay until the completion, which carries
-    /// `userData`. On a direct image addresses, lengths and offset must be multiples of
-    /// ``BlockImage/alignment``.
+    /// `userData`. Any offset, length and address will do; on a direct image what obeys
+    /// ``BlockImage/alignment`` is not copied.
+    @discardableResult
     public func readv(
         _ vectors: UnsafeBufferPointer<iovec>, at offset: UInt64, userData: UInt = 0
-    ) {
-        core.pointee.start(
+    ) -> RequestID {
+        start(
             .init(
-                operation: .read, vectors: vectors.baseAddress, count: vectors.count,
+                verb: .read, vectors: vectors.baseAddress, count: vectors.count,
                 offset: offset, userData: userData))
     }
 
     /// pwritev(2): the counterpart of ``readv(_:at:userData:)``.
+    @discardableResult
     public func writev(
         _ vectors: UnsafeBufferPointer<iovec>, at offset: UInt64,
         durability: WriteDurability = .volatile, userData: UInt = 0
-    ) {
-        core.pointee.start(
+    ) -> RequestID {
+        start(
             .init(
-                operation: .write, vectors: vectors.baseAddress, count: vectors.count,
+                verb: .write, vectors: vectors.baseAddress, count: vectors.count,
                 offset: offset, isDurable: durability == .forceUnitAccess, userData: userData))
     }
 
     /// fdatasync(2): every write whose completion was delivered before this call is on stable
     /// storage when this completes.
-    public func flush(userData: UInt = 0) {
-        core.pointee.start(.init(operation: .flush, userData: userData))
+    @discardableResult
+    public func flush(userData: UInt = 0) -> RequestID {
+        start(.init(verb: .flush, userData: userData))
     }
 
     /// ``readv(_:at:userData:)`` for a single buffer.
+    @discardableResult
     public func read(
         into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64, userData: UInt = 0
-    ) {
-        core.pointee.start(
-            .init(operation: .read, offset: offset, userData: userData, buffer: iovec(buffer)))
+    ) -> RequestID {
+        start(
+            .init(verb: .read, offset: offset, userData: userData, buffer: iovec(buffer)))
     }
 
     /// ``writev(_:at:durability:userData:)`` for a single buffer.
+    @discardableResult
     public func write(
         from buffer: UnsafeRawBufferPointer, at offset: UInt64,
         durability: WriteDurability = .volatile, userData: UInt = 0
-    ) {
-        core.pointee.start(
+    ) -> RequestID {
+        start(
             .init(
-                operation: .write, offset: offset, isDurable: durability == .forceUnitAccess,
+                verb: .write, offset: offset, isDurable: durability == .forceUnitAccess,
                 userData: userData, buffer: iovec(buffer)))
+    }
+
+    /// Tells the medium that a range is no longer needed: fallocate(2) with
+    /// FALLOC_FL_PUNCH_HOLE on a file, BLKDISCARD on a device, there for the whole sectors in the
+    /// range. ``BlockCompletion/effect`` says what a later read returns; a medium that cannot
+    /// discard is no error.
+    @discardableResult
+    public func discard(at offset: UInt64, length: UInt64, userData: UInt = 0) -> RequestID {
+        start(.init(verb: .discard, offset: offset, length: length, userData: userData))
+    }
+
+    /// Makes a range read as zeroes: fallocate(2) with FALLOC_FL_ZERO_RANGE or
+    /// FALLOC_FL_PUNCH_HOLE, BLKZEROOUT, or else by writing zeroes.
+    @discardableResult
+    public func writeZeroes(at offset: UInt64, length: UInt64, userData: UInt = 0) -> RequestID {
+        start(.init(verb: .writeZeroes, offset: offset, length: length, userData: userData))
+    }
+
+    /// ftruncate(2) of a file to `size` bytes; ``BlockError/Code/unsupported`` on a device. That
+    /// others have made an image larger is noticed without this.
+    @discardableResult
+    public func resize(to size: UInt64, userData: UInt = 0) -> RequestID {
+        start(.init(verb: .resize, length: size, userData: userData))
+    }
+
+    /// Asks for a request to end early. It has its one completion in any case: with
+    /// ``BlockError/Code/cancelled``, or as usual when it was too late. Its memory stays the
+    /// kernel's until then. A stale identifier cancels nothing.
+    public func cancel(_ request: RequestID) { core.pointee.cancel(request) }
+
+    /// For other threads than the queue's own. To be asked for by the queue's own, before it waits.
+    public var remote: RemoteQueue {
+        core.pointee.mailbox.open()
+        return RemoteQueue(mailbox: core.pointee.mailbox)
     }
 
     /// Defers what `body` submits to one system call at its end, or at the next `poll` inside it:
@@ -178,9 +221,13 @@ extension BlockQueue {
         return nil
     }
 
-    func start(_ call: borrowing QueueCore.Call) -> RequestPointer { core.pointee.start(call) }
+    func start(_ call: borrowing QueueCore.Call) -> RequestID {
+        RequestID(core.pointee.start(call))
+    }
 
-    func wait(for request: RequestPointer) -> BlockCompletion { core.pointee.wait(for: request) }
+    func run(_ call: borrowing QueueCore.Call) -> BlockCompletion {
+        core.pointee.wait(for: core.pointee.start(call))
+    }
 }
 
 extension iovec {

@@ -11,7 +11,7 @@ public enum QueueThreading: Sendable, Hashable {
 }
 
 /// How to open a queue. Nothing here can change later.
-public struct QueueOptions: Sendable, Hashable {
+public struct QueueOptions: Sendable {
     /// How callers share the queue; ``QueueThreading/owned`` by default.
     public var threading: QueueThreading
     /// Requests that the kernel is given at one time, 1 to 4096; 128 by default. More can be
@@ -22,16 +22,29 @@ public struct QueueOptions: Sendable, Hashable {
     /// Whether ``BlockQueue/descriptor`` exists; true by default. Without it completions cost a
     /// little less.
     public var hasDescriptor: Bool
+    /// How many bytes of one request pass through a bounce buffer at a time because they offend
+    /// the host's alignment; a larger request goes in pieces. 512 or more, 1 MiB by default; at
+    /// least one block of the image's alignment is used whatever this says.
+    public var bounceLimit: Int
+    /// Faults to inject between the pipeline and the engine, for tests; `nil` by default.
+    public var faults: FaultInjector?
+    /// Asserts that everything the engine is given obeys the image's alignment: a wrong request
+    /// stops the program. For tests; false by default.
+    public var checksEngineRequests: Bool
 
     /// Options with the defaults described at each property.
     public init(
         threading: QueueThreading = .owned, depth: Int = 128, maximumThreads: Int = 64,
-        hasDescriptor: Bool = true
+        hasDescriptor: Bool = true, bounceLimit: Int = 1 << 20, faults: FaultInjector? = nil,
+        checksEngineRequests: Bool = false
     ) {
         self.threading = threading
         self.depth = depth
         self.maximumThreads = maximumThreads
         self.hasDescriptor = hasDescriptor
+        self.bounceLimit = bounceLimit
+        self.faults = faults
+        self.checksEngineRequests = checksEngineRequests
     }
 
     func validate(image: String) throws(BlockError) {
@@ -44,6 +57,11 @@ public struct QueueOptions: Sendable, Hashable {
             throw BlockError(
                 .invalidOption, operation: .open, image: image,
                 detail: "thread limit \(maximumThreads) is outside 1 to 1024")
+        }
+        guard bounceLimit >= 512 else {
+            throw BlockError(
+                .invalidOption, operation: .open, image: image,
+                detail: "bounce limit \(bounceLimit) is below 512")
         }
     }
 }

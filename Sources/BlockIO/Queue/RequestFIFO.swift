@@ -17,12 +17,31 @@ struct RequestFIFO {
         count &+= 1
     }
 
+    /// Puts one back that was popped.
+    mutating func prepend(_ request: RequestPointer) {
+        request.pointee.next = head
+        head = request
+        if tail == nil { tail = request }
+        count &+= 1
+    }
+
     mutating func popFirst() -> RequestPointer? {
         guard let first = head else { return nil }
         head = first.pointee.next
         if head == nil { tail = nil }
         count &-= 1
         return first
+    }
+
+    /// Takes a request out of the middle; false when it is not here. Walks the whole FIFO.
+    mutating func remove(_ request: RequestPointer) -> Bool {
+        var kept = RequestFIFO()
+        var isFound = false
+        while let next = popFirst() {
+            if next == request { isFound = true } else { kept.append(next) }
+        }
+        self = kept
+        return isFound
     }
 
     /// Moves all of `other` behind what is here.

@@ -9,8 +9,8 @@
 
 struct cbio_aio;
 
-/// io_setup(2) for `capacity` requests in flight on `fd`. `event_fd` (or -1) is signalled at each
-/// completion. Returns 0 or -errno: EAGAIN when /proc/sys/fs/aio-max-nr is exhausted.
+/// io_setup(2) for `capacity` requests in flight on `fd`, and one to be woken by. `event_fd` (or
+/// -1) is signalled at each completion. Returns 0 or -errno: EAGAIN when /proc/sys/fs/aio-max-nr is exhausted.
 int cbio_aio_create(struct cbio_aio **out, int fd, uint32_t capacity, int event_fd);
 
 /// io_destroy(2), which waits for requests in flight, and frees the context.
@@ -25,6 +25,12 @@ void cbio_aio_prepare_write(
     struct cbio_aio *aio, uint32_t index, const struct iovec *iov, uint32_t count,
     uint64_t offset, bool durable, void *tag);
 void cbio_aio_prepare_fdatasync(struct cbio_aio *aio, uint32_t index, void *tag);
+
+/// Asks for one completion without a tag when `wake_fd` becomes readable. Returns 0 or -errno.
+int cbio_aio_arm_wake(struct cbio_aio *aio, int wake_fd);
+
+/// How many completions can be taken without a system call.
+uint32_t cbio_aio_ready(const struct cbio_aio *aio);
 
 /// Submits prepared requests [first, first + count): how many the kernel took, or -errno for the
 /// first of them.

@@ -20,6 +20,13 @@ struct cbio_dio_alignment {
 /// device is mounted or otherwise claimed. Returns a descriptor or -errno.
 int cbio_open(const char *path, bool writable, bool direct, bool exclusive);
 
+/// A second, buffered and writable descriptor of an open file, through /proc/self/fd: a
+/// descriptor or -errno.
+int cbio_reopen_buffered(int fd);
+
+/// fstat(2): the size of a regular file, 0 or -errno.
+int cbio_file_size(int fd, uint64_t *bytes);
+
 /// statx(2) with STATX_DIOALIGN on a descriptor. Returns 0 or -errno.
 int cbio_dio_alignment(int fd, struct cbio_dio_alignment *out);
 

@@ -20,6 +20,18 @@ int64_t cbio_pwritev(
     int fd, const struct iovec *iov, uint32_t count, uint64_t offset, bool durable);
 int64_t cbio_fdatasync(int fd);
 
+/// fallocate(2) with FALLOC_FL_PUNCH_HOLE and FALLOC_FL_ZERO_RANGE, both with
+/// FALLOC_FL_KEEP_SIZE; ioctl(2) BLKDISCARD and BLKZEROOUT; ftruncate(2). 0 or -errno.
+int64_t cbio_punch_hole(int fd, uint64_t offset, uint64_t length);
+int64_t cbio_zero_range(int fd, uint64_t offset, uint64_t length);
+int64_t cbio_device_discard(int fd, uint64_t offset, uint64_t length);
+int64_t cbio_device_zero(int fd, uint64_t offset, uint64_t length);
+int64_t cbio_truncate(int fd, uint64_t length);
+
+/// preadv2(2) of one buffer with RWF_NOWAIT: bytes, or -errno; EOPNOTSUPP or EAGAIN when the file
+/// cannot be read without blocking.
+int64_t cbio_read_nowait(int fd, void *buffer, uint64_t length, uint64_t offset);
+
 /// eventfd(2), close-on-exec and non-blocking: a descriptor or -errno.
 int cbio_eventfd(void);
 /// Adds 1 to the counter, so that the descriptor becomes readable.

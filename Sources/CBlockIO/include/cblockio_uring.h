@@ -32,8 +32,16 @@ void cbio_uring_destroy(struct cbio_uring *ring);
 
 struct cbio_uring_features cbio_uring_features(const struct cbio_uring *ring);
 
-/// The ring's descriptor: readable while there are completions.
+/// The ring's descriptor: readable while there are completions, except under DEFER_TASKRUN, where
+/// none are posted before the owner enters the kernel.
 int cbio_uring_descriptor(const struct cbio_uring *ring);
+
+/// IORING_REGISTER_EVENTFD: signalled at completions, under DEFER_TASKRUN when there are some to be
+/// posted and there were none before. Returns 0 or -errno.
+int cbio_uring_register_eventfd(struct cbio_uring *ring, int event_fd);
+
+/// Whether completions wait to be posted, for which the kernel has to be entered.
+bool cbio_uring_has_unposted(const struct cbio_uring *ring);
 
 /// 0 when the kernel knows the operations this library uses (IORING_REGISTER_PROBE), -EOPNOTSUPP
 /// when it lacks one, another -errno when it cannot be asked.
@@ -47,8 +55,11 @@ bool cbio_uring_prepare_write(
     struct cbio_uring *ring, const struct iovec *iov, uint32_t count, uint64_t offset,
     bool durable, void *tag);
 bool cbio_uring_prepare_fdatasync(struct cbio_uring *ring, void *tag);
-/// Completes at once with result 0: makes the descriptor readable.
-bool cbio_uring_prepare_nop(struct cbio_uring *ring, void *tag);
+/// One completion without a tag when `wake_fd` becomes readable.
+bool cbio_uring_prepare_wake(struct cbio_uring *ring, int wake_fd);
+/// Asks the kernel to end the request with this tag early; it completes as usual or with
+/// -ECANCELED. The asking itself completes with the ring as its tag.
+bool cbio_uring_prepare_cancel(struct cbio_uring *ring, void *tag);
 
 /// io_uring_enter(2) for what has been prepared: how many entries the kernel took, or -errno.
 int cbio_uring_submit(struct cbio_uring *ring);

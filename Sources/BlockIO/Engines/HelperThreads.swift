@@ -1,0 +1,47 @@
+/// The few threads beside a ring: for calls that the kernel has no asynchronous form of, and for
+/// transfers that the ring's engine would block in. Made at the first such request.
+///
+/// What ends there makes the engine's wake event readable, so that one wait covers both.
+struct HelperThreads: ~Copyable {
+    private let image: BlockImage
+    private let limit: Int
+    private let wakeDescriptor: CInt
+    private var pool: ThreadPool?
+    private(set) var inFlight = 0
+
+    init(image: BlockImage, limit: Int, wakeDescriptor: CInt) {
+        self.image = image
+        self.limit = limit
+        self.wakeDescriptor = wakeDescriptor
+    }
+
+    /// False when the system gives no thread; then the request stays with the caller.
+    mutating func enqueue(_ request: RequestPointer) -> Bool {
+        let pool = self.pool ?? makePool()
+        var one = RequestFIFO()
+        one.append(request)
+        pool.enqueue(&one)
+        if !one.isEmpty { return false }
+        inFlight += 1
+        return true
+    }
+
+    mutating func collect(into finished: inout RequestFIFO) {
+        guard inFlight > 0, let pool else { return }
+        let before = finished.count
+        pool.collect(minimum: 0, limit: .forever, into: &finished)
+        inFlight -= finished.count - before
+    }
+
+    func cancel(_ request: RequestPointer) { pool?.cancel(request) }
+
+    func stop() { pool?.stop() }
+
+    private mutating func makePool() -> ThreadPool {
+        let made = ThreadPool(
+            image: image, threadLimit: limit, eventDescriptor: wakeDescriptor,
+            clearsDescriptor: false)
+        pool = made
+        return made
+    }
+}

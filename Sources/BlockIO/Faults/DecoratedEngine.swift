@@ -1,0 +1,187 @@
+import Glibc
+
+/// An engine with something between it and the pipeline: the check of every operation, and faults.
+struct DecoratedEngine: ~Copyable, Engine {
+    private let base: ActiveEngine
+    private let checker: AlignmentChecker?
+    private let injector: FaultInjector?
+    private let identity = Identity()
+
+    /// Taken from the pipeline, to be taken by the engine.
+    private var accepted = RequestFIFO()
+    private var held: [(request: RequestPointer, rule: FaultInjector.RuleID)] = []
+    private var delayed: [(request: RequestPointer, until: UInt64)] = []
+    /// Not done at all, but answered.
+    private var answered = RequestFIFO()
+    /// Done, and held back to change the order.
+    private var withheld: [RequestPointer] = []
+    /// What is to happen when an operation comes back.
+    private var marks: [RequestPointer: FaultInjector.Fault] = [:]
+
+    private final class Identity {}
+    private var id: ObjectIdentifier { ObjectIdentifier(identity) }
+
+    init(_ base: ActiveEngine, image: BlockImage, options: QueueOptions) {
+        self.base = base
+        checker = options.checksEngineRequests ? AlignmentChecker(image: image) : nil
+        injector = options.faults
+        injector?.attach(id, base.wakeEvent)
+    }
+
+    var inFlight: Int {
+        base.inFlight + accepted.count + held.count + delayed.count + answered.count
+            + withheld.count
+    }
+
+    var descriptor: CInt { base.descriptor }
+    var wakeEvent: WakeEvent { base.wakeEvent }
+    var inlineCompletions: UInt64 { base.inlineCompletions }
+
+    mutating func submit(_ pending: inout RequestFIFO, finished: inout RequestFIFO) {
+        accept(&pending)
+        base.submit(&accepted, finished: &finished)
+        if !answered.isEmpty { base.wake() }
+    }
+
+    mutating func reap(
+        minimum: Int, limit: WaitLimit, pending: inout RequestFIFO, finished: inout RequestFIFO
+    ) -> WaitEnd {
+        accept(&pending)
+        releaseHeld()
+        releaseDelayed()
+        finished.append(contentsOf: &answered)
+        // One: a wake that says that a hold is released must end the wait.
+        let wanted = finished.isEmpty ? min(minimum, 1) : 0
+        var ended = RequestFIFO()
+        let end = base.reap(
+            minimum: wanted, limit: wanted > 0 ? shortened(limit) : .nanoseconds(0),
+            pending: &accepted, finished: &ended)
+        while let request = ended.popFirst() { come(back: request, &finished) }
+        if !withheld.isEmpty && (!finished.isEmpty || base.inFlight + accepted.count == 0) {
+            for request in withheld.reversed() { finished.append(request) }
+            withheld.removeAll()
+        }
+        return end
+    }
+
+    mutating func cancel(_ request: RequestPointer) {
+        if let index = held.firstIndex(where: { $0.request == request }) {
+            held.remove(at: index)
+        } else if let index = delayed.firstIndex(where: { $0.request == request }) {
+            delayed.remove(at: index)
+        } else if !accepted.remove(request) {
+            return base.cancel(request)
+        }
+        answer(request, ECANCELED)
+        base.wake()
+    }
+
+    mutating func shutDown() {
+        injector?.detach(id)
+        base.destroy()
+    }
+
+    // MARK: On the way down
+
+    private mutating func accept(_ pending: inout RequestFIFO) {
+        while let request = pending.popFirst() {
+            let order = request.pointee.engine
+            checker?.check(order)
+            guard let (fault, rule) = injector?.decide(operation(of: request), order) else {
+                accepted.append(request)
+                continue
+            }
+            switch fault {
+            case .error(let errno): answer(request, errno)
+            case .short, .flipByte, .reorder:
+                marks[request] = fault
+                accepted.append(request)
+            case .hold: held.append((request, rule))
+            case .delay(let duration):
+                let (seconds, attoseconds) = duration.components
+                let span = UInt64(max(0, seconds * 1_000_000_000 + attoseconds / 1_000_000_000))
+                delayed.append((request, monotonicNanoseconds() + span))
+                wakeLater(span)
+            case .refuse:
+                // Nothing in flight may ever come back to give it another chance.
+                base.wake()
+                return pending.prepend(request)
+            }
+        }
+    }
+
+    private mutating func answer(_ request: RequestPointer, _ errno: CInt) {
+        request.pointee.result = -Int64(errno)
+        answered.append(request)
+    }
+
+    private mutating func releaseHeld() {
+        guard let injector, !held.isEmpty else { return }
+        for rule in injector.takeReleased(id) {
+            for entry in held where rule == nil || entry.rule == rule {
+                accepted.append(entry.request)
+            }
+            held.removeAll { rule == nil || $0.rule == rule }
+        }
+    }
+
+    private mutating func releaseDelayed() {
+        guard !delayed.isEmpty else { return }
+        let now = monotonicNanoseconds()
+        for entry in delayed where entry.until <= now { accepted.append(entry.request) }
+        delayed.removeAll { $0.until <= now }
+    }
+
+    /// A wait ends when the next delay does.
+    private func shortened(_ limit: WaitLimit) -> WaitLimit {
+        guard let next = delayed.map(\.until).min() else { return limit }
+        let now = monotonicNanoseconds()
+        let left = Int64(next > now ? next - now : 0)
+        if case .nanoseconds(let asked) = limit { return .nanoseconds(min(asked, left)) }
+        return .nanoseconds(left)
+    }
+
+    /// For those who sleep on the descriptor: a thread that sleeps as long and wakes them.
+    private func wakeLater(_ nanoseconds: UInt64) {
+        guard descriptor >= 0, let injector else { return }
+        injector.signalLater(id, nanoseconds: nanoseconds)
+    }
+
+    private func operation(of request: RequestPointer) -> BlockOperation {
+        switch request.pointee.engine.operation {
+        case .read: .read
+        case .write, .bufferedWrite: .write
+        case .synchronize: .flush
+        default: request.pointee.verb
+        }
+    }
+
+    // MARK: On the way up
+
+    private mutating func come(back request: RequestPointer, _ finished: inout RequestFIFO) {
+        guard let mark = marks.removeValue(forKey: request) else {
+            return finished.append(request)
+        }
+        switch mark {
+        case .short(let limit):
+            request.pointee.result = min(request.pointee.result, Int64(limit))
+        case .flipByte: flip(request)
+        default: return withheld.append(request)
+        }
+        finished.append(request)
+    }
+
+    private func flip(_ request: RequestPointer) {
+        let order = request.pointee.engine
+        guard order.operation == .read, request.pointee.result > 0, let injector else { return }
+        var place = injector.random(below: Int(request.pointee.result))
+        for index in 0..<Int(order.vectorCount) {
+            let element = order.vectors![index]
+            if place < element.iov_len {
+                let byte = element.iov_base.assumingMemoryBound(to: UInt8.self) + place
+                return byte.pointee = ~byte.pointee
+            }
+            place -= element.iov_len
+        }
+    }
+}

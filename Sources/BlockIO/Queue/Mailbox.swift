@@ -1,0 +1,71 @@
+import Synchronization
+
+/// What other threads ask of a queue that has one owner: left here, and the owner is woken.
+final class Mailbox: @unchecked Sendable {
+    enum Message {
+        case cancel(RequestID)
+        case close
+    }
+
+    private let lock = PthreadMutex()
+    /// Under the lock.
+    private let messages: UnsafeMutablePointer<[Message]>
+    private let wake: UnsafeMutablePointer<WakeEvent?>
+    /// Spares the owner the lock when there is nothing.
+    private let hasMail = Atomic<Bool>(false)
+    /// Somebody may post: the queue's ``BlockQueue/remote`` was asked for.
+    private let isOpen = Atomic<Bool>(false)
+
+    var isInUse: Bool { isOpen.load(ordering: .relaxed) }
+
+    func open() { isOpen.store(true, ordering: .relaxed) }
+
+    init() {
+        messages = .allocate(capacity: 1)
+        messages.initialize(to: [])
+        wake = .allocate(capacity: 1)
+        wake.initialize(to: nil)
+    }
+
+    deinit {
+        messages.deinitialize(count: 1)
+        messages.deallocate()
+        wake.deinitialize(count: 1)
+        wake.deallocate()
+    }
+
+    /// From then on a message wakes the engine through `event`.
+    func attach(_ event: WakeEvent) {
+        lock.lock()
+        wake.pointee = event
+        lock.unlock()
+    }
+
+    /// The engine is going: nothing may touch its wake event any more.
+    func detach() {
+        lock.lock()
+        wake.pointee = nil
+        lock.unlock()
+    }
+
+    /// From any thread.
+    func post(_ message: Message) {
+        lock.lock()
+        messages.pointee.append(message)
+        hasMail.store(true, ordering: .releasing)
+        wake.pointee?.signal()
+        lock.unlock()
+    }
+
+    /// The oldest message; for the queue's own thread.
+    func take() -> Message? {
+        guard hasMail.load(ordering: .acquiring) else { return nil }
+        lock.lock()
+        defer { lock.unlock() }
+        if messages.pointee.isEmpty {
+            hasMail.store(false, ordering: .relaxed)
+            return nil
+        }
+        return messages.pointee.removeFirst()
+    }
+}

@@ -1,0 +1,312 @@
+import Glibc
+
+/// A transfer that cannot go to the kernel as it stands: elements that offend the host's alignment,
+/// more elements or bytes than one call takes, or the rest after a short transfer.
+///
+/// It goes in pieces that begin and end on blocks. Within a piece, elements that obey the
+/// alignment go as they are; offending neighbours form runs, closed to whole blocks, and each run
+/// passes through one extent of a bounce buffer. An element offends by its address, its length or
+/// its position (statx(2), STATX_DIOALIGN).
+struct PieceTransfer: ~Copyable {
+    /// Elements of one preadv2(2): IOV_MAX.
+    static let maximumElements = 1024
+    /// Bytes of one preadv2(2), read(2) "NOTES": 2 GiB less a page.
+    static let maximumBytes = 0x7fff_f000
+
+    private let isWrite: Bool
+    private let vectors: UnsafePointer<iovec>
+    private let vectorCount: Int
+    /// First byte in the image, and the byte behind the last that goes this way.
+    private let offset: UInt64
+    let end: UInt64
+    private let memoryMask: UInt
+    private let block: UInt64
+    private let bounceLimit: Int
+
+    // Where the next piece begins.
+    private var element = 0
+    private var elementOffset = 0
+    private(set) var position: UInt64
+
+    // The piece that is under way.
+    private let list: UnsafeMutablePointer<iovec>
+    private var bounce: AlignedMemory?
+    private var extents: [Extent] = []
+    private(set) var pieceStart: UInt64 = 0
+    private(set) var pieceEnd: UInt64 = 0
+
+    /// The blocks around the first and the last byte of a write, as they are on the medium.
+    private var head: AlignedMemory?
+    private var tail: AlignedMemory?
+
+    /// Bytes of the caller that pass through the bounce buffer.
+    private struct Extent {
+        let memory: UnsafeMutableRawPointer
+        let bounceOffset: Int
+        let count: Int
+        let position: UInt64
+    }
+
+    /// What a piece cost.
+    struct Plan {
+        var order: EngineOrder
+        var direct: UInt64
+        var bounced: UInt64
+    }
+
+    /// The rest of a request, from the byte where it stands now up to `end`.
+    init(_ request: RequestPointer, alignment: HostAlignment, bounceLimit: Int, end: UInt64) {
+        isWrite = request.pointee.verb != .read
+        vectors = request.pointee.vectors.unsafelyUnwrapped
+        vectorCount = request.pointee.vectorCount
+        offset = request.pointee.offset + request.pointee.moved
+        self.end = end
+        position = offset
+        memoryMask = UInt(alignment.memory - 1)
+        block = UInt64(alignment.offset)
+        // A bounce buffer below one block could move nothing.
+        self.bounceLimit = Swift.max(bounceLimit & ~(alignment.offset - 1), alignment.offset)
+        list = .allocate(capacity: Self.maximumElements)
+        skipElements(request.pointee.moved)
+    }
+
+    deinit { list.deallocate() }
+
+    private func floor(_ value: UInt64) -> UInt64 { value & ~(block - 1) }
+    private func ceiling(_ value: UInt64) -> UInt64 { floor(value &+ block &- 1) }
+
+    var isDone: Bool { position >= end }
+
+    // MARK: Blocks around a write
+
+    /// The block to read before a write may begin, in the middle of a block; `nil` when it begins
+    /// on one.
+    mutating func planHead() -> EngineOrder? {
+        guard isWrite, offset != floor(offset) else { return nil }
+        head = AlignedMemory(byteCount: Int(block), alignment: Int(memoryMask) + 1)
+        return readOrder(head!.base, at: floor(offset))
+    }
+
+    /// The same for the end, unless it is in the block that `planHead` reads.
+    mutating func planTail() -> EngineOrder? {
+        guard isWrite, end != floor(end) else { return nil }
+        if offset != floor(offset) && floor(offset) == floor(end) { return nil }
+        tail = AlignedMemory(byteCount: Int(block), alignment: Int(memoryMask) + 1)
+        return readOrder(tail!.base, at: floor(end))
+    }
+
+    private func readOrder(_ memory: UnsafeMutableRawPointer, at place: UInt64) -> EngineOrder {
+        list[0] = iovec(iov_base: memory, iov_len: Int(block))
+        return EngineOrder(
+            operation: .read, vectorCount: 1, vectors: UnsafePointer(list), position: place,
+            length: block)
+    }
+
+    // MARK: Pieces
+
+    /// Lays out the next piece, and for a write fills its bounce extents.
+    mutating func planPiece() -> Plan {
+        extents.removeAll(keepingCapacity: true)
+        pieceStart = floor(position)
+        var layout = Layout(at: pieceStart)
+        let pad = Int(position - pieceStart)
+        if pad > 0 {
+            layout.openRun()
+            layout.bounced = pad
+            layout.position += UInt64(pad)
+        }
+        collectElements(&layout)
+        closePiece(&layout)
+
+        if layout.bounced > 0 {
+            if bounce == nil || bounce!.count < layout.bounced {
+                bounce = AlignedMemory(
+                    byteCount: layout.bounced, alignment: Int(memoryMask) + 1)
+            }
+            for run in layout.runs {
+                list[run.index] = iovec(
+                    iov_base: bounce!.base + run.bounceOffset, iov_len: run.count)
+            }
+            if isWrite { fillBounce(pad: pad, span: layout.bounced) }
+        }
+        let span = layout.position - pieceStart
+        return Plan(
+            order: EngineOrder(
+                operation: isWrite ? .write : .read, vectorCount: UInt32(layout.count),
+                vectors: UnsafePointer(list), position: pieceStart, length: span),
+            direct: span - UInt64(layout.bounced), bounced: UInt64(layout.bounced))
+    }
+
+    /// A piece while it is laid out.
+    private struct Layout {
+        /// Elements of the list.
+        var count = 0
+        /// Bytes of bounce buffer.
+        var bounced = 0
+        /// Where the next element goes in the image.
+        var position: UInt64
+        var runs: [Run] = []
+        private(set) var isInRun = false
+
+        struct Run {
+            let index: Int
+            let bounceOffset: Int
+            var count: Int
+        }
+
+        init(at position: UInt64) { self.position = position }
+
+        mutating func openRun() {
+            if isInRun { return }
+            isInRun = true
+            runs.append(Run(index: count, bounceOffset: bounced, count: 0))
+            count += 1
+        }
+
+        mutating func closeRun() {
+            guard isInRun, let last = runs.last else { return }
+            isInRun = false
+            runs[runs.count - 1].count = bounced - last.bounceOffset
+        }
+    }
+
+    private mutating func collectElements(_ layout: inout Layout) {
+        var index = element
+        var skip = elementOffset
+        while index < vectorCount, layout.position < end {
+            let memory = vectors[index].iov_base
+            let rest = Swift.min(
+                vectors[index].iov_len - skip, Int(clamping: end - layout.position))
+            guard rest > 0, let memory else {
+                index += 1
+                skip = 0
+                continue
+            }
+            let room = Self.maximumBytes - Int(layout.position - pieceStart)
+            let isAligned = layout.position == floor(layout.position)
+            let start = UInt(bitPattern: memory) &+ UInt(bitPattern: skip)
+            let offends = start & memoryMask != 0 || UInt64(rest) & (block - 1) != 0 || !isAligned
+            let taken: Int
+            if offends {
+                taken = Swift.min(rest, room, bounceLimit - layout.bounced)
+                if taken == 0 || (!layout.isInRun && layout.count == Self.maximumElements) { break }
+                layout.openRun()
+                extents.append(
+                    Extent(
+                        memory: memory + skip, bounceOffset: layout.bounced, count: taken,
+                        position: layout.position))
+                layout.bounced += taken
+            } else {
+                layout.closeRun()
+                taken = Swift.min(rest, room & ~Int(block - 1))
+                if taken == 0 || layout.count == Self.maximumElements { break }
+                list[layout.count] = iovec(iov_base: memory + skip, iov_len: taken)
+                layout.count += 1
+            }
+            layout.position += UInt64(taken)
+            skip += taken
+        }
+    }
+
+    /// Ends the piece on a block: at the end of the request with padding, elsewhere by giving back
+    /// what is beyond the last whole block (which can only be bounced).
+    private mutating func closePiece(_ layout: inout Layout) {
+        if layout.position == end {
+            pieceEnd = end
+            let padding = Int(ceiling(end) - end)
+            layout.bounced += padding
+            layout.position += UInt64(padding)
+        } else {
+            let excess = Int(layout.position - floor(layout.position))
+            layout.bounced -= excess
+            layout.position -= UInt64(excess)
+            pieceEnd = layout.position
+            while let last = extents.last, last.bounceOffset + last.count > layout.bounced {
+                extents.removeLast()
+                let kept = layout.bounced - last.bounceOffset
+                if kept > 0 {
+                    extents.append(
+                        Extent(
+                            memory: last.memory, bounceOffset: last.bounceOffset, count: kept,
+                            position: last.position))
+                }
+            }
+        }
+        layout.closeRun()
+    }
+
+    private mutating func fillBounce(pad: Int, span: Int) {
+        let target = bounce!.base
+        if pad > 0 { target.copyMemory(from: head!.base, byteCount: pad) }
+        for extent in extents {
+            (target + extent.bounceOffset).copyMemory(
+                from: extent.memory, byteCount: extent.count)
+        }
+        let padding = pieceEnd == end ? Int(ceiling(end) - end) : 0
+        if padding > 0 {
+            let source = tail?.base ?? head!.base
+            (target + (span - padding)).copyMemory(
+                from: source + (Int(block) - padding), byteCount: padding)
+        }
+    }
+
+    /// Takes the kernel's answer to a piece: copies what was read out of the bounce buffer and
+    /// moves on. Returns the bytes of progress; 0 when not even a block was moved.
+    mutating func advance(_ result: Int64) -> UInt64 {
+        var reached = Swift.min(pieceStart + UInt64(result), pieceEnd)
+        // The next piece begins on a block again, unless there is none.
+        if reached < end { reached = floor(reached) }
+        guard reached > position else { return 0 }
+        if !isWrite {
+            for extent in extents where extent.position < reached {
+                let count = Swift.min(extent.count, Int(reached - extent.position))
+                extent.memory.copyMemory(
+                    from: bounce!.base + extent.bounceOffset, byteCount: count)
+            }
+        }
+        let progress = reached - position
+        position = reached
+        skipElements(progress)
+        return progress
+    }
+
+    private mutating func skipElements(_ bytes: UInt64) {
+        var left = bytes
+        while element < vectorCount, left > 0 {
+            let rest = UInt64(vectors[element].iov_len - elementOffset)
+            if left < rest {
+                elementOffset += Int(left)
+                return
+            }
+            left -= rest
+            element += 1
+            elementOffset = 0
+        }
+    }
+
+    // MARK: Bytes behind the last whole block
+
+    /// The rest of a write, which a buffered descriptor takes: a direct one could only write the
+    /// whole block, and make the file longer.
+    mutating func planBufferedRest() -> EngineOrder {
+        var count = 0
+        var length = 0
+        var skip = elementOffset
+        for index in element..<vectorCount where count < Self.maximumElements {
+            let rest = vectors[index].iov_len - skip
+            list[count] = iovec(iov_base: vectors[index].iov_base + skip, iov_len: rest)
+            length += rest
+            count += 1
+            skip = 0
+        }
+        return EngineOrder(
+            operation: .bufferedWrite, vectorCount: UInt32(count), vectors: UnsafePointer(list),
+            position: position, length: UInt64(length))
+    }
+
+    /// Moves on by what the buffered descriptor took.
+    mutating func advanceBuffered(_ bytes: UInt64) {
+        position += bytes
+        skipElements(bytes)
+    }
+}

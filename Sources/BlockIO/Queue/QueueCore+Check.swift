@@ -1,0 +1,78 @@
+import Glibc
+
+// The first station: what a request asks for against what the image is.
+extension QueueCore {
+    /// Where a request goes from here.
+    enum Verdict {
+        /// To the engine as it stands.
+        case direct
+        /// To the engine in pieces, through a bounce buffer or by a slow call.
+        case slow
+        /// Nothing to do.
+        case done
+        case refused(BlockError.Code)
+    }
+
+    /// Checks a request and sets its length.
+    mutating func check(_ request: RequestPointer) -> Verdict {
+        switch request.pointee.verb {
+        case .read, .write: return checkTransfer(request)
+        case .flush, .open:
+            request.pointee.length = 0
+            if isClosing { return .refused(.closed) }
+            if image.flushFailure != 0 {
+                request.pointee.errno = image.flushFailure
+                return .refused(.system)
+            }
+            return .slow
+        case .discard, .writeZeroes:
+            if let refused = checkRange(request) { return .refused(refused) }
+            return request.pointee.length == 0 ? .done : .slow
+        case .resize:
+            if isClosing { return .refused(.closed) }
+            if !isWritable { return .refused(.readOnly) }
+            return image.kind == .file ? .slow : .refused(.unsupported)
+        }
+    }
+
+    private mutating func checkTransfer(_ request: RequestPointer) -> Verdict {
+        var total: UInt = 0
+        var offending: UInt = 0
+        var overflow = false
+        let count = request.pointee.vectorCount
+        if let vectors = request.pointee.vectors {
+            for index in 0..<count {
+                let length = UInt(bitPattern: vectors[index].iov_len)
+                let address = UInt(bitPattern: vectors[index].iov_base)
+                offending |= length & offsetMask
+                if length != 0 { offending |= address & memoryMask }
+                let (sum, carry) = total.addingReportingOverflow(length)
+                total = sum
+                overflow = overflow || carry
+            }
+        }
+        request.pointee.length = overflow ? .max : UInt64(total)
+        if let refused = checkRange(request) { return .refused(refused) }
+        if total == 0 { return .done }
+        // Lengths that are all multiples make the positions multiples, if the first one is.
+        offending |= UInt(request.pointee.offset) & offsetMask
+        let fits =
+            offending == 0 && count <= PieceTransfer.maximumElements
+            && total <= PieceTransfer.maximumBytes
+        return fits ? .direct : .slow
+    }
+
+    private mutating func checkRange(_ request: RequestPointer) -> BlockError.Code? {
+        if isClosing { return .closed }
+        if request.pointee.verb != .read && !isWritable { return .readOnly }
+        let (end, carry) = request.pointee.offset.addingReportingOverflow(request.pointee.length)
+        if carry || request.pointee.length == .max { return .outOfRange }
+        if end > size {
+            // The file or device may have grown since.
+            guard image.refreshSize() else { return .outOfRange }
+            adoptGeometry()
+            if end > size { return .outOfRange }
+        }
+        return nil
+    }
+}

@@ -1,0 +1,172 @@
+import CBlockIO
+import Glibc
+
+// The third station: what the engine's answer means for a request.
+extension QueueCore {
+    /// Retries of one operation without progress before its error counts.
+    private static var maximumAttempts: UInt8 { 64 }
+
+    /// Looks at everything that came back from the engine.
+    mutating func settleEnded() {
+        if ended.isEmpty { return }
+        let now = monotonicNanoseconds()
+        while let request = ended.popFirst() { settle(request, now) }
+    }
+
+    private mutating func settle(_ request: RequestPointer, _ now: UInt64) {
+        let result = request.pointee.result
+        guard result >= 0 else { return settleError(request, CInt(truncatingIfNeeded: -result)) }
+        switch request.pointee.phase {
+        case .transfer where request.pointee.pieces == nil:
+            if request.pointee.verb == .flush { return finish(request, nil, now) }
+            counters.directBytes &+= UInt64(result)
+            if UInt64(result) == request.pointee.length {
+                request.pointee.moved = UInt64(result)
+                return finishTransfer(request, now)
+            }
+            // A rest that begins on a block again; without progress it would never end.
+            let progress = UInt64(result) & ~UInt64(offsetMask)
+            request.pointee.moved &+= progress
+            settleShort(request, hasProgress: progress > 0)
+        case .transfer:
+            settlePiece(request, result, now)
+        case .readHead, .readTail:
+            guard UInt64(result) == request.pointee.engine.length else {
+                return settleShort(request, hasProgress: false)
+            }
+            request.pointee.attempts = 0
+            if stopIfCancelled(request) { return }
+            if request.pointee.phase == .readHead {
+                orderTailBlock(request)
+            } else {
+                orderPiece(request)
+            }
+        case .transferTail:
+            let pieces = request.pointee.pieces.unsafelyUnwrapped
+            pieces.pointee.advanceBuffered(UInt64(result))
+            request.pointee.moved &+= UInt64(result)
+            if request.pointee.moved == request.pointee.length {
+                return finishTransfer(request, now)
+            }
+            if result == 0 { return finish(request, .endOfMedium, now) }
+            if !stopIfCancelled(request) { orderTail(request) }
+        case .durability: finish(request, nil, now)
+        case .range: settleRange(request)
+        case .blocked: preconditionFailure("a blocked request is not with the engine")
+        }
+    }
+
+    private mutating func settlePiece(
+        _ request: RequestPointer, _ result: Int64, _ now: UInt64
+    ) {
+        let pieces = request.pointee.pieces.unsafelyUnwrapped
+        let progress = pieces.pointee.advance(result)
+        request.pointee.moved &+= progress
+        if request.pointee.moved == request.pointee.length {
+            finishTransfer(request, now)
+        } else if progress == 0 {
+            settleShort(request, hasProgress: false)
+        } else if !stopIfCancelled(request) {
+            request.pointee.attempts = 0
+            if UInt64(result) < request.pointee.engine.length {
+                counters.shortTransfers &+= 1
+            } else {
+                counters.splits &+= 1
+            }
+            if pieces.pointee.isDone { orderTail(request) } else { orderPiece(request) }
+        }
+    }
+
+    /// A transfer that came back with less than was asked for.
+    private mutating func settleShort(_ request: RequestPointer, hasProgress: Bool) {
+        counters.shortTransfers &+= 1
+        if stopIfCancelled(request) { return }
+        if hasProgress {
+            request.pointee.attempts = 0
+            return startPieces(request)
+        }
+        if request.pointee.result == 0 { return finish(request, .endOfMedium) }
+        // Less than a block, and yet not the end: as good as EAGAIN.
+        settleError(request, EAGAIN)
+    }
+
+    private mutating func settleError(_ request: RequestPointer, _ errno: CInt) {
+        switch errno {
+        case ECANCELED where request.pointee.isCancelled:
+            return finish(request, .cancelled)
+        case EINTR, EAGAIN, ECANCELED:
+            // ECANCELED that nobody asked for: the thread that submitted it has ended.
+            guard request.pointee.attempts < Self.maximumAttempts else { break }
+            if stopIfCancelled(request) { return }
+            request.pointee.attempts += 1
+            counters.retries &+= 1
+            return enqueue(request)
+        case EINVAL
+        where image.caching == .direct && !request.pointee.hasReprobed
+            && request.pointee.phase != .range:
+            // The device may demand another alignment than when it was opened.
+            request.pointee.hasReprobed = true
+            counters.retries &+= 1
+            image.refreshAlignment()
+            adoptGeometry()
+            if request.pointee.verb == .flush { return enqueue(request) }
+            return startPieces(request)
+        case EOPNOTSUPP where request.pointee.engine.isDurable:
+            lacksDurableWrite = true
+            counters.fallbacks &+= 1
+            request.pointee.engine.isDurable = false
+            return enqueue(request)
+        default: break
+        }
+        if request.pointee.phase == .range { return settleRangeError(request, errno) }
+        if request.pointee.engine.operation == .synchronize { image.flushFailed(errno) }
+        request.pointee.errno = errno
+        finish(request, .system)
+    }
+
+    /// All bytes are with the device: the end, unless they have to be made durable by a flush.
+    mutating func finishTransfer(_ request: RequestPointer, _ now: UInt64) {
+        if request.pointee.isDurable && lacksDurableWrite {
+            order(request, .durability, EngineOrder(operation: .synchronize))
+        } else {
+            finish(request, nil, now)
+        }
+    }
+
+    /// Between two operations of one request is the place to stop.
+    mutating func stopIfCancelled(_ request: RequestPointer) -> Bool {
+        if request.pointee.isCancelled { finish(request, .cancelled) }
+        return request.pointee.isCancelled
+    }
+
+    /// The one end of every request.
+    mutating func finish(
+        _ request: RequestPointer, _ failure: BlockError.Code?, _ now: UInt64? = nil
+    ) {
+        request.pointee.failure = failure
+        request.pointee.isFinished = true
+        if let pieces = request.pointee.pieces {
+            pieces.deinitialize(count: 1)
+            pieces.deallocate()
+            request.pointee.pieces = nil
+        }
+        request.pointee.ownVectors?.deallocate()
+        request.pointee.ownVectors = nil
+        counters.count(request, now)
+        if request.pointee.isTracked { untrack(request) }
+        if request.pointee.route == .waiter {
+            request.pointee.route = .waiterDone
+        } else {
+            finished.append(request)
+        }
+    }
+
+    /// Writes that waited for this one go on.
+    private mutating func untrack(_ request: RequestPointer) {
+        tracked.remove(request)
+        while let next = tracked.popUnblocked(blockMask: UInt64(offsetMask)) {
+            next.pointee.phase = .transfer
+            if next.pointee.isDirect { enqueue(next) } else { proceed(next) }
+        }
+    }
+}

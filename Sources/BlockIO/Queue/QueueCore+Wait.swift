@@ -1,0 +1,127 @@
+import Glibc
+
+// The last station: waiting for the engine, and handing completions to the caller.
+extension QueueCore {
+    /// Submits what is pending and collects what has ended, waiting until `minimum` requests (or
+    /// all there are) can be delivered. Returns how many can.
+    mutating func collect(minimum: Int, timeout: Duration?) -> Int {
+        if isClosed { return finished.count }
+        readMail()
+        let wanted = min(minimum, outstanding)
+        guard finished.count < wanted else {
+            step(minimum: 0, limit: .nanoseconds(0))
+            closeIfDrained()
+            return finished.count
+        }
+        var limit = WaitLimit(timeout)
+        let deadline = limit.deadline()
+        while finished.count < wanted {
+            // What another thread leaves in the mailbox must be seen at once.
+            let minimum = mailbox.isInUse ? 1 : wanted - finished.count
+            let end = step(minimum: minimum, limit: limit)
+            if end == .interrupted { break }
+            if let deadline, finished.count < wanted {
+                limit = WaitLimit(until: deadline)
+                if limit.hasPassed { break }
+            }
+        }
+        closeIfDrained()
+        return finished.count
+    }
+
+    /// Waits for a request made with ``IORequest/Route/waiter``, and frees its slot. Others that
+    /// end meanwhile are left to `poll`.
+    mutating func wait(for request: RequestPointer) -> BlockCompletion {
+        while request.pointee.route != .waiterDone { step(minimum: 1, limit: .forever) }
+        let completion = BlockCompletion(request)
+        release(request)
+        submitUnlessPlugged()
+        return completion
+    }
+
+    /// Waits until everything has ended, and shuts the engine down. What has not been delivered
+    /// still can be.
+    mutating func close() {
+        isClosing = true
+        while !isClosed {
+            closeIfDrained()
+            if !isClosed { step(minimum: 1, limit: .forever) }
+        }
+    }
+
+    private mutating func closeIfDrained() {
+        guard isClosing, !isClosed, finished.count == outstanding else { return }
+        isClosed = true
+        counters.inlineCompletions = engine.inlineCompletions
+        mailbox.detach()
+        engine.destroy()
+        image.releaseQueue()
+    }
+
+    /// One visit to the engine.
+    @discardableResult
+    private mutating func step(minimum: Int, limit: WaitLimit) -> WaitEnd {
+        // Here the descriptor becomes quiet, whatever is left in `finished`.
+        isWoken = false
+        let end = engine.reap(
+            minimum: minimum, limit: limit, pending: &pending, finished: &ended)
+        settleEnded()
+        readMail()
+        // Pieces and retries that `settle` has sent back.
+        if !pending.isEmpty {
+            engine.submit(&pending, finished: &ended)
+            settleEnded()
+        }
+        return end
+    }
+
+    /// The next request to deliver, in the order in which they ended.
+    mutating func deliver() -> (BlockCompletion, Unmanaged<CompletionClosure>?)? {
+        guard let request = finished.popFirst() else { return nil }
+        let delivery = (BlockCompletion(request), request.pointee.closure)
+        release(request)
+        return delivery
+    }
+
+    private mutating func release(_ request: RequestPointer) {
+        request.pointee.generation &+= 1
+        slab.give(back: request)
+        outstanding &-= 1
+    }
+
+    // MARK: Cancelling
+
+    /// Ends a request early if it can be: at once while it waits here, by asking the engine when it
+    /// is there. Its one completion says what became of it.
+    mutating func cancel(_ id: RequestID) {
+        guard let request = id.request, request.pointee.generation == id.generation,
+            !request.pointee.isFinished, !isClosed
+        else { return }
+        request.pointee.isCancelled = true
+        if request.pointee.phase == .blocked || pending.remove(request) {
+            finish(request, .cancelled)
+            submitUnlessPlugged()
+        } else {
+            engine.cancel(request)
+        }
+    }
+
+    private mutating func readMail() {
+        while let message = mailbox.take() {
+            switch message {
+            case .cancel(let id): cancel(id)
+            case .close: isClosing = true
+            }
+        }
+    }
+}
+
+extension BlockCompletion {
+    fileprivate init(_ request: RequestPointer) {
+        self.init(
+            userData: request.pointee.userData, operation: request.pointee.verb,
+            offset: request.pointee.offset, length: request.pointee.length,
+            transferred: request.pointee.moved, failure: request.pointee.failure,
+            errno: request.pointee.errno, effect: request.pointee.effect)
+    }
+}
