@@ -100,7 +100,9 @@ private final class Disk {
             }
             buffer.deallocate()
         case .flush(let covered):
-            for sector in 0..<Self.sectors { durable[sector] = max(durable[sector], covered[sector]) }
+            for sector in 0..<Self.sectors {
+                durable[sector] = max(durable[sector], covered[sector])
+            }
         case nil: XCTFail("a second completion of request \(completion.userData)")
         }
     }
