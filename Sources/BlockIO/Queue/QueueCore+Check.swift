@@ -31,7 +31,9 @@ extension QueueCore {
         case .resize:
             if isClosing { return .refused(.closed) }
             if !isWritable { return .refused(.readOnly) }
-            return image.kind == .file ? .slow : .refused(.unsupported)
+            if image.kind != .file { return .refused(.unsupported) }
+            let isWhole = request.pointee.length % UInt64(image.logicalBlockSize) == 0
+            return isWhole ? .slow : .refused(.sizeNotMultiple)
         }
     }
 
