@@ -1,0 +1,35 @@
+import CTestSupport
+import Glibc
+
+/// An epoll(7) set of descriptors watched for reading, level-triggered.
+final class EventSet: Sendable {
+    private let set: Descriptor
+
+    /// A set of the descriptors given.
+    init(_ descriptors: CInt...) throws {
+        set = Descriptor(
+            try SystemCall.check(
+                SystemCall.result(epoll_create1(CInt(EPOLL_CLOEXEC))), "epoll_create1"))
+        for descriptor in descriptors {
+            var event = epoll_event()
+            event.events = EPOLLIN.rawValue
+            event.data.fd = descriptor
+            try SystemCall.check(
+                SystemCall.result(epoll_ctl(set.raw, EPOLL_CTL_ADD, descriptor, &event)),
+                "epoll_ctl")
+        }
+    }
+
+    /// One descriptor that is readable; `nil` when none is for this long.
+    func wait(milliseconds: CInt = Patience.milliseconds) -> CInt? {
+        var event = epoll_event()
+        while true {
+            let count = epoll_wait(set.raw, &event, 1, milliseconds)
+            if count < 0, errno == EINTR { continue }
+            return count > 0 ? event.data.fd : nil
+        }
+    }
+
+    /// Whether something is readable right now.
+    var isReadable: Bool { wait(milliseconds: 0) != nil }
+}
