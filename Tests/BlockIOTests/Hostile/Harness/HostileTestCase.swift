@@ -1,5 +1,6 @@
 import BlockIO
 import CTestSupport
+import Dispatch
 import XCTest
 
 /// A test with parts that only another process can play: one that is limited, or killed.
@@ -7,6 +8,10 @@ import XCTest
 /// The other process is another run of this test program on the same test, where ``perform(_:_:)``
 /// runs in place of the test.
 class HostileTestCase: XCTestCase {
+    /// How long a test may take. None needs a tenth of it without a sanitizer; a test that hangs in
+    /// the library cannot go on, so the process ends.
+    private static let limit = DispatchTimeInterval.seconds(90)
+
     /// Plays a role in a child process, which ends when this returns.
     func perform(_ role: String, _ port: ChildPort) throws {
         throw FixtureError.failed("\(name) has no role \(role)")
@@ -29,7 +34,12 @@ class HostileTestCase: XCTestCase {
 
     override func invokeTest() {
         guard let port = ChildPort.ofThisProcess else {
-            return Watchdog.guarding(name) { super.invokeTest() }
+            let alarm = DispatchWorkItem { [name] in
+                fatalError("\(name): no end in sight (BLOCKIO_SEED=\(Seed.text))")
+            }
+            DispatchQueue.global().asyncAfter(deadline: .now() + Self.limit, execute: alarm)
+            defer { alarm.cancel() }
+            return super.invokeTest()
         }
         do {
             try perform(port.role, port)

@@ -22,9 +22,14 @@ struct ChildPort: Sendable {
         return ChildPort(role: role, arguments: arguments.split(separator: "\n").map(String.init))
     }()
 
+    /// A line as it looks on the way.
+    static func text(_ line: String) -> String {
+        "\n\(marker)\(line.replacing("\n", with: " | "))\n"
+    }
+
     /// Tells the parent a line, in one write(2).
     func say(_ line: String) {
-        let text = Array("\n\(Self.marker)\(line.replacing("\n", with: " | "))\n".utf8)
+        let text = Array(Self.text(line).utf8)
         var done = 0
         while done < text.count {
             let count = text[done...].withUnsafeBytes { write(1, $0.baseAddress, $0.count) }
