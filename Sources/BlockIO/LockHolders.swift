@@ -11,11 +11,12 @@ enum LockHolders {
         for process in ProcFile.entries(of: "/proc") where process.allSatisfy(\.isNumber) {
             for entry in ProcFile.entries(of: "/proc/\(process)/fd") {
                 if process == "\(getpid())", entry == "\(descriptor)" { continue }
+                // The lock first: stat(2) may wait for a file server, and few files are locked.
                 var other = stat()
-                guard stat("/proc/\(process)/fd/\(entry)", &other) == 0,
-                    other.st_dev == own.st_dev, other.st_ino == own.st_ino,
-                    let info = ProcFile.contents(of: "/proc/\(process)/fdinfo/\(entry)"),
-                    info.contains("OFDLCK")
+                guard let info = ProcFile.contents(of: "/proc/\(process)/fdinfo/\(entry)"),
+                    info.contains("OFDLCK"),
+                    stat("/proc/\(process)/fd/\(entry)", &other) == 0,
+                    other.st_dev == own.st_dev, other.st_ino == own.st_ino
                 else { continue }
                 let name = ProcFile.firstLine(of: "/proc/\(process)/comm")
                 holders.append("\(name ?? "?") (process \(process))")

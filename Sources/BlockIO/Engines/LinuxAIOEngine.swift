@@ -196,6 +196,8 @@ extension LinuxAIOEngine {
                 "the process may not use kernel AIO; an administrator can allow io_setup(2) in "
                 + "the seccomp profile of the container or service"
         case ENOMEM: reason = "no memory for the context; an administrator can free some"
+        case EMFILE, ENFILE:
+            reason = "no descriptor is left; an administrator can raise RLIMIT_NOFILE"
         default: reason = "io_setup(2) failed: \(errnoText(errno))"
         }
         return EngineRefusal(reason: reason, errno: errno)

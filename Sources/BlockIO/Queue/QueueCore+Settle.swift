@@ -85,8 +85,10 @@ extension QueueCore {
             request.pointee.attempts = 0
             return startPieces(request)
         }
-        if request.pointee.result == 0 { return finish(request, .endOfMedium) }
-        // Less than a block, and yet not the end: as good as EAGAIN.
+        // Less than a block: as good as EAGAIN, but if it stays so the medium ends inside a block.
+        if request.pointee.result == 0 || request.pointee.attempts == Self.maximumAttempts {
+            return finish(request, .endOfMedium)
+        }
         settleError(request, EAGAIN)
     }
 

@@ -7,6 +7,8 @@
 #include "cts_allocations.h"
 #include "cts_epoll.h"
 #include "cts_file.h"
+#include "cts_fuse.h"
+#include "cts_hostile.h"
 #include "cts_loop.h"
 #include "cts_mount.h"
 #include "cts_process.h"

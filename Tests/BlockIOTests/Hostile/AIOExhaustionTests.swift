@@ -1,0 +1,107 @@
+import BlockIO
+import CTestSupport
+import XCTest
+
+/// Where other processes have taken all of fs.aio-max-nr.
+///
+/// The limit is the system's. So a child process takes everything, again and again while others
+/// give back, for a moment only, and everything comes back when the child is killed.
+final class AIOExhaustionTests: HostileTestCase {
+    func testAutoOnTmpfsFallsBackToThreads() throws {
+        let target = try orSkip(StorageTarget.make(.tmpfsFile, size: 1 << 20))
+        defer { target.close() }
+        var report = EngineReport?.none
+        try whileExhausted {
+            let image = try BlockImage.open(target.path, OpenOptions(access: .readWrite))
+            guard image.engine == .threadPool else { return false }
+            report = image.engineReport
+            let buffer = AlignedBuffer(count: 4096)
+            try BlockQueue(image).writeAndWait(from: .init(buffer.bytes), at: 0)
+            return true
+        }
+        guard case .refused(let reason, let errno)? = report?[.linuxAIO] else {
+            return XCTFail("\(String(describing: report))")
+        }
+        XCTAssertEqual(errno, EAGAIN)
+        XCTAssertContains(reason, "fs.aio-max-nr")
+        guard case .taken? = report?[.threadPool] else {
+            return XCTFail("\(String(describing: report))")
+        }
+    }
+
+    func testForcedLibaioIsATypedError() throws {
+        let target = try orSkip(StorageTarget.make(.loop512, size: 1 << 20))
+        defer { target.close() }
+        let before = OpenDescriptors.numbers()
+        var refusal: BlockError?
+        try whileExhausted {
+            do {
+                _ = try BlockImage.open(
+                    target.path, OpenOptions(access: .readWrite, engine: .forced(.linuxAIO)))
+                return false
+            } catch let error as BlockError {
+                refusal = error
+                return true
+            }
+        }
+        XCTAssertEqual(refusal?.code, .engineUnavailable)
+        XCTAssertEqual(refusal?.errno, EAGAIN)
+        XCTAssertContains(refusal?.detail, "an administrator can raise that sysctl")
+        XCTAssertEqual(OpenDescriptors.numbers(), before)
+        // The device is not claimed any more.
+        XCTAssertNoThrow(try BlockImage.open(target.path, OpenOptions(access: .readWrite)))
+    }
+
+    func testAQueueOnAnOpenImageIsATypedErrorAndLeaksNothing() throws {
+        let target = try orSkip(StorageTarget.make(.loop512, size: 1 << 20))
+        defer { target.close() }
+        let image = try BlockImage.open(
+            target.path, OpenOptions(access: .readWrite, engine: .forced(.linuxAIO)))
+        let before = OpenDescriptors.numbers()
+        var refusal: BlockError?
+        try whileExhausted {
+            do {
+                _ = try BlockQueue(image)
+                return false
+            } catch let error as BlockError {
+                refusal = error
+                return true
+            }
+        }
+        XCTAssertEqual(refusal?.code, .engineUnavailable)
+        XCTAssertEqual(refusal?.errno, EAGAIN)
+        XCTAssertEqual(OpenDescriptors.numbers(), before)
+        // The image has no queue, and takes one when there are contexts again.
+        var queue: BlockQueue?
+        try eventually("there are AIO contexts again") {
+            queue = try? BlockQueue(image)
+            return queue != nil
+        }
+        let buffer = AlignedBuffer(count: 4096)
+        XCTAssertNoThrow(try queue?.readAndWait(into: buffer.bytes, at: 0))
+    }
+
+    /// Calls `body` while there is nothing, until it says that it found nothing: another process
+    /// may have given something back just before.
+    private func whileExhausted(_ body: () throws -> Bool) throws {
+        let hog = try child("hog")
+        defer { hog.kill() }
+        // Starting the process takes longer than all the rest.
+        try hog.expect("ready")
+        try hog.tell("go")
+        try hog.expect("exhausted")
+        for _ in 0..<1000 {
+            if try body() { return }
+            usleep(1000)
+        }
+        XCTFail("there were always AIO contexts left")
+    }
+
+    override func perform(_ role: String, _ port: ChildPort) throws {
+        port.say("ready")
+        port.hear()
+        _ = cts_aio_exhaust()
+        port.say("exhausted")
+        while cts_wait_readable(0, 1) == 0 { _ = cts_aio_exhaust() }
+    }
+}

@@ -1,0 +1,60 @@
+#define _GNU_SOURCE
+#include "cts_hostile.h"
+
+#include <errno.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#if defined(__x86_64__)
+#define THIS_ARCHITECTURE AUDIT_ARCH_X86_64
+#elif defined(__aarch64__)
+#define THIS_ARCHITECTURE AUDIT_ARCH_AARCH64
+#else
+#error "add the AUDIT_ARCH_ value of this architecture"
+#endif
+
+int cts_forbid(enum cts_forbidden what, int error, bool all_threads) {
+    static const unsigned calls[][2] = {
+        [CTS_FORBID_IO_URING] = {SYS_io_uring_setup, SYS_io_uring_setup},
+        [CTS_FORBID_AIO] = {SYS_io_setup, SYS_io_setup},
+        [CTS_FORBID_THREADS] = {SYS_clone, SYS_clone3},
+    };
+    unsigned answer = SECCOMP_RET_ERRNO | ((unsigned)error & SECCOMP_RET_DATA);
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, THIS_ARCHITECTURE, 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, calls[what][0], 2, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, calls[what][1], 1, 0),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+        BPF_STMT(BPF_RET | BPF_K, answer),
+    };
+    struct sock_fprog program = {sizeof filter / sizeof filter[0], filter};
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) return -errno;
+    unsigned flags = all_threads ? SECCOMP_FILTER_FLAG_TSYNC : 0;
+    long result = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
+    // With TSYNC a positive result is a thread that could not follow.
+    return result < 0 ? -errno : result > 0 ? -EBUSY : 0;
+}
+
+int64_t cts_aio_exhaust(void) {
+    int64_t taken = 0;
+    for (unsigned number = 1u << 16; number > 0;) {
+        unsigned long context = 0;
+        if (syscall(SYS_io_setup, number, &context) == 0)
+            taken += number;
+        else
+            number /= 2;
+    }
+    return taken;
+}
+
+int cts_die_with_parent(void) {
+    return prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 ? -errno : 0;
+}
