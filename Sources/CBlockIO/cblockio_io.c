@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <poll.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/uio.h>
@@ -67,6 +68,19 @@ void cbio_eventfd_signal(int fd) {
 void cbio_eventfd_clear(int fd) {
     eventfd_t value;
     (void)!eventfd_read(fd, &value);
+}
+
+int cbio_either_readable(int first, int second) {
+    int set = epoll_create1(EPOLL_CLOEXEC);
+    if (set < 0) return -errno;
+    struct epoll_event event = {.events = EPOLLIN};
+    if (epoll_ctl(set, EPOLL_CTL_ADD, first, &event) < 0 ||
+        epoll_ctl(set, EPOLL_CTL_ADD, second, &event) < 0) {
+        int error = errno;
+        close(set);
+        return -error;
+    }
+    return set;
 }
 
 int cbio_wait_readable(int fd, int64_t nanoseconds) {

@@ -13,6 +13,12 @@ final class ListIOTransport: Transport {
 
     /// Opens the target beside `image`, whose lock and claim stay in force meanwhile.
     init(image: BlockImage, buffers: SlotBuffers) throws(Failure) {
+        let pieceLength = buffers.pieces(of: 0).first?.iov_len ?? 0
+        guard pieceLength % image.alignment.offset == 0 else {
+            throw Failure(
+                "pieces of \(pieceLength) bytes offend the alignment of "
+                    + "\(image.alignment.offset) that direct I/O demands here")
+        }
         var created: OpaquePointer?
         let result = cbl_lists_create(
             &created, image.path, image.access == .readWrite, image.caching == .direct,
@@ -54,7 +60,7 @@ final class ListIOTransport: Transport {
 
     func batched(_ body: () -> Void) { body() }
 
-    var kernelRequests: UInt64 { started.pointee }
+    var effort: Effort { Effort(kernelRequests: started.pointee) }
 
     private func complaint(about slot: UInt32) -> String? {
         let result = cbl_lists_result(lists, slot)

@@ -87,9 +87,8 @@ extension ReportJSON.Entry {
         latency = .init(
             p50: run.latency(50), p99: run.latency(99), p999: run.latency(99.9))
         requests = run.total.requests
-        kernelRequests = run.total.kernelRequests
-        // Work whose pieces would have to be bounced is refused before it begins.
-        bouncedBytes = 0
+        kernelRequests = run.total.effort.kernelRequests
+        bouncedBytes = run.total.effort.bouncedBytes
         errors = run.total.errors
         mismatches = run.total.mismatches
     }

@@ -58,13 +58,13 @@ struct RequestLoop<Way: Transport>: ~Copyable {
             loop.advance(until: begin + warmUp, since: begin, tick)
             let start = loop.now
             let processorStart = ProcessorTime.nanoseconds
-            let kernelStart = loop.transport.kernelRequests
+            let effortStart = loop.transport.effort
             loop.isCounting = true
             loop.advance(until: start + duration, since: begin, tick)
             loop.isCounting = false
             loop.tally.nanoseconds = loop.now - start
             loop.tally.processorNanoseconds = ProcessorTime.nanoseconds - processorStart
-            loop.tally.kernelRequests = loop.transport.kernelRequests - kernelStart
+            loop.tally.effort = loop.transport.effort - effortStart
         }
     }
 

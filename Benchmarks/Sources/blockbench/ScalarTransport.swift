@@ -54,5 +54,5 @@ final class ScalarTransport: Transport {
 
     func batched(_ body: () -> Void) { queue.batch(body) }
 
-    var kernelRequests: UInt64 { queue.statistics.kernelRequests }
+    var effort: Effort { queue.effort }
 }

@@ -8,8 +8,8 @@ struct Tally {
     var errors: UInt64 = 0
     /// Blocks that did not hold what they must, those found in the warm-up included.
     var mismatches: UInt64 = 0
-    /// Requests that the kernel was given.
-    var kernelRequests: UInt64 = 0
+    /// What the requests took below the interface.
+    var effort = Effort()
     /// Time measured.
     var nanoseconds: UInt64 = 0
     /// Processor time of the process in it.
@@ -36,7 +36,7 @@ struct Tally {
         requests += other.requests
         errors += other.errors
         mismatches += other.mismatches
-        kernelRequests += other.kernelRequests
+        effort += other.effort
         nanoseconds += other.nanoseconds
         processorNanoseconds += other.processorNanoseconds
         latency.add(other.latency)

@@ -13,8 +13,27 @@ protocol Transport {
     /// Runs `body`, within which starting and waiting may be one system call.
     func batched(_ body: () -> Void)
 
-    /// Requests that the kernel was given so far.
-    var kernelRequests: UInt64 { get }
+    /// What it took so far.
+    var effort: Effort { get }
+}
+
+/// What requests took below the interface.
+struct Effort {
+    /// Requests that the kernel was given.
+    var kernelRequests: UInt64 = 0
+    /// Bytes that passed through a bounce buffer.
+    var bouncedBytes: UInt64 = 0
+
+    static func - (later: Effort, earlier: Effort) -> Effort {
+        Effort(
+            kernelRequests: later.kernelRequests - earlier.kernelRequests,
+            bouncedBytes: later.bouncedBytes - earlier.bouncedBytes)
+    }
+
+    static func += (sum: inout Effort, other: Effort) {
+        sum.kernelRequests += other.kernelRequests
+        sum.bouncedBytes += other.bouncedBytes
+    }
 }
 
 /// How long a wait may take before the loop looks at the clock and at ``Interrupt``.
@@ -42,7 +61,15 @@ struct VectoredTransport: Transport {
 
     func batched(_ body: () -> Void) { queue.batch(body) }
 
-    var kernelRequests: UInt64 { queue.statistics.kernelRequests }
+    var effort: Effort { queue.effort }
+}
+
+extension BlockQueue {
+    var effort: Effort {
+        let statistics = statistics
+        return Effort(
+            kernelRequests: statistics.kernelRequests, bouncedBytes: statistics.bouncedBytes)
+    }
 }
 
 extension BlockCompletion {

@@ -20,11 +20,6 @@ extension Work {
         guard blockSize % vectors == 0 else {
             return "\(blockSize) bytes cannot be cut into \(vectors) equal pieces"
         }
-        let alignment = target.alignment
-        guard pieceLength % alignment.offset == 0 else {
-            return "pieces of \(pieceLength) bytes (block size \(blockSize), \(vectors) vectors) "
-                + "offend the alignment of \(alignment.offset) that direct I/O demands here"
-        }
         guard target.size >= UInt64(blockSize) else {
             return "the target's \(target.size) bytes are less than a block of \(blockSize)"
         }

@@ -5,11 +5,14 @@ enum ActiveEngine {
     case linuxAIO(UnsafeMutablePointer<LinuxAIOEngine>)
     case threadPool(UnsafeMutablePointer<ThreadPoolEngine>)
     case decorated(UnsafeMutablePointer<DecoratedEngine>)
+    case model(UnsafeMutablePointer<ModelEngine>)
 
     /// Sets up the engine that was chosen when the image was opened, and what goes over it.
     init(image: BlockImage, options: QueueOptions) throws(BlockError) {
         let bare: ActiveEngine
         switch image.engine {
+        case _ where options.disk != nil:
+            bare = .model(place(try ModelEngine(options.disk!, image: image)))
         case .ioURing:
             bare = .ioURing(place(try URingEngine(image: image, options: options)))
         case .linuxAIO:
@@ -30,6 +33,7 @@ enum ActiveEngine {
         case .linuxAIO(let engine): engine.pointee.submit(&pending, finished: &finished)
         case .threadPool(let engine): engine.pointee.submit(&pending, finished: &finished)
         case .decorated(let engine): engine.pointee.submit(&pending, finished: &finished)
+        case .model(let engine): engine.pointee.submit(&pending, finished: &finished)
         }
     }
 
@@ -49,6 +53,9 @@ enum ActiveEngine {
         case .decorated(let engine):
             engine.pointee.reap(
                 minimum: minimum, limit: limit, pending: &pending, finished: &finished)
+        case .model(let engine):
+            engine.pointee.reap(
+                minimum: minimum, limit: limit, pending: &pending, finished: &finished)
         }
     }
 
@@ -58,6 +65,7 @@ enum ActiveEngine {
         case .linuxAIO(let engine): engine.pointee.cancel(request)
         case .threadPool(let engine): engine.pointee.cancel(request)
         case .decorated(let engine): engine.pointee.cancel(request)
+        case .model(let engine): engine.pointee.cancel(request)
         }
     }
 
@@ -67,6 +75,7 @@ enum ActiveEngine {
         case .linuxAIO(let engine): engine.pointee.inFlight
         case .threadPool(let engine): engine.pointee.inFlight
         case .decorated(let engine): engine.pointee.inFlight
+        case .model(let engine): engine.pointee.inFlight
         }
     }
 
@@ -76,6 +85,7 @@ enum ActiveEngine {
         case .linuxAIO(let engine): engine.pointee.descriptor
         case .threadPool(let engine): engine.pointee.descriptor
         case .decorated(let engine): engine.pointee.descriptor
+        case .model(let engine): engine.pointee.descriptor
         }
     }
 
@@ -85,6 +95,7 @@ enum ActiveEngine {
         case .linuxAIO(let engine): engine.pointee.wakeEvent
         case .threadPool(let engine): engine.pointee.wakeEvent
         case .decorated(let engine): engine.pointee.wakeEvent
+        case .model(let engine): engine.pointee.wakeEvent
         }
     }
 
@@ -96,6 +107,7 @@ enum ActiveEngine {
         case .linuxAIO(let engine): engine.pointee.inlineCompletions
         case .threadPool(let engine): engine.pointee.inlineCompletions
         case .decorated(let engine): engine.pointee.inlineCompletions
+        case .model(let engine): engine.pointee.inlineCompletions
         }
     }
 
@@ -106,6 +118,7 @@ enum ActiveEngine {
         case .linuxAIO(let engine): remove(engine)
         case .threadPool(let engine): remove(engine)
         case .decorated(let engine): remove(engine)
+        case .model(let engine): remove(engine)
         }
     }
 }

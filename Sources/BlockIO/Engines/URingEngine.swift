@@ -15,6 +15,8 @@ struct URingEngine: ~Copyable, Engine {
     /// Signalled by the kernel in place of the ring's own descriptor, which under DEFER_TASKRUN a
     /// sleeping owner would watch in vain; -1 for none.
     private let eventDescriptor: CInt
+    /// With an owner a set of the two above: DEFER_TASKRUN (seen with Linux 6.18) loses the event
+    /// that a poll of one eventfd in the ring should signal on another.
     let descriptor: CInt
     private var helpers: HelperThreads
     private var isEnabled: Bool
@@ -31,9 +33,10 @@ struct URingEngine: ~Copyable, Engine {
         let needsEvent = isOwned && options.hasDescriptor
         wakeDescriptor = cbio_eventfd()
         eventDescriptor = needsEvent ? cbio_eventfd() : -1
+        let either = needsEvent ? cbio_either_readable(eventDescriptor, wakeDescriptor) : -1
         var created: OpaquePointer?
         var error =
-            wakeDescriptor < 0 || (needsEvent && eventDescriptor < 0)
+            wakeDescriptor < 0 || (needsEvent && either < 0)
             ? -EMFILE
             : cbio_uring_create(&created, image.descriptor, UInt32(options.depth), isOwned)
         if error == 0, needsEvent { error = cbio_uring_register_eventfd(created, eventDescriptor) }
@@ -41,6 +44,7 @@ struct URingEngine: ~Copyable, Engine {
             if let created { cbio_uring_destroy(created) }
             if wakeDescriptor >= 0 { close(wakeDescriptor) }
             if eventDescriptor >= 0 { close(eventDescriptor) }
+            if either >= 0 { close(either) }
             throw BlockError(
                 .engineUnavailable, errno: -error, operation: .open, image: image.path,
                 detail: Self.refusal(errno: -error).reason)
@@ -48,13 +52,15 @@ struct URingEngine: ~Copyable, Engine {
         ring = created
         descriptor =
             !options.hasDescriptor
-            ? -1 : needsEvent ? eventDescriptor : cbio_uring_descriptor(created)
+            ? -1 : needsEvent ? either : cbio_uring_descriptor(created)
         events = .allocate(capacity: Self.eventBatch)
         // More than the completion ring holds would go through the kernel's overflow list; one
         // place is for the wake-up.
         inFlightLimit = Int(cbio_uring_features(created).completion_entries) - 1
         helpers = HelperThreads(
             image: image, limit: Self.helperLimit, wakeDescriptor: wakeDescriptor)
+        // The descriptor has to tell of requests too that never get to the ring.
+        if isEnabled { armWake() }
     }
 
     var inFlight: Int { inRing &+ helpers.inFlight }
@@ -116,7 +122,10 @@ struct URingEngine: ~Copyable, Engine {
         cbio_uring_destroy(ring)
         events.deallocate()
         close(wakeDescriptor)
-        if eventDescriptor >= 0 { close(eventDescriptor) }
+        if eventDescriptor >= 0 {
+            close(eventDescriptor)
+            close(descriptor)
+        }
     }
 
     /// The kernel binds the ring to the thread that enables it: the first to use it.

@@ -19,6 +19,8 @@ public final class BlockQueue: @unchecked Sendable {
     /// The image that the queue serves.
     public let image: BlockImage
 
+    private let mailbox: Mailbox
+
     // One pointer to a struct: no dynamic exclusivity checks on the hot path. What the compiler
     // cannot check, that callers keep to one thread at a time, is the contract of QueueThreading.
     private let core: UnsafeMutablePointer<QueueCore>
@@ -32,7 +34,8 @@ public final class BlockQueue: @unchecked Sendable {
             let state = try QueueCore(image: image, options: options)
             core = .allocate(capacity: 1)
             core.initialize(to: state)
-            core.pointee.mailbox.attach(core.pointee.engine.wakeEvent)
+            mailbox = core.pointee.mailbox
+            mailbox.attach(core.pointee.engine.wakeEvent)
         } catch {
             image.releaseQueue()
             throw error
@@ -144,8 +147,8 @@ public final class BlockQueue: @unchecked Sendable {
 
     /// For other threads than the queue's own. To be asked for by the queue's own, before it waits.
     public var remote: RemoteQueue {
-        core.pointee.mailbox.open()
-        return RemoteQueue(mailbox: core.pointee.mailbox)
+        mailbox.open()
+        return RemoteQueue(mailbox: mailbox)
     }
 
     /// Defers what `body` submits to one system call at its end, or at the next `poll` inside it:
@@ -219,6 +222,16 @@ extension BlockQueue {
             closure.takeRetainedValue().body(completion)
         }
         return nil
+    }
+
+    /// For ``IOLoop``, from any thread: ends a wait of the queue's owner.
+    func wakeOwner() { mailbox.wakeOwner() }
+
+    /// Delivers what has completed; sleeps until something has, or it is woken, if there is nothing
+    /// and the caller has no other work.
+    func pollOrSleep(hasWork: Bool) {
+        if !hasWork { core.pointee.sleep() }
+        poll()
     }
 
     func start(_ call: borrowing QueueCore.Call) -> RequestID {

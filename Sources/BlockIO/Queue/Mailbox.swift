@@ -57,6 +57,13 @@ final class Mailbox: @unchecked Sendable {
         lock.unlock()
     }
 
+    /// Ends the owner's wait, without a message.
+    func wakeOwner() {
+        lock.lock()
+        wake.pointee?.signal()
+        lock.unlock()
+    }
+
     /// The oldest message; for the queue's own thread.
     func take() -> Message? {
         guard hasMail.load(ordering: .acquiring) else { return nil }

@@ -29,6 +29,11 @@ extension QueueCore {
         return finished.count
     }
 
+    /// One wait that a wake ends, whether or not anything is outstanding.
+    mutating func sleep() {
+        if !isClosed { step(minimum: finished.isEmpty ? 1 : 0, limit: .forever) }
+    }
+
     /// Waits for a request made with ``IORequest/Route/waiter``, and frees its slot. Others that
     /// end meanwhile are left to `poll`.
     mutating func wait(for request: RequestPointer) -> BlockCompletion {

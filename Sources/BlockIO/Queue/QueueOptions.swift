@@ -28,6 +28,8 @@ public struct QueueOptions: Sendable {
     public var bounceLimit: Int
     /// Faults to inject between the pipeline and the engine, for tests; `nil` by default.
     public var faults: FaultInjector?
+    /// A model of a disk that takes the place of the image's engine, for tests; `nil` by default.
+    public var disk: VolatileDisk?
     /// Asserts that everything the engine is given obeys the image's alignment: a wrong request
     /// stops the program. For tests; false by default.
     public var checksEngineRequests: Bool
@@ -36,7 +38,7 @@ public struct QueueOptions: Sendable {
     public init(
         threading: QueueThreading = .owned, depth: Int = 128, maximumThreads: Int = 64,
         hasDescriptor: Bool = true, bounceLimit: Int = 1 << 20, faults: FaultInjector? = nil,
-        checksEngineRequests: Bool = false
+        disk: VolatileDisk? = nil, checksEngineRequests: Bool = false
     ) {
         self.threading = threading
         self.depth = depth
@@ -44,6 +46,7 @@ public struct QueueOptions: Sendable {
         self.hasDescriptor = hasDescriptor
         self.bounceLimit = bounceLimit
         self.faults = faults
+        self.disk = disk
         self.checksEngineRequests = checksEngineRequests
     }
 

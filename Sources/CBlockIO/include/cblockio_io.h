@@ -38,6 +38,8 @@ int cbio_eventfd(void);
 void cbio_eventfd_signal(int fd);
 /// Reads the counter back to 0.
 void cbio_eventfd_clear(int fd);
+/// epoll(7): a descriptor that is readable while one of two others is, close-on-exec, or -errno.
+int cbio_either_readable(int first, int second);
 /// Waits in ppoll(2) until the descriptor is readable, `nanoseconds` have passed (negative: no
 /// limit) or a signal came. Returns 1, 0 or -errno.
 int cbio_wait_readable(int fd, int64_t nanoseconds);

@@ -1,0 +1,148 @@
+import Glibc
+
+/// The thread of an ``AsyncBlockImage``, as an executor: it owns the queue, waits in it, and runs
+/// the jobs of tasks that prefer it. It lives as long as somebody holds this object; then it waits
+/// for what is under way, closes the queue and ends.
+public final class IOThread: SerialExecutor, TaskExecutor, @unchecked Sendable {
+    private let loop: IOLoop
+
+    /// Starts the thread. The queue must not have been used: it will belong to this thread.
+    init(_ queue: BlockQueue) throws(BlockError) {
+        loop = IOLoop(queue)
+        loop.jobExecutors = (asUnownedSerialExecutor(), asUnownedTaskExecutor())
+        try loop.start()
+    }
+
+    deinit { loop.stop() }
+
+    /// For the concurrency runtime: runs `job` on this thread.
+    public func enqueue(_ job: UnownedJob) { loop.post { $0.jobs.append(job) } }
+
+    /// For the concurrency runtime.
+    public func asUnownedSerialExecutor() -> UnownedSerialExecutor {
+        UnownedSerialExecutor(ordinary: self)
+    }
+
+    /// Does `order` with the queue: at once when called on this thread.
+    func perform(_ order: @escaping (BlockQueue) -> Void) {
+        if loop.isCurrent {
+            order(loop.queue)
+        } else {
+            loop.post { $0.orders.append(order) }
+        }
+    }
+}
+
+/// What the thread does: everything that has come in, in one batch, then a wait for more and for
+/// completions.
+final class IOLoop: @unchecked Sendable {
+    let queue: BlockQueue
+    /// Set before the thread starts. Unowned: a task holds the executor that its jobs are for.
+    var jobExecutors: (UnownedSerialExecutor, UnownedTaskExecutor)?
+    private let lock = PthreadMutex()
+    /// Waited on when the queue is closed and cannot be waited in.
+    private let arrival = PthreadCondition()
+    private let inbox: UnsafeMutablePointer<Inbox>
+
+    /// Under the lock.
+    struct Inbox {
+        var jobs: [UnownedJob] = []
+        var orders: [(BlockQueue) -> Void] = []
+        fileprivate var isStopping = false
+        /// The thread has been woken and has not looked since.
+        fileprivate var isSignalled = false
+        fileprivate var thread: pthread_t?
+    }
+
+    init(_ queue: BlockQueue) {
+        self.queue = queue
+        inbox = .allocate(capacity: 1)
+        inbox.initialize(to: Inbox())
+    }
+
+    deinit {
+        inbox.deinitialize(count: 1)
+        inbox.deallocate()
+    }
+
+    func start() throws(BlockError) {
+        var thread = pthread_t()
+        let error = pthread_create(
+            &thread, nil,
+            { context in
+                Unmanaged<IOLoop>.fromOpaque(context!).takeRetainedValue().run()
+                return nil
+            }, Unmanaged.passRetained(self).toOpaque())
+        guard error == 0 else {
+            Unmanaged.passUnretained(self).release()
+            throw BlockError(
+                .system, errno: error, operation: .open, image: queue.image.path,
+                detail: "no thread could be made for the image's I/O")
+        }
+        pthread_detach(thread)
+    }
+
+    func stop() { post { $0.isStopping = true } }
+
+    var isCurrent: Bool {
+        lock.lock()
+        defer { lock.unlock() }
+        guard let thread = inbox.pointee.thread else { return false }
+        return pthread_equal(thread, pthread_self()) != 0
+    }
+
+    func post(_ change: (inout Inbox) -> Void) {
+        lock.lock()
+        change(&inbox.pointee)
+        let needsWake = !inbox.pointee.isSignalled
+        inbox.pointee.isSignalled = true
+        arrival.signal()
+        lock.unlock()
+        if needsWake { queue.wakeOwner() }
+    }
+
+    private func run() {
+        lock.lock()
+        inbox.pointee.thread = pthread_self()
+        lock.unlock()
+        while true {
+            let work = takeInbox()
+            queue.batch {
+                for order in work.orders { order(queue) }
+                for job in work.jobs {
+                    guard let (serial, task) = jobExecutors else { break }
+                    job.runSynchronously(isolatedTo: serial, taskExecutor: task)
+                }
+                if queue.isClosed { queue.poll() } else { queue.pollOrSleep(hasWork: hasMail) }
+            }
+            if queue.isClosed {
+                if work.isStopping { return }
+                waitForMail()
+            } else if work.isStopping {
+                queue.close()
+            }
+        }
+    }
+
+    private var hasMail: Bool {
+        lock.lock()
+        defer { lock.unlock() }
+        return inbox.pointee.isSignalled || inbox.pointee.isStopping
+    }
+
+    private func waitForMail() {
+        lock.lock()
+        while !inbox.pointee.isSignalled { _ = arrival.wait(lock, until: nil) }
+        lock.unlock()
+    }
+
+    private func takeInbox() -> Inbox {
+        lock.lock()
+        defer { lock.unlock() }
+        let taken = inbox.pointee
+        inbox.pointee.isSignalled = false
+        inbox.pointee.jobs = []
+        inbox.pointee.orders = []
+        return taken
+    }
+}
