@@ -58,6 +58,10 @@ struct DecoratedEngine: ~Copyable, Engine {
         let end = base.reap(
             minimum: wanted, limit: wanted > 0 ? shortened(limit) : .nanoseconds(0),
             pending: &accepted, finished: &ended)
+        // What came due since the look above: the wake that told of it has been taken.
+        releaseHeld()
+        releaseDelayed()
+        if !accepted.isEmpty { base.submit(&accepted, finished: &ended) }
         while let request = ended.popFirst() { come(back: request, &finished) }
         if !withheld.isEmpty && (!finished.isEmpty || base.inFlight + accepted.count == 0) {
             for request in withheld.reversed() { finished.append(request) }
