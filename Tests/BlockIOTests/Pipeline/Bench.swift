@@ -21,6 +21,8 @@ final class Bench {
     /// What the medium must hold: random bytes at first, and then what a test puts here.
     let expected: AlignedBuffer
     var random = SplitMix64(seed: Seed.value)
+    /// Memory of requests in flight, see ``copy(of:)``.
+    var copies: [AlignedBuffer] = []
 
     init(_ configuration: Configuration, _ target: StorageTarget, _ setup: Setup) throws {
         self.configuration = configuration
