@@ -38,6 +38,8 @@ struct DecoratedEngine: ~Copyable, Engine {
     var inlineCompletions: UInt64 { base.inlineCompletions }
 
     mutating func submit(_ pending: inout RequestFIFO, finished: inout RequestFIFO) {
+        // First: what was let go before an operation came cannot mean that operation.
+        releaseHeld()
         accept(&pending)
         base.submit(&accepted, finished: &finished)
         if !answered.isEmpty { base.wake() }
@@ -46,8 +48,8 @@ struct DecoratedEngine: ~Copyable, Engine {
     mutating func reap(
         minimum: Int, limit: WaitLimit, pending: inout RequestFIFO, finished: inout RequestFIFO
     ) -> WaitEnd {
-        accept(&pending)
         releaseHeld()
+        accept(&pending)
         releaseDelayed()
         finished.append(contentsOf: &answered)
         // One: a wake that says that a hold is released must end the wait.
@@ -56,6 +58,10 @@ struct DecoratedEngine: ~Copyable, Engine {
         let end = base.reap(
             minimum: wanted, limit: wanted > 0 ? shortened(limit) : .nanoseconds(0),
             pending: &accepted, finished: &ended)
+        // What came due since the look above: the wake that told of it has been taken.
+        releaseHeld()
+        releaseDelayed()
+        if !accepted.isEmpty { base.submit(&accepted, finished: &ended) }
         while let request = ended.popFirst() { come(back: request, &finished) }
         if !withheld.isEmpty && (!finished.isEmpty || base.inFlight + accepted.count == 0) {
             for request in withheld.reversed() { finished.append(request) }
@@ -72,6 +78,7 @@ struct DecoratedEngine: ~Copyable, Engine {
         } else if !accepted.remove(request) {
             return base.cancel(request)
         }
+        marks[request] = nil
         answer(request, ECANCELED)
         base.wake()
     }
@@ -116,7 +123,7 @@ struct DecoratedEngine: ~Copyable, Engine {
     }
 
     private mutating func releaseHeld() {
-        guard let injector, !held.isEmpty else { return }
+        guard let injector else { return }
         for rule in injector.takeReleased(id) {
             for entry in held where rule == nil || entry.rule == rule {
                 accepted.append(entry.request)

@@ -1,0 +1,127 @@
+import BlockIO
+import Dispatch
+import XCTest
+
+/// Holding operations and letting them go, by rule, by all, and from another thread.
+final class FaultHoldTests: PipelineTestCase {
+    func testAHeldOperationWaitsForItsRelease() throws {
+        try forEachBench { bench in
+            bench.faults.add(.init(.hold, count: 1))
+            let buffer = AlignedBuffer(count: 1024)
+            bench.queue.read(into: buffer.slice(0, 512), at: 0, userData: 1)
+            bench.queue.read(into: buffer.slice(512, 512), at: 512, userData: 2)
+            XCTAssertEqual(bench.pollBriefly().map(\.userData), [2])
+            XCTAssertEqual(bench.pollBriefly().count, 0)
+            bench.faults.release()
+            XCTAssertEqual(try bench.finish().map(\.userData), [1])
+            XCTAssertTrue(sameBytes(buffer.bytes, bench.expected.slice(0, 1024)))
+        }
+    }
+
+    func testARuleIsReleasedAlone() throws {
+        try forEachBench { bench in
+            let rules = [UInt64(0), 512].map {
+                bench.faults.add(.init(.hold, range: $0..<$0 + 512))
+            }
+            let buffer = AlignedBuffer(count: 1024)
+            bench.queue.read(into: buffer.slice(0, 512), at: 0, userData: 1)
+            bench.queue.read(into: buffer.slice(512, 512), at: 512, userData: 2)
+            bench.faults.release(rules[1])
+            XCTAssertEqual(bench.pollBriefly().map(\.userData), [2])
+            bench.faults.remove(rules[0])
+            XCTAssertEqual(bench.pollBriefly().count, 0, "what a removed rule holds stays held")
+            bench.faults.release(rules[0])
+            XCTAssertEqual(try bench.finish().map(\.userData), [1])
+        }
+    }
+
+    func testAReleaseMeansOnlyWhatIsHeldAtThatMoment() throws {
+        try forEachBench { bench in
+            let buffer = AlignedBuffer(count: 512)
+            let rule = bench.faults.add(.init(.hold, count: 1))
+            bench.faults.release(rule)
+            bench.queue.read(into: buffer.bytes, at: 0)
+            XCTAssertEqual(bench.pollBriefly().count, 0)
+            bench.faults.release(rule)
+            XCTAssertEqual(try bench.finish().count, 1)
+        }
+    }
+
+    func testAReleaseFromAnotherThreadEndsAWait() throws {
+        try forEachBench { bench in
+            let faults = bench.faults
+            let buffer = AlignedBuffer(count: 512)
+            faults.add(.init(.hold, count: 1))
+            bench.queue.read(into: buffer.bytes, at: 0)
+            DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(5)) {
+                faults.release()
+            }
+            XCTAssertEqual(bench.queue.poll(minimum: 1, timeout: Patience.limit), 1)
+        }
+    }
+
+    /// The release comes while the queue is looking at what has ended, or just before or after.
+    func testAReleaseIsNotLostToAPollAtTheSameTime() throws {
+        try forEachBench { bench in
+            let events = try EventSet(bench.queue.descriptor)
+            let faults = bench.faults
+            let isHeld = DispatchSemaphore(value: 0)
+            let rounds = 300 * Rounds.count
+            DispatchQueue.global().async {
+                for _ in 0..<rounds {
+                    isHeld.wait()
+                    faults.release()
+                }
+            }
+            faults.add(.init(.hold))
+            let buffer = AlignedBuffer(count: 512)
+            for round in 0..<rounds {
+                bench.queue.read(into: buffer.bytes, at: 0)
+                isHeld.signal()
+                for _ in 0..<round % 8 { bench.queue.poll() }
+                while bench.queue.outstanding > 0 {
+                    guard events.wait(milliseconds: 10_000) != nil else {
+                        return XCTFail("asleep after the release of round \(round)")
+                    }
+                    bench.queue.poll()
+                }
+            }
+        }
+    }
+
+    /// A consumer that sleeps in epoll_wait(2) and never polls without being told.
+    func testEveryFaultWakesAnEventLoop() throws {
+        let faults: [FaultInjector.Fault] = [
+            .hold, .error(EINTR), .error(EIO), .short(100), .short(0), .delay(.milliseconds(3)),
+            .reorder, .refuse, .flipByte,
+        ]
+        try forEachBench { bench in
+            let events = try EventSet(bench.queue.descriptor)
+            for fault in faults {
+                let injector = bench.faults
+                injector.add(.init(fault, after: 1, count: 2))
+                let buffer = AlignedBuffer(count: 4096)
+                for index in 0..<4 {
+                    bench.queue.read(
+                        into: buffer.slice(index * 1024, 1024), at: UInt64(index * 1024),
+                        userData: UInt(index))
+                }
+                if fault == .hold {
+                    DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(3)) {
+                        injector.release()
+                    }
+                }
+                var ledger = Ledger(count: 4)
+                while bench.queue.outstanding > 0 {
+                    guard events.wait(milliseconds: 10_000) != nil else {
+                        return XCTFail("asleep after \(fault) with \(bench.queue.outstanding) left")
+                    }
+                    bench.queue.poll { ledger.note($0) }
+                }
+                ledger.assertAllCompleted()
+                let fails = fault == .error(EIO) || fault == .short(0)
+                XCTAssertEqual(ledger.failures.count, fails ? 2 : 0, "\(fault)")
+            }
+        }
+    }
+}
