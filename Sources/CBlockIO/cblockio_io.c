@@ -4,10 +4,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <linux/futex.h>
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -54,6 +56,20 @@ int64_t cbio_read_nowait(int fd, void *buffer, uint64_t length, uint64_t offset)
     ssize_t moved = preadv2(fd, &iov, 1, (off_t)offset, RWF_NOWAIT);
     return moved < 0 ? -errno : moved;
 }
+
+int cbio_futex_wait(const uint32_t *word, uint32_t expected, int64_t nanoseconds) {
+    struct timespec limit = {nanoseconds / 1000000000, nanoseconds % 1000000000};
+    long result = syscall(
+        SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, nanoseconds < 0 ? NULL : &limit, NULL, 0);
+    return result < 0 ? -errno : 0;
+}
+
+void cbio_futex_bump(uint32_t *word) {
+    __atomic_add_fetch(word, 1, __ATOMIC_RELEASE);
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+uint32_t cbio_futex_read(const uint32_t *word) { return __atomic_load_n(word, __ATOMIC_ACQUIRE); }
 
 int cbio_eventfd(void) {
     int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

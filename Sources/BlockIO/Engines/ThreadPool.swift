@@ -14,8 +14,11 @@ final class ThreadPool: @unchecked Sendable {
     private let lock = PthreadMutex()
     /// There is work, or the pool stops.
     private let work = PthreadCondition()
-    /// As many have ended as the owner waits for, it is woken, or the last thread has left.
-    private let progress = PthreadCondition()
+    /// The last thread has left.
+    private let departure = PthreadCondition()
+    /// A futex(2) that the owner sleeps on: as many have ended as it waits for, or it is woken. No
+    /// condition variable, since a signal has to end the wait.
+    private let progress: UnsafeMutablePointer<UInt32>
     /// Made readable when something has ended and nobody waits; -1 for none.
     private let eventDescriptor: CInt
     /// Whether the descriptor is this pool's to clear, or its owner's.
@@ -29,6 +32,8 @@ final class ThreadPool: @unchecked Sendable {
         var idle = 0
         /// How many ended requests the owner sleeps for; 0 when it does not.
         var awaited = 0
+        /// It has been told and has not looked since.
+        var isTold = false
         var isSignalled = false
         var isWoken = false
         var isStopping = false
@@ -45,11 +50,14 @@ final class ThreadPool: @unchecked Sendable {
         self.clearsDescriptor = clearsDescriptor
         state = .allocate(capacity: 1)
         state.initialize(to: State())
+        progress = .allocate(capacity: 1)
+        progress.initialize(to: 0)
     }
 
     deinit {
         state.deinitialize(count: 1)
         state.deallocate()
+        progress.deallocate()
     }
 
     /// Takes all of `pending`, unless there is no thread at all and none can be made.
@@ -67,15 +75,16 @@ final class ThreadPool: @unchecked Sendable {
     }
 
     /// Moves what has ended to `finished`, after waiting until that is at least `minimum`, `wake`
-    /// was called or the limit has passed.
-    func collect(minimum: Int, limit: WaitLimit, into finished: inout RequestFIFO) {
+    /// was called, the limit has passed or a signal came.
+    @discardableResult
+    func collect(
+        minimum: Int, limit: WaitLimit, into finished: inout RequestFIFO
+    ) -> WaitEnd {
+        var end = WaitEnd.normal
         lock.lock()
         if state.pointee.ended.count < minimum && !state.pointee.isWoken {
-            let deadline = limit.deadline()
             state.pointee.awaited = minimum
-            while state.pointee.ended.count < minimum && !state.pointee.isWoken,
-                progress.wait(lock, until: deadline)
-            {}
+            end = waitForProgress(limit)
             state.pointee.awaited = 0
         }
         state.pointee.isWoken = false
@@ -86,6 +95,24 @@ final class ThreadPool: @unchecked Sendable {
         }
         finished.append(contentsOf: &state.pointee.ended)
         lock.unlock()
+        return end
+    }
+
+    /// Under the lock, which it gives up while it sleeps.
+    private func waitForProgress(_ limit: WaitLimit) -> WaitEnd {
+        var left = limit
+        let deadline = limit.deadline()
+        while state.pointee.ended.count < state.pointee.awaited && !state.pointee.isWoken {
+            let seen = cbio_futex_read(progress)
+            state.pointee.isTold = false
+            lock.unlock()
+            let result = cbio_futex_wait(progress, seen, left.rawNanoseconds)
+            lock.lock()
+            if result == -EINTR { return .interrupted }
+            if result == -ETIMEDOUT { return .normal }
+            if let deadline { left = WaitLimit(until: deadline) }
+        }
+        return .normal
     }
 
     /// Ends a wait, or makes the descriptor readable until the next `collect`. From any thread.
@@ -112,15 +139,18 @@ final class ThreadPool: @unchecked Sendable {
         lock.lock()
         state.pointee.isStopping = true
         work.broadcast()
-        while state.pointee.threads > 0 { _ = progress.wait(lock, until: nil) }
+        while state.pointee.threads > 0 { _ = departure.wait(lock, until: nil) }
         lock.unlock()
     }
 
     /// Under the lock: tells the owner, on the condition while it waits there.
     private func notify() {
         if state.pointee.awaited > 0 {
-            if state.pointee.isWoken || state.pointee.ended.count >= state.pointee.awaited {
-                progress.signal()
+            let isEnough =
+                state.pointee.isWoken || state.pointee.ended.count >= state.pointee.awaited
+            if isEnough && !state.pointee.isTold {
+                state.pointee.isTold = true
+                cbio_futex_bump(progress)
             }
         } else if eventDescriptor >= 0, !state.pointee.isSignalled {
             state.pointee.isSignalled = true
@@ -173,7 +203,7 @@ extension ThreadPool {
         }
         state.pointee.idle -= 1
         state.pointee.threads -= 1
-        if state.pointee.threads == 0 { progress.signal() }
+        if state.pointee.threads == 0 { departure.signal() }
         lock.unlock()
     }
 

@@ -35,11 +35,11 @@ struct ThreadPoolEngine: ~Copyable, Engine {
             return .normal
         }
         let before = finished.count
-        pool.collect(
+        let end = pool.collect(
             minimum: minimum > 0 ? max(1, min(minimum, inFlight)) : 0, limit: limit,
             into: &finished)
         inFlight &-= finished.count &- before
-        return .normal
+        return end
     }
 
     var wakeEvent: WakeEvent { .pool(pool) }

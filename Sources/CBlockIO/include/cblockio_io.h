@@ -32,6 +32,15 @@ int64_t cbio_truncate(int fd, uint64_t length);
 /// cannot be read without blocking.
 int64_t cbio_read_nowait(int fd, void *buffer, uint64_t length, uint64_t offset);
 
+/// futex(2), FUTEX_WAIT: sleeps while `*word` is `expected`, until woken, for `nanoseconds` at most
+/// (negative: no limit). 0 or -errno: EAGAIN when it was not, ETIMEDOUT, EINTR after a signal,
+/// which pthread_cond_wait(3) would not tell.
+int cbio_futex_wait(const uint32_t *word, uint32_t expected, int64_t nanoseconds);
+/// Adds 1 to `*word` and wakes one that sleeps on it.
+void cbio_futex_bump(uint32_t *word);
+/// Reads `*word` before a look at what it announces.
+uint32_t cbio_futex_read(const uint32_t *word);
+
 /// eventfd(2), close-on-exec and non-blocking: a descriptor or -errno.
 int cbio_eventfd(void);
 /// Adds 1 to the counter, so that the descriptor becomes readable.
