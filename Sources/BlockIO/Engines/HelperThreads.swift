@@ -6,13 +6,15 @@ struct HelperThreads: ~Copyable {
     private let image: BlockImage
     private let limit: Int
     private let wakeDescriptor: CInt
+    private let ownerDescriptor: CInt
     private var pool: ThreadPool?
     private(set) var inFlight = 0
 
-    init(image: BlockImage, limit: Int, wakeDescriptor: CInt) {
+    init(image: BlockImage, limit: Int, wakeDescriptor: CInt, ownerDescriptor: CInt = -1) {
         self.image = image
         self.limit = limit
         self.wakeDescriptor = wakeDescriptor
+        self.ownerDescriptor = ownerDescriptor
     }
 
     /// False when the system gives no thread; then the request stays with the caller.
@@ -40,7 +42,7 @@ struct HelperThreads: ~Copyable {
     private mutating func makePool() -> ThreadPool {
         let made = ThreadPool(
             image: image, threadLimit: limit, eventDescriptor: wakeDescriptor,
-            clearsDescriptor: false)
+            clearsDescriptor: false, ownerDescriptor: ownerDescriptor)
         pool = made
         return made
     }

@@ -46,7 +46,7 @@ struct LinuxAIOEngine: ~Copyable, Engine {
 
     var inFlight: Int { inKernel &+ helpers.inFlight }
 
-    var wakeEvent: WakeEvent { .descriptor(wakeDescriptor) }
+    var wakeEvent: WakeEvent { .descriptors(wakeDescriptor, -1) }
 
     mutating func submit(_ pending: inout RequestFIFO, finished: inout RequestFIFO) {
         giveToHelpers(&pending)

@@ -20,6 +20,8 @@ final class ThreadPool: @unchecked Sendable {
     private let eventDescriptor: CInt
     /// Whether the descriptor is this pool's to clear, or its owner's.
     private let clearsDescriptor: Bool
+    /// Made readable with the other, see ``WakeEvent``; -1 for none.
+    private let ownerDescriptor: CInt
     private let state: UnsafeMutablePointer<State>
 
     private struct State {
@@ -38,11 +40,15 @@ final class ThreadPool: @unchecked Sendable {
     /// Room for a worker's few frames, with a margin for sanitizers.
     private static let stackSize = 512 * 1024
 
-    init(image: BlockImage, threadLimit: Int, eventDescriptor: CInt, clearsDescriptor: Bool) {
+    init(
+        image: BlockImage, threadLimit: Int, eventDescriptor: CInt, clearsDescriptor: Bool,
+        ownerDescriptor: CInt = -1
+    ) {
         self.image = image
         self.threadLimit = threadLimit
         self.eventDescriptor = eventDescriptor
         self.clearsDescriptor = clearsDescriptor
+        self.ownerDescriptor = ownerDescriptor
         state = .allocate(capacity: 1)
         state.initialize(to: State())
     }
@@ -125,6 +131,7 @@ final class ThreadPool: @unchecked Sendable {
         } else if eventDescriptor >= 0, !state.pointee.isSignalled {
             state.pointee.isSignalled = true
             cbio_eventfd_signal(eventDescriptor)
+            if ownerDescriptor >= 0 { cbio_eventfd_signal(ownerDescriptor) }
         }
     }
 }

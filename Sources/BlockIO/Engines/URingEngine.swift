@@ -13,7 +13,8 @@ struct URingEngine: ~Copyable, Engine {
     private let inFlightLimit: Int
     private let wakeDescriptor: CInt
     /// Signalled by the kernel in place of the ring's own descriptor, which under DEFER_TASKRUN a
-    /// sleeping owner would watch in vain; -1 for none.
+    /// sleeping owner would watch in vain; -1 for none. A wake signals it too: for a completion
+    /// that another eventfd brings about the kernel puts the signal off, and has lost it (6.18).
     private let eventDescriptor: CInt
     let descriptor: CInt
     private var helpers: HelperThreads
@@ -54,12 +55,15 @@ struct URingEngine: ~Copyable, Engine {
         // place is for the wake-up.
         inFlightLimit = Int(cbio_uring_features(created).completion_entries) - 1
         helpers = HelperThreads(
-            image: image, limit: Self.helperLimit, wakeDescriptor: wakeDescriptor)
+            image: image, limit: Self.helperLimit, wakeDescriptor: wakeDescriptor,
+            ownerDescriptor: eventDescriptor)
+        // A request that is refused never comes by here, and has to wake a sleeper.
+        if !isOwned { makeReady() }
     }
 
     var inFlight: Int { inRing &+ helpers.inFlight }
 
-    var wakeEvent: WakeEvent { .descriptor(wakeDescriptor) }
+    var wakeEvent: WakeEvent { .descriptors(wakeDescriptor, eventDescriptor) }
 
     mutating func submit(_ pending: inout RequestFIFO, finished: inout RequestFIFO) {
         makeReady()
