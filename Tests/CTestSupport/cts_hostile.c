@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -19,27 +20,25 @@
 #error "add the AUDIT_ARCH_ value of this architecture"
 #endif
 
-int cts_forbid(enum cts_forbidden what, int error, bool all_threads) {
-    static const unsigned calls[][2] = {
-        [CTS_FORBID_IO_URING] = {SYS_io_uring_setup, SYS_io_uring_setup},
-        [CTS_FORBID_AIO] = {SYS_io_setup, SYS_io_setup},
-        [CTS_FORBID_THREADS] = {SYS_clone, SYS_clone3},
+int cts_forbid(enum cts_forbidden what, int error) {
+    static const unsigned calls[] = {
+        [CTS_FORBID_IO_URING] = SYS_io_uring_setup,
+        [CTS_FORBID_AIO] = SYS_io_setup,
     };
     unsigned answer = SECCOMP_RET_ERRNO | ((unsigned)error & SECCOMP_RET_DATA);
     struct sock_filter filter[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, THIS_ARCHITECTURE, 0, 3),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, THIS_ARCHITECTURE, 0, 2),
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, calls[what][0], 2, 0),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, calls[what][1], 1, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, calls[what], 1, 0),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
         BPF_STMT(BPF_RET | BPF_K, answer),
     };
     struct sock_fprog program = {sizeof filter / sizeof filter[0], filter};
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) return -errno;
-    unsigned flags = all_threads ? SECCOMP_FILTER_FLAG_TSYNC : 0;
-    long result = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
-    // With TSYNC a positive result is a thread that could not follow.
+    long result = syscall(
+        SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program);
+    // A positive result is a thread that could not follow.
     return result < 0 ? -errno : result > 0 ? -EBUSY : 0;
 }
 
@@ -57,4 +56,18 @@ int64_t cts_aio_exhaust(void) {
 
 int cts_die_with_parent(void) {
     return prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 ? -errno : 0;
+}
+
+int cts_become_nobody(void) {
+    // glibc does it for all threads. What the privileges protected may be traced and read after.
+    if (setresgid(65534, 65534, 65534) < 0 || setresuid(65534, 65534, 65534) < 0) return -errno;
+    // A change of identity takes the parent-death signal away.
+    return cts_die_with_parent();
+}
+
+int cts_limit_threads(bool none) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NPROC, &limit) < 0) return -errno;
+    limit.rlim_cur = none ? 0 : limit.rlim_max;
+    return setrlimit(RLIMIT_NPROC, &limit) < 0 ? -errno : 0;
 }

@@ -52,6 +52,8 @@ struct LinuxAIOEngine: ~Copyable, Engine {
         giveToHelpers(&pending)
         while !pending.isEmpty && inKernel < capacity {
             let prepared = prepare(pending)
+            // The head waits for a thread that the system does not give.
+            if prepared == 0 { return }
             let endedBefore = cbio_aio_ready(context)
             var first = 0
             while first < prepared {

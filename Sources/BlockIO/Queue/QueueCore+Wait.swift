@@ -10,6 +10,7 @@ extension QueueCore {
         let wanted = min(minimum, outstanding)
         guard finished.count < wanted else {
             step(minimum: 0, limit: .nanoseconds(0))
+            wakeIfStuck()
             closeIfDrained()
             return finished.count
         }
@@ -25,6 +26,7 @@ extension QueueCore {
                 if limit.hasPassed { break }
             }
         }
+        wakeIfStuck()
         closeIfDrained()
         return finished.count
     }

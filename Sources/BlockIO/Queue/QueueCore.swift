@@ -160,13 +160,20 @@ struct QueueCore: ~Copyable {
             engine.submit(&pending, finished: &ended)
             settleEnded()
         }
-        // A thread that sleeps on the descriptor would not learn what finishes outside `poll`, nor
-        // that the kernel had no resources and nothing in flight will free some.
-        let isStuck = !pending.isEmpty && engine.inFlight == 0
-        if (!finished.isEmpty || isStuck) && !isWoken {
-            isWoken = true
-            engine.wake()
-        }
+        // A thread that sleeps on the descriptor would not learn what finishes outside `poll`.
+        if !finished.isEmpty { wake() } else { wakeIfStuck() }
+    }
+
+    /// Nothing in flight would wake one who sleeps on the descriptor while the system has no
+    /// resources for what is pending.
+    mutating func wakeIfStuck() {
+        if !pending.isEmpty && engine.inFlight == 0 { wake() }
+    }
+
+    private mutating func wake() {
+        if isWoken { return }
+        isWoken = true
+        engine.wake()
     }
 }
 

@@ -95,7 +95,7 @@ final class RoleChild {
                 if line.hasPrefix(ChildPort.marker) {
                     return String(line.dropFirst(ChildPort.marker.count))
                 }
-            } else if try !readMore(milliseconds: Patience.milliseconds) {
+            } else if try !readMore() {
                 return nil
             }
         }
@@ -118,13 +118,6 @@ final class RoleChild {
         return lines
     }
 
-    /// Takes what the child says for a while, without looking at it. Returns whether there may be
-    /// more.
-    @discardableResult
-    func listen(milliseconds: Int32) throws -> Bool {
-        try readMore(milliseconds: milliseconds, throwing: false)
-    }
-
     /// Ends the child with SIGKILL and waits for its end.
     func kill() {
         if status == nil { _ = Glibc.kill(process, SIGKILL) }
@@ -145,10 +138,9 @@ final class RoleChild {
     }
 
     /// False at the end of what the child has to say.
-    private func readMore(milliseconds: Int32, throwing: Bool = true) throws -> Bool {
-        guard cts_wait_readable(answers.raw, milliseconds) > 0 else {
-            if throwing { throw FixtureError.failed("nothing comes from a child") }
-            return true
+    private func readMore() throws -> Bool {
+        guard cts_wait_readable(answers.raw, Patience.milliseconds) > 0 else {
+            throw FixtureError.failed("nothing comes from a child")
         }
         let count = withUnsafeTemporaryAllocation(byteCount: 1 << 16, alignment: 1) { buffer in
             let count = read(answers.raw, buffer.baseAddress, buffer.count)
