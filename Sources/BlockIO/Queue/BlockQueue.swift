@@ -133,8 +133,9 @@ public final class BlockQueue: @unchecked Sendable {
         start(.init(verb: .writeZeroes, offset: offset, length: length, userData: userData))
     }
 
-    /// ftruncate(2) of a file to `size` bytes; ``BlockError/Code/unsupported`` on a device. That
-    /// others have made an image larger is noticed without this.
+    /// ftruncate(2) of a file to `size` bytes, a multiple of ``BlockImage/logicalBlockSize``;
+    /// ``BlockError/Code/unsupported`` on a device. That others have made an image larger is
+    /// noticed without this.
     @discardableResult
     public func resize(to size: UInt64, userData: UInt = 0) -> RequestID {
         start(.init(verb: .resize, length: size, userData: userData))

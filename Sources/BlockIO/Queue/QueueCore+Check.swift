@@ -31,7 +31,10 @@ extension QueueCore {
         case .resize:
             if isClosing { return .refused(.closed) }
             if !isWritable { return .refused(.readOnly) }
-            return image.kind == .file ? .slow : .refused(.unsupported)
+            guard image.kind == .file else { return .refused(.unsupported) }
+            // An image of another size could not be opened again.
+            let rest = request.pointee.length % UInt64(image.logicalBlockSize)
+            return rest == 0 ? .slow : .refused(.sizeNotMultiple)
         }
     }
 
