@@ -30,6 +30,21 @@ final class ResizeTests: PipelineTestCase {
         }
     }
 
+    /// Then the last to complete need not be the last that the kernel did.
+    func testTheSizeIsRightAfterResizesAtTheSameTime() throws {
+        try forEachBench { bench in
+            for round in 0..<100 {
+                let sizes = (0..<4).map { _ in UInt64(bench.random.number(1...200) * 512) }
+                if round % 2 == 0 {
+                    bench.faults.add(.init(.reorder, operations: [.resize], count: 2))
+                }
+                bench.queue.batch { sizes.forEach { bench.queue.resize(to: $0) } }
+                XCTAssertTrue(try bench.finish().allSatisfy(\.isSuccess))
+                XCTAssertEqual(bench.image.size, self.fileSize(bench), "in round \(round)")
+            }
+        }
+    }
+
     func testADeviceCannotBeResized() throws {
         try forEachBench(where: { $0.target == .loop512 }) { bench in
             bench.queue.resize(to: 4096)
@@ -42,11 +57,22 @@ final class ResizeTests: PipelineTestCase {
         try forEachBench { bench in
             bench.faults.add(.init(.error(ENOSPC), operations: [.resize], count: 1))
             bench.queue.resize(to: 1 << 20)
-            bench.queue.resize(to: .max)
+            bench.queue.resize(to: .max - 511)
             let completions = try bench.finish()
             XCTAssertEqual(completions.map(\.failure), [.system, .system])
             XCTAssertEqual(completions.map(\.errno), [ENOSPC, EINVAL])
             XCTAssertEqual(bench.image.size, UInt64(bench.expected.count))
+            try bench.assertMedium()
+        }
+    }
+
+    /// An image of such a size could not be opened again.
+    func testASizeBetweenSectorsIsRefused() throws {
+        try forEachBench { bench in
+            for size: UInt64 in [1, 1000, .max] { bench.queue.resize(to: size) }
+            let failures = try bench.finish().map(\.failure)
+            XCTAssertEqual(failures, [.sizeNotMultiple, .sizeNotMultiple, .sizeNotMultiple])
+            XCTAssertEqual(bench.queue.statistics.kernelRequests, 0)
             try bench.assertMedium()
         }
     }

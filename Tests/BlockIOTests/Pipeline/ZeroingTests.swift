@@ -77,6 +77,23 @@ final class ZeroingTests: PipelineTestCase {
         }
     }
 
+    /// Helper threads do them, beside the ring whose descriptor is watched.
+    func testTheirEndWakesAnEventLoop() throws {
+        try forEachBench(Self.setup) { bench in
+            let events = try EventSet(bench.queue.descriptor)
+            for round in 0..<10 {
+                bench.queue.writeZeroes(at: UInt64(round * 512), length: 512)
+                bench.queue.discard(at: UInt64(round * 512), length: 512)
+                while bench.queue.outstanding > 0 {
+                    guard events.wait() != nil else {
+                        throw Stuck(outstanding: bench.queue.outstanding)
+                    }
+                    bench.queue.poll()
+                }
+            }
+        }
+    }
+
     func testOtherErrorsAreErrors() throws {
         try forEachBench(Self.setup, where: { $0.caching == .direct }) { bench in
             bench.faults.add(.init(.error(EIO)))
