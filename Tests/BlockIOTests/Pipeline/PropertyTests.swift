@@ -8,7 +8,7 @@ final class PropertyTests: ConformanceTestCase {
     func testRandomRequestsOnEveryStorage() throws {
         try forEachRun(size: 1 << 20) { configuration, target, random in
             for bounceLimit in [1 << 20, 512] {
-                try Run(configuration, target, bounceLimit: bounceLimit).check(&random, steps: 100)
+                try Run(configuration, target, bounceLimit: bounceLimit).check(&random, steps: 150)
             }
         }
     }
