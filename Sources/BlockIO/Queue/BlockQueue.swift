@@ -14,7 +14,7 @@ import Glibc
 /// what was written is on stable storage.
 ///
 /// **Threads.** See ``QueueThreading``. A queue that is released while requests are in flight
-/// waits for them as ``close(_:)`` does, and if it has an owner must be released by it.
+/// waits for them as ``close(_:)`` does.
 public final class BlockQueue: @unchecked Sendable {
     /// The image that the queue serves.
     public let image: BlockImage
@@ -134,7 +134,8 @@ public final class BlockQueue: @unchecked Sendable {
     }
 
     /// ftruncate(2) of a file to `size` bytes, a multiple of ``BlockImage/logicalBlockSize``;
-    /// ``BlockError/Code/unsupported`` on a device. That others have made an image larger is noticed without this.
+    /// ``BlockError/Code/unsupported`` on a device. That others have made an image larger is
+    /// noticed without this.
     @discardableResult
     public func resize(to size: UInt64, userData: UInt = 0) -> RequestID {
         start(.init(verb: .resize, length: size, userData: userData))

@@ -31,9 +31,10 @@ extension QueueCore {
         case .resize:
             if isClosing { return .refused(.closed) }
             if !isWritable { return .refused(.readOnly) }
-            if image.kind != .file { return .refused(.unsupported) }
-            let isWhole = request.pointee.length % UInt64(image.logicalBlockSize) == 0
-            return isWhole ? .slow : .refused(.sizeNotMultiple)
+            guard image.kind == .file else { return .refused(.unsupported) }
+            // An image of another size could not be opened again.
+            let rest = request.pointee.length % UInt64(image.logicalBlockSize)
+            return rest == 0 ? .slow : .refused(.sizeNotMultiple)
         }
     }
 

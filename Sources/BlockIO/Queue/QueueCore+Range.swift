@@ -43,7 +43,8 @@ extension QueueCore {
     mutating func settleRange(_ request: RequestPointer) {
         switch request.pointee.engine.operation {
         case .truncate:
-            image.sizeChanged(to: request.pointee.length)
+            // Not what was asked for: another resize may have come in between.
+            _ = image.refreshSize()
             adoptGeometry()
         case .deviceDiscard: request.pointee.effect = .unknown
         default: request.pointee.effect = .zeroes

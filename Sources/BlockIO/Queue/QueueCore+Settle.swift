@@ -111,7 +111,7 @@ extension QueueCore {
             counters.retries &+= 1
             image.refreshAlignment()
             adoptGeometry()
-            if request.pointee.verb == .flush { return enqueue(request) }
+            if request.pointee.engine.operation == .synchronize { return enqueue(request) }
             return startPieces(request)
         case EOPNOTSUPP where request.pointee.engine.isDurable:
             lacksDurableWrite = true

@@ -75,11 +75,24 @@ final class Bench {
         return completions
     }
 
-    /// What comes in within a few milliseconds.
-    func pollBriefly() -> [BlockCompletion] {
+    /// The next completions, waited for.
+    func next(_ count: Int = 1) -> [BlockCompletion] {
         var completions: [BlockCompletion] = []
-        queue.poll(minimum: 1, timeout: .milliseconds(3)) { completions.append($0) }
+        queue.poll(minimum: count, timeout: Patience.limit) { completions.append($0) }
         return completions
+    }
+
+    /// Whether nothing comes in within a few milliseconds.
+    func isQuiet() -> Bool { queue.poll(minimum: 1, timeout: .milliseconds(3)) == 0 }
+
+    /// Serves the queue, from which nothing may come, until so many faults have been injected.
+    func waitForFaults(_ count: Int) throws {
+        let deadline = ContinuousClock.now + Patience.limit
+        while faults.injectedCount < count {
+            guard isQuiet(), ContinuousClock.now < deadline else {
+                throw Stuck(outstanding: queue.outstanding)
+            }
+        }
     }
 }
 

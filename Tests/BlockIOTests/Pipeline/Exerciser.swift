@@ -151,7 +151,7 @@ final class Exerciser {
         var count = 0
         while count == 0 {
             faults?.release()
-            count = queue.poll(minimum: 1, timeout: .milliseconds(10)) { end($0) }
+            count = queue.poll(minimum: 1, timeout: .milliseconds(2)) { end($0) }
             if ContinuousClock.now > deadline { throw Stuck(outstanding: queue.outstanding) }
         }
     }

@@ -96,7 +96,7 @@ final class MixedListTests: PipelineTestCase {
 
 extension iovec {
     /// One buffer as an element of a list.
-    init(_ buffer: UnsafeMutableRawBufferPointer) {
+    fileprivate init(_ buffer: UnsafeMutableRawBufferPointer) {
         self.init(iov_base: buffer.baseAddress, iov_len: buffer.count)
     }
 }

@@ -74,6 +74,17 @@ final class RetryTests: PipelineTestCase {
         }
     }
 
+    func testAnEINVALOfTheFlushAfterAWriteRepeatsOnlyTheFlush() throws {
+        try forEachBench { bench in
+            bench.faults.add(.init(.error(EOPNOTSUPP), operations: [.write], count: 1))
+            bench.faults.add(.init(.error(EINVAL), operations: [.flush], count: 1))
+            try bench.queue.writeAndWait(
+                from: .init(bench.newBytes(at: 0, 512)), at: 0, durability: .forceUnitAccess)
+            try bench.assertMedium()
+            XCTAssertEqual(bench.queue.statistics.kernelRequests, 4, "write, write, sync, sync")
+        }
+    }
+
     func testAFailedFlushAfterAWriteFailsTheWrite() throws {
         try forEachBench { bench in
             bench.faults.add(.init(.error(EOPNOTSUPP), operations: [.write], count: 1))

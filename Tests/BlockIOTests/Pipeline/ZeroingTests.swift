@@ -1,0 +1,149 @@
+import BlockIO
+import Glibc
+import XCTest
+
+/// Discards and zeroes: what becomes of the bytes, on every storage, at every edge.
+final class ZeroingTests: PipelineTestCase {
+    private static let setup = Bench.Setup(size: 256 << 10)
+    /// Whole blocks, sectors, bytes inside a sector, and bytes across several.
+    private static let ranges = [
+        4096..<8192, 8192..<65536, 65536..<66048, 70_000..<70_100, 73_727..<90_001, 0..<1,
+    ]
+
+    func testZeroesAreExact() throws {
+        try forEachBench(Self.setup, where: { _ in true }) { bench in
+            for range in Self.ranges { try self.zero(range, bench) }
+            try self.zero(bench.expected.count - 700..<bench.expected.count, bench)
+            let statistics = bench.queue.statistics.writeZeroes
+            XCTAssertEqual([statistics.operations, statistics.errors], [7, 0])
+        }
+    }
+
+    func testDiscardsSayWhatAReadReturns() throws {
+        try forEachBench(Self.setup, where: { _ in true }) { bench in
+            for range in Self.ranges {
+                let (start, length) = (UInt64(range.lowerBound), UInt64(range.count))
+                let effect = try bench.queue.discardAndWait(at: start, length: length)
+                let sector = bench.configuration.target == .loop512 ? 512 : 4096
+                let first = (range.lowerBound + sector - 1) / sector * sector
+                let end = range.upperBound / sector * sector
+                if bench.image.kind == .file {
+                    XCTAssertEqual(effect, .zeroes, "\(range)")
+                    memset(bench.expected.bytes.baseAddress! + range.lowerBound, 0, range.count)
+                } else if first < end {
+                    XCTAssertEqual(effect, .unknown, "\(range)")
+                    try bench.adoptMedium(first..<end)
+                } else {
+                    XCTAssertEqual(effect, .oldData, "\(range)")
+                }
+                try bench.assertMedium("after \(range)")
+            }
+        }
+    }
+
+    /// The kernel or the file system lacks one way after the other.
+    func testZeroesFallBackUntilTheyAreWritten() throws {
+        for missing in [EOPNOTSUPP, ENOSYS, ENOTTY] {
+            for count in 1...2 {
+                try forEachBench(Self.setup) { bench in
+                    bench.faults.add(
+                        .init(.error(missing), operations: [.writeZeroes], count: count))
+                    try self.zero(4000..<50_000, bench)
+                    XCTAssertEqual(bench.queue.statistics.fallbacks, UInt64(count))
+                    XCTAssertEqual(bench.queue.statistics.writeZeroes.operations, 1)
+                    XCTAssertEqual(bench.queue.statistics.writes.operations, 0)
+                }
+            }
+        }
+    }
+
+    func testZeroesAreWrittenAroundBlocksAndInPieces() throws {
+        let isWanted: (Configuration) -> Bool = { $0.caching == .direct }
+        var setup = Self.setup
+        setup.bounceLimit = 512
+        try forEachBench(setup, where: isWanted) { bench in
+            bench.faults.add(.init(.error(EOPNOTSUPP), operations: [.writeZeroes]))
+            for range in Self.ranges + [100..<40_000] { try self.zero(range, bench) }
+        }
+    }
+
+    func testADiscardThatIsUnknownDoesNothingAndIsNoError() throws {
+        try forEachBench(Self.setup, where: { $0.caching == .direct }) { bench in
+            bench.faults.add(.init(.error(EOPNOTSUPP), operations: [.discard]))
+            XCTAssertEqual(try bench.queue.discardAndWait(at: 0, length: 65536), .oldData)
+            try bench.assertMedium()
+            XCTAssertEqual(bench.queue.statistics.fallbacks, 1)
+            XCTAssertEqual(bench.queue.statistics.discards.operations, 1)
+        }
+    }
+
+    /// Helper threads do them, beside the ring whose descriptor is watched.
+    func testTheirEndWakesAnEventLoop() throws {
+        try forEachBench(Self.setup) { bench in
+            let events = try EventSet(bench.queue.descriptor)
+            for round in 0..<10 {
+                bench.queue.writeZeroes(at: UInt64(round * 512), length: 512)
+                bench.queue.discard(at: UInt64(round * 512), length: 512)
+                while bench.queue.outstanding > 0 {
+                    guard events.wait() != nil else {
+                        throw Stuck(outstanding: bench.queue.outstanding)
+                    }
+                    bench.queue.poll()
+                }
+            }
+        }
+    }
+
+    func testOtherErrorsAreErrors() throws {
+        try forEachBench(Self.setup, where: { $0.caching == .direct }) { bench in
+            bench.faults.add(.init(.error(EIO)))
+            bench.queue.discard(at: 0, length: 65536)
+            bench.queue.writeZeroes(at: 0, length: 65536)
+            XCTAssertEqual(try bench.finish().map(\.errno), [EIO, EIO])
+            try bench.assertMedium()
+            let statistics = bench.queue.statistics
+            XCTAssertEqual([statistics.discards.errors, statistics.writeZeroes.errors], [1, 1])
+        }
+    }
+
+    func testNothingAndTooMuch() throws {
+        try forEachBench(Self.setup) { bench in
+            let size = UInt64(bench.expected.count)
+            for (place, length, failure) in [
+                (size, 0, nil), (0, 0, nil), (size, 1, BlockError.Code.outOfRange),
+                (size - 1, 2, .outOfRange), (.max, 1, .outOfRange), (1, .max, .outOfRange),
+            ] as [(UInt64, UInt64, BlockError.Code?)] {
+                bench.queue.discard(at: place, length: length)
+                bench.queue.writeZeroes(at: place, length: length)
+                XCTAssertEqual(try bench.finish().map(\.failure), [failure, failure])
+            }
+            try bench.assertMedium()
+            XCTAssertEqual(bench.queue.statistics.kernelRequests, 0)
+        }
+        try forEachBench(Bench.Setup(access: .readOnly)) { bench in
+            bench.queue.discard(at: 0, length: 512)
+            bench.queue.writeZeroes(at: 0, length: 512)
+            bench.queue.resize(to: 512)
+            XCTAssertEqual(
+                try bench.finish().map(\.failure), [.readOnly, .readOnly, .readOnly])
+        }
+    }
+
+    private func zero(_ range: Range<Int>, _ bench: Bench, line: UInt = #line) throws {
+        memset(bench.expected.bytes.baseAddress! + range.lowerBound, 0, range.count)
+        bench.queue.writeZeroes(at: UInt64(range.lowerBound), length: UInt64(range.count))
+        let completion = try bench.finish()[0]
+        XCTAssertNil(completion.failure, "\(range)", line: line)
+        XCTAssertEqual(completion.effect, .zeroes, "\(range)", line: line)
+        XCTAssertEqual(completion.transferred, UInt64(range.count), "\(range)", line: line)
+        try bench.assertMedium("after \(range)", line: line)
+    }
+}
+
+extension Bench {
+    /// From now on the medium must hold in `range` what it does now.
+    func adoptMedium(_ range: Range<Int>) throws {
+        let plain = try PlainFile(target.path, direct: false)
+        try plain.read(expected.slice(range.lowerBound, range.count), at: range.lowerBound)
+    }
+}
