@@ -157,11 +157,9 @@ extension BlockImage {
             kind == .device
             ? cbio_device_size(descriptor, &now) : cbio_file_size(descriptor, &now)
         guard result == 0, now != size else { return false }
-        sizeChanged(to: now)
+        sizeInBytes.store(now, ordering: .releasing)
         return true
     }
-
-    func sizeChanged(to bytes: UInt64) { sizeInBytes.store(bytes, ordering: .releasing) }
 
     /// Asks for the alignment again.
     func refreshAlignment() {

@@ -14,7 +14,7 @@ import Glibc
 /// what was written is on stable storage.
 ///
 /// **Threads.** See ``QueueThreading``. A queue that is released while requests are in flight
-/// waits for them as ``close(_:)`` does.
+/// waits for them as ``close(_:)`` does, and if it has an owner must be released by it.
 public final class BlockQueue: @unchecked Sendable {
     /// The image that the queue serves.
     public let image: BlockImage
