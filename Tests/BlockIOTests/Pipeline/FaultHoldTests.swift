@@ -56,7 +56,7 @@ final class FaultHoldTests: PipelineTestCase {
             DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(5)) {
                 faults.release()
             }
-            XCTAssertEqual(bench.queue.poll(minimum: 1, timeout: Patience.limit), 1)
+            XCTAssertEqual(bench.next().count, 1)
         }
     }
 

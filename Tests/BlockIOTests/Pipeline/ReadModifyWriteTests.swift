@@ -30,7 +30,8 @@ final class ReadModifyWriteTests: PipelineTestCase {
 
     func testTheSecondWriteToABlockWaitsForTheFirst() throws {
         try forEachBench(Self.setup) { bench in
-            let hold = bench.faults.add(.init(.hold, operations: [.write], count: 1))
+            let hold = bench.faults.add(
+                .init(.hold, operations: [.write], range: 0..<4096, count: 1))
             bench.queue.write(from: .init(bench.newBytes(at: 0, 512)), at: 0, userData: 1)
             bench.queue.write(from: .init(bench.newBytes(at: 512, 512)), at: 512, userData: 2)
             bench.queue.write(from: .init(bench.newBytes(at: 4096, 512)), at: 4096, userData: 3)

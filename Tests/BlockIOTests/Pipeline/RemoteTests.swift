@@ -15,11 +15,7 @@ final class RemoteTests: PipelineTestCase {
             for _ in 0..<20 {
                 let id = bench.queue.read(into: buffer.bytes, at: 0)
                 DispatchQueue.global().async { remote.cancel(id) }
-                var failures: [BlockError.Code?] = []
-                bench.queue.poll(minimum: 1, timeout: Patience.limit) {
-                    failures.append($0.failure)
-                }
-                XCTAssertEqual(failures, [.cancelled])
+                XCTAssertEqual(bench.next().map(\.failure), [.cancelled])
                 remote.cancel(id)
             }
         }
@@ -107,9 +103,7 @@ final class RemoteTests: PipelineTestCase {
                 remote.close()
                 faults.release()
             }
-            var failures: [BlockError.Code?] = []
-            bench.queue.poll(minimum: 1, timeout: Patience.limit) { failures.append($0.failure) }
-            XCTAssertEqual(failures, [nil])
+            XCTAssertEqual(bench.next().map(\.failure), [nil])
             bench.queue.poll()
             XCTAssertTrue(bench.queue.isClosed)
             bench.queue.read(into: buffer.bytes, at: 0)
