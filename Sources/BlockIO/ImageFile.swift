@@ -15,6 +15,10 @@ struct ImageFile {
     /// Logical block size of the device, 1 for a file: what discard and its kin are bound to.
     let deviceSectorSize: Int
 
+    /// The kernel frees a closed ring in the background, and with it the claim on a device that its
+    /// last requests may still hold: a busy device is tried again for a quarter of a second.
+    private static let attemptsToClaim = 25
+
     /// Opens and checks; on an error nothing stays open.
     static func open(_ path: String, _ options: OpenOptions) throws(BlockError) -> ImageFile {
         let blockSize = options.logicalBlockSize
@@ -38,9 +42,14 @@ struct ImageFile {
         var before = stat()
         guard stat(path, &before) == 0 else { throw failure(Glibc.errno, path, options) }
         let expected = try kind(of: before, path)
-        let descriptor = cbio_open(
-            path, options.access == .readWrite, options.caching == .direct,
-            expected == .device && options.access == .readWrite)
+        let isExclusive = expected == .device && options.access == .readWrite
+        var descriptor: CInt = 0
+        for attempt in 0..<attemptsToClaim {
+            if attempt > 0 { usleep(10_000) }
+            descriptor = cbio_open(
+                path, options.access == .readWrite, options.caching == .direct, isExclusive)
+            guard isExclusive && descriptor == -EBUSY else { break }
+        }
         guard descriptor >= 0 else { throw failure(-descriptor, path, options, expected) }
         do throws(BlockError) {
             return try examine(descriptor, path, options)

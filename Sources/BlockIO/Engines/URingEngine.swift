@@ -97,6 +97,11 @@ struct URingEngine: ~Copyable, Engine {
             wanted -= taken
             if minimum > 0 && (wanted <= 0 || isWoken) { return .normal }
         }
+        // What is left waits for a thread; nothing that ends in the ring would tell of one.
+        if minimum > 0 && inFlight == 0 && !pending.isEmpty {
+            limit.pauseForResources()
+            return .normal
+        }
         // At least one: a wake-up counts too, and brings what helpers have ended.
         let awaited = wanted > 0 ? max(1, min(wanted, inRing)) : 0
         let entered = cbio_uring_submit_and_wait(ring, UInt32(awaited), limit.rawNanoseconds)

@@ -166,7 +166,8 @@ public final class BlockQueue: @unchecked Sendable {
     /// Delivers what has completed, each to `body` in turn, and returns how many were delivered.
     ///
     /// Waits until there are `minimum`, or all that are outstanding if that is less; until
-    /// `timeout` has passed (`nil`: no limit); or until a signal handler ran. `body` may submit.
+    /// `timeout` has passed (`nil`: no limit); or until the wait was interrupted (EINTR), by a signal
+    /// handler or by the kernel's own work for this thread. `body` may submit.
     @inlinable
     @discardableResult
     public func poll(
