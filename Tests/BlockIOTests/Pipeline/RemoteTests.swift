@@ -52,7 +52,7 @@ final class RemoteTests: PipelineTestCase {
         let perConfiguration = 500 * Rounds.count
         try forEachBench(Bench.Setup(alignment: Self.pages, depth: 4, bounceLimit: 512)) { bench in
             let remote = bench.queue.remote
-            let mail = Mutex<[RequestID]>([])
+            let mail = Locked<[RequestID]>([])
             let isDone = Atomic<Bool>(false)
             let ended = DispatchSemaphore(value: 0)
             DispatchQueue.global().async {

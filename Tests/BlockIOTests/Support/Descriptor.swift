@@ -1,15 +1,14 @@
 import CTestSupport
 import Glibc
-import Synchronization
 
 /// A close-on-exec file descriptor that is closed once: by `close()`, by `deinit`, or by the kernel
 /// when the process dies.
 final class Descriptor: Sendable {
-    private let number: Mutex<Int32?>
+    private let number: Locked<Int32?>
 
     /// Takes over an open descriptor.
     init(_ number: Int32) {
-        self.number = Mutex(number)
+        self.number = Locked(number)
     }
 
     deinit {

@@ -1,6 +1,5 @@
 import CTestSupport
 import Glibc
-import Synchronization
 
 /// A shell that makes something the kernel would not clean up by itself, and removes it again when
 /// it is dismissed or when this process dies, however it dies.
@@ -16,7 +15,7 @@ final class Janitor: Sendable {
     private let child: pid_t
     private let leash: Descriptor
     private let answers: Descriptor
-    private let outcome = Mutex<Bool?>(nil)
+    private let outcome = Locked<Bool?>(nil)
 
     /// Functions of the scripts: `made` ends a set-up; so do `missing` (the machine lacks it) and
     /// `failed`. `retry` repeats a command while, for five minutes, it fails.

@@ -1,8 +1,6 @@
-import Synchronization
-
 /// Collects the errors of concurrent work.
 final class Outcomes: Sendable {
-    private let collected = Mutex<[any Error]>([])
+    private let collected = Locked<[any Error]>([])
 
     /// The errors so far.
     var errors: [any Error] {

@@ -47,7 +47,7 @@ final class StorageTarget: Sendable {
     /// The size in bytes.
     let size: Int
     private let fixture: Fixture
-    private let isOpen = Mutex(true)
+    private let isOpen = Locked(true)
 
     /// Makes storage of `size` bytes, for a device a multiple of its sector size. Files are new,
     /// allocated and written; devices are new.
