@@ -64,6 +64,10 @@ int cts_loop_attach(
     return result;
 }
 
+int cts_loop_set_block_size(int fd, unsigned long bytes) {
+    return ioctl(fd, LOOP_SET_BLOCK_SIZE, bytes) < 0 ? -errno : 0;
+}
+
 int cts_loop_set_capacity(int fd) {
     return ioctl(fd, LOOP_SET_CAPACITY, 0) < 0 ? -errno : 0;
 }

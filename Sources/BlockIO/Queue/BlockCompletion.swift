@@ -8,7 +8,8 @@ public struct BlockCompletion: Sendable {
     public let offset: UInt64
     /// How many bytes it asked for.
     public let length: UInt64
-    /// How many bytes were moved: all of `length`, or less with a ``failure``.
+    /// How many bytes were moved: all of `length`, or less with a ``failure``; 0 for a discard that
+    /// did nothing, see ``effect``.
     public let transferred: UInt64
     /// `nil` on success.
     public let failure: BlockError.Code?

@@ -112,7 +112,10 @@ extension QueueCore {
             image.refreshAlignment()
             adoptGeometry()
             if request.pointee.engine.operation == .synchronize { return enqueue(request) }
-            return startPieces(request)
+            if request.pointee.verb != .write { return startPieces(request) }
+            // With larger blocks it may have to exclude others: it queues up once more, at the end.
+            if request.pointee.isTracked { untrack(request) }
+            return startSlowly(request)
         case EOPNOTSUPP where request.pointee.engine.isDurable:
             lacksDurableWrite = true
             counters.fallbacks &+= 1

@@ -136,6 +136,31 @@ final class EventLoopTests: ConformanceTestCase {
         }
     }
 
+    /// Some have ended where only the kernel knows of it (DEFER_TASKRUN) when one that ends at
+    /// submission satisfies a wait: the announcement of the others must not go with it.
+    func testCompletionsNotYetPostedAreAnnounced() throws {
+        try forEachConfiguration(size: size) { subject in
+            let block = subject.block
+            let buffer = subject.buffer(5 * block)
+            let last = subject.buffer(subject.size / 2)
+            let events = try EventSet(subject.queue.descriptor)
+            for _ in 0..<3 {
+                try subject.plainFile().dropCache()
+                try subject.queue.readAndWait(into: last.bytes, at: UInt64(last.count))
+                for index in 0..<4 {
+                    subject.queue.read(
+                        into: buffer.slice(index * block, block),
+                        at: UInt64(index * (64 << 10)))
+                }
+                usleep(3_000)
+                subject.queue.read(
+                    into: buffer.slice(4 * block, block), at: UInt64(subject.size - block))
+                try subject.queue.pollForOne()
+                try deliverAllWhenReadable(subject.queue, events, "after a wait")
+            }
+        }
+    }
+
     private func deliverAllWhenReadable(
         _ queue: BlockQueue, _ events: EventSet, _ what: String, line: UInt = #line
     ) throws {

@@ -88,6 +88,13 @@ final class LoopDevice: Sendable {
             && SysBlock.sequence(of: name) == sequence
     }
 
+    /// Gives the device sectors of another size. The kernel refuses that while somebody has opened
+    /// it exclusively.
+    func setSectorSize(_ bytes: Int) throws {
+        try SystemCall.check(
+            cts_loop_set_block_size(holder.raw, UInt(bytes)), "LOOP_SET_BLOCK_SIZE \(path)")
+    }
+
     /// Makes the backing file, and with it the device, larger or smaller.
     func resize(to size: Int) throws {
         let backing = backing.raw

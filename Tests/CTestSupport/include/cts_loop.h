@@ -15,4 +15,7 @@ int cts_loop_attach(
 /// LOOP_SET_CAPACITY: makes the device as large as its backing file is now.
 int cts_loop_set_capacity(int fd);
 
+/// LOOP_SET_BLOCK_SIZE: gives an attached device sectors of another size. 0 or -errno.
+int cts_loop_set_block_size(int fd, unsigned long bytes);
+
 #endif

@@ -31,6 +31,13 @@ struct PlainFile {
         try transfer(buffer, at: offset, "pwrite") { pwrite($0, $1, $2, $3) }
     }
 
+    /// Takes the file's pages out of the page cache, as far as the kernel can.
+    func dropCache() throws {
+        try SystemCall.check(SystemCall.result(fdatasync(descriptor.raw)), "fdatasync")
+        try SystemCall.check(
+            -posix_fadvise(descriptor.raw, 0, 0, POSIX_FADV_DONTNEED), "posix_fadvise")
+    }
+
     private func transfer(
         _ buffer: UnsafeMutableRawBufferPointer, at offset: Int, _ name: String,
         _ call: (CInt, UnsafeMutableRawPointer?, Int, Int) -> Int
