@@ -169,6 +169,9 @@ final class PollTests: ConformanceTestCase {
             }
             XCTAssertEqual(result, 42)
             XCTAssertEqual(subject.queue.outstanding, 30)
+            // On their way without a poll.
+            let events = try EventSet(subject.queue.descriptor)
+            guard events.wait() != nil else { throw Stuck(outstanding: 30) }
             try subject.queue.finish { reads.ledger.note($0) }
             reads.ledger.assertAllSucceeded()
         }
@@ -199,7 +202,7 @@ final class PollTests: ConformanceTestCase {
             } catch {}
             // Not plugged any more: this one is on its way at once.
             let events = try EventSet(subject.queue.descriptor)
-            XCTAssertNotNil(events.wait())
+            guard events.wait() != nil else { throw Stuck(outstanding: 10) }
             try subject.queue.finish { reads.ledger.note($0) }
             reads.ledger.assertAllSucceeded()
         }
