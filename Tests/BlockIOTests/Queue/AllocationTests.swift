@@ -1,5 +1,6 @@
 import BlockIO
 import CTestSupport
+import Synchronization
 import XCTest
 
 /// A queue that has warmed up allocates nothing, on any of its threads.
@@ -8,9 +9,9 @@ import XCTest
 final class AllocationTests: ConformanceTestCase {
     func testTheCounterCounts() {
         cts_allocations_start()
-        let memory = malloc(100)
-        let more = realloc(memory, 1 << 20)
-        let zeros = calloc(10, 10)
+        let memory = Self.seen(malloc(100))
+        let more = Self.seen(realloc(memory, 1 << 20))
+        let zeros = Self.seen(calloc(10, 10))
         var aligned: UnsafeMutableRawPointer?
         let made = posix_memalign(&aligned, 4096, 4096)
         let count = cts_allocations_stop()
@@ -22,11 +23,19 @@ final class AllocationTests: ConformanceTestCase {
         let ended = DispatchSemaphore(value: 0)
         cts_allocations_start()
         Thread.detachNewThread {
-            for _ in 0..<1000 { free(malloc(100)) }
+            for _ in 0..<1000 { free(Self.seen(malloc(100))) }
             ended.signal()
         }
         ended.wait()
         XCTAssertGreaterThanOrEqual(cts_allocations_stop(), 1000, "of other threads")
+    }
+
+    private static let lastSeen = Atomic<UInt>(0)
+
+    /// Lets an address out, or else an optimiser leaves out the allocation.
+    private static func seen(_ memory: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
+        lastSeen.store(UInt(bitPattern: memory), ordering: .sequentiallyConsistent)
+        return memory
     }
 
     func testSteadyStateAllocatesNothing() throws {
