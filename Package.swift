@@ -17,7 +17,9 @@ let package = Package(
             linkerSettings: [.linkedLibrary("uring"), .linkedLibrary("aio")]),
         .target(name: "BlockIO", dependencies: ["CBlockIO"]),
         .target(name: "CTestSupport", path: "Tests/CTestSupport"),
-        .testTarget(name: "BlockIOTests", dependencies: ["BlockIO", "CTestSupport"]),
+        .target(name: "TestSupport", dependencies: ["CTestSupport"], path: "Tests/TestSupport"),
+        .testTarget(
+            name: "BlockIOTests", dependencies: ["BlockIO", "CTestSupport", "TestSupport"]),
     ],
     swiftLanguageModes: [.v6]
 )

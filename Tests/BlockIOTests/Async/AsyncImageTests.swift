@@ -2,6 +2,7 @@ import BlockIO
 import Glibc
 import Synchronization
 import XCTest
+@testable import TestSupport
 
 /// The async face: content, cancellation, its executor and its end.
 final class AsyncImageTests: XCTestCase {

@@ -1,6 +1,7 @@
 import BlockIO
 import CTestSupport
 import XCTest
+@testable import TestSupport
 
 /// Closing with requests in flight: each ends exactly once, before the close does, and nothing of
 /// queue and image stays behind.

@@ -1,5 +1,6 @@
 import BlockIO
 import XCTest
+@testable import TestSupport
 
 /// Requests that bring their own closure: called once, by poll, in place of the one given there.
 final class CompletionClosureTests: ConformanceTestCase {

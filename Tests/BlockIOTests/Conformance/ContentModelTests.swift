@@ -1,5 +1,6 @@
 import BlockIO
 import XCTest
+@testable import TestSupport
 
 /// Random requests, several in flight at disjoint places, against an array of bytes that says what
 /// the image must hold.

@@ -1,5 +1,6 @@
 import BlockIO
 import XCTest
+@testable import TestSupport
 
 /// Writes that are stable when they complete (FUA), and what reaches the device for them.
 final class DurableWriteTests: ConformanceTestCase {

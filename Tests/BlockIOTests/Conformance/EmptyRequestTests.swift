@@ -1,6 +1,7 @@
 import BlockIO
 import Glibc
 import XCTest
+@testable import TestSupport
 
 /// Nothing asked for is nothing done, successfully, without the kernel.
 final class EmptyRequestTests: ConformanceTestCase {

@@ -1,6 +1,7 @@
 import BlockIO
 import Glibc
 import XCTest
+@testable import TestSupport
 
 /// The last block, what lies behind it, and arithmetic that runs over.
 final class EndOfImageTests: ConformanceTestCase {

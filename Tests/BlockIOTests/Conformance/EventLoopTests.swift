@@ -1,5 +1,6 @@
 import BlockIO
 import XCTest
+@testable import TestSupport
 
 /// A caller that polls when the descriptor is readable, and at no other time, gets everything.
 final class EventLoopTests: ConformanceTestCase {

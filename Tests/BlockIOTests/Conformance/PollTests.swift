@@ -2,6 +2,7 @@ import BlockIO
 import Glibc
 import Synchronization
 import XCTest
+@testable import TestSupport
 
 /// What `minimum` and `timeout` promise, and what a batch defers.
 final class PollTests: ConformanceTestCase {

@@ -1,5 +1,6 @@
 import BlockIO
 import XCTest
+@testable import TestSupport
 
 /// A thousand requests on a queue of four.
 final class QueueOverflowTests: ConformanceTestCase {

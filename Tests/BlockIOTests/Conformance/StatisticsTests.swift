@@ -1,5 +1,6 @@
 import BlockIO
 import XCTest
+@testable import TestSupport
 
 /// Reads, writes and flushes are counted apart, with their bytes and failures.
 final class StatisticsTests: ConformanceTestCase {

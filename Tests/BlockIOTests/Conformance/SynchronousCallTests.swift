@@ -1,5 +1,6 @@
 import BlockIO
 import XCTest
+@testable import TestSupport
 
 /// Calls that wait, among requests that do not.
 final class SynchronousCallTests: ConformanceTestCase {

@@ -1,6 +1,7 @@
 import BlockIO
 import CTestSupport
 import XCTest
+@testable import TestSupport
 
 /// A request made by one thread while another sleeps on the descriptor completes although the first
 /// thread, like a virtual CPU, goes on to something else and never enters the library again.

@@ -1,5 +1,6 @@
 import BlockIO
 import XCTest
+@testable import TestSupport
 
 /// Lists of one piece to far more than IOV_MAX (1024): one completion, one kernel request for each
 /// 1024 pieces, and not a byte outside of the pieces touched.

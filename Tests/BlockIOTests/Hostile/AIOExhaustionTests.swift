@@ -1,6 +1,7 @@
 import BlockIO
 import CTestSupport
 import XCTest
+@testable import TestSupport
 
 /// Where other processes have taken all of fs.aio-max-nr.
 ///

@@ -1,6 +1,7 @@
 import BlockIO
 import CTestSupport
 import XCTest
+@testable import TestSupport
 
 /// Image locks between processes.
 final class CrossProcessLockTests: HostileTestCase {

@@ -1,6 +1,7 @@
 import BlockIO
 import CTestSupport
 import XCTest
+@testable import TestSupport
 
 /// Where a process has no descriptor left (RLIMIT_NOFILE).
 ///

@@ -1,5 +1,6 @@
 import BlockIO
 import XCTest
+@testable import TestSupport
 
 /// What durable writes and flushes make of a device's cache, counted by the device.
 ///

@@ -1,6 +1,7 @@
 import BlockIO
 import CTestSupport
 import XCTest
+@testable import TestSupport
 
 /// Where a seccomp filter, as of a container, forbids an engine.
 final class ForbiddenEngineTests: HostileTestCase {

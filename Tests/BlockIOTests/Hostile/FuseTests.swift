@@ -1,6 +1,7 @@
 import BlockIO
 import CTestSupport
 import XCTest
+@testable import TestSupport
 
 /// An image on a file system in user space, whose server stops answering and is killed.
 final class FuseTests: HostileTestCase {

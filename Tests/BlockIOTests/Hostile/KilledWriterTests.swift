@@ -1,5 +1,6 @@
 import BlockIO
 import XCTest
+@testable import TestSupport
 
 /// A process that is killed while it writes loses nothing of what has completed, and tears nothing.
 ///

@@ -1,5 +1,6 @@
 import BlockIO
 import XCTest
+@testable import TestSupport
 
 /// An owner who sleeps on the descriptor is woken as often as there is a reason, not only once.
 final class RepeatedWakeTests: HostileTestCase {

@@ -1,6 +1,7 @@
 import BlockIO
 import CTestSupport
 import XCTest
+@testable import TestSupport
 
 /// Where the system gives a process no thread for a while (RLIMIT_NPROC): what needs one waits, is
 /// not forgotten, and is done when there are threads again.

@@ -1,6 +1,7 @@
 import BlockIO
 import Glibc
 import XCTest
+@testable import TestSupport
 
 /// A file that others cut off: under an image, or under the loop device that is the image.
 final class TruncationTests: HostileTestCase {

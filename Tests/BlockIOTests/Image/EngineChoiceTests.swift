@@ -1,5 +1,6 @@
 import BlockIO
 import XCTest
+@testable import TestSupport
 
 /// Which engine runs an image, and what the report says of the others.
 final class EngineChoiceTests: XCTestCase {

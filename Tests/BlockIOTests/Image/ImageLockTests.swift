@@ -2,6 +2,7 @@ import BlockIO
 import CTestSupport
 import Glibc
 import XCTest
+@testable import TestSupport
 
 /// Advisory locks: who excludes whom, who is named, and that they end with the image.
 final class ImageLockTests: XCTestCase {

@@ -2,6 +2,7 @@ import BlockIO
 import CTestSupport
 import Glibc
 import XCTest
+@testable import TestSupport
 
 /// What an open image says about itself.
 final class ImagePropertyTests: ConformanceTestCase {

@@ -1,6 +1,7 @@
 import BlockIO
 import Glibc
 import XCTest
+@testable import TestSupport
 
 /// What cannot be an image is refused, with a code that says why, and leaves no descriptor behind.
 final class OpenErrorTests: XCTestCase {

@@ -1,6 +1,7 @@
 import BlockIO
 import Glibc
 import XCTest
+@testable import TestSupport
 
 /// An image of known content, a queue with the checker under it, and faults to be added.
 final class Bench {

@@ -1,4 +1,5 @@
 import Glibc
+@testable import TestSupport
 
 /// What an image must hold, byte by byte, and of which bytes nobody can say.
 final class ByteModel {

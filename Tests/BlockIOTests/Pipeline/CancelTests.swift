@@ -1,6 +1,7 @@
 import BlockIO
 import Glibc
 import XCTest
+@testable import TestSupport
 
 /// Cancelling a request wherever it may be: one completion, and nothing done that need not be.
 final class CancelTests: PipelineTestCase {

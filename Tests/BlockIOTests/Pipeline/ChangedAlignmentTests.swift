@@ -1,6 +1,7 @@
 import BlockIO
 import Glibc
 import XCTest
+@testable import TestSupport
 
 /// A device whose sectors become larger while it is open for reading; for a writer, who claims the
 /// device, the kernel does not let that happen.

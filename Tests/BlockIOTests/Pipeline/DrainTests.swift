@@ -1,6 +1,7 @@
 import BlockIO
 import Dispatch
 import XCTest
+@testable import TestSupport
 
 /// Draining and closing while requests are anywhere on their way.
 final class DrainTests: PipelineTestCase {

@@ -1,5 +1,6 @@
 import BlockIO
 import Glibc
+@testable import TestSupport
 
 /// Makes random requests, up to eight at a time on disjoint bytes, and checks each completion
 /// against a model. What it draws does not depend on when something completes, so that a seed

@@ -1,6 +1,7 @@
 import BlockIO
 import Dispatch
 import XCTest
+@testable import TestSupport
 
 /// Holding operations and letting them go, by rule, by all, and from another thread.
 final class FaultHoldTests: PipelineTestCase {

@@ -1,6 +1,7 @@
 import BlockIO
 import Glibc
 import XCTest
+@testable import TestSupport
 
 /// Each fault alone does what its documentation says.
 final class FaultInjectorTests: PipelineTestCase {

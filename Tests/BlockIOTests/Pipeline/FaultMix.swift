@@ -1,5 +1,6 @@
 import BlockIO
 import Glibc
+@testable import TestSupport
 
 /// Every fault that a request survives, and some that it does not, each now and then.
 enum FaultMix {

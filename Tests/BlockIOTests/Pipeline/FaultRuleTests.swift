@@ -1,6 +1,7 @@
 import BlockIO
 import Glibc
 import XCTest
+@testable import TestSupport
 
 /// Which operations a rule of a fault injector befalls.
 final class FaultRuleTests: PipelineTestCase {

@@ -1,6 +1,7 @@
 import BlockIO
 import Glibc
 import XCTest
+@testable import TestSupport
 
 /// A flush that failed: on a buffered image the kernel may have dropped the data and forgotten it.
 final class FlushFailureTests: PipelineTestCase {

@@ -1,6 +1,7 @@
 import BlockIO
 import Glibc
 import XCTest
+@testable import TestSupport
 
 /// Requests that need more than one kernel request, and their one completion.
 final class LargeRequestTests: PipelineTestCase {

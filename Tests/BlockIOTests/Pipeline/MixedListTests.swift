@@ -1,6 +1,7 @@
 import BlockIO
 import Glibc
 import XCTest
+@testable import TestSupport
 
 /// Only what offends the host's alignment bounces; its neighbours stay direct in the same request.
 final class MixedListTests: PipelineTestCase {

@@ -1,6 +1,7 @@
 import BlockIO
 import Glibc
 import XCTest
+@testable import TestSupport
 
 /// Images whose last block is not whole.
 final class OddSizeTests: PipelineTestCase {

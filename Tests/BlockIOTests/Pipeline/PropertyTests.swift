@@ -1,6 +1,7 @@
 import BlockIO
 import Glibc
 import XCTest
+@testable import TestSupport
 
 /// Thousands of random requests of any place, length and memory, with and without faults, checked
 /// byte by byte. BLOCKIO_ROUNDS makes more of them, each with a seed of its own.

@@ -1,6 +1,7 @@
 import BlockIO
 import Glibc
 import XCTest
+@testable import TestSupport
 
 /// Writes of parts of blocks: neighbours in the block are never lost, whatever fails.
 final class ReadModifyWriteTests: PipelineTestCase {

@@ -2,6 +2,7 @@ import BlockIO
 import Dispatch
 import Synchronization
 import XCTest
+@testable import TestSupport
 
 /// What other threads ask of a queue whose owner is busy, polling or asleep.
 final class RemoteTests: PipelineTestCase {

@@ -1,3 +1,5 @@
+@testable import TestSupport
+
 /// A place in the image and how the memory for it is cut: every kind that the pipeline tells apart.
 struct RequestShape {
     /// In the image, in bytes.

@@ -1,6 +1,7 @@
 import BlockIO
 import Glibc
 import XCTest
+@testable import TestSupport
 
 /// Images that become larger or smaller, by the queue's doing and by that of others.
 final class ResizeTests: PipelineTestCase {

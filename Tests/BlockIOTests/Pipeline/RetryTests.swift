@@ -1,6 +1,7 @@
 import BlockIO
 import Glibc
 import XCTest
+@testable import TestSupport
 
 /// Answers of the kernel that are not the last word, and those that are.
 final class RetryTests: PipelineTestCase {

@@ -1,4 +1,5 @@
 import BlockIO
+@testable import TestSupport
 
 /// A count of what completed, by the completions themselves, to be compared with the statistics.
 struct Tally {

@@ -1,6 +1,7 @@
 import BlockIO
 import Glibc
 import XCTest
+@testable import TestSupport
 
 /// Discards and zeroes: what becomes of the bytes, on every storage, at every edge.
 final class ZeroingTests: PipelineTestCase {

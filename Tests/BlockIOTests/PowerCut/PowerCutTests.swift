@@ -1,6 +1,7 @@
 import BlockIO
 import Glibc
 import XCTest
+@testable import TestSupport
 
 /// After a power cut at any moment: what was acknowledged as durable is there, and every sector is
 /// whole, one of the versions that were written to it and none older than the durable one.

@@ -2,6 +2,7 @@ import BlockIO
 import CTestSupport
 import Synchronization
 import XCTest
+@testable import TestSupport
 
 /// A queue that has warmed up allocates nothing, on any of its threads.
 ///

@@ -1,5 +1,6 @@
 import BlockIO
 import XCTest
+@testable import TestSupport
 
 /// Options outside their ranges are refused, those at the ends of them work.
 final class QueueOptionTests: ConformanceTestCase {

@@ -1,5 +1,6 @@
 import BlockIO
 import XCTest
+@testable import TestSupport
 
 /// Which threads may use a queue.
 final class QueueThreadTests: ConformanceTestCase {

@@ -1,5 +1,6 @@
 import BlockIO
 import XCTest
+@testable import TestSupport
 
 /// Images opened for reading.
 final class ReadOnlyImageTests: ConformanceTestCase {

@@ -1,4 +1,5 @@
 import Glibc
+@testable import TestSupport
 
 /// Page-aligned memory between two pages of guard bytes, which nothing should ever write.
 final class AlignedBuffer {

@@ -1,4 +1,5 @@
 import BlockIO
+@testable import TestSupport
 
 /// How long to wait for what should happen at once: long enough for the slowest machine.
 enum Patience {

@@ -1,4 +1,5 @@
 import BlockIO
+@testable import TestSupport
 
 /// One cell of the conformance matrix: what every check runs on.
 struct Configuration: Sendable, CustomStringConvertible {

@@ -1,5 +1,6 @@
 import BlockIO
 import XCTest
+@testable import TestSupport
 
 /// A test that runs on every ``Configuration``. Its failures name the configuration and the seed.
 class ConformanceTestCase: XCTestCase {

@@ -1,5 +1,6 @@
 import CTestSupport
 import Glibc
+@testable import TestSupport
 
 /// An epoll(7) set of descriptors watched for reading, level-triggered.
 final class EventSet: Sendable {

@@ -1,5 +1,6 @@
 import BlockIO
 import XCTest
+@testable import TestSupport
 
 /// Says whether each of a number of requests, told apart by their userData from 0 on, completed
 /// exactly once.

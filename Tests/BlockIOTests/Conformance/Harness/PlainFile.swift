@@ -1,5 +1,6 @@
 import CTestSupport
 import Glibc
+@testable import TestSupport
 
 /// pread(2) and pwrite(2), the independent witness of what the library did.
 ///

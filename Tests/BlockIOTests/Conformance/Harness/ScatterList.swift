@@ -1,4 +1,5 @@
 import Glibc
+@testable import TestSupport
 
 /// A list of pieces in shuffled order at scattered addresses, with guard bytes between them.
 final class ScatterList {

@@ -1,4 +1,5 @@
 import BlockIO
+@testable import TestSupport
 
 /// The image and the queue that a check examines.
 final class Subject {

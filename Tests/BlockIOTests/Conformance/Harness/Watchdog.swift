@@ -1,4 +1,5 @@
 import Dispatch
+@testable import TestSupport
 
 /// Ends the process when something that may block for ever in the library does, and says what.
 enum Watchdog {

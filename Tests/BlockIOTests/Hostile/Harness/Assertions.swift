@@ -1,5 +1,6 @@
 import BlockIO
 import XCTest
+@testable import TestSupport
 
 /// Asserts that a text is there and has `part` in it.
 func XCTAssertContains(

@@ -1,5 +1,6 @@
 import Glibc
 import Synchronization
+@testable import TestSupport
 
 /// Something that a thread of its own does again and again until it is told to stop.
 final class Disturbance: Sendable {

@@ -1,4 +1,5 @@
 import BlockIO
+@testable import TestSupport
 
 /// An engine and a way through the kernel that it can take.
 struct EngineSetup: Sendable, CustomStringConvertible {

@@ -1,5 +1,6 @@
 import CTestSupport
 import Glibc
+@testable import TestSupport
 
 /// A file system that a child process serves, mounted and attached nowhere, with one file.
 ///

@@ -2,6 +2,7 @@ import BlockIO
 import CTestSupport
 import Dispatch
 import XCTest
+@testable import TestSupport
 
 /// A test with parts that only another process can play: one that is limited, or killed.
 ///

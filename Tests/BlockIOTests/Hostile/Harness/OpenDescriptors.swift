@@ -1,4 +1,5 @@
 import Glibc
+@testable import TestSupport
 
 /// The descriptors this process has open, found without opening one.
 enum OpenDescriptors {

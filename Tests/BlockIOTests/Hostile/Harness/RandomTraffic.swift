@@ -1,5 +1,6 @@
 import BlockIO
 import XCTest
+@testable import TestSupport
 
 /// A number of reads, writes and now and then a flush, at random places, each in memory of its own.
 ///

@@ -1,4 +1,5 @@
 import BlockIO
+@testable import TestSupport
 
 /// Sectors that say of themselves by which write they were written, in each of their words, so that
 /// one that is half of this write and half of that gives itself away.

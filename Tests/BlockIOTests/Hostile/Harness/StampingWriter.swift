@@ -1,4 +1,5 @@
 import BlockIO
+@testable import TestSupport
 
 /// Writes stamped sectors at random places, durable or not, with flushes between, until its
 /// process is killed, and tells its parent of each write that has completed.

@@ -2,6 +2,7 @@ import CTestSupport
 import Dispatch
 import Glibc
 import XCTest
+@testable import TestSupport
 
 /// The fixtures are what they say they are, and gone when they are closed.
 final class FixtureTests: XCTestCase {

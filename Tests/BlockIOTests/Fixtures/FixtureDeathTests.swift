@@ -1,6 +1,7 @@
 import CTestSupport
 import Foundation
 import XCTest
+@testable import TestSupport
 
 /// Nothing of the fixtures outlives a process that dies without closing them.
 ///
