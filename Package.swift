@@ -4,7 +4,9 @@ import PackageDescription
 let package = Package(
     name: "swift-blockio",
     products: [
-        .library(name: "BlockIO", targets: ["BlockIO"])
+        .library(name: "BlockIO", targets: ["BlockIO"]),
+        .library(name: "GuestMemory", targets: ["GuestMemory"]),
+        .library(name: "IDE", targets: ["IDE"]),
     ],
     targets: [
         .systemLibrary(
@@ -16,10 +18,16 @@ let package = Package(
             dependencies: ["CLibURing", "CLibAIO"],
             linkerSettings: [.linkedLibrary("uring"), .linkedLibrary("aio")]),
         .target(name: "BlockIO", dependencies: ["CBlockIO"]),
+        .target(name: "CGuestMemory"),
+        .target(name: "GuestMemory", dependencies: ["CGuestMemory"]),
+        .target(name: "IDE", dependencies: ["BlockIO", "GuestMemory"]),
         .target(name: "CTestSupport", path: "Tests/CTestSupport"),
         .target(name: "TestSupport", dependencies: ["CTestSupport"], path: "Tests/TestSupport"),
         .testTarget(
             name: "BlockIOTests", dependencies: ["BlockIO", "CTestSupport", "TestSupport"]),
+        .testTarget(
+            name: "GuestMemoryTests",
+            dependencies: ["GuestMemory", "IDE", "BlockIO", "CTestSupport", "TestSupport"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -1,0 +1,138 @@
+import Glibc
+
+/// What a device or a processor sees at each 64-bit physical address.
+///
+/// Regions are laid over each other by priority. Every change makes a new map as a whole; an access
+/// or a transfer that has begun keeps the map it began with, and with it the memory and devices in
+/// that map, to its end. Any thread may read, write and change the map at any time.
+public final class AddressSpace: @unchecked Sendable {
+    /// The bounce buffers of all transfers in this space.
+    public let bouncePool: BouncePool
+
+    private let maps: SnapshotCell<MemoryMap>
+    private let mutex = PthreadMutex()
+
+    // Under the mutex.
+    private var removals: [Removal] = []
+    /// Slots of maps that have been replaced and are still held.
+    private var held: Set<Int> = []
+
+    private struct Removal {
+        /// The maps that still show the region.
+        var slots: Set<Int>
+        let released: @Sendable () -> Void
+    }
+
+    /// An empty space. `bounceLimit` is the size of the bounce buffer that all transfers share: a
+    /// power of two of at least 512 bytes, 1 MiB by default.
+    public init(bounceLimit: Int = 1 << 20) throws(GuestMemoryError) {
+        bouncePool = try BouncePool(size: bounceLimit)
+        maps = SnapshotCell(MemoryMap(regions: []))
+    }
+
+    // MARK: The map
+
+    /// Changes of the map that become visible together.
+    public struct Changes: ~Copyable {
+        fileprivate var regions: [MappedRegion]
+        fileprivate var removed: [(MappedRegion, (@Sendable () -> Void)?)] = []
+
+        /// Adds a region whose first byte is at `base`.
+        @discardableResult
+        public mutating func map(
+            _ region: MemoryRegion, at base: UInt64, priority: Int = 0
+        ) throws(GuestMemoryError) -> MappedRegion {
+            try region.validate(at: base)
+            let mapped = MappedRegion(region, at: base, priority: priority)
+            regions.append(mapped)
+            return mapped
+        }
+
+        /// Removes a region; one that is not mapped counts as removed. `released` is called once
+        /// no access or transfer uses it any more: at once, or later from the thread that ends
+        /// the last one.
+        public mutating func unmap(
+            _ mapped: MappedRegion, released: (@Sendable () -> Void)? = nil
+        ) {
+            regions.removeAll { $0 === mapped }
+            removed.append((mapped, released))
+        }
+    }
+
+    /// Makes several changes as one; what `body` throws undoes them.
+    @discardableResult
+    public func update<Result>(
+        _ body: (inout Changes) throws(GuestMemoryError) -> Result
+    ) throws(GuestMemoryError) -> Result {
+        var callbacks: [@Sendable () -> Void] = []
+        defer { for callback in callbacks { callback() } }
+        mutex.lock()
+        defer { mutex.unlock() }
+        var changes = Changes(regions: maps.current.regions)
+        let result = try body(&changes)
+        guard let (former, isFree) = maps.publish(MemoryMap(regions: changes.regions)) else {
+            throw GuestMemoryError(.tooManyMaps)
+        }
+        if isFree { maps.retire(former) } else { held.insert(former) }
+        for (mapped, released) in changes.removed {
+            guard let released else { continue }
+            let slots = held.filter { slot in
+                maps.snapshot(slot)._withUnsafeGuaranteedRef { map in
+                    map.regions.contains { $0 === mapped }
+                }
+            }
+            if slots.isEmpty {
+                callbacks.append(released)
+            } else {
+                removals.append(Removal(slots: slots, released: released))
+            }
+        }
+        return result
+    }
+
+    /// Adds a region whose first byte is at `base`. Where regions overlap, the one of higher
+    /// `priority` is seen; of equals, the one mapped last.
+    @discardableResult
+    public func map(
+        _ region: MemoryRegion, at base: UInt64, priority: Int = 0
+    ) throws(GuestMemoryError) -> MappedRegion {
+        try update { (changes) throws(GuestMemoryError) in
+            try changes.map(region, at: base, priority: priority)
+        }
+    }
+
+    /// Removes a region. `released` is called once no access or transfer uses it any more: at
+    /// once, or later from the thread that ends the last one. Its memory stays mapped until then.
+    public func unmap(
+        _ mapped: MappedRegion, released: (@Sendable () -> Void)? = nil
+    ) throws(GuestMemoryError) {
+        try update { changes in changes.unmap(mapped, released: released) }
+    }
+
+    // MARK: Holding a map
+
+    func hold() -> (slot: Int, map: Unmanaged<MemoryMap>) {
+        let slot = maps.hold()
+        return (slot, maps.snapshot(slot))
+    }
+
+    @inline(__always)
+    func release(_ slot: Int) {
+        if maps.release(slot) { retire(slot) }
+    }
+
+    private func retire(_ slot: Int) {
+        mutex.lock()
+        maps.retire(slot)
+        held.remove(slot)
+        var callbacks: [@Sendable () -> Void] = []
+        for index in removals.indices.reversed() {
+            removals[index].slots.remove(slot)
+            if removals[index].slots.isEmpty {
+                callbacks.append(removals.remove(at: index).released)
+            }
+        }
+        mutex.unlock()
+        for callback in callbacks { callback() }
+    }
+}

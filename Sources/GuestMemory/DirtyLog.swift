@@ -1,0 +1,182 @@
+import Glibc
+import Synchronization
+
+/// Who wants to know about written pages. Each has a bitmap of its own.
+public enum DirtyConsumer: Int, Sendable, CaseIterable {
+    /// Live migration, snapshots and tests.
+    case migration
+    /// A display that redraws what has changed.
+    case display
+}
+
+/// Which pages of a ``GuestRAM`` have been written, for several consumers, and which hold code that
+/// an emulator has translated.
+///
+/// Any thread may mark and any other take. A page is marked after it was written, so one that is
+/// taken and then read has the bytes that made it dirty, or newer ones.
+public final class DirtyLog: @unchecked Sendable {
+    /// Pages of ``GuestRAM/pageSize`` bytes.
+    public let pageCount: Int
+
+    /// Bit n: consumer n wants pages. Bit `codeBit`: some page holds translated code.
+    private let active = Atomic<UInt8>(0)
+    private let bitmaps: UnsafeMutablePointer<Atomic<UInt64>>
+    private let wordCount: Int
+    private let codeHook = Atomic<UnsafeRawPointer?>(nil)
+    private static var codeBit: Int { DirtyConsumer.allCases.count }
+
+    init(pageCount: Int) {
+        self.pageCount = pageCount
+        wordCount = (pageCount + 63) / 64
+        // calloc(3): pages of a log that nobody uses are never touched.
+        let bytes = calloc((Self.codeBit + 1) * wordCount, 8)
+        guard let bytes else { fatalError("out of memory") }
+        bitmaps = bytes.assumingMemoryBound(to: Atomic<UInt64>.self)
+    }
+
+    deinit {
+        free(bitmaps)
+        if let hook = codeHook.load(ordering: .relaxed) {
+            Unmanaged<CodeHook>.fromOpaque(hook).release()
+        }
+    }
+
+    // MARK: Consumers
+
+    /// From now on written pages are logged for `consumer`. Starting twice is harmless.
+    public func start(_ consumer: DirtyConsumer) {
+        active.bitwiseOr(1 << UInt8(consumer.rawValue), ordering: .sequentiallyConsistent)
+    }
+
+    /// Ends the logging for `consumer` and forgets its pages.
+    public func stop(_ consumer: DirtyConsumer) {
+        active.bitwiseAnd(~(1 << UInt8(consumer.rawValue)), ordering: .sequentiallyConsistent)
+        take(consumer) { _ in }
+    }
+
+    /// Calls `body` with each run of dirty pages of `consumer` in `pages`, in order, and makes them
+    /// clean; `nil` is all pages.
+    public func take(
+        _ consumer: DirtyConsumer, in pages: Range<Int>? = nil, _ body: (Range<Int>) -> Void
+    ) {
+        visit(consumer, in: pages, clearing: true, body)
+    }
+
+    /// The same, and leaves them dirty.
+    public func peek(
+        _ consumer: DirtyConsumer, in pages: Range<Int>? = nil, _ body: (Range<Int>) -> Void
+    ) {
+        visit(consumer, in: pages, clearing: false, body)
+    }
+
+    private func visit(
+        _ consumer: DirtyConsumer, in pages: Range<Int>?, clearing: Bool,
+        _ body: (Range<Int>) -> Void
+    ) {
+        let pages = (pages ?? 0..<pageCount).clamped(to: 0..<pageCount)
+        var run = pages.lowerBound..<pages.lowerBound
+        Self.forEachWord(in: pages) { word, mask in
+            let cell = bitmaps + (consumer.rawValue * wordCount + word)
+            var bits = cell.pointee.load(ordering: .acquiring) & mask
+            if clearing && bits != 0 {
+                bits = cell.pointee.bitwiseAnd(~mask, ordering: .acquiringAndReleasing).oldValue
+                bits &= mask
+            }
+            while bits != 0 {
+                let page = word * 64 + bits.trailingZeroBitCount
+                bits &= bits &- 1
+                if page == run.upperBound {
+                    run = run.lowerBound..<page + 1
+                } else {
+                    if !run.isEmpty { body(run) }
+                    run = page..<page + 1
+                }
+            }
+        }
+        if !run.isEmpty { body(run) }
+    }
+
+    // MARK: Marking
+
+    /// Marks the pages that `length` bytes from byte `offset` on lie in: to be called after they
+    /// were written, by whoever writes past this library, such as a vCPU.
+    @inline(__always)
+    public func mark(offset: Int, length: Int) {
+        if active.load(ordering: .relaxed) != 0 { markActive(offset: offset, length: length) }
+    }
+
+    @usableFromInline func markActive(offset: Int, length: Int) {
+        guard length > 0, offset >= 0 else { return }
+        let consumers = active.load(ordering: .relaxed)
+        let first = offset >> 12
+        let pages = first..<min(((offset + length - 1) >> 12) + 1, pageCount)
+        for consumer in DirtyConsumer.allCases
+        where consumers & (1 << UInt8(consumer.rawValue)) != 0 {
+            Self.forEachWord(in: pages) { word, mask in
+                let cell = bitmaps + (consumer.rawValue * wordCount + word)
+                // A load first: pages that are dirty already cost no locked instruction.
+                if cell.pointee.load(ordering: .relaxed) & mask != mask {
+                    cell.pointee.bitwiseOr(mask, ordering: .releasing)
+                }
+            }
+        }
+        if consumers & (1 << UInt8(Self.codeBit)) != 0 { invalidateCode(in: pages) }
+    }
+
+    @inline(__always)
+    private static func forEachWord(in pages: Range<Int>, _ body: (Int, UInt64) -> Void) {
+        var page = pages.lowerBound
+        while page < pages.upperBound {
+            let end = Swift.min((page | 63) + 1, pages.upperBound)
+            let mask = (UInt64.max >> UInt64(64 - (end - page))) << UInt64(page & 63)
+            body(page >> 6, mask)
+            page = end
+        }
+    }
+
+    // MARK: Translated code
+
+    private final class CodeHook {
+        let body: @Sendable (Range<Int>) -> Void
+        init(_ body: @escaping @Sendable (Range<Int>) -> Void) { self.body = body }
+    }
+
+    /// Sets what is called with a run of pages when pages marked by ``protectCode(_:)`` are
+    /// written. It runs on the thread that wrote, after the bytes are there. To be set once, before
+    /// the first page is protected.
+    public func onCodeWritten(_ body: @escaping @Sendable (Range<Int>) -> Void) {
+        let hook = Unmanaged.passRetained(CodeHook(body)).toOpaque()
+        let (wasFirst, _) = codeHook.compareExchange(
+            expected: nil, desired: UnsafeRawPointer(hook), ordering: .releasing)
+        precondition(wasFirst, "the hook for translated code is set once")
+    }
+
+    /// Says that code from these pages has been translated: the next write to one of them calls
+    /// the hook and takes the protection off it.
+    public func protectCode(_ pages: Range<Int>) {
+        Self.forEachWord(in: pages.clamped(to: 0..<pageCount)) { word, mask in
+            bitmaps[Self.codeBit * wordCount + word].bitwiseOr(
+                mask, ordering: .sequentiallyConsistent)
+        }
+        active.bitwiseOr(1 << UInt8(Self.codeBit), ordering: .sequentiallyConsistent)
+    }
+
+    private func invalidateCode(in pages: Range<Int>) {
+        guard let pointer = codeHook.load(ordering: .acquiring) else { return }
+        let hook = Unmanaged<CodeHook>.fromOpaque(pointer)
+        Self.forEachWord(in: pages) { word, mask in
+            let cell = bitmaps + (Self.codeBit * wordCount + word)
+            guard cell.pointee.load(ordering: .relaxed) & mask != 0 else { return }
+            let hit = cell.pointee.bitwiseAnd(~mask, ordering: .acquiringAndReleasing).oldValue
+            var bits = hit & mask
+            while bits != 0 {
+                let start = bits.trailingZeroBitCount
+                let length = (~(bits >> UInt64(start))).trailingZeroBitCount
+                hook._withUnsafeGuaranteedRef {
+                    $0.body(word * 64 + start..<word * 64 + start + length)
+                }
+                bits &= length + start == 64 ? 0 : UInt64.max << UInt64(start + length)
+            }
+        }
+    }
+}

@@ -1,0 +1,95 @@
+/// Everything that can go wrong in this library, in one type. It costs no allocation: a guest can
+/// cause it at will.
+public struct GuestMemoryError: Error, Sendable, Hashable {
+    /// What went wrong, for programs.
+    public enum Code: UInt8, Sendable, Hashable {
+        // What a guest can do wrong.
+
+        /// Nothing is mapped at the address.
+        case hole
+        /// Address plus length passes 2^64.
+        case addressWraps
+        /// The lengths add up to 2^63 or more.
+        case totalTooLarge
+        /// A list without elements.
+        case emptyList
+        /// An element of length zero.
+        case zeroLength
+        /// The total is no multiple of the alignment that the device asked for.
+        case misaligned
+        /// More host pieces than ``DMAOptions/maximumSegments``.
+        case tooManySegments
+        /// The device behind an MMIO region refused the access.
+        case deviceRefused
+        /// The access would call back into the device that makes it.
+        case reentrant
+        /// An IOMMU has no translation for the address.
+        case notTranslated
+        /// An IOMMU does not allow this direction.
+        case notPermitted
+
+        // What the host can do wrong.
+
+        /// A size or an offset that is no multiple of the page size, or zero.
+        case invalidSize
+        /// A region reaches past 2^64 or past the memory behind it.
+        case invalidRegion
+        /// An option is outside its documented range.
+        case invalidOption
+        /// 4095 earlier maps are still held by transfers in flight.
+        case tooManyMaps
+        /// Bounce buffer would be needed, and there is not enough left now.
+        case bounceUnavailable
+        /// The kernel refused; ``GuestMemoryError/errno`` has it.
+        case system
+    }
+
+    /// What went wrong.
+    public let code: Code
+    /// The first address concerned, as the one who accessed named it: for a device behind an IOMMU
+    /// the address before translation.
+    public let address: UInt64
+    /// The errno behind it, 0 when the library itself refused.
+    public let errno: CInt
+
+    init(_ code: Code, at address: UInt64 = 0, errno: CInt = 0) {
+        self.code = code
+        self.address = address
+        self.errno = errno
+    }
+}
+
+extension GuestMemoryError: CustomStringConvertible {
+    /// One line: what happened, where, and the errno.
+    public var description: String {
+        var text = explanation
+        if isGuestFault { text += " at 0x" + String(address, radix: 16) }
+        if errno != 0 { text += " (errno \(errno))" }
+        return text
+    }
+
+    /// Whether a guest caused it, by an address or a list of its own.
+    public var isGuestFault: Bool { code.rawValue < Code.invalidSize.rawValue }
+
+    private var explanation: String {
+        switch code {
+        case .hole: "nothing is mapped"
+        case .addressWraps: "address plus length passes 2^64"
+        case .totalTooLarge: "the lengths add up to 2^63 or more"
+        case .emptyList: "the list has no elements"
+        case .zeroLength: "an element has no length"
+        case .misaligned: "the total is no multiple of the device's alignment"
+        case .tooManySegments: "the list falls into too many pieces"
+        case .deviceRefused: "the device refused the access"
+        case .reentrant: "the access would call back into the device that makes it"
+        case .notTranslated: "the IOMMU has no translation"
+        case .notPermitted: "the IOMMU does not allow this direction"
+        case .invalidSize: "sizes and offsets must be multiples of the page size, and not zero"
+        case .invalidRegion: "the region reaches past 2^64 or past the memory behind it"
+        case .invalidOption: "an option is outside its range"
+        case .tooManyMaps: "too many earlier maps are held by transfers in flight"
+        case .bounceUnavailable: "not enough bounce buffer is left"
+        case .system: "the kernel refused"
+        }
+    }
+}

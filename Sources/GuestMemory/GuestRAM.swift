@@ -1,0 +1,122 @@
+import CGuestMemory
+import Glibc
+
+/// A block of host memory that guests use as RAM or ROM, with a log of the pages written.
+///
+/// The guest, other processes and the kernel change it at any time. So nothing in this library
+/// makes a Swift reference, `Span` or typed pointer of it: bytes are copied, once, and the copy is
+/// looked at.
+///
+/// There is an inaccessible page before and behind it: a wild access stops the program instead of
+/// reaching the neighbours. It is unmapped when nothing refers to it any more; a map that holds it
+/// does, and so does each transfer under way on such a map.
+public final class GuestRAM: @unchecked Sendable {
+    /// The first byte, at a page boundary of the host.
+    public let base: UnsafeMutableRawPointer
+    /// The size in bytes.
+    public let size: Int
+    /// The pages written.
+    public let dirtyLog: DirtyLog
+    /// The file behind it, for sharing it with another process; -1 when it is private.
+    public let descriptor: CInt
+
+    /// Whether another process can map the same memory.
+    public enum Sharing: Sendable {
+        /// No: anonymous memory, with huge pages where the kernel has some.
+        case `private`
+        /// Yes, through ``GuestRAM/descriptor``: a memfd_create(2) file.
+        case descriptor
+    }
+
+    /// The page size of the dirty log and of what sizes must be multiples of.
+    public static let pageSize = 4096
+
+    /// New memory, all zeroes. `size` is in bytes, a multiple of 4096.
+    public convenience init(size: Int, sharing: Sharing = .private) throws(GuestMemoryError) {
+        try Self.validate(size: size, offset: 0)
+        switch sharing {
+        case .private:
+            let base = try Self.map(
+                size: size, flags: MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                descriptor: -1, offset: 0)
+            madvise(base, size, CInt(MADV_HUGEPAGE))
+            self.init(base: base, size: size, descriptor: -1)
+        case .descriptor:
+            let descriptor = cguestmemory_memfd("guest-ram")
+            guard descriptor >= 0 else { throw GuestMemoryError(.system, errno: -descriptor) }
+            do throws(GuestMemoryError) {
+                guard ftruncate(descriptor, size) == 0 else {
+                    throw GuestMemoryError(.system, errno: errno)
+                }
+                let base = try Self.map(
+                    size: size, flags: MAP_SHARED, descriptor: descriptor, offset: 0)
+                self.init(base: base, size: size, descriptor: descriptor)
+            } catch {
+                Glibc.close(descriptor)
+                throw error
+            }
+        }
+    }
+
+    /// `size` bytes of the file behind `descriptor` from `offset` on, mapped MAP_SHARED; both
+    /// multiples of 4096. The file must be that long, and must not be made shorter while this
+    /// lives: touching what is gone is SIGBUS. `descriptor` stays the caller's.
+    public convenience init(
+        descriptor: CInt, offset: Int = 0, size: Int
+    ) throws(GuestMemoryError) {
+        try Self.validate(size: size, offset: offset)
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else {
+            throw GuestMemoryError(.system, errno: errno)
+        }
+        let (end, overflow) = offset.addingReportingOverflow(size)
+        guard !overflow, end <= Int(status.st_size) else { throw GuestMemoryError(.invalidRegion) }
+        let own = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
+        guard own >= 0 else { throw GuestMemoryError(.system, errno: errno) }
+        do throws(GuestMemoryError) {
+            let base = try Self.map(
+                size: size, flags: MAP_SHARED, descriptor: own, offset: offset)
+            self.init(base: base, size: size, descriptor: own)
+        } catch {
+            Glibc.close(own)
+            throw error
+        }
+    }
+
+    private init(base: UnsafeMutableRawPointer, size: Int, descriptor: CInt) {
+        self.base = base
+        self.size = size
+        self.descriptor = descriptor
+        dirtyLog = DirtyLog(pageCount: size / Self.pageSize)
+    }
+
+    deinit {
+        munmap(base - Self.pageSize, size + 2 * Self.pageSize)
+        if descriptor >= 0 { Glibc.close(descriptor) }
+    }
+
+    private static func validate(size: Int, offset: Int) throws(GuestMemoryError) {
+        guard size > 0, size <= Int.max - 2 * pageSize, offset >= 0,
+            (size | offset) & (pageSize - 1) == 0
+        else { throw GuestMemoryError(.invalidSize) }
+    }
+
+    private static func map(
+        size: Int, flags: CInt, descriptor: CInt, offset: Int
+    ) throws(GuestMemoryError) -> UnsafeMutableRawPointer {
+        let whole = size + 2 * pageSize
+        let guarded = mmap(
+            nil, whole, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+        guard let guarded, guarded != MAP_FAILED else {
+            throw GuestMemoryError(.system, errno: errno)
+        }
+        let base = mmap(
+            guarded + pageSize, size, PROT_READ | PROT_WRITE, flags | MAP_FIXED, descriptor, offset)
+        guard let base, base != MAP_FAILED else {
+            let reason = errno
+            munmap(guarded, whole)
+            throw GuestMemoryError(.system, errno: reason)
+        }
+        return base
+    }
+}

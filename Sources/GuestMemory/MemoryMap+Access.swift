@@ -1,0 +1,162 @@
+import CGuestMemory
+import Glibc
+
+// Copying between guest addresses and a buffer of the host's: what is memory is copied, what is a
+// device is called.
+extension MemoryMap {
+    /// Copies `count` bytes from `address` on to `target`. Stops at the first byte that cannot be
+    /// read.
+    func read(
+        at address: UInt64, into target: UnsafeMutableRawPointer, count: Int
+    ) throws(GuestMemoryError) {
+        try visit(at: address, count: count) {
+            (range, offset, done, length) throws(GuestMemoryError) in
+            if let host = range.pointee.host {
+                cguestmemory_copy(target + done, host + Int(truncatingIfNeeded: offset), length)
+            } else {
+                try MMIOAccess(range, at: address &+ UInt64(done))
+                    .read(into: target + done, count: length)
+            }
+        }
+    }
+
+    /// Copies `count` bytes from `source` to `address` on and marks the pages written. Writes to
+    /// ROM are lost. Stops at the first byte that cannot be written.
+    func write(
+        at address: UInt64, from source: UnsafeRawPointer, count: Int
+    ) throws(GuestMemoryError) {
+        try visit(at: address, count: count) {
+            (range, offset, done, length) throws(GuestMemoryError) in
+            switch range.pointee.kind {
+            case .ram:
+                range.pointee.write(length: length, at: offset) {
+                    cguestmemory_copy($0, source + done, length)
+                }
+            case .rom, .hole: break
+            case .romDevice, .mmio:
+                try MMIOAccess(range, at: address &+ UInt64(done))
+                    .write(from: source + done, count: length)
+            }
+        }
+    }
+
+    /// The same with one byte for all.
+    func fill(at address: UInt64, with byte: UInt8, count: UInt64) throws(GuestMemoryError) {
+        var address = address
+        var left = count
+        while left > 0 {
+            let step = Int(Swift.min(left, 1 << 30))
+            try visit(at: address, count: step) {
+                (range, offset, done, length) throws(GuestMemoryError) in
+                switch range.pointee.kind {
+                case .ram:
+                    range.pointee.write(length: length, at: offset) {
+                        cguestmemory_fill($0, byte, length)
+                    }
+                case .rom, .hole: break
+                case .romDevice, .mmio:
+                    try MMIOAccess(range, at: address &+ UInt64(done)).fill(byte, count: length)
+                }
+            }
+            address &+= UInt64(step)
+            left -= UInt64(step)
+        }
+    }
+
+    /// Calls `body` for each range under the bytes: the range, where in it, how many bytes came
+    /// before and how many there are.
+    @inline(__always)
+    private func visit(
+        at address: UInt64, count: Int,
+        _ body: (UnsafePointer<FlatRange>, UInt64, Int, Int) throws(GuestMemoryError) -> Void
+    ) throws(GuestMemoryError) {
+        guard count > 0 else { return }
+        if address.addingReportingOverflow(UInt64(count - 1)).overflow {
+            throw GuestMemoryError(.addressWraps, at: address)
+        }
+        var done = 0
+        while done < count {
+            let place = address &+ UInt64(done)
+            guard let range = range(at: place) else { throw GuestMemoryError(.hole, at: place) }
+            let rest = range.pointee.last - place
+            let length = rest >= UInt64(count - done) ? count - done : Int(rest) + 1
+            try body(range, place - range.pointee.first, done, length)
+            done += length
+        }
+    }
+}
+
+extension FlatRange {
+    @inline(__always)
+    fileprivate func write(
+        length: Int, at offset: UInt64, _ body: (UnsafeMutableRawPointer) -> Void
+    ) {
+        let offset = Int(truncatingIfNeeded: offset)
+        guard let host, let log else { return }
+        body(host + offset)
+        log._withUnsafeGuaranteedRef { $0.mark(offset: logOffset + offset, length: length) }
+    }
+}
+
+/// An access to the registers of a device, divided into the widths that it takes.
+private struct MMIOAccess {
+    private let region: MappedRegion
+    private let device: any MMIODevice
+    private let address: UInt64
+
+    init(_ range: UnsafePointer<FlatRange>, at address: UInt64) throws(GuestMemoryError) {
+        let region = range.pointee.region.takeUnretainedValue()
+        guard let device = region.region.device else { throw GuestMemoryError(.hole, at: address) }
+        if let reentrancy = region.region.reentrancy, reentrancy.isEntered {
+            throw GuestMemoryError(.reentrant, at: address)
+        }
+        self.region = region
+        self.device = device
+        self.address = address
+    }
+
+    func read(into target: UnsafeMutableRawPointer, count: Int) throws(GuestMemoryError) {
+        try divide(count) { (place, offset, done, width) throws(GuestMemoryError) in
+            guard let value = device.read(offset: offset, width: width) else {
+                throw GuestMemoryError(.deviceRefused, at: place)
+            }
+            withUnsafeBytes(of: value.littleEndian) {
+                (target + done).copyMemory(from: $0.baseAddress!, byteCount: width)
+            }
+        }
+    }
+
+    func write(from source: UnsafeRawPointer, count: Int) throws(GuestMemoryError) {
+        try divide(count) { (place, offset, done, width) throws(GuestMemoryError) in
+            var value: UInt64 = 0
+            withUnsafeMutableBytes(of: &value) {
+                $0.baseAddress!.copyMemory(from: source + done, byteCount: width)
+            }
+            guard device.write(offset: offset, width: width, value: UInt64(littleEndian: value))
+            else { throw GuestMemoryError(.deviceRefused, at: place) }
+        }
+    }
+
+    func fill(_ byte: UInt8, count: Int) throws(GuestMemoryError) {
+        try divide(count) { (place, offset, _, width) throws(GuestMemoryError) in
+            let value = UInt64(byte) &* 0x0101_0101_0101_0101
+            let mask = UInt64.max >> UInt64(64 - 8 * width)
+            guard device.write(offset: offset, width: width, value: value & mask)
+            else { throw GuestMemoryError(.deviceRefused, at: place) }
+        }
+    }
+
+    private func divide(
+        _ count: Int, _ body: (UInt64, UInt64, Int, Int) throws(GuestMemoryError) -> Void
+    ) throws(GuestMemoryError) {
+        var done = 0
+        while done < count {
+            let place = address &+ UInt64(done)
+            let offset = place &- region.base
+            var width = region.region.maximumWidth
+            while width > count - done || offset & UInt64(width - 1) != 0 { width >>= 1 }
+            try body(place, offset, done, width)
+            done += width
+        }
+    }
+}

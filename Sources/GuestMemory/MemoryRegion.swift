@@ -1,0 +1,125 @@
+/// A device whose registers are in guest memory.
+///
+/// Called on the thread that makes the access, without any lock of this library's: the device
+/// brings its own.
+public protocol MMIODevice: AnyObject, Sendable {
+    /// Reads `width` bytes (1, 2, 4 or 8, naturally aligned) at `offset` in the region,
+    /// little-endian; `nil` refuses the access.
+    func read(offset: UInt64, width: Int) -> UInt64?
+    /// Writes the low `width` bytes of `value`; false refuses the access.
+    func write(offset: UInt64, width: Int, value: UInt64) -> Bool
+}
+
+/// What an ``AddressSpace`` can have at an address.
+public struct MemoryRegion: Sendable {
+    /// What an access does.
+    public enum Kind: UInt8, Sendable {
+        /// Memory that is read and written directly.
+        case ram
+        /// Memory that is read directly; writes are lost.
+        case rom
+        /// Memory that is read; writes are commands to a device (flash). Devices reach it through
+        /// a bounce buffer.
+        case romDevice
+        /// A device's registers.
+        case mmio
+        /// Nothing, also over what lies below.
+        case hole
+    }
+
+    /// What it is.
+    public let kind: Kind
+    /// Its size in bytes, 1 or more.
+    public let size: UInt64
+    /// The memory behind it, for RAM, ROM and ROM devices.
+    public let memory: GuestRAM?
+    /// Where in ``memory`` it begins.
+    public let memoryOffset: Int
+    /// The device behind it, for MMIO and ROM devices.
+    public let device: (any MMIODevice)?
+    /// Refuses accesses that would call back into the device that makes them.
+    public let reentrancy: ReentrancyGuard?
+    /// The widest access that the device takes: 1, 2, 4 or 8 bytes. Wider and misaligned ones are
+    /// divided.
+    public let maximumWidth: Int
+
+    private init(
+        _ kind: Kind, size: UInt64, memory: GuestRAM? = nil, memoryOffset: Int = 0,
+        device: (any MMIODevice)? = nil, reentrancy: ReentrancyGuard? = nil, maximumWidth: Int = 8
+    ) {
+        self.kind = kind
+        self.size = size
+        self.memory = memory
+        self.memoryOffset = memoryOffset
+        self.device = device
+        self.reentrancy = reentrancy
+        self.maximumWidth = maximumWidth
+    }
+
+    private static func rest(_ memory: GuestRAM, _ offset: Int, _ size: Int?) -> UInt64 {
+        UInt64(clamping: size ?? memory.size - offset)
+    }
+
+    /// `size` bytes of `memory` from `offset` on (all of the rest by default), to read and write.
+    public static func ram(_ memory: GuestRAM, offset: Int = 0, size: Int? = nil) -> Self {
+        .init(.ram, size: rest(memory, offset, size), memory: memory, memoryOffset: offset)
+    }
+
+    /// The same, to read only.
+    public static func rom(_ memory: GuestRAM, offset: Int = 0, size: Int? = nil) -> Self {
+        .init(.rom, size: rest(memory, offset, size), memory: memory, memoryOffset: offset)
+    }
+
+    /// The same; writes go to `device`.
+    public static func romDevice(
+        _ memory: GuestRAM, offset: Int = 0, size: Int? = nil, device: any MMIODevice,
+        reentrancy: ReentrancyGuard? = nil, maximumWidth: Int = 4
+    ) -> Self {
+        .init(
+            .romDevice, size: rest(memory, offset, size), memory: memory, memoryOffset: offset,
+            device: device, reentrancy: reentrancy, maximumWidth: maximumWidth)
+    }
+
+    /// `size` bytes of registers of `device`.
+    public static func mmio(
+        _ device: any MMIODevice, size: UInt64, reentrancy: ReentrancyGuard? = nil,
+        maximumWidth: Int = 4
+    ) -> Self {
+        .init(
+            .mmio, size: size, device: device, reentrancy: reentrancy, maximumWidth: maximumWidth)
+    }
+
+    /// `size` bytes of nothing.
+    public static func hole(size: UInt64) -> Self { .init(.hole, size: size) }
+
+    func validate(at base: UInt64) throws(GuestMemoryError) {
+        let isInside = size > 0 && !base.addingReportingOverflow(size - 1).overflow
+        guard isInside else { throw GuestMemoryError(.invalidRegion, at: base) }
+        if let memory {
+            guard memoryOffset >= 0, memoryOffset <= memory.size,
+                size <= UInt64(memory.size - memoryOffset)
+            else { throw GuestMemoryError(.invalidRegion, at: base) }
+        }
+        guard [1, 2, 4, 8].contains(maximumWidth) else {
+            throw GuestMemoryError(.invalidOption, at: base)
+        }
+    }
+}
+
+/// A region in an address space, made by ``AddressSpace/map(_:at:priority:)``.
+public final class MappedRegion: Sendable {
+    /// What is there.
+    public let region: MemoryRegion
+    /// Its first address.
+    public let base: UInt64
+    /// Where regions overlap, the one of higher priority is seen; of equals, the one mapped last.
+    public let priority: Int
+
+    init(_ region: MemoryRegion, at base: UInt64, priority: Int) {
+        self.region = region
+        self.base = base
+        self.priority = priority
+    }
+
+    var last: UInt64 { base + (region.size - 1) }
+}

@@ -1,0 +1,85 @@
+import Glibc
+import Synchronization
+
+/// Publishes one immutable object at a time to any number of threads, and tells when nobody uses a
+/// former one any more.
+///
+/// `hold` and `release` are one locked instruction each and never wait. The word that says which
+/// object is current counts in its low bits how often it was held; when another takes its place,
+/// that count is settled against the releases, and the object is retired when they match.
+struct SnapshotCell<Snapshot: AnyObject>: ~Copyable {
+    /// Where a snapshot stays while anybody holds it.
+    typealias Slot = Int
+
+    private struct Entry: ~Copyable {
+        var snapshot: Unmanaged<Snapshot>?
+        /// Before it is replaced: minus the releases. Afterwards: the holds that are left.
+        let balance = Atomic<Int>(0)
+    }
+
+    private static var slotCount: Int { 4096 }
+    private static var countBits: UInt64 { 52 }
+
+    private let word: Atomic<UInt64>
+    private let entries: UnsafeMutablePointer<Entry>
+
+    init(_ first: Snapshot) {
+        entries = .allocate(capacity: Self.slotCount)
+        for slot in 0..<Self.slotCount { (entries + slot).initialize(to: Entry()) }
+        entries[0].snapshot = .passRetained(first)
+        word = Atomic(0)
+    }
+
+    deinit {
+        for slot in 0..<Self.slotCount { entries[slot].snapshot?.release() }
+        entries.deinitialize(count: Self.slotCount)
+        entries.deallocate()
+    }
+
+    /// Holds the current snapshot. It stays until `release` was called as often.
+    func hold() -> Slot {
+        let old = word.add(1, ordering: .acquiringAndReleasing).oldValue
+        return Slot(truncatingIfNeeded: old >> Self.countBits)
+    }
+
+    /// The snapshot in a slot that the caller holds.
+    func snapshot(_ slot: Slot) -> Unmanaged<Snapshot> {
+        entries[slot].snapshot.unsafelyUnwrapped
+    }
+
+    /// Ends a hold. True when it was the last one of a snapshot that has been replaced: then the
+    /// caller calls `retire`.
+    func release(_ slot: Slot) -> Bool {
+        entries[slot].balance.subtract(1, ordering: .acquiringAndReleasing).newValue == 0
+    }
+
+    // MARK: For the one who publishes, under a lock
+
+    /// Makes `next` current. Returns the former one's slot and whether nobody holds it; `nil` when
+    /// all slots are taken by held snapshots, and nothing has changed.
+    func publish(_ next: Snapshot) -> (former: Slot, isFree: Bool)? {
+        guard let slot = (0..<Self.slotCount).first(where: { entries[$0].snapshot == nil })
+        else { return nil }
+        entries[slot].snapshot = .passRetained(next)
+        entries[slot].balance.store(0, ordering: .relaxed)
+        let old = word.exchange(
+            UInt64(slot) << Self.countBits, ordering: .acquiringAndReleasing)
+        let former = Slot(truncatingIfNeeded: old >> Self.countBits)
+        let holds = Int(truncatingIfNeeded: old & (1 << Self.countBits - 1))
+        let left = entries[former].balance.add(holds, ordering: .acquiringAndReleasing).newValue
+        return (former, left == 0)
+    }
+
+    /// Frees the slot of a snapshot that has been replaced and is no longer held.
+    func retire(_ slot: Slot) {
+        let snapshot = entries[slot].snapshot
+        entries[slot].snapshot = nil
+        snapshot?.release()
+    }
+
+    /// The current snapshot. Only for the one who publishes.
+    var current: Snapshot {
+        let slot = Slot(truncatingIfNeeded: word.load(ordering: .acquiring) >> Self.countBits)
+        return entries[slot].snapshot.unsafelyUnwrapped.takeUnretainedValue()
+    }
+}
