@@ -1,0 +1,55 @@
+/// One transfer between a device and guest memory, made by ``DMAMapper/begin(_:_:alignment:unit:userData:)``.
+///
+/// It goes from step to step (``DMAStep``), and the device carries the steps out: it submits a
+/// piece, answers when that has ended, and is told the next step. After ``DMAStep/done(_:)`` the
+/// object belongs to the mapper, which uses it again.
+public final class DMATransfer {
+    let state: UnsafeMutablePointer<TransferState>
+
+    init(mapper: MapperCore) {
+        state = .allocate(capacity: 1)
+        state.initialize(
+            to: TransferState(
+                mapper: .passUnretained(mapper), waiter: BounceWaiter(wake: mapper.wake)))
+    }
+
+    deinit {
+        state.deinitialize(count: 1)
+        state.deallocate()
+    }
+
+    /// What the device gave with the list.
+    public var userData: UInt { state.pointee.userData }
+
+    /// Which way the bytes go.
+    public var direction: DMADirection { state.pointee.direction }
+
+    /// Whether it stands in line for bounce buffers.
+    public var isWaiting: Bool { state.pointee.phase == .waiting }
+
+    /// Answers a piece: the device has transferred `count` bytes from the start of it, all of them
+    /// if `isSuccess`. Guest memory has the bytes, and their pages are marked, when this returns.
+    /// To be called once for each piece, when neither device nor kernel touches its memory any
+    /// more.
+    public func pieceEnded(transferred count: UInt64, isSuccess: Bool) -> DMAStep {
+        handOver(state.pointee.pieceEnded(transferred: count, isSuccess: isSuccess))
+    }
+
+    /// Drops the pieces that have not been submitted. Returns the result of a transfer that was
+    /// waiting; `nil` when a piece is submitted: then the answer to that brings the result.
+    public func cancel() -> DMAStep? {
+        let core = state.pointee.mapper.takeUnretainedValue()
+        if isWaiting { core.removeWaiting(self) }
+        return state.pointee.cancel().map(handOver)
+    }
+
+    /// Whether a piece is all of the transfer.
+    func isWhole(_ piece: DMAPiece) -> Bool { piece.length == state.pointee.total }
+
+    /// Ends a transfer whose piece was never shown to a device.
+    func abandon() { _ = handOver(state.pointee.abandon()) }
+
+    private func handOver(_ step: DMAStep) -> DMAStep {
+        state.pointee.mapper._withUnsafeGuaranteedRef { $0.handOver(self, step) }
+    }
+}

@@ -1,0 +1,96 @@
+/// What the transfers of a ``DMAMapper`` share.
+final class MapperCore {
+    let space: AddressSpace
+    let pool: BouncePool
+    let resolvers: [any AddressResolver]
+    let reentrancy: ReentrancyGuard?
+    let wake: (@Sendable () -> Void)?
+    var options: DMAOptions
+
+    /// Transfers that are over, to be used again.
+    private var free: Unmanaged<DMATransfer>?
+    private var freeCount = 0
+    /// Transfers that stand in line for bounce buffers, in the order in which they came.
+    private var waiting: [Unmanaged<DMATransfer>] = []
+
+    var directBytes: UInt64 = 0
+    var bouncedBytes: UInt64 = 0
+    private(set) var allocations = 0
+    private(set) var active = 0
+
+    /// A transfer with more room than this is not kept.
+    static let largestKept = 2048
+
+    init(
+        space: AddressSpace, resolvers: [any AddressResolver], reentrancy: ReentrancyGuard?,
+        wake: (@Sendable () -> Void)?, options: DMAOptions
+    ) {
+        self.space = space
+        pool = space.bouncePool
+        self.resolvers = resolvers
+        self.reentrancy = reentrancy
+        self.wake = wake
+        self.options = options
+    }
+
+    deinit {
+        while let transfer = popFree() { transfer.release() }
+    }
+
+    /// A transfer that stays alive until it is handed over with its result.
+    func take() -> Unmanaged<DMATransfer> {
+        active += 1
+        if let transfer = popFree() { return transfer }
+        allocations += 1
+        return .passRetained(DMATransfer(mapper: self))
+    }
+
+    private func popFree() -> Unmanaged<DMATransfer>? {
+        guard let transfer = free else { return nil }
+        free = transfer._withUnsafeGuaranteedRef { $0.state.pointee.next }
+        freeCount -= 1
+        return transfer
+    }
+
+    /// Takes notice of a step on its way to the device.
+    func handOver(_ transfer: DMATransfer, _ step: DMAStep) -> DMAStep {
+        switch step {
+        case .submit: break
+        case .wait: waiting.append(.passUnretained(transfer))
+        case .done: giveBack(transfer)
+        }
+        return step
+    }
+
+    func giveBack(_ transfer: DMATransfer) {
+        active -= 1
+        let entry = Unmanaged.passUnretained(transfer)
+        guard freeCount < options.cacheLimit,
+            transfer.state.pointee.capacity <= Self.largestKept
+        else { return entry.release() }
+        transfer.state.pointee.next = free
+        free = entry
+        freeCount += 1
+    }
+
+    // MARK: Waiting
+
+    var isWaiting: Bool { !waiting.isEmpty }
+
+    func removeWaiting(_ transfer: DMATransfer) {
+        let entry = Unmanaged.passUnretained(transfer).toOpaque()
+        waiting.removeAll { $0.toOpaque() == entry }
+    }
+
+    /// Goes on with the transfers that have been granted bounce buffers.
+    func resume(_ body: (DMATransfer, DMAStep) -> Void) {
+        // `body` may begin, answer and cancel transfers.
+        for entry in waiting {
+            guard waiting.contains(where: { $0.toOpaque() == entry.toOpaque() }) else { continue }
+            let transfer = entry.takeUnretainedValue()
+            guard let step = transfer.state.pointee.resume() else { continue }
+            removeWaiting(transfer)
+            body(transfer, handOver(transfer, step))
+        }
+    }
+}

@@ -1,0 +1,122 @@
+import Synchronization
+
+/// An IOMMU that walks page tables in guest memory, in the format of second-level paging entries of
+/// Intel's VT-d ("Virtualization Technology for Directed I/O", section 9.8): 4 KiB tables of 512
+/// entries, bit 0 readable, bit 1 writable, bit 7 a page of 2 MiB or 1 GiB, bits 12 to 51 the
+/// address. The rights of all levels are combined.
+///
+/// It keeps no translations: each transfer walks the tables once, when it begins. A guest that has
+/// changed them says so, and is answered when no transfer goes by the old ones (the draining of
+/// VT-d, section 6.5.4).
+public final class PageTableIOMMU: AddressResolver, @unchecked Sendable {
+    private let space: AddressSpace
+    private let levels: Int
+    private let root: Atomic<UInt64>
+
+    /// What transfers hold: a stretch of time between two invalidations.
+    private final class Epoch {}
+
+    private let epochs = SnapshotCell(Epoch())
+    private let mutex = PthreadMutex()
+    // Under the mutex.
+    private var held: Set<Int> = []
+    private var pending: [(slots: Set<Int>, drained: @Sendable () -> Void)] = []
+
+    /// An IOMMU whose tables are in `space`, the first one at `root`.
+    ///
+    /// - Parameters:
+    ///   - space: Where tables and pages are.
+    ///   - root: The first table, a multiple of 4096.
+    ///   - levels: 3 translates 39 bits of address, 4 translates 48.
+    public init(space: AddressSpace, root: UInt64, levels: Int = 4) throws(GuestMemoryError) {
+        guard levels == 3 || levels == 4, root & 0xfff == 0 else {
+            throw GuestMemoryError(.invalidOption, at: root)
+        }
+        self.space = space
+        self.levels = levels
+        self.root = Atomic(root)
+    }
+
+    /// Walks the tables, page by page, as far as the pages follow each other.
+    public func resolve(
+        _ address: UInt64, length: UInt64, direction: DMADirection
+    ) throws(GuestMemoryError) -> ResolvedRange {
+        let first = try walk(address, direction)
+        var answer = first
+        while answer.length < length {
+            // Where the next page does not follow, or is not there, the answer ends: the latter is
+            // thrown when it is asked for.
+            let next = address &+ answer.length
+            guard next > address, let page = try? walk(next, direction),
+                page.address == first.address &+ answer.length
+            else { break }
+            answer.length &+= page.length
+        }
+        answer.length = Swift.min(answer.length, length)
+        return answer
+    }
+
+    private func walk(
+        _ address: UInt64, _ direction: DMADirection
+    ) throws(GuestMemoryError) -> ResolvedRange {
+        guard address >> UInt64(12 + 9 * levels) == 0 else {
+            throw GuestMemoryError(.notTranslated, at: address)
+        }
+        let right: UInt64 = direction == .toDevice ? 1 : 2
+        var table = root.load(ordering: .acquiring)
+        var rights: UInt64 = 3
+        for level in (0..<levels).reversed() {
+            let shift = UInt64(12 + 9 * level)
+            let entry = try space.load(
+                at: table &+ (address >> shift & 511) &* 8, as: UInt64.self)
+            guard entry & 3 != 0 else { throw GuestMemoryError(.notTranslated, at: address) }
+            rights &= entry
+            guard rights & right != 0 else { throw GuestMemoryError(.notPermitted, at: address) }
+            let isPage = level == 0 || (level < 3 && entry & 0x80 != 0)
+            table = entry & 0x000f_ffff_ffff_f000
+            if isPage {
+                let mask = 1 << shift - 1 as UInt64
+                let offset = address & mask
+                return ResolvedRange(
+                    address: table & ~mask | offset, length: mask - offset &+ 1)
+            }
+        }
+        throw GuestMemoryError(.notTranslated, at: address)
+    }
+
+    /// Makes another table the first, for transfers that begin from now on.
+    public func setRoot(_ address: UInt64) { root.store(address & ~0xfff, ordering: .releasing) }
+
+    /// To be called after tables were changed: `drained` is called when every transfer that may
+    /// use the former translations has ended; at once, or later from the thread that ends the last.
+    public func invalidate(drained: @escaping @Sendable () -> Void) throws(GuestMemoryError) {
+        mutex.lock()
+        guard let (former, isFree) = epochs.publish(Epoch()) else {
+            mutex.unlock()
+            throw GuestMemoryError(.tooManyMaps)
+        }
+        if isFree { epochs.retire(former) } else { held.insert(former) }
+        let isDrained = held.isEmpty
+        if !isDrained { pending.append((held, drained)) }
+        mutex.unlock()
+        if isDrained { drained() }
+    }
+
+    /// Holds the translations of now.
+    public func beginTransfer() -> Int { epochs.hold() }
+
+    /// Lets go of them.
+    public func endTransfer(_ token: Int) {
+        guard epochs.release(token) else { return }
+        var callbacks: [@Sendable () -> Void] = []
+        mutex.lock()
+        epochs.retire(token)
+        held.remove(token)
+        for index in pending.indices.reversed() {
+            pending[index].slots.remove(token)
+            if pending[index].slots.isEmpty { callbacks.append(pending.remove(at: index).drained) }
+        }
+        mutex.unlock()
+        for callback in callbacks { callback() }
+    }
+}

@@ -1,0 +1,190 @@
+import Glibc
+
+/// Cuts a mapped list with bounced segments into pieces that need no more bounce buffer than a
+/// limit allows, and copies between the buffer and guest memory.
+///
+/// Bounced neighbours share one iovec. Pieces follow each other and end on multiples of the
+/// device's unit, so that neither order nor data depends on where the cuts are.
+struct PieceBuilder: ~Copyable {
+    private var vectors: UnsafeMutablePointer<iovec>?
+    private var capacity = 0
+
+    /// A place in the list: a segment, and how many of its bytes came before.
+    private struct Cursor {
+        var segment = 0
+        var offset = 0
+    }
+    /// Where the piece begins.
+    private var cursor = Cursor()
+    private(set) var position: UInt64 = 0
+    /// Where it ends, and how many of its bytes bounce.
+    private(set) var end: UInt64 = 0
+    private(set) var bounced = 0
+
+    init() {}
+
+    deinit { vectors?.deallocate() }
+
+    /// Back to the start of a list.
+    mutating func reset() {
+        cursor = Cursor()
+        position = 0
+        end = 0
+        bounced = 0
+    }
+
+    /// Decides how far the next piece goes. `limit` is a multiple of `unit`.
+    mutating func measure(_ list: borrowing SegmentList, unit: UInt64, limit: Int) {
+        var reached = position
+        var left = limit
+        var index = cursor.segment
+        var offset = cursor.offset
+        while index < list.count {
+            var length = list.vectors[index].iov_len - offset
+            if list.vectors[index].iov_base == nil {
+                if length > left { length = left }
+                left -= length
+            }
+            reached &+= UInt64(length)
+            guard offset + length == list.vectors[index].iov_len else { break }
+            index += 1
+            offset = 0
+        }
+        if reached < list.total { reached -= reached % unit }
+        end = reached
+        var sum = 0
+        visit(list) { _, segment, _, _, count in
+            if list.vectors[segment].iov_base == nil { sum += count }
+        }
+        bounced = sum
+    }
+
+    /// Lays out the piece over `buffer`, which has room for what bounces.
+    mutating func build(
+        _ list: borrowing SegmentList, over buffer: UnsafeMutableRawPointer?
+    ) -> UnsafeBufferPointer<iovec> {
+        if capacity < list.count {
+            vectors?.deallocate()
+            vectors = .allocate(capacity: list.capacity)
+            capacity = list.capacity
+        }
+        let target = vectors.unsafelyUnwrapped
+        var used = 0
+        var isRun = false
+        visit(list) { _, segment, offset, place, count in
+            if let base = list.vectors[segment].iov_base {
+                target[used] = iovec(iov_base: base + offset, iov_len: count)
+                used += 1
+                isRun = false
+            } else if isRun {
+                target[used - 1].iov_len += count
+            } else if let buffer {
+                target[used] = iovec(iov_base: buffer + place, iov_len: count)
+                used += 1
+                isRun = true
+            }
+        }
+        return UnsafeBufferPointer(start: target, count: used)
+    }
+
+    /// Calls `body` with each stretch of the piece: its position in the piece, segment, offset in
+    /// that, offset in the bounce buffer, length.
+    @inline(__always)
+    private func visit<Failure: Error>(
+        _ list: borrowing SegmentList,
+        _ body: (Int, Int, Int, Int, Int) throws(Failure) -> Void
+    ) throws(Failure) {
+        var here = cursor
+        var done = 0
+        var place = 0
+        let length = Int(end - position)
+        while done < length {
+            let count = Swift.min(
+                list.vectors[here.segment].iov_len - here.offset, length - done)
+            try body(done, here.segment, here.offset, place, count)
+            if list.vectors[here.segment].iov_base == nil { place += count }
+            done += count
+            here.segment += 1
+            here.offset = 0
+        }
+    }
+
+    /// Fills the bounce buffer from guest memory.
+    func copyIn(
+        _ list: borrowing SegmentList, to buffer: UnsafeMutableRawPointer, from map: MemoryMap,
+        through resolvers: [any AddressResolver]
+    ) throws(GuestMemoryError) {
+        try visit(list) { (_, segment, offset, place, count) throws(GuestMemoryError) in
+            guard list.vectors[segment].iov_base == nil else { return }
+            let entry = list.segments[segment]
+            do throws(GuestMemoryError) {
+                try map.read(
+                    at: entry.address &+ UInt64(offset), into: buffer + place, count: count)
+            } catch {
+                throw entry.fault(error)
+            }
+            // From memory to the device: the step nearest to memory first.
+            for index in resolvers.indices.reversed() where entry.transforms & 1 << index != 0 {
+                resolvers[index].transform(
+                    UnsafeMutableRawBufferPointer(start: buffer + place, count: count),
+                    direction: .toDevice)
+            }
+        }
+    }
+
+    /// Brings the first `limit` bytes of the piece to guest memory: those that bounced are copied;
+    /// what the device may have written itself is marked. Goes on after an error, since all that
+    /// was written must be marked, and returns the first.
+    func copyOut(
+        _ list: borrowing SegmentList, from buffer: UnsafeMutableRawPointer?, to map: MemoryMap,
+        through resolvers: [any AddressResolver], limit: UInt64
+    ) -> GuestMemoryError? {
+        var failure: GuestMemoryError?
+        visit(list) { done, segment, offset, place, count in
+            let entry = list.segments[segment]
+            if list.vectors[segment].iov_base != nil {
+                entry.log?._withUnsafeGuaranteedRef {
+                    $0.mark(offset: entry.logOffset + offset, length: count)
+                }
+                return
+            }
+            guard failure == nil, UInt64(done) < limit, let buffer else { return }
+            let count = Swift.min(count, Int(clamping: limit - UInt64(done)))
+            for index in resolvers.indices where entry.transforms & 1 << index != 0 {
+                resolvers[index].transform(
+                    UnsafeMutableRawBufferPointer(start: buffer + place, count: count),
+                    direction: .fromDevice)
+            }
+            do throws(GuestMemoryError) {
+                try map.write(
+                    at: entry.address &+ UInt64(offset), from: buffer + place, count: count)
+            } catch {
+                failure = entry.fault(error)
+            }
+        }
+        return failure
+    }
+
+    /// Moves on to what comes after the piece.
+    mutating func advance(_ list: borrowing SegmentList) {
+        var left = Int(end - position)
+        while left > 0 {
+            let rest = list.vectors[cursor.segment].iov_len - cursor.offset
+            if left < rest {
+                cursor.offset += left
+                break
+            }
+            left -= rest
+            cursor = Cursor(segment: cursor.segment + 1)
+        }
+        position = end
+    }
+}
+
+extension SegmentList.Segment {
+    /// An error at an address of memory, at the address that the device used for it.
+    fileprivate func fault(_ error: GuestMemoryError) -> GuestMemoryError {
+        GuestMemoryError(
+            error.code, at: deviceAddress &+ (error.address &- address), errno: error.errno)
+    }
+}

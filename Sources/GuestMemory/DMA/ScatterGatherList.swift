@@ -1,0 +1,73 @@
+/// Guest memory that a device transfers to or from: (address, length) pairs in the order of the
+/// data.
+///
+/// A device keeps one and fills it anew for each transfer; it grows to the longest list there was.
+/// Nothing is checked here: what is wrong with a list is said by the transfer's result.
+public struct ScatterGatherList: ~Copyable {
+    /// One stretch of guest addresses.
+    public struct Element: Sendable, Hashable {
+        /// The first byte, as the device addresses memory.
+        public var address: UInt64
+        /// The number of bytes.
+        public var length: UInt64
+
+        /// A stretch of `length` bytes from `address` on.
+        @inlinable public init(address: UInt64, length: UInt64) {
+            self.address = address
+            self.length = length
+        }
+    }
+
+    private var storage: UnsafeMutablePointer<Element>
+    private var capacity: Int
+    /// How many elements there are.
+    public private(set) var count = 0
+
+    /// An empty list with room for `capacity` elements.
+    public init(capacity: Int = 64) {
+        self.capacity = Swift.max(capacity, 1)
+        storage = .allocate(capacity: self.capacity)
+    }
+
+    deinit { storage.deallocate() }
+
+    /// The element at `index`, which must be below ``count``.
+    public subscript(index: Int) -> Element {
+        precondition(index >= 0 && index < count, "index \(index) of a list of \(count)")
+        return storage[index]
+    }
+
+    /// Adds an element at the end.
+    public mutating func append(address: UInt64, length: UInt64) {
+        if count == capacity { grow() }
+        storage[count] = Element(address: address, length: length)
+        count &+= 1
+    }
+
+    /// Forgets all elements and keeps the room.
+    public mutating func removeAll() { count = 0 }
+
+    /// The lengths added up; `nil` when that passes 2^64.
+    public var total: UInt64? {
+        var sum: UInt64 = 0
+        for index in 0..<count {
+            let (next, overflow) = sum.addingReportingOverflow(storage[index].length)
+            if overflow { return nil }
+            sum = next
+        }
+        return sum
+    }
+
+    /// Good until the list is changed.
+    var elements: UnsafeBufferPointer<Element> {
+        UnsafeBufferPointer(start: storage, count: count)
+    }
+
+    private mutating func grow() {
+        let larger = UnsafeMutablePointer<Element>.allocate(capacity: capacity * 2)
+        larger.moveInitialize(from: storage, count: count)
+        storage.deallocate()
+        storage = larger
+        capacity *= 2
+    }
+}
