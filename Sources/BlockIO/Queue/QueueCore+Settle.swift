@@ -13,7 +13,29 @@ extension QueueCore {
         while let request = ended.popFirst() { settle(request, now) }
     }
 
+    @inline(__always)
     private mutating func settle(_ request: RequestPointer, _ now: UInt64) {
+        let result = request.pointee.result
+        if request.pointee.isPlain && UInt64(bitPattern: result) == request.pointee.length {
+            request.pointee.moved = UInt64(bitPattern: result)
+            request.pointee.isFinished = true
+            counters.directBytes &+= UInt64(bitPattern: result)
+            let duration = now &- request.pointee.started
+            if request.pointee.verb == .read {
+                counters.reads.count(request.pointee.length, false)
+                latencies.record(LatencyRecorder.Kind.read, duration)
+            } else {
+                counters.writes.count(request.pointee.length, false)
+                latencies.record(LatencyRecorder.Kind.write, duration)
+                if request.pointee.isTracked { untrack(request) }
+            }
+            return finished.append(request)
+        }
+        settleRarely(request, now)
+    }
+
+    /// Whatever is not simply done.
+    private mutating func settleRarely(_ request: RequestPointer, _ now: UInt64) {
         let result = request.pointee.result
         guard result >= 0 else { return settleError(request, CInt(truncatingIfNeeded: -result)) }
         switch request.pointee.phase {
@@ -157,7 +179,8 @@ extension QueueCore {
         }
         request.pointee.ownVectors?.deallocate()
         request.pointee.ownVectors = nil
-        counters.count(request, now)
+        counters.count(request)
+        if let now { latencies.record(request.pointee.verb, now &- request.pointee.started) }
         if request.pointee.isTracked { untrack(request) }
         if request.pointee.route == .waiter {
             request.pointee.route = .waiterDone
