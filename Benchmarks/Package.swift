@@ -14,6 +14,8 @@ let package = Package(
     targets: [
         .target(name: "CBaselines"),
         .executableTarget(
+            name: "cloop", linkerSettings: [.linkedLibrary("uring"), .linkedLibrary("aio")]),
+        .executableTarget(
             name: "blockbench",
             dependencies: [
                 "CBaselines",
