@@ -16,6 +16,12 @@ let package = Package(
         .executableTarget(
             name: "cloop", linkerSettings: [.linkedLibrary("uring"), .linkedLibrary("aio")]),
         .executableTarget(
+            name: "requestcost",
+            dependencies: [
+                .product(name: "BlockIO", package: "swift-blockio"),
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
+        .executableTarget(
             name: "blockbench",
             dependencies: [
                 "CBaselines",
