@@ -46,7 +46,7 @@ final class DMADirectTests: XCTestCase {
         XCTAssertEqual(device.carryOut(list, .toDevice, on: mapper)?.outcome, .success)
         assertBytes(device.medium, guest.ram.bytes(4097..<8193) + guest.ram.bytes(100..<4196))
         XCTAssertEqual(guest.takeDirty(), [[], [], []])
-        XCTAssertTrue(guest.content == before)
+        XCTAssertTrue(areSame(guest.content, before))
     }
 
     func testElementsOfAnyLengthAndAddressAreDirect() throws {

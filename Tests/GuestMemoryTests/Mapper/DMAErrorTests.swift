@@ -38,7 +38,7 @@ final class DMAErrorTests: XCTestCase {
             }
         }
         XCTAssertEqual(guest.takeDirty(), [[], [], []], line: line)
-        XCTAssertTrue(guest.content == before, "nothing moves", line: line)
+        XCTAssertTrue(areSame(guest.content, before), "nothing moves", line: line)
         XCTAssertEqual(guest.registers.accesses.count, accesses, line: line)
         XCTAssertEqual(guest.space.bouncePool.available, guest.space.bouncePool.size, line: line)
         // The map that the list was looked up in is let go.

@@ -21,6 +21,8 @@ final class Guest {
     static let romBase: UInt64 = 0x20_0000
     static let flashBase: UInt64 = 0x30_0000
     static let registersBase: UInt64 = 0x40_0000
+    /// What the registers hold at first.
+    static let registerContent = pattern(64 << 10, seed: 3)
     /// Nothing is mapped here.
     static let hole: UInt64 = 0x50_0000
 
@@ -34,7 +36,7 @@ final class Guest {
             RandomBytes.fill(.init(start: memory.base, count: memory.size), using: &random)
             memory.dirtyLog.start(.migration)
         }
-        registers.bytes = pattern(64 << 10, seed: 3)
+        registers.bytes = Self.registerContent
         try space.map(.ram(ram), at: Self.ramBase)
         try space.map(.rom(rom), at: Self.romBase)
         try space.map(.romDevice(flash, device: flashDevice), at: Self.flashBase)
@@ -52,7 +54,7 @@ final class Guest {
     func takeDirty() -> [[Int]] { [ram, rom, flash].map { $0.dirtyLog.takePages() } }
 
     /// Everything that can be changed.
-    var content: [[UInt8]] {
-        [ram, rom, flash].map { $0.bytes(0..<$0.size) } + [flashDevice.bytes, registers.bytes]
+    var content: [UInt8] {
+        [ram, rom, flash].flatMap { $0.bytes(0..<$0.size) } + flashDevice.bytes + registers.bytes
     }
 }

@@ -13,6 +13,15 @@ extension GuestRAM {
         bytes.withUnsafeBytes { _ = memcpy(base + offset, $0.baseAddress!, $0.count) }
     }
 
+    /// The pages that are no longer what they were.
+    func changedPages(since former: [UInt8]) -> [Int] {
+        former.withUnsafeBytes { former in
+            (0..<size / 4096).filter {
+                memcmp(base + $0 * 4096, former.baseAddress! + $0 * 4096, 4096) != 0
+            }
+        }
+    }
+
     /// Where `address` is in this memory; `nil` when it is outside.
     func offset(of address: UnsafeRawPointer?) -> Int? {
         guard let address, address >= UnsafeRawPointer(base) else { return nil }
@@ -69,7 +78,7 @@ func assertBytes(
     _ found: [UInt8], _ expected: [UInt8], _ what: @autoclosure () -> String = "",
     file: StaticString = #filePath, line: UInt = #line
 ) {
-    if found == expected { return }
+    if areSame(found, expected) { return }
     guard let place = zip(found, expected).enumerated().first(where: { $1.0 != $1.1 })?.offset
     else {
         return XCTFail(
@@ -78,4 +87,14 @@ func assertBytes(
     XCTFail(
         "byte \(place) is \(found[place]), not \(expected[place]), \(what())", file: file,
         line: line)
+}
+
+/// Whether two rows of bytes are equal, by memcmp(3): `==` is too slow in a debug build.
+func areSame(_ left: [UInt8], _ right: [UInt8]) -> Bool {
+    left.count == right.count
+        && left.withUnsafeBytes { left in
+            right.withUnsafeBytes {
+                left.isEmpty || memcmp(left.baseAddress!, $0.baseAddress!, left.count) == 0
+            }
+        }
 }
