@@ -4,7 +4,7 @@ import GuestMemory
 @testable import TestSupport
 
 /// An address space with one region of each kind.
-final class Guest {
+final class Guest: Sendable {
     let space: AddressSpace
     /// 1 MiB at ``ramBase``, of random looking bytes, logged for migration.
     let ram: GuestRAM
