@@ -106,10 +106,11 @@ public final class DirtyLog: @unchecked Sendable {
     }
 
     @usableFromInline func markActive(offset: Int, length: Int) {
-        guard length > 0, offset >= 0 else { return }
+        let size = pageCount << 12
+        guard length > 0, offset >= 0, offset < size else { return }
         let consumers = active.load(ordering: .relaxed)
-        let first = offset >> 12
-        let pages = first..<min(((offset + length - 1) >> 12) + 1, pageCount)
+        let last = offset + (min(length, size - offset) - 1)
+        let pages = offset >> 12..<(last >> 12) + 1
         for consumer in DirtyConsumer.allCases
         where consumers & (1 << UInt8(consumer.rawValue)) != 0 {
             Self.forEachWord(in: pages) { word, mask in

@@ -19,6 +19,8 @@ struct SegmentList: ~Copyable {
     private(set) var vectors: UnsafeMutablePointer<iovec>
     private(set) var segments: UnsafeMutablePointer<Segment>
     private(set) var capacity: Int
+    /// How many of `capacity` this list may use.
+    private var room = 0
     private(set) var count = 0
     /// Segments without a host address.
     private(set) var bounced = 0
@@ -62,6 +64,7 @@ struct SegmentList: ~Copyable {
         total = 0
         isAscending = true
         bouncesMemory = false
+        room = Swift.min(capacity, rules.maximumSegments)
         guard !list.isEmpty else { throw GuestMemoryError(.emptyList) }
         if resolvers.isEmpty {
             try mapIdentity(list, map, rules)
@@ -195,7 +198,7 @@ struct SegmentList: ~Copyable {
                 isAscending = false
             }
         }
-        if count == capacity { try grow(rules) }
+        if count == room { try grow(rules, for: deviceAddress) }
         vectors[count] = iovec(iov_base: host, iov_len: length)
         segments[count] = Segment(
             deviceAddress: deviceAddress, address: address, log: range.pointee.log,
@@ -213,7 +216,7 @@ struct SegmentList: ~Copyable {
             }
             if leadsBack { throw GuestMemoryError(.reentrant, at: deviceAddress) }
         }
-        if count == capacity { try grow(rules) }
+        if count == room { try grow(rules, for: deviceAddress) }
         vectors[count] = iovec(iov_base: nil, iov_len: length)
         segments[count] = Segment(
             deviceAddress: deviceAddress, address: address, log: nil, logOffset: 0,
@@ -223,8 +226,12 @@ struct SegmentList: ~Copyable {
         if range.pointee.kind == .ram { bouncesMemory = true }
     }
 
-    private mutating func grow(_ rules: Rules) throws(GuestMemoryError) {
-        guard count < rules.maximumSegments else { throw GuestMemoryError(.tooManySegments) }
+    private mutating func grow(
+        _ rules: Rules, for deviceAddress: UInt64
+    ) throws(GuestMemoryError) {
+        guard count < rules.maximumSegments else {
+            throw GuestMemoryError(.tooManySegments, at: deviceAddress)
+        }
         let larger = Swift.min(capacity * 2, rules.maximumSegments)
         let newVectors = UnsafeMutablePointer<iovec>.allocate(capacity: larger)
         newVectors.moveInitialize(from: vectors, count: count)
@@ -235,6 +242,7 @@ struct SegmentList: ~Copyable {
         segments.deallocate()
         segments = newSegments
         capacity = larger
+        room = larger
     }
 
     // MARK: What else must bounce

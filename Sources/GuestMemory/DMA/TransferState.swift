@@ -62,7 +62,8 @@ struct TransferState: ~Copyable {
                     offset: 0, length: list.total))
         }
         // Transforming resolvers are promised words of 8 bytes.
-        self.unit = core.resolvers.isEmpty ? UInt64(unit) : UInt64(Swift.max(unit, 8))
+        let unit = Swift.max(unit, alignment, core.resolvers.isEmpty ? 1 : 8)
+        self.unit = UInt64(unit)
         bounceLimit = Swift.max(core.options.bounceLimit ?? core.pool.size, unit)
         pieces.reset()
         return nextPiece()
