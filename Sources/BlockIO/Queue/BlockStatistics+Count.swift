@@ -12,6 +12,7 @@ extension BlockStatistics {
             if let duration { readLatency.record(nanoseconds: duration) }
         case .write:
             writes.count(moved, hasFailed)
+            if request.pointee.isDurable { durableWrites.count(moved, hasFailed) }
             if let duration { writeLatency.record(nanoseconds: duration) }
         case .flush, .open:
             flushes.count(moved, hasFailed)
