@@ -20,6 +20,13 @@ class IDETestCase: XCTestCase {
         }
     }
 
+    /// The path of one of several images of 2048 sectors, with content as at the beginning.
+    static func plainPath(_ number: Int) throws -> String {
+        let target = try target(.tmpfsFile, number)
+        try fill(target)
+        return target.path
+    }
+
     /// A machine with a disk of 2048 sectors as primary master, each with content of its own.
     func machine(
         _ configuration: MachineConfiguration = .one, _ options: DiskOptions = DiskOptions(),
