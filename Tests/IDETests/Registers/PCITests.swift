@@ -7,7 +7,8 @@ final class PCITests: IDETestCase {
     func testIdentities() throws {
         for (identity, device) in [(PCIIdentity.piix3, 0x7010), (.piix4, 0x7111)] {
             let m = try Machine(.one, identity: identity)
-            XCTAssertEqual(m.controller.readConfiguration(0, width: 4), UInt32(device) << 16 | 0x8086)
+            XCTAssertEqual(
+                m.controller.readConfiguration(0, width: 4), UInt32(device) << 16 | 0x8086)
             XCTAssertEqual(m.controller.readConfiguration(8, width: 4), 0x0101_8000)
             XCTAssertEqual(m.controller.readConfiguration(0x0E, width: 1), 0, "header type")
             m.controller.writeConfiguration(0, width: 4, value: 0)

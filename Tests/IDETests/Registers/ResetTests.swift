@@ -159,7 +159,8 @@ final class ResetTests: IDETestCase {
             m.enable()
             expectSignature(m)
             XCTAssertFalse(m.irq)
-            XCTAssertEqual([m.inb(Machine.busMaster), m.bmStatus, m.inb(Machine.busMaster + 5)], [0, 0, 0])
+            XCTAssertEqual(
+                [m.inb(Machine.busMaster), m.bmStatus, m.inb(Machine.busMaster + 5)], [0, 0, 0])
             let words = m.identify()
             XCTAssertEqual(words[59], 0x0110)
             XCTAssertEqual(words[85] & 1 << 5, 1 << 5)

@@ -6,7 +6,8 @@ final class TaskFileTests: IDETestCase {
     func testPowerOnShowsTheSignature() throws {
         try forEachMachine { m in
             m.sample("power-on")
-            XCTAssertEqual([m.error, m.count, m.inb(0x1F3), m.inb(0x1F4), m.inb(0x1F5)], [1, 1, 1, 0, 0])
+            XCTAssertEqual(
+                [m.error, m.count, m.inb(0x1F3), m.inb(0x1F4), m.inb(0x1F5)], [1, 1, 1, 0, 0])
             XCTAssertEqual(m.status, 0x50)
             XCTAssertEqual(m.device, 0xA0)
             XCTAssertEqual(m.takeChanges(), [], "no interrupt")
