@@ -89,7 +89,7 @@ class IDETestCase: XCTestCase {
         let queue = try BlockQueue(image, QueueOptions(maximumThreads: 1, hasDescriptor: false))
         var failure: BlockError.Code?
         Self.image.withUnsafeBytes { bytes in
-            queue.write(from: bytes, at: 0, durability: .forceUnitAccess)
+            queue.write(from: bytes, at: 0)
             queue.drain { failure = $0.failure }
         }
         if let failure { throw FixtureError.failed("filling \(target.path): \(failure)") }
