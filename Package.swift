@@ -39,6 +39,9 @@ let package = Package(
             name: "GuestMemoryTests",
             dependencies: ["GuestMemory", "IDE", "BlockIO", "CTestSupport", "TestSupport"]),
         .testTarget(
+            name: "IDETests",
+            dependencies: ["IDE", "BlockIO", "GuestMemory", "CTestSupport", "TestSupport"]),
+        .testTarget(
             name: "IDEMachineTests", dependencies: ["IDEMachine", "CTestSupport", "TestSupport"]),
     ],
     swiftLanguageModes: [.v6]

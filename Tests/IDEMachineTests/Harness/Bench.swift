@@ -26,8 +26,8 @@ final class Bench {
         machine = try MachineProcess(
             options.map { $0.replacing("DIR", with: directory.path) }
                 + ["--qtest", "unix:\(sockets[0].path)", "--qmp", "unix:\(sockets[1].path)"])
-        qtest = QtestClient(try sockets[0].accept())
-        qmp = QMPClient(try sockets[1].accept())
+        qtest = QtestClient(try sockets[0].accept(from: machine))
+        qmp = QMPClient(try sockets[1].accept(from: machine))
         try qmp.negotiate()
     }
 
