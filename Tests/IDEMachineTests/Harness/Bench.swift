@@ -41,11 +41,12 @@ final class Bench {
         (sectors.lowerBound * 512..<sectors.upperBound * 512).map(content(at:))
     }
 
+    private static let pattern = (0..<1 << 20).map(content(at:))
+
     private static func makeDisk(_ path: String, size: Int) throws {
         guard let file = fopen(path, "w") else { throw FixtureError.failed("fopen \(path)") }
         defer { fclose(file) }
-        let bytes = (0..<size).map(content(at:))
-        guard fwrite(bytes, 1, size, file) == size else {
+        guard size <= pattern.count, fwrite(pattern, 1, size, file) == size else {
             throw FixtureError.failed("fwrite \(path)")
         }
     }
