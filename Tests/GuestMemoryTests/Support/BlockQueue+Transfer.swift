@@ -12,11 +12,17 @@ extension BlockQueue {
     ) throws -> DMAResult {
         let (transfer, step) = mapper.begin(list, direction, alignment: alignment, unit: unit)
         var result = perform(step, of: transfer, at: UInt64(offset))
+        var deadline = ContinuousClock.now + Patience.limit
         while result == nil {
-            guard outstanding > 0 else { throw Stuck(outstanding: 0) }
+            guard outstanding > 0, ContinuousClock.now < deadline else {
+                throw Stuck(outstanding: outstanding)
+            }
+            // What a fault holds is let go, also what comes while this waits.
             faults?.release()
-            try pollForOne { completion in
+            let limit = faults == nil ? Patience.limit : .milliseconds(2)
+            poll(minimum: 1, timeout: limit) { completion in
                 result = end(completion, of: completion.transfer, at: UInt64(offset))
+                deadline = ContinuousClock.now + Patience.limit
             }
         }
         return result!
