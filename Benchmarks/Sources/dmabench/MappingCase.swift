@@ -14,7 +14,7 @@ final class MappingCase {
     let layout: Layout
     let direction: DMADirection
     private let mapper: DMAMapper
-    private var list = ScatterGatherList(capacity: 256)
+    private let list: ScatterGatherList
     private let alignment: Int
 
     /// The number of elements.
@@ -33,6 +33,7 @@ final class MappingCase {
         ram.dirtyLog.start(.migration)
         mapper = try DMAMapper(space, options: DMAOptions(forceBounce: layout == .bounced))
 
+        var list = ScatterGatherList(capacity: elements)
         var random = PageChoice()
         var seen = Set<Int>()
         while list.count < elements {
@@ -45,6 +46,7 @@ final class MappingCase {
             list.append(
                 address: UInt64(page) * Self.page + (isLate ? 1 : 0), length: Self.page)
         }
+        self.list = list
     }
 
     /// Maps and unmaps this often.

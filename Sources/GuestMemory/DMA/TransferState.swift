@@ -80,7 +80,8 @@ struct TransferState: ~Copyable {
         for resolver in core.resolvers { tokens.append(resolver.beginTransfer()) }
         let rules = SegmentList.Rules(
             direction: direction, alignment: alignment, forceBounce: core.options.forceBounce,
-            maximumSegments: core.options.maximumSegments, reentrancy: core.reentrancy)
+            maximumSegments: core.options.maximumSegments,
+            reentrancy: core.reentrancy.map { .passUnretained($0) })
         try list.map(
             elements, on: held.takeUnretainedValue(), through: core.resolvers, rules)
     }
@@ -131,7 +132,7 @@ struct TransferState: ~Copyable {
     mutating func pieceEnded(transferred count: UInt64, isSuccess: Bool) -> DMAStep {
         precondition(phase == .submitted, "no piece of this transfer is submitted")
         if list.bounced == 0 {
-            if direction == .fromDevice { list.markWritten() }
+            if direction == .fromDevice { list.markWritten(limit: list.total) }
             transferred = isSuccess ? list.total : Swift.min(count, list.total)
             return done(isSuccess ? .success : .deviceFailed)
         }
@@ -189,16 +190,5 @@ struct TransferState: ~Copyable {
         guard let memory = buffer else { return }
         buffer = nil
         mapper._withUnsafeGuaranteedRef { $0.pool }.give(back: memory, bufferSize)
-    }
-}
-
-extension SegmentList {
-    /// Marks everything that a device has written directly.
-    func markWritten() {
-        for index in 0..<count {
-            segments[index].log?._withUnsafeGuaranteedRef {
-                $0.mark(offset: segments[index].logOffset, length: vectors[index].iov_len)
-            }
-        }
     }
 }
