@@ -133,18 +133,21 @@ struct PieceBuilder: ~Copyable {
     }
 
     /// Brings the first `limit` bytes of the piece to guest memory: those that bounced are copied;
-    /// what the device may have written itself is marked. Goes on after an error, since all that
+    /// of the others, the first `written` bytes of the piece are marked. Goes on after an error, since all that
     /// was written must be marked, and returns the first.
     func copyOut(
         _ list: borrowing SegmentList, from buffer: UnsafeMutableRawPointer?, to map: MemoryMap,
-        through resolvers: [any AddressResolver], limit: UInt64
+        through resolvers: [any AddressResolver], limit: UInt64, written: UInt64
     ) -> GuestMemoryError? {
         var failure: GuestMemoryError?
         var marker: DirtyLog.Marker?
         visit(list) { done, segment, offset, place, count in
             let entry = list.segments[segment]
             if list.vectors[segment].iov_base != nil {
-                entry.mark(count, at: offset, &marker)
+                let reached = Swift.min(written, UInt64(done + count))
+                if reached > UInt64(done) {
+                    entry.mark(Int(reached) - done, at: offset, &marker)
+                }
                 return
             }
             guard failure == nil, UInt64(done) < limit, let buffer else { return }

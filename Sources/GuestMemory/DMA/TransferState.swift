@@ -129,16 +129,20 @@ struct TransferState: ~Copyable {
         return .submit(DMAPiece(vectors: vectors, offset: pieces.position, length: length))
     }
 
-    mutating func pieceEnded(transferred count: UInt64, isSuccess: Bool) -> DMAStep {
+    /// `written` is how many bytes of the piece the device may have written: nobody knows of one
+    /// that failed.
+    mutating func pieceEnded(
+        transferred count: UInt64, isSuccess: Bool, written: UInt64 = .max
+    ) -> DMAStep {
         precondition(phase == .submitted, "no piece of this transfer is submitted")
         if list.bounced == 0 {
-            if direction == .fromDevice { list.markWritten(limit: list.total) }
+            if direction == .fromDevice { list.markWritten(limit: Swift.min(written, list.total)) }
             transferred = isSuccess ? list.total : Swift.min(count, list.total)
             return done(isSuccess ? .success : .deviceFailed)
         }
         let length = pieces.end &- pieces.position
         let count = isSuccess ? length : Swift.min(count, length)
-        let failure = direction == .fromDevice ? copyOut(count) : nil
+        let failure = direction == .fromDevice ? copyOut(count, written: written) : nil
         releaseBuffer()
         if let failure { return done(.fault(failure)) }
         transferred &+= count
@@ -149,14 +153,14 @@ struct TransferState: ~Copyable {
         return nextPiece()
     }
 
-    private func copyOut(_ count: UInt64) -> GuestMemoryError? {
+    private func copyOut(_ count: UInt64, written: UInt64) -> GuestMemoryError? {
         guard let map else { return nil }
         let core = mapper.takeUnretainedValue()
         core.reentrancy?.enter()
         defer { core.reentrancy?.leave() }
         return pieces.copyOut(
             list, from: buffer, to: map.takeUnretainedValue(), through: core.resolvers,
-            limit: count)
+            limit: count, written: written)
     }
 
     // MARK: End
