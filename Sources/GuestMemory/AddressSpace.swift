@@ -65,7 +65,11 @@ public final class AddressSpace: @unchecked Sendable {
         _ body: (inout Changes) throws(GuestMemoryError) -> Result
     ) throws(GuestMemoryError) -> Result {
         var callbacks: [@Sendable () -> Void] = []
-        defer { for callback in callbacks { callback() } }
+        var gone: Unmanaged<MemoryMap>?
+        defer {
+            gone?.release()
+            for callback in callbacks { callback() }
+        }
         mutex.lock()
         defer { mutex.unlock() }
         var changes = Changes(regions: maps.current.regions)
@@ -73,7 +77,7 @@ public final class AddressSpace: @unchecked Sendable {
         guard let (former, isFree) = maps.publish(MemoryMap(regions: changes.regions)) else {
             throw GuestMemoryError(.tooManyMaps)
         }
-        if isFree { maps.retire(former) } else { held.insert(former) }
+        if isFree { gone = maps.retire(former) } else { held.insert(former) }
         for (mapped, released) in changes.removed {
             guard let released else { continue }
             let slots = held.filter { slot in
@@ -123,7 +127,7 @@ public final class AddressSpace: @unchecked Sendable {
 
     private func retire(_ slot: Int) {
         mutex.lock()
-        maps.retire(slot)
+        let gone = maps.retire(slot)
         held.remove(slot)
         var callbacks: [@Sendable () -> Void] = []
         for index in removals.indices.reversed() {
@@ -133,6 +137,7 @@ public final class AddressSpace: @unchecked Sendable {
             }
         }
         mutex.unlock()
+        gone?.release()
         for callback in callbacks { callback() }
     }
 }

@@ -23,7 +23,8 @@ public final class DirtyLog: @unchecked Sendable {
     private let bitmaps: UnsafeMutablePointer<Atomic<UInt64>>
     private let wordCount: Int
     private let codeHook = Atomic<UnsafeRawPointer?>(nil)
-    private static var codeBit: Int { DirtyConsumer.allCases.count }
+    /// Behind that of the last consumer. (To count them all allocates, unless it is optimised.)
+    private static var codeBit: Int { DirtyConsumer.display.rawValue + 1 }
 
     init(pageCount: Int) {
         self.pageCount = pageCount

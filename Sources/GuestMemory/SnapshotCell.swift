@@ -70,11 +70,11 @@ struct SnapshotCell<Snapshot: AnyObject>: ~Copyable {
         return (former, left == 0)
     }
 
-    /// Frees the slot of a snapshot that has been replaced and is no longer held.
-    func retire(_ slot: Slot) {
-        let snapshot = entries[slot].snapshot
-        entries[slot].snapshot = nil
-        snapshot?.release()
+    /// Frees the slot of a snapshot that has been replaced and is no longer held. To be released
+    /// after the lock: what goes with the snapshot may want the lock itself.
+    func retire(_ slot: Slot) -> Unmanaged<Snapshot>? {
+        defer { entries[slot].snapshot = nil }
+        return entries[slot].snapshot
     }
 
     /// The current snapshot. Only for the one who publishes.

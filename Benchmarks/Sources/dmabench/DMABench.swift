@@ -10,7 +10,7 @@ struct DMABench: ParsableCommand {
         abstract: "Measures map and unmap of guest memory, with dirty logging on.",
         discussion: """
             Every element is a page. Layouts: contiguous, one stretch of memory; scattered, pages \
-            of 1 GiB of RAM at random; mixed, the same but every eighth begins one byte late, \
+            of 1 GiB of RAM at random; mixed, the same but every eighth begins 300 bytes late, \
             which a device with an alignment of 512 gets through a bounce buffer; bounced, \
             scattered and all through the bounce buffer.
 

@@ -95,7 +95,7 @@ public final class PageTableIOMMU: AddressResolver, @unchecked Sendable {
             mutex.unlock()
             throw GuestMemoryError(.tooManyMaps)
         }
-        if isFree { epochs.retire(former) } else { held.insert(former) }
+        if isFree { epochs.retire(former)?.release() } else { held.insert(former) }
         let isDrained = held.isEmpty
         if !isDrained { pending.append((held, drained)) }
         mutex.unlock()
@@ -110,7 +110,7 @@ public final class PageTableIOMMU: AddressResolver, @unchecked Sendable {
         guard epochs.release(token) else { return }
         var callbacks: [@Sendable () -> Void] = []
         mutex.lock()
-        epochs.retire(token)
+        epochs.retire(token)?.release()
         held.remove(token)
         for index in pending.indices.reversed() {
             pending[index].slots.remove(token)

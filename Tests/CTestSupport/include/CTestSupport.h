@@ -8,6 +8,7 @@
 #include "cts_epoll.h"
 #include "cts_file.h"
 #include "cts_fuse.h"
+#include "cts_guest.h"
 #include "cts_hostile.h"
 #include "cts_loop.h"
 #include "cts_mount.h"
