@@ -66,9 +66,13 @@ class IDETestCase: XCTestCase {
 
     /// What a sector has at the beginning of each test.
     static func content(sector: UInt64, count: Int = 1) -> [UInt8] {
+        Array(image[Int(sector) * 512..<(Int(sector) + count) * 512])
+    }
+
+    private static let image: [UInt8] = {
         var result: [UInt8] = []
-        result.reserveCapacity(count * 512)
-        for number in sector..<sector + UInt64(count) {
+        result.reserveCapacity(sectorCount * 512)
+        for number in 0..<UInt64(sectorCount) {
             var state = (number &+ 1) &* 0x9e37_79b9_7f4a_7c15
             for _ in 0..<64 {
                 state ^= state << 13
@@ -78,9 +82,7 @@ class IDETestCase: XCTestCase {
             }
         }
         return result
-    }
-
-    private static let image = content(sector: 0, count: sectorCount)
+    }()
 
     private static func fill(_ target: StorageTarget) throws {
         let image = try BlockImage.open(

@@ -164,9 +164,11 @@ final class Machine: IDEControllerDelegate {
         samples.append(line)
     }
 
-    /// FNV-1a, 64 bits.
-    private func checksum(_ bytes: [UInt8]) -> UInt64 {
-        bytes.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+    /// Good for comparisons within a process.
+    private func checksum(_ bytes: [UInt8]) -> Int {
+        var hasher = Hasher()
+        bytes.withUnsafeBytes { hasher.combine(bytes: $0) }
+        return hasher.finalize()
     }
 
     private var registers: String {
