@@ -11,6 +11,9 @@ class IDETestCase: XCTestCase {
     /// Storage that the tests of a process share: each writes before it reads.
     private static let targets = Locked<[String: StorageTarget]>([:])
 
+    /// Those whose content is as at the beginning.
+    private static let clean = Locked<Set<String>>([])
+
     static func target(_ kind: StorageTarget.Kind, _ number: Int = 0) throws -> StorageTarget {
         try targets.withLock { targets in
             if let known = targets["\(kind) \(number)"] { return known }
@@ -50,6 +53,7 @@ class IDETestCase: XCTestCase {
             let failures = testRun?.failureCount ?? 0
             try body(machine)
             machine.settle(file: file, line: line)
+            noteUnchanged(machine)
             if testRun?.failureCount ?? 0 > failures {
                 // Once is enough.
                 return XCTFail("with \(configuration)", file: file, line: line)
@@ -61,6 +65,15 @@ class IDETestCase: XCTestCase {
             } else {
                 expected = (configuration, machine.samples)
             }
+        }
+    }
+
+    /// Spares the next test the filling.
+    private func noteUnchanged(_ machine: Machine) {
+        guard let disk = machine.disks[.primaryMaster], !machine.isReplaced else { return }
+        let statistics = disk.queue.statistics
+        if statistics.writes.operations == 0 && statistics.discards.operations == 0 {
+            _ = Self.clean.withLock { $0.insert(disk.image.path) }
         }
     }
 
@@ -85,6 +98,7 @@ class IDETestCase: XCTestCase {
     }()
 
     private static func fill(_ target: StorageTarget) throws {
+        if clean.withLock({ $0.remove(target.path) }) != nil { return }
         let image = try BlockImage.open(
             target.path,
             OpenOptions(access: .readWrite, caching: .buffered, engine: .forced(.threadPool)))
