@@ -31,6 +31,7 @@ final class IDEChannel {
         var isTableLonger = false
         /// The bus master was stopped: the transfer under way no longer concerns ACTIVE.
         var isDetached = false
+        var accounts = Accounts()
     }
 
     init(number: Int, router: InterruptRouter, mapper: DMAMapper) {
