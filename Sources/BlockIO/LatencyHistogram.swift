@@ -2,7 +2,7 @@
 /// wide: a percentile is exact to 12.5 %.
 public struct LatencyHistogram: Sendable, Hashable {
     // From 0 to 2^40 ns, some 18 minutes, beyond which all count as that.
-    private static let bucketCount = 8 * 38
+    static let bucketCount = 8 * 38
     private var buckets = [UInt64](repeating: 0, count: LatencyHistogram.bucketCount)
     /// How many durations were counted.
     public private(set) var count: UInt64 = 0
@@ -10,9 +10,9 @@ public struct LatencyHistogram: Sendable, Hashable {
     /// Empty.
     public init() {}
 
-    mutating func record(nanoseconds: UInt64) {
-        buckets[Self.bucket(of: nanoseconds)] &+= 1
-        count &+= 1
+    init(_ recorded: UnsafeBufferPointer<UInt64>) {
+        buckets = Array(recorded)
+        count = recorded.reduce(0, &+)
     }
 
     /// The duration in nanoseconds that `percent` of those counted did not exceed; 0 when there are
@@ -27,11 +27,14 @@ public struct LatencyHistogram: Sendable, Hashable {
         return 0
     }
 
-    private static func bucket(of value: UInt64) -> Int {
-        if value < 8 { return Int(value) }
-        let exponent = 63 - value.leadingZeroBitCount
-        let mantissa = Int(truncatingIfNeeded: value >> UInt64(exponent - 3)) & 7
-        return min((exponent - 2) * 8 + mantissa, bucketCount - 1)
+    @inline(__always)
+    static func bucket(of value: UInt64) -> Int {
+        // Counting the zeroes of what is never 0 is one instruction; below 8 the value itself counts.
+        let exponent = 63 &- (value | 4).leadingZeroBitCount
+        let shift = exponent &- 3
+        if shift < 0 { return Int(truncatingIfNeeded: value) }
+        let bucket = shift &* 8 &+ Int(truncatingIfNeeded: value &>> UInt64(shift))
+        return bucket < bucketCount ? bucket : bucketCount &- 1
     }
 
     private static func upperBound(of bucket: Int) -> UInt64 {

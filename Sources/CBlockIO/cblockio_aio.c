@@ -27,7 +27,6 @@ enum { RING_MAGIC = 0xa10a10a1 };
 struct cbio_aio {
     io_context_t context;
     struct completion_ring *ring;  // NULL: not readable, ask the kernel
-    int fd;
     int event_fd;
     uint32_t capacity;
     struct iocb **pointers;
@@ -50,8 +49,11 @@ int cbio_aio_create(struct cbio_aio **out, int fd, uint32_t capacity, int event_
     }
     struct completion_ring *ring = (struct completion_ring *)aio->context;
     if (ring->magic == RING_MAGIC && ring->incompat_features == 0) aio->ring = ring;
-    for (uint32_t i = 0; i < capacity; i++) aio->pointers[i] = &aio->iocbs[i];
-    aio->fd = fd;
+    for (uint32_t i = 0; i < capacity; i++) {
+        aio->pointers[i] = &aio->iocbs[i];
+        aio->iocbs[i].aio_fildes = fd;
+        if (event_fd >= 0) io_set_eventfd(&aio->iocbs[i], event_fd);
+    }
     aio->event_fd = event_fd;
     aio->capacity = capacity;
     *out = aio;
@@ -65,42 +67,46 @@ void cbio_aio_destroy(struct cbio_aio *aio) {
     free(aio);
 }
 
-static void finish_preparing(struct cbio_aio *aio, struct iocb *iocb, void *tag) {
-    iocb->data = tag;
-    if (aio->event_fd >= 0) io_set_eventfd(iocb, aio->event_fd);
+static void prepare(struct iocb *iocb, struct cbio_operation *operation) {
+    // What never changes was set when the block was made.
+    iocb->data = operation;
+    iocb->aio_rw_flags = operation->is_durable ? RWF_DSYNC : 0;
+    if (operation->verb == CBIO_SYNC) {
+        iocb->aio_lio_opcode = IO_CMD_FDSYNC;
+        iocb->u.c.buf = NULL;
+        iocb->u.c.nbytes = 0;
+        iocb->u.c.offset = 0;
+        return;
+    }
+    const bool is_write = operation->verb == CBIO_WRITE;
+    iocb->u.c.offset = (long long)operation->position;
+    if (operation->vector_count == 1) {
+        iocb->aio_lio_opcode = is_write ? IO_CMD_PWRITE : IO_CMD_PREAD;
+        iocb->u.c.buf = operation->vectors->iov_base;
+        iocb->u.c.nbytes = operation->vectors->iov_len;
+    } else {
+        iocb->aio_lio_opcode = is_write ? IO_CMD_PWRITEV : IO_CMD_PREADV;
+        iocb->u.c.buf = (void *)operation->vectors;
+        iocb->u.c.nbytes = operation->vector_count;
+    }
 }
 
-void cbio_aio_prepare_read(
-    struct cbio_aio *aio, uint32_t index, const struct iovec *iov, uint32_t count,
-    uint64_t offset, void *tag) {
-    struct iocb *iocb = &aio->iocbs[index];
-    if (count == 1)
-        io_prep_pread(iocb, aio->fd, iov->iov_base, iov->iov_len, (long long)offset);
-    else
-        io_prep_preadv(iocb, aio->fd, iov, (int)count, (long long)offset);
-    finish_preparing(aio, iocb, tag);
-}
-
-void cbio_aio_prepare_write(
-    struct cbio_aio *aio, uint32_t index, const struct iovec *iov, uint32_t count,
-    uint64_t offset, bool durable, void *tag) {
-    struct iocb *iocb = &aio->iocbs[index];
-    if (count == 1)
-        io_prep_pwrite(iocb, aio->fd, iov->iov_base, iov->iov_len, (long long)offset);
-    else
-        io_prep_pwritev(iocb, aio->fd, iov, (int)count, (long long)offset);
-    if (durable) iocb->aio_rw_flags = RWF_DSYNC;
-    finish_preparing(aio, iocb, tag);
-}
-
-void cbio_aio_prepare_fdatasync(struct cbio_aio *aio, uint32_t index, void *tag) {
-    io_prep_fdsync(&aio->iocbs[index], aio->fd);
-    finish_preparing(aio, &aio->iocbs[index], tag);
+uint32_t cbio_aio_prepare(
+    struct cbio_aio *aio, struct cbio_operation *first, uint32_t limit, uint64_t inline_limit,
+    struct cbio_operation **behind) {
+    uint32_t count = 0;
+    for (; first && count < limit; first = first->next) {
+        const bool is_long = first->length > inline_limit && first->verb != CBIO_SYNC;
+        if (is_long || first->verb > CBIO_SYNC) break;
+        prepare(&aio->iocbs[count++], first);
+    }
+    *behind = first;
+    return count;
 }
 
 int cbio_aio_arm_wake(struct cbio_aio *aio, int wake_fd) {
     io_prep_poll(&aio->wake, wake_fd, POLLIN);
-    finish_preparing(aio, &aio->wake, NULL);
+    if (aio->event_fd >= 0) io_set_eventfd(&aio->wake, aio->event_fd);
     struct iocb *pointer = &aio->wake;
     int taken = io_submit(aio->context, 1, &pointer);
     return taken < 0 ? taken : 0;
@@ -117,16 +123,25 @@ int cbio_aio_submit(struct cbio_aio *aio, uint32_t first, uint32_t count) {
     return io_submit(aio->context, (long)count, aio->pointers + first);
 }
 
+// A completion without data is the wake.
+static inline void take(
+    const struct io_event *event, struct cbio_operations *ended, bool *woken) {
+    struct cbio_operation *operation = event->data;
+    if (operation) {
+        operation->result = (int64_t)event->res;
+        cbio_append(ended, operation);
+    } else {
+        *woken = true;
+    }
+}
+
 static uint32_t take_from_ring(
-    struct completion_ring *ring, struct cbio_event *events, uint32_t maximum) {
+    struct completion_ring *ring, struct cbio_operations *ended, bool *woken) {
     unsigned head = atomic_load_explicit(&ring->head, memory_order_relaxed);
     unsigned tail = atomic_load_explicit(&ring->tail, memory_order_acquire);
     uint32_t taken = 0;
-    while (head != tail && taken < maximum) {
-        const struct io_event *event = &ring->events[head];
-        events[taken].tag = event->data;
-        events[taken].result = (int64_t)event->res;
-        taken++;
+    for (; head != tail; taken++) {
+        take(&ring->events[head], ended, woken);
         if (++head == ring->nr) head = 0;
     }
     // Release: the kernel may overwrite the entries once it sees the new head.
@@ -135,22 +150,17 @@ static uint32_t take_from_ring(
 }
 
 int cbio_aio_reap(
-    struct cbio_aio *aio, struct cbio_event *events, uint32_t minimum, uint32_t maximum,
+    struct cbio_aio *aio, struct cbio_operations *ended, bool *woken, uint32_t minimum,
     int64_t nanoseconds) {
-    if (maximum > aio->capacity) maximum = aio->capacity;
-    if (minimum > maximum) minimum = maximum;
-    uint32_t taken = aio->ring ? take_from_ring(aio->ring, events, maximum) : 0;
-    if (taken && taken >= minimum) return (int)taken;
+    if (minimum > aio->capacity) minimum = aio->capacity;
+    uint32_t taken = aio->ring ? take_from_ring(aio->ring, ended, woken) : 0;
+    if (taken && taken >= minimum) return 0;
     if (aio->ring && minimum == 0) return 0;
     struct timespec limit = {nanoseconds / 1000000000, nanoseconds % 1000000000};
     int more = io_getevents(
-        aio->context, (long)(minimum - taken), (long)(maximum - taken), aio->scratch,
+        aio->context, (long)(minimum - taken), (long)aio->capacity, aio->scratch,
         nanoseconds < 0 ? NULL : &limit);
-    if (more < 0) return taken ? (int)taken : more;
-    for (int i = 0; i < more; i++) {
-        events[taken].tag = aio->scratch[i].data;
-        events[taken].result = (int64_t)aio->scratch[i].res;
-        taken++;
-    }
-    return (int)taken;
+    if (more < 0) return taken ? 0 : more;
+    for (int i = 0; i < more; i++) take(&aio->scratch[i], ended, woken);
+    return 0;
 }

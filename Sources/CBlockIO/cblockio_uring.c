@@ -115,44 +115,48 @@ int cbio_uring_probe(struct cbio_uring *self) {
     return result;
 }
 
-static bool finish_preparing(struct cbio_uring *self, struct io_uring_sqe *sqe, void *tag) {
-    if (self->registered_file) {
-        sqe->fd = 0;
-        sqe->flags |= IOSQE_FIXED_FILE;
+// The fields that io_uring_prep_read(3) and its like set.
+static inline void prepare(
+    struct io_uring_sqe *sqe, struct cbio_operation *operation, int fd, uint8_t flags) {
+    const struct iovec *list = operation->vectors;
+    const uint8_t is_write = operation->verb == CBIO_WRITE;
+    *sqe = (struct io_uring_sqe){.flags = flags, .fd = fd, .user_data = (uintptr_t)operation};
+    if (operation->verb == CBIO_SYNC) {
+        sqe->opcode = IORING_OP_FSYNC;
+        sqe->fsync_flags = IORING_FSYNC_DATASYNC;
+        return;
     }
-    io_uring_sqe_set_data(sqe, tag);
-    return true;
+    sqe->off = operation->position;
+    if (operation->is_durable) sqe->rw_flags = RWF_DSYNC;
+    if (operation->vector_count == 1) {
+        sqe->opcode = is_write ? IORING_OP_WRITE : IORING_OP_READ;
+        sqe->addr = (uintptr_t)list->iov_base;
+        sqe->len = (uint32_t)list->iov_len;
+    } else {
+        sqe->opcode = is_write ? IORING_OP_WRITEV : IORING_OP_READV;
+        sqe->addr = (uintptr_t)list;
+        sqe->len = operation->vector_count;
+    }
 }
 
-bool cbio_uring_prepare_read(
-    struct cbio_uring *self, const struct iovec *iov, uint32_t count, uint64_t offset, void *tag) {
-    struct io_uring_sqe *sqe = io_uring_get_sqe(&self->ring);
-    if (!sqe) return false;
-    if (count == 1)
-        io_uring_prep_read(sqe, self->fd, iov->iov_base, (unsigned)iov->iov_len, offset);
-    else
-        io_uring_prep_readv(sqe, self->fd, iov, count, offset);
-    return finish_preparing(self, sqe, tag);
-}
-
-bool cbio_uring_prepare_write(
-    struct cbio_uring *self, const struct iovec *iov, uint32_t count, uint64_t offset,
-    bool durable, void *tag) {
-    struct io_uring_sqe *sqe = io_uring_get_sqe(&self->ring);
-    if (!sqe) return false;
-    if (count == 1)
-        io_uring_prep_write(sqe, self->fd, iov->iov_base, (unsigned)iov->iov_len, offset);
-    else
-        io_uring_prep_writev(sqe, self->fd, iov, count, offset);
-    if (durable) sqe->rw_flags = RWF_DSYNC;
-    return finish_preparing(self, sqe, tag);
-}
-
-bool cbio_uring_prepare_fdatasync(struct cbio_uring *self, void *tag) {
-    struct io_uring_sqe *sqe = io_uring_get_sqe(&self->ring);
-    if (!sqe) return false;
-    io_uring_prep_fsync(sqe, self->fd, IORING_FSYNC_DATASYNC);
-    return finish_preparing(self, sqe, tag);
+uint32_t cbio_uring_prepare(
+    struct cbio_uring *self, struct cbio_operation *first, uint32_t limit,
+    struct cbio_operation **behind) {
+    // io_uring_get_sqe(3) for many: what it asks each time does not change meanwhile.
+    struct io_uring_sq *const sq = &self->ring.sq;
+    struct io_uring_sqe *const entries = sq->sqes;
+    const unsigned mask = sq->ring_mask;
+    const unsigned start = sq->sqe_tail;
+    const unsigned room = sq->ring_entries - (start - io_uring_smp_load_acquire(sq->khead));
+    const int fd = self->registered_file ? 0 : self->fd;
+    const uint8_t flags = self->registered_file ? IOSQE_FIXED_FILE : 0;
+    if (limit > room) limit = room;
+    uint32_t count = 0;
+    for (; first && count < limit && first->verb <= CBIO_SYNC; first = first->next)
+        prepare(&entries[(start + count++) & mask], first, fd, flags);
+    sq->sqe_tail = start + count;
+    *behind = first;
+    return count;
 }
 
 bool cbio_uring_prepare_wake(struct cbio_uring *self, int wake_fd) {
@@ -187,20 +191,26 @@ int cbio_uring_submit_and_wait(struct cbio_uring *self, uint32_t minimum, int64_
     return result == -ETIME ? 0 : result;
 }
 
-uint32_t cbio_uring_reap(
-    struct cbio_uring *self, struct cbio_event *events, uint32_t maximum) {
-    struct io_uring *ring = &self->ring;
-    struct io_uring_cqe *cqe;
-    unsigned head;
-    uint32_t taken = 0;
-    io_uring_for_each_cqe(ring, head, cqe) {
-        if (taken == maximum) break;
-        events[taken].tag = io_uring_cqe_get_data(cqe);
-        events[taken].result = cqe->res;
-        taken++;
+void cbio_uring_reap(struct cbio_uring *self, struct cbio_operations *ended, bool *woken) {
+    const struct io_uring_cq *const cq = &self->ring.cq;
+    const struct io_uring_cqe *const entries = cq->cqes;
+    const unsigned mask = cq->ring_mask;
+    const unsigned start = *cq->khead;
+    const unsigned end = io_uring_smp_load_acquire(cq->ktail);
+    for (unsigned index = start; index != end; index++) {
+        const struct io_uring_cqe *cqe = &entries[index & mask];
+        struct cbio_operation *operation = io_uring_cqe_get_data(cqe);
+        // The answer to a cancel; the cancelled request has one of its own.
+        if ((void *)operation == self) continue;
+        if (operation) {
+            operation->result = cqe->res;
+            cbio_append(ended, operation);
+        } else {
+            *woken = true;
+        }
     }
-    io_uring_cq_advance(ring, taken);
-    return taken;
+    // Release: the kernel may overwrite the entries once it sees the new head.
+    if (start != end) io_uring_cq_advance(&self->ring, end - start);
 }
 
 uint32_t cbio_uring_unsubmitted(const struct cbio_uring *self) {

@@ -8,7 +8,6 @@ import Glibc
 /// only when there is something to wait for.
 struct LinuxAIOEngine: ~Copyable, Engine {
     private let context: OpaquePointer
-    private let events: UnsafeMutablePointer<cbio_event>
     private let capacity: Int
     private let wakeDescriptor: CInt
     /// Larger transfers go to threads: the kernel does them before io_submit(2) returns.
@@ -37,7 +36,6 @@ struct LinuxAIOEngine: ~Copyable, Engine {
                 detail: Self.refusal(errno: -error).reason)
         }
         context = created
-        events = .allocate(capacity: capacity + 1)
         helpers = HelperThreads(
             image: image, limit: image.inlineLimit == nil ? 4 : options.maximumThreads,
             wakeDescriptor: wakeDescriptor)
@@ -51,28 +49,49 @@ struct LinuxAIOEngine: ~Copyable, Engine {
     mutating func submit(_ pending: inout RequestFIFO, finished: inout RequestFIFO) {
         giveToHelpers(&pending)
         while !pending.isEmpty && inKernel < capacity {
-            let prepared = prepare(pending)
+            var behind: UnsafeMutablePointer<cbio_operation>?
+            let prepared = Int(
+                cbio_aio_prepare(
+                    context, pending.list.first, UInt32(capacity &- inKernel), inlineLimit,
+                    &behind))
             // The head waits for a thread that the system does not give.
             if prepared == 0 { return }
             let endedBefore = cbio_aio_ready(context)
-            var first = 0
-            while first < prepared {
-                let taken = Int(cbio_aio_submit(context, UInt32(first), UInt32(prepared - first)))
-                if taken > 0 {
-                    for _ in 0..<taken { _ = pending.popFirst() }
-                    inKernel &+= taken
-                    first &+= taken
-                } else if taken == 0 || taken == -Int(EAGAIN) || taken == -Int(ENOMEM) {
-                    return
-                } else if taken != -Int(EINTR), let refused = pending.popFirst() {
-                    // The kernel names the first request of the call and takes none.
-                    refused.pointee.result = Int64(taken)
-                    finished.append(refused)
-                    first &+= 1
-                }
+            let taken = Int(cbio_aio_submit(context, 0, UInt32(prepared)))
+            if taken == prepared {
+                pending.removeFirst(prepared, upTo: behind)
+                inKernel &+= prepared
+            } else if !submitRest(prepared, after: taken, &pending, finished: &finished) {
+                return
             }
             inlineCompletions &+= UInt64(cbio_aio_ready(context) &- endedBefore)
             giveToHelpers(&pending)
+        }
+    }
+
+    /// Goes on after io_submit(2) took less than it was offered, or -errno. False when the kernel
+    /// has no room.
+    private mutating func submitRest(
+        _ prepared: Int, after answer: Int, _ pending: inout RequestFIFO,
+        finished: inout RequestFIFO
+    ) -> Bool {
+        var taken = answer
+        var first = 0
+        while true {
+            if taken > 0 {
+                for _ in 0..<taken { _ = pending.popFirst() }
+                inKernel &+= taken
+                first &+= taken
+            } else if taken == 0 || taken == -Int(EAGAIN) || taken == -Int(ENOMEM) {
+                return false
+            } else if taken != -Int(EINTR), let refused = pending.popFirst() {
+                // The kernel names the first request of the call and takes none.
+                refused.pointee.result = Int64(taken)
+                finished.append(refused)
+                first &+= 1
+            }
+            if first == prepared { return true }
+            taken = Int(cbio_aio_submit(context, UInt32(first), UInt32(prepared - first)))
         }
     }
 
@@ -87,21 +106,12 @@ struct LinuxAIOEngine: ~Copyable, Engine {
         }
         // At least one: a wake-up counts too, and brings what helpers have ended.
         let awaited = minimum > 0 ? max(1, min(minimum, inKernel)) : 0
-        let count = Int(
-            cbio_aio_reap(
-                context, events, UInt32(awaited), UInt32(capacity + 1), limit.rawNanoseconds))
-        if count < 0 { return count == -Int(EINTR) ? .interrupted : .normal }
+        let before = finished.count
         var isWoken = false
-        for index in 0..<count {
-            guard let tag = events[index].tag else {
-                isWoken = true
-                continue
-            }
-            let request = tag.assumingMemoryBound(to: IORequest.self)
-            request.pointee.result = events[index].result
-            finished.append(request)
-            inKernel &-= 1
-        }
+        let answer = cbio_aio_reap(
+            context, &finished.list, &isWoken, UInt32(awaited), limit.rawNanoseconds)
+        if answer < 0 { return answer == -EINTR ? .interrupted : .normal }
+        inKernel &-= finished.count &- before
         if isWoken {
             cbio_eventfd_clear(wakeDescriptor)
             isWakeArmed = false
@@ -117,7 +127,6 @@ struct LinuxAIOEngine: ~Copyable, Engine {
     mutating func shutDown() {
         helpers.stop()
         cbio_aio_destroy(context)
-        events.deallocate()
         close(wakeDescriptor)
         if descriptor >= 0 { close(descriptor) }
     }
@@ -138,31 +147,6 @@ struct LinuxAIOEngine: ~Copyable, Engine {
             _ = pending.popFirst()
             guard helpers.enqueue(request) else { return pending.prepend(request) }
         }
-    }
-
-    /// Fills control blocks from the head of `pending`, up to one for the helpers, without taking
-    /// anything from it.
-    private func prepare(_ pending: RequestFIFO) -> Int {
-        var index = 0
-        var next = pending.head
-        while let request = next, index < capacity - inKernel, !belongsToHelpers(request) {
-            let order = request.pointee.engine
-            switch order.operation {
-            case .write:
-                cbio_aio_prepare_write(
-                    context, UInt32(index), order.vectors, order.vectorCount, order.position,
-                    order.isDurable, request)
-            case .synchronize:
-                cbio_aio_prepare_fdatasync(context, UInt32(index), request)
-            default:
-                cbio_aio_prepare_read(
-                    context, UInt32(index), order.vectors, order.vectorCount, order.position,
-                    request)
-            }
-            index &+= 1
-            next = request.pointee.next
-        }
-        return index
     }
 }
 

@@ -9,7 +9,6 @@ import Glibc
 /// request completes even when its submitter never enters the kernel again.
 struct URingEngine: ~Copyable, Engine {
     private let ring: OpaquePointer
-    private let events: UnsafeMutablePointer<cbio_event>
     private let inFlightLimit: Int
     private let wakeDescriptor: CInt
     /// Signalled by the kernel in place of the ring's own descriptor, which under DEFER_TASKRUN a
@@ -23,7 +22,6 @@ struct URingEngine: ~Copyable, Engine {
     private var isWakeArmed = false
     private var inRing = 0
 
-    private static let eventBatch = 64
     /// Threads for discards and the like: slow, rare, and never many at once.
     private static let helperLimit = 4
 
@@ -53,7 +51,6 @@ struct URingEngine: ~Copyable, Engine {
         descriptor =
             !options.hasDescriptor
             ? -1 : needsEvent ? either : cbio_uring_descriptor(created)
-        events = .allocate(capacity: Self.eventBatch)
         // More than the completion ring holds would go through the kernel's overflow list; one
         // place is for the wake-up.
         inFlightLimit = Int(cbio_uring_features(created).completion_entries) - 1
@@ -125,7 +122,6 @@ struct URingEngine: ~Copyable, Engine {
     mutating func shutDown() {
         helpers.stop()
         cbio_uring_destroy(ring)
-        events.deallocate()
         close(wakeDescriptor)
         if eventDescriptor >= 0 {
             close(eventDescriptor)
@@ -157,26 +153,19 @@ struct URingEngine: ~Copyable, Engine {
     }
 
     private mutating func prepare(_ pending: inout RequestFIFO) {
-        while inRing < inFlightLimit, let request = pending.head {
-            let order = request.pointee.engine
-            let isPrepared: Bool
-            switch order.operation {
-            case .read:
-                isPrepared = cbio_uring_prepare_read(
-                    ring, order.vectors, order.vectorCount, order.position, request)
-            case .write:
-                isPrepared = cbio_uring_prepare_write(
-                    ring, order.vectors, order.vectorCount, order.position, order.isDurable,
-                    request)
-            case .synchronize: isPrepared = cbio_uring_prepare_fdatasync(ring, request)
-            default:
-                _ = pending.popFirst()
-                if helpers.enqueue(request) { continue }
-                return pending.prepend(request)
-            }
-            guard isPrepared else { return }
+        while inRing < inFlightLimit, !pending.isEmpty {
+            var behind: UnsafeMutablePointer<cbio_operation>?
+            let prepared = Int(
+                cbio_uring_prepare(
+                    ring, pending.list.first, UInt32(inFlightLimit &- inRing), &behind))
+            pending.removeFirst(prepared, upTo: behind)
+            inRing &+= prepared
+            // What stopped it: a full ring, or one for the helpers.
+            guard let request = pending.head, inRing < inFlightLimit,
+                request.pointee.engine.operation.needsHelper
+            else { return }
             _ = pending.popFirst()
-            inRing &+= 1
+            if !helpers.enqueue(request) { return pending.prepend(request) }
         }
     }
 
@@ -185,22 +174,8 @@ struct URingEngine: ~Copyable, Engine {
     ) -> (taken: Int, isWoken: Bool) {
         let before = finished.count
         var isWoken = false
-        var count: Int
-        repeat {
-            count = Int(cbio_uring_reap(ring, events, UInt32(Self.eventBatch)))
-            for index in 0..<count {
-                guard let tag = events[index].tag else {
-                    isWoken = true
-                    continue
-                }
-                // The answer to a cancel; the cancelled request has one of its own.
-                if tag == UnsafeMutableRawPointer(ring) { continue }
-                let request = tag.assumingMemoryBound(to: IORequest.self)
-                request.pointee.result = events[index].result
-                finished.append(request)
-                inRing &-= 1
-            }
-        } while count == Self.eventBatch
+        cbio_uring_reap(ring, &finished.list, &isWoken)
+        inRing &-= finished.count &- before
         if isWoken {
             cbio_eventfd_clear(wakeDescriptor)
             armWake()

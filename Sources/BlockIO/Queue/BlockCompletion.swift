@@ -1,22 +1,24 @@
 /// What became of a request. There is exactly one for each.
 public struct BlockCompletion: Sendable {
     /// What the caller gave with the request.
-    public let userData: UInt
+    public internal(set) var userData: UInt = 0
     /// The verb of the request.
-    public let operation: BlockOperation
+    public internal(set) var operation: BlockOperation = .read
     /// Where the request began in the image, in bytes.
-    public let offset: UInt64
+    public internal(set) var offset: UInt64 = 0
     /// How many bytes it asked for.
-    public let length: UInt64
+    public internal(set) var length: UInt64 = 0
     /// How many bytes were moved: all of `length`, or less with a ``failure``; 0 for a discard that
     /// did nothing, see ``effect``.
-    public let transferred: UInt64
+    public internal(set) var transferred: UInt64 = 0
     /// `nil` on success.
-    public let failure: BlockError.Code?
+    public internal(set) var failure: BlockError.Code?
     /// The errno behind the failure, 0 when the library itself refused.
-    public let errno: CInt
+    public internal(set) var errno: CInt = 0
     /// For a discard and for zeroes: what a later read of the range returns.
-    public let effect: RangeEffect
+    public internal(set) var effect: RangeEffect = .unknown
+
+    init() {}
 
     /// Whether the whole request was done.
     @inlinable public var isSuccess: Bool { failure == nil }

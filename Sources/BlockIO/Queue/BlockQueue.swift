@@ -71,10 +71,9 @@ public final class BlockQueue: @unchecked Sendable {
     public func readv(
         _ vectors: UnsafeBufferPointer<iovec>, at offset: UInt64, userData: UInt = 0
     ) -> RequestID {
-        start(
-            .init(
-                verb: .read, vectors: vectors.baseAddress, count: vectors.count,
-                offset: offset, userData: userData))
+        RequestID(
+            core.pointee.startTransfer(
+                .read, vectors, at: offset, isDurable: false, userData: userData))
     }
 
     /// pwritev(2): the counterpart of ``readv(_:at:userData:)``.
@@ -83,10 +82,10 @@ public final class BlockQueue: @unchecked Sendable {
         _ vectors: UnsafeBufferPointer<iovec>, at offset: UInt64,
         durability: WriteDurability = .volatile, userData: UInt = 0
     ) -> RequestID {
-        start(
-            .init(
-                verb: .write, vectors: vectors.baseAddress, count: vectors.count,
-                offset: offset, isDurable: durability == .forceUnitAccess, userData: userData))
+        RequestID(
+            core.pointee.startTransfer(
+                .write, vectors, at: offset, isDurable: durability == .forceUnitAccess,
+                userData: userData))
     }
 
     /// fdatasync(2): every write whose completion was delivered before this call is on stable
@@ -175,7 +174,11 @@ public final class BlockQueue: @unchecked Sendable {
     ) -> Int {
         let ready = collect(minimum: minimum, timeout: timeout)
         var left = ready
-        while let completion = takeCompletion(&left) { body(completion) }
+        var completion = nextCompletion(&left, after: nil)
+        while let delivered = completion {
+            body(delivered.pointee)
+            completion = nextCompletion(&left, after: delivered)
+        }
         return ready - left
     }
 
@@ -215,15 +218,25 @@ extension BlockQueue {
         core.pointee.collect(minimum: minimum, timeout: timeout)
     }
 
-    /// The next completion for `poll`'s closure, after calling the closures of requests that have
-    /// one of their own. `left` limits both.
-    @usableFromInline func takeCompletion(_ left: inout Int) -> BlockCompletion? {
-        while left > 0, let (completion, closure) = core.pointee.deliver() {
-            left -= 1
-            guard let closure else { return completion }
-            closure.takeRetainedValue().body(completion)
+    /// The next completion for `poll`'s closure, in its slot, after calling the closures of requests
+    /// that have one of their own. `left` limits both. The slot of the `former` one is freed.
+    @usableFromInline func nextCompletion(
+        _ left: inout Int, after former: UnsafePointer<BlockCompletion>?
+    ) -> UnsafePointer<BlockCompletion>? {
+        if let former { core.pointee.recycle(RequestPointer(former)) }
+        while left > 0, let request = core.pointee.deliver() {
+            left &-= 1
+            if request.pointee.closure == nil { return request.completion }
+            callClosure(of: request)
         }
         return nil
+    }
+
+    @inline(never)
+    private func callClosure(of request: RequestPointer) {
+        request.pointee.closure?.takeRetainedValue().body(request.pointee.completion)
+        request.pointee.closure = nil
+        core.pointee.recycle(request)
     }
 
     /// For ``IOLoop``, from any thread: ends a wait of the queue's owner.

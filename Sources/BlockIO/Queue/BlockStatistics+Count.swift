@@ -1,22 +1,14 @@
 // How a finished request enters the statistics.
 extension BlockStatistics {
-    /// `now` is the clock at the last visit to the engine; `nil` for a request that never got there
-    /// or failed, whose duration would say nothing about the device.
-    mutating func count(_ request: RequestPointer, _ now: UInt64?) {
+    mutating func count(_ request: RequestPointer) {
         let moved = request.pointee.moved
         let hasFailed = request.pointee.failure != nil
-        let duration = now.map { $0 &- request.pointee.started }
         switch request.pointee.verb {
-        case .read:
-            reads.count(moved, hasFailed)
-            if let duration { readLatency.record(nanoseconds: duration) }
+        case .read: reads.count(moved, hasFailed)
         case .write:
             writes.count(moved, hasFailed)
             if request.pointee.isDurable { durableWrites.count(moved, hasFailed) }
-            if let duration { writeLatency.record(nanoseconds: duration) }
-        case .flush, .open:
-            flushes.count(moved, hasFailed)
-            if let duration { flushLatency.record(nanoseconds: duration) }
+        case .flush, .open: flushes.count(moved, hasFailed)
         case .discard: discards.count(moved, hasFailed)
         case .writeZeroes: writeZeroes.count(moved, hasFailed)
         case .resize: break

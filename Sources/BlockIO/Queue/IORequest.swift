@@ -1,3 +1,4 @@
+import CBlockIO
 import Glibc
 
 typealias RequestPointer = UnsafeMutablePointer<IORequest>
@@ -8,37 +9,27 @@ typealias RequestPointer = UnsafeMutablePointer<IORequest>
 /// A request is one engine operation at a time. What the engine is to do now stands in `engine`;
 /// the pipeline above rewrites it for each piece, retry and fallback.
 struct IORequest {
-    /// The list of a single-buffer request. First in the slot, so that the slot's address is the
-    /// list's.
+    /// What the engine does now, its answer, and the link in the one FIFO that the request is in.
+    /// First in the slot, so that both have one address.
+    var operation = cbio_operation()
+    /// What the request was made of and what becomes of it: what its completion will say.
+    var completion = BlockCompletion()
+    /// The list of a single-buffer request.
     var singleBuffer = iovec()
 
-    /// What the engine does now.
-    var engine = EngineOrder()
-    /// The engine's answer: bytes moved, or -errno.
-    var result: Int64 = 0
-    /// Link in the one FIFO that the request is in.
-    var next: RequestPointer?
-
     // The request as it was made.
-    var verb = BlockOperation.read
-    var route = Route.poll
-    var isDurable = false
     /// Of its own, or `nil` when it goes to the closure given to `poll`.
     var closure: Unmanaged<CompletionClosure>?
-    var userData: UInt = 0
     var vectors: UnsafePointer<iovec>?
     var vectorCount: Int = 0
-    var offset: UInt64 = 0
-    var length: UInt64 = 0
     /// Counts the uses of the slot, so that an identifier of an earlier use is seen to be stale.
     var generation: UInt32 = 0
 
-    // How far it has come.
+    // How far it has come. Bytes next to each other, so that a new use of the slot begins with a
+    // store or two.
     var phase = Phase.transfer
-    var failure: BlockError.Code?
-    var errno: CInt = 0
-    var effect = RangeEffect.unknown
-    var moved: UInt64 = 0
+    var route = Route.poll
+    var isDurable = false
     /// Retries without progress.
     var attempts: UInt8 = 0
     var isCancelled = false
@@ -46,20 +37,23 @@ struct IORequest {
     var isFinished = false
     /// The caller's list goes to the engine as it is.
     var isDirect = false
+    /// It ends when the engine has moved all bytes: nothing is to be done before or after.
+    var isPlain = false
     var hasReprobed = false
+    /// It is in the list of writes under way.
+    var isTracked = false
+    /// Excludes every other write from its blocks: it reads, modifies and writes some.
+    var isExclusive = false
+    /// The ways to do a discard or to write zeroes that have been tried.
+    var rangeWay = RangeWay.first
     /// When the engine got it, in nanoseconds of CLOCK_MONOTONIC.
     var started: UInt64 = 0
     /// Set when the request goes in pieces of its own making.
     var pieces: UnsafeMutablePointer<PieceTransfer>?
     /// A list that the pipeline has made: zeroes to be written.
     var ownVectors: UnsafeMutablePointer<iovec>?
-    /// The ways to do a discard or to write zeroes that have been tried.
-    var rangeWay = RangeWay.first
 
     // The list of writes that are under way, while the image has an alignment.
-    var isTracked = false
-    /// Excludes every other write from its blocks: it reads, modifies and writes some.
-    var isExclusive = false
     var trackedNext: RequestPointer?
     var trackedPrevious: RequestPointer?
 
@@ -95,6 +89,83 @@ struct IORequest {
     }
 }
 
+// The pipeline's names for what the completion says.
+extension IORequest {
+    var verb: BlockOperation {
+        get { completion.operation }
+        set { completion.operation = newValue }
+    }
+    var offset: UInt64 { completion.offset }
+    var length: UInt64 {
+        get { completion.length }
+        set { completion.length = newValue }
+    }
+    var moved: UInt64 {
+        get { completion.transferred }
+        set { completion.transferred = newValue }
+    }
+    var failure: BlockError.Code? {
+        get { completion.failure }
+        set { completion.failure = newValue }
+    }
+    var errno: CInt {
+        get { completion.errno }
+        set { completion.errno = newValue }
+    }
+    var effect: RangeEffect {
+        get { completion.effect }
+        set { completion.effect = newValue }
+    }
+
+    /// The engine's answer: bytes moved, or -errno.
+    var result: Int64 {
+        get { operation.result }
+        set { operation.result = newValue }
+    }
+    var next: RequestPointer? {
+        get { RequestPointer(operation.next) }
+        set { operation.next = newValue?.operation }
+    }
+    var engine: EngineOrder {
+        get { EngineOrder(operation) }
+        set { newValue.put(into: &operation) }
+    }
+}
+
+// Where the parts of a slot are. They follow each other, and each is aligned to 8 bytes.
+extension RequestPointer {
+    @inline(__always)
+    init?(_ operation: UnsafeMutablePointer<cbio_operation>?) {
+        guard let operation else { return nil }
+        self = UnsafeMutableRawPointer(operation).assumingMemoryBound(to: IORequest.self)
+    }
+
+    @inline(__always)
+    var operation: UnsafeMutablePointer<cbio_operation> {
+        UnsafeMutableRawPointer(self).assumingMemoryBound(to: cbio_operation.self)
+    }
+
+    private static var completionOffset: Int { MemoryLayout<cbio_operation>.stride }
+
+    @inline(__always)
+    init(_ completion: UnsafePointer<BlockCompletion>) {
+        let slot = UnsafeMutableRawPointer(mutating: completion) - Self.completionOffset
+        self = slot.assumingMemoryBound(to: IORequest.self)
+    }
+
+    @inline(__always)
+    var completion: UnsafePointer<BlockCompletion> {
+        UnsafeRawPointer(UnsafeMutableRawPointer(self) + Self.completionOffset)
+            .assumingMemoryBound(to: BlockCompletion.self)
+    }
+
+    /// The list of a single-buffer request.
+    var singleBuffer: UnsafePointer<iovec> {
+        (UnsafeRawPointer(completion) + MemoryLayout<BlockCompletion>.stride)
+            .assumingMemoryBound(to: iovec.self)
+    }
+}
+
 /// What an engine is asked to do: bytes, a sync, or one of the slow calls that engines give to
 /// helper threads.
 struct EngineOrder {
@@ -107,12 +178,33 @@ struct EngineOrder {
     /// Bytes concerned; the sum of the vectors' lengths for the first two and `bufferedWrite`.
     var length: UInt64 = 0
 
+    /// The first three as the C side numbers them.
     enum Operation: UInt8 {
         case read, write, synchronize
         case bufferedWrite, punchHole, zeroRange, deviceDiscard, deviceZero, truncate
 
         /// Has no asynchronous form in the kernel: a helper thread calls it.
         var needsHelper: Bool { rawValue > Operation.synchronize.rawValue }
+    }
+}
+
+extension EngineOrder {
+    init(_ operation: cbio_operation) {
+        self.operation = Operation(rawValue: operation.verb).unsafelyUnwrapped
+        isDurable = operation.is_durable
+        vectorCount = operation.vector_count
+        vectors = operation.vectors
+        position = operation.position
+        length = operation.length
+    }
+
+    func put(into target: inout cbio_operation) {
+        target.verb = operation.rawValue
+        target.is_durable = isDurable
+        target.vector_count = vectorCount
+        target.vectors = vectors
+        target.position = position
+        target.length = length
     }
 }
 

@@ -10,10 +10,53 @@ extension QueueCore {
     mutating func settleEnded() {
         if ended.isEmpty { return }
         let now = monotonicNanoseconds()
-        while let request = ended.popFirst() { settle(request, now) }
+        while !ended.isEmpty {
+            if !settlePlain(now), let request = ended.popFirst() { settleRarely(request, now) }
+        }
     }
 
-    private mutating func settle(_ request: RequestPointer, _ now: UInt64) {
+    /// Moves the requests at the head of `ended` that are simply done to `finished`, all at once.
+    /// False when there are none.
+    @inline(__always)
+    private mutating func settlePlain(_ now: UInt64) -> Bool {
+        var last: RequestPointer?
+        var next = ended.head
+        var number = 0
+        // Requests that were submitted together took equally long.
+        var started: UInt64 = 0
+        var bucket = 0
+        while let request = next, request.pointee.isPlain,
+            UInt64(bitPattern: request.pointee.result) == request.pointee.length
+        {
+            let bytes = UInt64(bitPattern: request.pointee.result)
+            request.pointee.moved = bytes
+            request.pointee.isFinished = true
+            if last == nil || request.pointee.started != started {
+                started = request.pointee.started
+                bucket = LatencyHistogram.bucket(of: now &- started)
+            }
+            if request.pointee.verb == .read {
+                counters.reads.count(bytes, false)
+                latencies.count(.read, bucket)
+            } else {
+                counters.writes.count(bytes, false)
+                latencies.count(.write, bucket)
+            }
+            counters.directBytes &+= bytes
+            number &+= 1
+            last = request
+            next = request.pointee.next
+            // What waited for a write may go on, and end at once.
+            if request.pointee.isTracked { break }
+        }
+        guard let last else { return false }
+        finished.take(number, from: &ended, upTo: last)
+        if last.pointee.isTracked { untrack(last) }
+        return true
+    }
+
+    /// Whatever is not simply done.
+    private mutating func settleRarely(_ request: RequestPointer, _ now: UInt64) {
         let result = request.pointee.result
         guard result >= 0 else { return settleError(request, CInt(truncatingIfNeeded: -result)) }
         switch request.pointee.phase {
@@ -157,7 +200,8 @@ extension QueueCore {
         }
         request.pointee.ownVectors?.deallocate()
         request.pointee.ownVectors = nil
-        counters.count(request, now)
+        counters.count(request)
+        if let now { latencies.record(request.pointee.verb, now &- request.pointee.started) }
         if request.pointee.isTracked { untrack(request) }
         if request.pointee.route == .waiter {
             request.pointee.route = .waiterDone

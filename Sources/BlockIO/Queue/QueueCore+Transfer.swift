@@ -4,15 +4,18 @@ import Glibc
 // The second station: what the engine is asked to do for a request.
 extension QueueCore {
     /// The usual request: one engine operation, the caller's own list.
-    mutating func transferDirectly(_ request: RequestPointer) {
-        let isWrite = request.pointee.verb == .write
+    @inline(__always)
+    mutating func transferDirectly(_ request: RequestPointer, _ verb: BlockOperation) {
+        let isWrite = verb == .write
         request.pointee.isDirect = true
-        request.pointee.engine.operation = isWrite ? .write : .read
-        request.pointee.engine.isDurable = request.pointee.isDurable && !lacksDurableWrite
-        request.pointee.engine.vectors = request.pointee.vectors
-        request.pointee.engine.vectorCount = UInt32(truncatingIfNeeded: request.pointee.vectorCount)
-        request.pointee.engine.position = request.pointee.offset
-        request.pointee.engine.length = request.pointee.length
+        request.pointee.isPlain = !request.pointee.isDurable && request.pointee.route == .poll
+        let operation = request.operation
+        operation.pointee.verb = UInt8(isWrite ? CBIO_WRITE : CBIO_READ)
+        operation.pointee.is_durable = request.pointee.isDurable && !lacksDurableWrite
+        operation.pointee.vectors = request.pointee.vectors
+        operation.pointee.vector_count = UInt32(truncatingIfNeeded: request.pointee.vectorCount)
+        operation.pointee.position = request.pointee.offset
+        operation.pointee.length = request.pointee.length
         if isWrite && offsetMask != 0 {
             if tracked.add(request, isExclusive: false, blockMask: UInt64(offsetMask)) {
                 request.pointee.phase = .blocked
@@ -54,6 +57,7 @@ extension QueueCore {
 
     /// What is left of a transfer, in pieces. Also where one resumes that came back short.
     mutating func startPieces(_ request: RequestPointer) {
+        request.pointee.isPlain = false
         let end = request.pointee.offset + request.pointee.length
         let isWrite = request.pointee.verb != .read
         let pieces =

@@ -40,8 +40,9 @@ extension QueueCore {
     /// end meanwhile are left to `poll`.
     mutating func wait(for request: RequestPointer) -> BlockCompletion {
         while request.pointee.route != .waiterDone { step(minimum: 1, limit: .forever) }
-        let completion = BlockCompletion(request)
-        release(request)
+        let completion = request.pointee.completion
+        markDelivered(request)
+        recycle(request)
         submitUnlessPlugged()
         return completion
     }
@@ -82,19 +83,21 @@ extension QueueCore {
         return end
     }
 
-    /// The next request to deliver, in the order in which they ended.
-    mutating func deliver() -> (BlockCompletion, Unmanaged<CompletionClosure>?)? {
+    /// The next request to deliver, in the order in which they ended. It counts as delivered; its
+    /// slot is to be recycled.
+    mutating func deliver() -> RequestPointer? {
         guard let request = finished.popFirst() else { return nil }
-        let delivery = (BlockCompletion(request), request.pointee.closure)
-        release(request)
-        return delivery
+        markDelivered(request)
+        return request
     }
 
-    private mutating func release(_ request: RequestPointer) {
+    private mutating func markDelivered(_ request: RequestPointer) {
         request.pointee.generation &+= 1
-        slab.give(back: request)
         outstanding &-= 1
     }
+
+    /// Frees a slot.
+    mutating func recycle(_ request: RequestPointer) { slab.give(back: request) }
 
     // MARK: Cancelling
 
@@ -120,15 +123,5 @@ extension QueueCore {
             case .close: isClosing = true
             }
         }
-    }
-}
-
-extension BlockCompletion {
-    fileprivate init(_ request: RequestPointer) {
-        self.init(
-            userData: request.pointee.userData, operation: request.pointee.verb,
-            offset: request.pointee.offset, length: request.pointee.length,
-            transferred: request.pointee.moved, failure: request.pointee.failure,
-            errno: request.pointee.errno, effect: request.pointee.effect)
     }
 }

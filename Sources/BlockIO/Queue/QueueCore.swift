@@ -44,6 +44,7 @@ struct QueueCore: ~Copyable {
     var lacksDurableWrite = false
     let mailbox: Mailbox
     var counters = BlockStatistics()
+    let latencies = LatencyRecorder()
     /// CLOCK_MONOTONIC of the batch that is being made, 0 between batches.
     private var batchClock: UInt64 = 0
 
@@ -72,6 +73,9 @@ struct QueueCore: ~Copyable {
         var copy = counters
         copy.slotGrowths = UInt64(slab.growths)
         copy.outstanding = outstanding
+        copy.readLatency = latencies.histogram(.read)
+        copy.writeLatency = latencies.histogram(.write)
+        copy.flushLatency = latencies.histogram(.flush)
         copy.inlineCompletions = isClosed ? counters.inlineCompletions : engine.inlineCompletions
         return copy
     }
@@ -100,37 +104,75 @@ struct QueueCore: ~Copyable {
 
     /// Starts a request. It is on its way when this returns, unless the queue is plugged.
     mutating func start(_ call: borrowing Call) -> RequestPointer {
-        let request = slab.take()
-        outstanding &+= 1
-        request.pointee.verb = call.verb
-        request.pointee.isDurable = call.isDurable
+        let request = take(call.verb, at: call.offset, userData: call.userData)
         request.pointee.route = call.route
         request.pointee.closure = call.closure
-        request.pointee.userData = call.userData
-        request.pointee.offset = call.offset
+        request.pointee.isDurable = call.isDurable
         request.pointee.length = call.length
-        request.pointee.reset()
         if let buffer = call.buffer {
             request.pointee.singleBuffer = buffer
-            request.pointee.vectors = UnsafePointer(
-                UnsafeRawPointer(request).assumingMemoryBound(to: iovec.self))
+            request.pointee.vectors = request.singleBuffer
             request.pointee.vectorCount = 1
         } else {
             request.pointee.vectors = call.vectors
             request.pointee.vectorCount = call.count
         }
+        route(request, check(request))
+        return request
+    }
+
+    /// The same for the usual read or write, whose completion goes to `poll`.
+    @inline(__always)
+    mutating func startTransfer(
+        _ verb: BlockOperation, _ vectors: UnsafeBufferPointer<iovec>, at offset: UInt64,
+        isDurable: Bool, userData: UInt
+    ) -> RequestPointer {
+        let request = take(verb, at: offset, userData: userData)
+        request.pointee.isDurable = isDurable
+        request.pointee.vectors = UnsafePointer(vectors.baseAddress)
+        request.pointee.vectorCount = vectors.count
+        if isUsual(request, verb) {
+            transferDirectly(request, verb)
+            if plugs == 0 { submitPending() }
+        } else {
+            startUnusual(request)
+        }
+        return request
+    }
+
+    @inline(never)
+    private mutating func startUnusual(_ request: RequestPointer) {
+        route(request, check(request))
+    }
+
+    /// A slot that nothing is left in of a former use, but what the caller sets.
+    @inline(__always)
+    private mutating func take(
+        _ verb: BlockOperation, at offset: UInt64, userData: UInt
+    ) -> RequestPointer {
+        let request = slab.take()
+        outstanding &+= 1
+        request.pointee.completion.userData = userData
+        request.pointee.completion.operation = verb
+        request.pointee.completion.offset = offset
+        request.pointee.completion.transferred = 0
+        request.pointee.completion.failure = nil
+        request.pointee.completion.errno = 0
+        request.pointee.completion.effect = .unknown
+        request.pointee.beginUse()
         if batchClock == 0 { batchClock = monotonicNanoseconds() }
         request.pointee.started = batchClock
+        return request
+    }
 
-        let verdict = check(request)
+    private mutating func route(_ request: RequestPointer, _ verdict: Verdict) {
         switch verdict {
-        case .direct: transferDirectly(request)
+        case .direct: transferDirectly(request, request.pointee.verb)
         case .slow: startSlowly(request)
         case .done: finish(request, nil)
         case .refused(let code): finish(request, code)
         }
         if plugs == 0 { submitPending() }
-        return request
     }
 
     /// From here to `unplug` requests only queue up.
@@ -178,23 +220,27 @@ struct QueueCore: ~Copyable {
 }
 
 extension IORequest {
-    /// Everything that a former use of the slot may have left and `start` does not set.
-    fileprivate mutating func reset() {
+    @inline(__always)
+    fileprivate mutating func beginUse() {
         phase = .transfer
-        failure = nil
-        errno = 0
-        effect = .unknown
-        moved = 0
+        route = .poll
+        isDurable = false
         attempts = 0
         isCancelled = false
         isFinished = false
+        isDirect = false
+        isPlain = false
         hasReprobed = false
         isTracked = false
+        isExclusive = false
+        rangeWay = .first
     }
 }
 
+// Apart, so that its local variable costs its callers nothing.
+@inline(never)
 func monotonicNanoseconds() -> UInt64 {
     var now = timespec()
     clock_gettime(CLOCK_MONOTONIC, &now)
-    return UInt64(now.tv_sec) &* 1_000_000_000 &+ UInt64(now.tv_nsec)
+    return UInt64(bitPattern: Int64(now.tv_sec &* 1_000_000_000 &+ now.tv_nsec))
 }

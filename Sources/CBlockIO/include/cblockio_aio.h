@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "cblockio_io.h"
+#include "cblockio_operation.h"
 
 struct cbio_aio;
 
@@ -16,15 +16,13 @@ int cbio_aio_create(struct cbio_aio **out, int fd, uint32_t capacity, int event_
 /// io_destroy(2), which waits for requests in flight, and frees the context.
 void cbio_aio_destroy(struct cbio_aio *aio);
 
-/// Prepares request `index` of the next io_submit(2); `index` is below the capacity.
-/// Lists of one element become plain reads and writes.
-void cbio_aio_prepare_read(
-    struct cbio_aio *aio, uint32_t index, const struct iovec *iov, uint32_t count,
-    uint64_t offset, void *tag);
-void cbio_aio_prepare_write(
-    struct cbio_aio *aio, uint32_t index, const struct iovec *iov, uint32_t count,
-    uint64_t offset, bool durable, void *tag);
-void cbio_aio_prepare_fdatasync(struct cbio_aio *aio, uint32_t index, void *tag);
+/// Fills control blocks for the operations from `first` on, up to `limit` of them, one that is for
+/// threads (by its verb, or because it moves more than `inline_limit` bytes), or the end. Lists of
+/// one element become plain reads and writes. Returns their number and the operation `behind`
+/// them.
+uint32_t cbio_aio_prepare(
+    struct cbio_aio *aio, struct cbio_operation *first, uint32_t limit, uint64_t inline_limit,
+    struct cbio_operation **behind);
 
 /// Asks for one completion without a tag when `wake_fd` becomes readable. Returns 0 or -errno.
 int cbio_aio_arm_wake(struct cbio_aio *aio, int wake_fd);
@@ -36,11 +34,11 @@ uint32_t cbio_aio_ready(const struct cbio_aio *aio);
 /// first of them.
 int cbio_aio_submit(struct cbio_aio *aio, uint32_t first, uint32_t count);
 
-/// Takes up to `maximum` completions, waiting until there are `minimum`, `nanoseconds` (negative:
-/// no limit) have passed or a signal came. Completions that are there already cost no system
-/// call. Returns their number or -errno.
+/// Moves what has ended to `ended`, waiting until there are `minimum` (a wake counts as one),
+/// `nanoseconds` (negative: no limit) have passed or a signal came. Completions that are there
+/// already cost no system call. Returns 0 or -errno; sets `woken` when the wake was among them.
 int cbio_aio_reap(
-    struct cbio_aio *aio, struct cbio_event *events, uint32_t minimum, uint32_t maximum,
+    struct cbio_aio *aio, struct cbio_operations *ended, bool *woken, uint32_t minimum,
     int64_t nanoseconds);
 
 #endif

@@ -7,12 +7,6 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
-/// What the kernel answered to the request that carried `tag`: bytes moved, or -errno.
-struct cbio_event {
-    void *tag;
-    int64_t result;
-};
-
 /// preadv2(2), pwritev2(2) and fdatasync(2): bytes moved (0 for the sync), or -errno.
 /// `durable` is RWF_DSYNC: the write completes when it is on stable storage.
 int64_t cbio_preadv(int fd, const struct iovec *iov, uint32_t count, uint64_t offset);

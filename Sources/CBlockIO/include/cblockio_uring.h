@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "cblockio_io.h"
+#include "cblockio_operation.h"
 
 struct cbio_uring;
 
@@ -47,15 +47,14 @@ bool cbio_uring_has_unposted(const struct cbio_uring *ring);
 /// when it lacks one, another -errno when it cannot be asked.
 int cbio_uring_probe(struct cbio_uring *ring);
 
-/// Each fills one submission entry; false when the submission ring is full. Lists of one element
-/// become plain reads and writes, which spare the kernel a copy of the list.
-bool cbio_uring_prepare_read(
-    struct cbio_uring *ring, const struct iovec *iov, uint32_t count, uint64_t offset, void *tag);
-bool cbio_uring_prepare_write(
-    struct cbio_uring *ring, const struct iovec *iov, uint32_t count, uint64_t offset,
-    bool durable, void *tag);
-bool cbio_uring_prepare_fdatasync(struct cbio_uring *ring, void *tag);
-/// One completion without a tag when `wake_fd` becomes readable.
+/// Fills submission entries for the operations from `first` on, up to `limit` of them, one that is
+/// for threads, the end, or until the ring is full. Lists of one element become plain reads and
+/// writes, which spare the kernel a copy of the list. Returns their number and the operation
+/// `behind` them.
+uint32_t cbio_uring_prepare(
+    struct cbio_uring *ring, struct cbio_operation *first, uint32_t limit,
+    struct cbio_operation **behind);
+/// One completion without a tag when `wake_fd` becomes readable; false when the ring is full.
 bool cbio_uring_prepare_wake(struct cbio_uring *ring, int wake_fd);
 /// Asks the kernel to end the request with this tag early; it completes as usual or with
 /// -ECANCELED. The asking itself completes with the ring as its tag.
@@ -69,8 +68,9 @@ int cbio_uring_submit(struct cbio_uring *ring);
 /// something to submit or completions to be posted. Returns 0 or more, or -errno.
 int cbio_uring_submit_and_wait(struct cbio_uring *ring, uint32_t minimum, int64_t nanoseconds);
 
-/// Takes up to `maximum` completions from the completion ring, without a system call.
-uint32_t cbio_uring_reap(struct cbio_uring *ring, struct cbio_event *events, uint32_t maximum);
+/// Moves everything in the completion ring to `ended`, without a system call. Sets `woken` when the
+/// wake was among it.
+void cbio_uring_reap(struct cbio_uring *ring, struct cbio_operations *ended, bool *woken);
 
 /// Entries prepared but not yet taken by the kernel.
 uint32_t cbio_uring_unsubmitted(const struct cbio_uring *ring);

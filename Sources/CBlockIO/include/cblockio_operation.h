@@ -1,0 +1,45 @@
+// What a queue and its engine hand to each other.
+#ifndef CBLOCKIO_OPERATION_H
+#define CBLOCKIO_OPERATION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+/// The verbs that kernel queues know; all above are for threads.
+enum { CBIO_READ = 0, CBIO_WRITE = 1, CBIO_SYNC = 2 };
+
+/// What an engine is to do, and its answer. The address is the tag that the kernel gets.
+struct cbio_operation {
+    /// In the one list that it is in.
+    struct cbio_operation *next;
+    /// The answer: bytes moved, or -errno.
+    int64_t result;
+    const struct iovec *vectors;
+    /// Byte in the image; the new size for a truncation.
+    uint64_t position;
+    /// Bytes concerned.
+    uint64_t length;
+    uint32_t vector_count;
+    uint8_t verb;
+    /// RWF_DSYNC: the write completes when it is on stable storage.
+    bool is_durable;
+};
+
+/// First in, first out.
+struct cbio_operations {
+    struct cbio_operation *first;
+    struct cbio_operation *last;
+    int64_t count;
+};
+
+/// Links an operation behind the others.
+static inline void cbio_append(struct cbio_operations *list, struct cbio_operation *operation) {
+    operation->next = NULL;
+    *(list->last ? &list->last->next : &list->first) = operation;
+    list->last = operation;
+    list->count++;
+}
+
+#endif
