@@ -1,6 +1,7 @@
 #ifndef CGUESTMEMORY_H
 #define CGUESTMEMORY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /// memfd_create(2) with MFD_CLOEXEC: a descriptor, or -errno.
@@ -14,5 +15,20 @@ void cguestmemory_copy(void *_Nonnull to, const void *_Nonnull from, size_t coun
 
 /// Fills guest memory with a byte, under the same conditions.
 void cguestmemory_fill(void *_Nonnull to, unsigned char value, size_t count);
+
+/// A guard that a thread has entered, in the thread's own memory until it leaves.
+struct cguestmemory_entry {
+    const void *_Nullable guard;
+    const struct cguestmemory_entry *_Nullable outer;
+};
+
+/// Enters a guard; those that the thread is inside of already stay so.
+void cguestmemory_enter(struct cguestmemory_entry *_Nonnull entry, const void *_Nonnull guard);
+
+/// Leaves the guard that the thread entered last.
+void cguestmemory_leave(const struct cguestmemory_entry *_Nonnull entry);
+
+/// Whether this thread is inside of a guard.
+bool cguestmemory_is_inside(const void *_Nonnull guard);
 
 #endif

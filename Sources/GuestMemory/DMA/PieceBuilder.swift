@@ -123,8 +123,10 @@ struct PieceBuilder: ~Copyable {
             } catch {
                 throw entry.fault(error)
             }
-            // From memory to the device: the step nearest to memory first.
-            for index in resolvers.indices.reversed() where entry.transforms & 1 << index != 0 {
+        }
+        // From memory to the device: the step nearest to memory first.
+        visitAnswers(list, limit: .max) { transforms, place, count in
+            for index in resolvers.indices.reversed() where transforms & 1 << index != 0 {
                 resolvers[index].transform(
                     UnsafeMutableRawBufferPointer(start: buffer + place, count: count),
                     direction: .toDevice)
@@ -132,28 +134,58 @@ struct PieceBuilder: ~Copyable {
         }
     }
 
+    /// Calls `body` with what resolvers change of the first `limit` bytes of the piece, each of
+    /// their answers as a whole wherever regions end in it: which resolvers, where in the bounce
+    /// buffer, how many bytes.
+    private func visitAnswers(
+        _ list: borrowing SegmentList, limit: UInt64, _ body: (UInt8, Int, Int) -> Void
+    ) {
+        var transforms: UInt8 = 0
+        var start = 0
+        var length = 0
+        visit(list) { done, segment, _, place, count in
+            guard list.vectors[segment].iov_base == nil, UInt64(done) < limit else { return }
+            let entry = list.segments[segment]
+            if !entry.isContinued || length == 0 {
+                if transforms != 0 { body(transforms, start, length) }
+                transforms = entry.transforms
+                start = place
+                length = 0
+            }
+            length += Swift.min(count, Int(clamping: limit - UInt64(done)))
+        }
+        if transforms != 0 { body(transforms, start, length) }
+    }
+
     /// Brings the first `limit` bytes of the piece to guest memory: those that bounced are copied;
-    /// what the device may have written itself is marked. Goes on after an error, since all that
+    /// of the others, the first `written` bytes of the piece are marked. Goes on after an error, since all that
     /// was written must be marked, and returns the first.
     func copyOut(
         _ list: borrowing SegmentList, from buffer: UnsafeMutableRawPointer?, to map: MemoryMap,
-        through resolvers: [any AddressResolver], limit: UInt64
+        through resolvers: [any AddressResolver], limit: UInt64, written: UInt64
     ) -> GuestMemoryError? {
+        if let buffer {
+            visitAnswers(list, limit: limit) { transforms, place, count in
+                for index in resolvers.indices where transforms & 1 << index != 0 {
+                    resolvers[index].transform(
+                        UnsafeMutableRawBufferPointer(start: buffer + place, count: count),
+                        direction: .fromDevice)
+                }
+            }
+        }
         var failure: GuestMemoryError?
         var marker: DirtyLog.Marker?
         visit(list) { done, segment, offset, place, count in
             let entry = list.segments[segment]
             if list.vectors[segment].iov_base != nil {
-                entry.mark(count, at: offset, &marker)
+                let reached = Swift.min(written, UInt64(done + count))
+                if reached > UInt64(done) {
+                    entry.mark(Int(reached) - done, at: offset, &marker)
+                }
                 return
             }
             guard failure == nil, UInt64(done) < limit, let buffer else { return }
             let count = Swift.min(count, Int(clamping: limit - UInt64(done)))
-            for index in resolvers.indices where entry.transforms & 1 << index != 0 {
-                resolvers[index].transform(
-                    UnsafeMutableRawBufferPointer(start: buffer + place, count: count),
-                    direction: .fromDevice)
-            }
             do throws(GuestMemoryError) {
                 try map.write(
                     at: entry.address &+ UInt64(offset), from: buffer + place, count: count)

@@ -82,8 +82,12 @@ struct TransferState: ~Copyable {
             direction: direction, alignment: alignment, forceBounce: core.options.forceBounce,
             maximumSegments: core.options.maximumSegments,
             reentrancy: core.reentrancy.map { .passUnretained($0) })
-        try list.map(
-            elements, on: held.takeUnretainedValue(), through: core.resolvers, rules)
+        // Tables of an IOMMU can be anywhere, in the device's registers too.
+        let own = core.resolvers.isEmpty ? nil : core.reentrancy
+        try ReentrancyGuard.within(own) { () throws(GuestMemoryError) in
+            try list.map(
+                elements, on: held.takeUnretainedValue(), through: core.resolvers, rules)
+        }
     }
 
     // MARK: Pieces
@@ -106,18 +110,21 @@ struct TransferState: ~Copyable {
     mutating func resume() -> DMAStep? {
         let pool = mapper._withUnsafeGuaranteedRef { $0.pool }
         buffer = pool.collect(waiter)
-        return buffer == nil ? nil : submitPiece()
+        if buffer == nil { return nil }
+        // Whoever is called while data is copied must find that it is too late to cancel.
+        phase = .submitted
+        return submitPiece()
     }
 
     private mutating func submitPiece() -> DMAStep {
         let core = mapper.takeUnretainedValue()
         let vectors = pieces.build(list, over: buffer)
         if direction == .toDevice, let buffer, let map {
-            core.reentrancy?.enter()
-            defer { core.reentrancy?.leave() }
             do throws(GuestMemoryError) {
-                try pieces.copyIn(
-                    list, to: buffer, from: map.takeUnretainedValue(), through: core.resolvers)
+                try ReentrancyGuard.within(core.reentrancy) { () throws(GuestMemoryError) in
+                    try pieces.copyIn(
+                        list, to: buffer, from: map.takeUnretainedValue(), through: core.resolvers)
+                }
             } catch {
                 return done(.fault(error))
             }
@@ -129,16 +136,20 @@ struct TransferState: ~Copyable {
         return .submit(DMAPiece(vectors: vectors, offset: pieces.position, length: length))
     }
 
-    mutating func pieceEnded(transferred count: UInt64, isSuccess: Bool) -> DMAStep {
+    /// `written` is how many bytes of the piece the device may have written: nobody knows of one
+    /// that failed.
+    mutating func pieceEnded(
+        transferred count: UInt64, isSuccess: Bool, written: UInt64 = .max
+    ) -> DMAStep {
         precondition(phase == .submitted, "no piece of this transfer is submitted")
         if list.bounced == 0 {
-            if direction == .fromDevice { list.markWritten(limit: list.total) }
+            if direction == .fromDevice { list.markWritten(limit: Swift.min(written, list.total)) }
             transferred = isSuccess ? list.total : Swift.min(count, list.total)
             return done(isSuccess ? .success : .deviceFailed)
         }
         let length = pieces.end &- pieces.position
         let count = isSuccess ? length : Swift.min(count, length)
-        let failure = direction == .fromDevice ? copyOut(count) : nil
+        let failure = direction == .fromDevice ? copyOut(count, written: written) : nil
         releaseBuffer()
         if let failure { return done(.fault(failure)) }
         transferred &+= count
@@ -149,14 +160,14 @@ struct TransferState: ~Copyable {
         return nextPiece()
     }
 
-    private func copyOut(_ count: UInt64) -> GuestMemoryError? {
+    private func copyOut(_ count: UInt64, written: UInt64) -> GuestMemoryError? {
         guard let map else { return nil }
         let core = mapper.takeUnretainedValue()
-        core.reentrancy?.enter()
-        defer { core.reentrancy?.leave() }
-        return pieces.copyOut(
-            list, from: buffer, to: map.takeUnretainedValue(), through: core.resolvers,
-            limit: count)
+        return ReentrancyGuard.within(core.reentrancy) {
+            pieces.copyOut(
+                list, from: buffer, to: map.takeUnretainedValue(), through: core.resolvers,
+                limit: count, written: written)
+        }
     }
 
     // MARK: End
