@@ -80,38 +80,3 @@ struct OverlapFilter: ~Copyable {
         capacity = count
     }
 }
-
-/// A set of addresses as sorted stretches that do not touch.
-struct CoveredAddresses {
-    private var stretches: [Range<UInt>] = []
-
-    /// Adds a stretch; false when some of it was there.
-    mutating func insert(_ added: Range<UInt>) -> Bool {
-        // The first stretch that ends at or behind the start, and the first that begins behind
-        // the end: what is between touches.
-        let first = partition { $0.upperBound >= added.lowerBound }
-        let end = partition { $0.lowerBound > added.upperBound }
-        var merged = added
-        var isNew = true
-        for stretch in stretches[first..<end] {
-            if stretch.overlaps(added) { isNew = false }
-            merged =
-                Swift.min(
-                    merged.lowerBound, stretch.lowerBound)..<Swift.max(
-                    merged.upperBound, stretch.upperBound)
-        }
-        stretches.replaceSubrange(first..<end, with: CollectionOfOne(merged))
-        return isNew
-    }
-
-    /// The first index whose stretch has `property`, which all behind it have too.
-    private func partition(_ property: (Range<UInt>) -> Bool) -> Int {
-        var low = 0
-        var high = stretches.count
-        while low < high {
-            let middle = (low + high) / 2
-            if property(stretches[middle]) { high = middle } else { low = middle + 1 }
-        }
-        return low
-    }
-}

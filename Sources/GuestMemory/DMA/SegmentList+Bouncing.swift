@@ -40,12 +40,25 @@ extension SegmentList {
         let all = UnsafeBufferPointer(start: vectors, count: count)
         guard isOfPages ? overlaps.mayShareAPage(all) : overlaps.mayOverlap(all) else { return }
         describe()
-        var covered = CoveredAddresses()
-        for index in 0..<count {
-            guard let base = vectors[index].iov_base else { continue }
-            let start = UInt(bitPattern: base)
-            let isNew = covered.insert(start..<start + UInt(vectors[index].iov_len))
-            if !isNew { bounce(index) }
+        // By address: those that overlap, directly or by way of others, follow each other. The one
+        // that comes first in the list may stay direct.
+        let vectors = vectors
+        let order = (0..<count).filter { vectors[$0].iov_base != nil }
+            .sorted {
+                UInt(bitPattern: vectors[$0].iov_base) < UInt(bitPattern: vectors[$1].iov_base)
+            }
+        var first = 0
+        var end: UInt = 0
+        for index in order {
+            let start = UInt(bitPattern: vectors[index].iov_base)
+            let isApart = start >= end
+            end = Swift.max(end, start + UInt(vectors[index].iov_len))
+            if isApart {
+                first = index
+            } else {
+                bounce(Swift.max(first, index))
+                first = Swift.min(first, index)
+            }
         }
     }
 }

@@ -31,6 +31,7 @@ final class BounceBudgetTests: XCTestCase {
 
         /// Answers the piece that was submitted first.
         func answer() {
+            guard !pieces.isEmpty else { return XCTFail("nothing is submitted") }
             let (transfer, piece) = pieces.removeFirst()
             take(transfer, transfer.pieceEnded(transferred: piece.length, isSuccess: true))
         }

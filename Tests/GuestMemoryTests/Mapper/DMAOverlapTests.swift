@@ -19,6 +19,8 @@ final class DMAOverlapTests: ConformanceTestCase {
         ("small in large", [(4096, 16_384), (8192, 512)]),
         ("large over small", [(8192, 512), (4096, 16_384)]),
         ("a chain", [(4096, 8192), (9000, 8192), (13_000, 512), (4096, 512)]),
+        // Overlaps that only the last granule of a hash shows.
+        ("over a page border", [(12_188, 200), (12_288, 512), (20_480, 312)]),
         ("one byte", [(4096, 4096), (8191, 511), (12_288, 1)]),
         ("by way of an alias", [(4097, 4096), (alias, 4096), (20_480, 4096)]),
         (
@@ -122,6 +124,40 @@ final class DMAOverlapTests: ConformanceTestCase {
         }
     }
 
+    /// Inverts what goes through one part of the addresses, which leads to the same memory.
+    private final class Inverter: AddressResolver {
+        static let window: UInt64 = 1 << 44
+
+        func resolve(
+            _ address: UInt64, length: UInt64, direction: DMADirection
+        ) throws(GuestMemoryError) -> ResolvedRange {
+            let isTransformed = address >= Self.window
+            return ResolvedRange(
+                address: isTransformed ? address - Self.window : address, length: length,
+                isTransformed: isTransformed)
+        }
+
+        func transform(_ bytes: UnsafeMutableRawBufferPointer, direction: DMADirection) {
+            for index in bytes.indices { bytes[index] = ~bytes[index] }
+        }
+    }
+
+    /// What is copied because it is transformed does not come over what is direct and later.
+    func testTransformedElementsKeepTheOrderToo() throws {
+        let guest = try Guest()
+        let mapper = try DMAMapper(guest.space, resolvers: [Inverter()])
+        var device = MemoryDevice(pattern(2048))
+        let list = ScatterGatherList([
+            (65_536, 512), (Inverter.window + 4096, 1024), (4352, 512),
+        ])
+        XCTAssertEqual(
+            device.carryOut(list, .fromDevice, on: mapper), DMAResult(.success, 2048))
+        let medium = device.medium
+        assertBytes(
+            guest.ram.bytes(4096..<5120),
+            medium[512..<768].map { ~$0 } + medium[1536...] + medium[1280..<1536].map { ~$0 })
+    }
+
     /// To read the same memory twice is nobody's business.
     func testOverlapsThatAreReadStayDirect() throws {
         let guest = try Guest()
@@ -134,6 +170,26 @@ final class DMAOverlapTests: ConformanceTestCase {
             device.medium,
             guest.ram.bytes(4096..<12_288) + guest.ram.bytes(5001..<9097)
                 + guest.ram.bytes(4096..<4608))
+    }
+
+    /// A long list in any order, with one overlap far from its ends.
+    func testOnlyWhatOverlapsBounces() throws {
+        var random = SplitMix64(seed: Seed.value)
+        let space = try AddressSpace()
+        let ram = try GuestRAM(size: 64 << 20)
+        try space.map(.ram(ram), at: 0)
+        let mapper = try DMAMapper(space)
+        var places = (0..<4096 as Range<UInt64>).shuffled(using: &random)
+        places.insert(places[1000], at: 3000)
+        let list = ScatterGatherList(places.map { ($0 * 16_384, 4096) })
+        let (transfer, step) = mapper.begin(list, .fromDevice)
+        guard case .submit(let piece) = step else { return XCTFail("\(step)") }
+        let bounced = piece.vectors.indices.filter {
+            ram.offset(of: piece.vectors[$0].iov_base) == nil
+        }
+        XCTAssertEqual(bounced, [3000], Seed.text)
+        XCTAssertEqual(piece.length, 4097 * 4096)
+        _ = transfer.pieceEnded(transferred: 0, isSuccess: false)
     }
 
     /// Lists in any order that do not overlap stay direct, however close the elements are.

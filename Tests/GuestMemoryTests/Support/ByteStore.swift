@@ -16,12 +16,17 @@ final class ByteStore: MMIODevice {
         var bytes: [UInt8]
         var accesses: [Access] = []
         var refused: Range<UInt64>
+
+        func takes(_ offset: UInt64, _ width: Int) -> Bool {
+            offset < bytes.count && bytes.count - Int(offset) >= width
+                && !refused.overlaps(offset..<offset + UInt64(width))
+        }
     }
 
     private let state: Locked<State>
     private let keepsAccesses: Bool
 
-    /// A row of zeroes. Accesses that touch `refused` are refused.
+    /// A row of zeroes. Accesses that touch `refused`, or what is behind the row, are refused.
     init(size: Int, refused: Range<UInt64> = 0..<0, keepsAccesses: Bool = true) {
         state = Locked(State(bytes: [UInt8](repeating: 0, count: size), refused: refused))
         self.keepsAccesses = keepsAccesses
@@ -41,7 +46,7 @@ final class ByteStore: MMIODevice {
 
     func read(offset: UInt64, width: Int) -> UInt64? {
         state.withLock { state in
-            guard !state.refused.overlaps(offset..<offset + UInt64(width)) else { return nil }
+            guard state.takes(offset, width) else { return nil }
             if keepsAccesses { state.accesses.append(Access(offset: offset, width: width)) }
             return state.bytes[Int(offset)..<Int(offset) + width].reversed()
                 .reduce(0) { $0 << 8 | UInt64($1) }
@@ -50,7 +55,7 @@ final class ByteStore: MMIODevice {
 
     func write(offset: UInt64, width: Int, value: UInt64) -> Bool {
         state.withLock { state in
-            guard !state.refused.overlaps(offset..<offset + UInt64(width)) else { return false }
+            guard state.takes(offset, width) else { return false }
             if keepsAccesses {
                 state.accesses.append(Access(offset: offset, width: width, written: value))
             }

@@ -1,7 +1,8 @@
 import Glibc
 import GuestMemory
 
-/// A device whose medium is an array, and which carries out pieces at once.
+/// A device whose medium is an array, and which carries out pieces at once, their last vector
+/// first: no order may be relied on.
 struct MemoryDevice {
     /// Its content; transfers begin at its start.
     var medium: [UInt8]
@@ -46,20 +47,21 @@ struct MemoryDevice {
             Piece(offset: piece.offset, length: piece.length, vectors: Array(piece.vectors)))
         let end = piece.offset + piece.length
         let limit = Swift.min(failsAt ?? end, end)
-        var position = piece.offset
+        var position = end
         medium.withUnsafeMutableBytes { medium in
-            for vector in piece.vectors where position < limit {
+            for vector in piece.vectors.reversed() {
+                position -= UInt64(vector.iov_len)
+                guard position < limit else { continue }
                 let count = Swift.min(vector.iov_len, Int(limit - position))
                 let here = medium.baseAddress! + Int(position)
                 switch transfer.direction {
                 case .toDevice: memcpy(here, vector.iov_base, count)
                 case .fromDevice: memcpy(vector.iov_base, here, count)
                 }
-                position += UInt64(count)
             }
         }
-        return transfer.pieceEnded(
-            transferred: position - piece.offset, isSuccess: position == end)
+        let done = limit > piece.offset ? limit - piece.offset : 0
+        return transfer.pieceEnded(transferred: done, isSuccess: limit == end)
     }
 
     /// The iovecs of all pieces.
