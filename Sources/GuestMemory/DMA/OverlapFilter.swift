@@ -19,7 +19,7 @@ struct OverlapFilter: ~Copyable {
             longest = Swift.max(longest, vector.iov_len)
         }
         let shift = UInt(Int.bitWidth - (longest - 1).leadingZeroBitCount)
-        let slots = Slots(for: vectors.count, in: &self)
+        var slots = Slots(for: vectors.count, in: &self)
         for index in 0..<vectors.count {
             guard let base = vectors[index].iov_base else { continue }
             let start = UInt(bitPattern: base)
@@ -33,7 +33,7 @@ struct OverlapFilter: ~Copyable {
 
     /// The same for a list whose elements each lie in a page of their own and begin with it.
     mutating func mayShareAPage(_ vectors: UnsafeBufferPointer<iovec>) -> Bool {
-        let slots = Slots(for: vectors.count, in: &self)
+        var slots = Slots(for: vectors.count, in: &self)
         for vector in vectors where !slots.insert(UInt(bitPattern: vector.iov_base) &>> 12) {
             return true
         }
@@ -45,6 +45,9 @@ struct OverlapFilter: ~Copyable {
         private let table: UnsafeMutablePointer<UInt32>
         private let mask: UInt32
         private let shift: UInt32
+        /// How many probes may still fail. Random addresses need a sixth of an element's; those
+        /// that were chosen to meet in the table would need the square of their number.
+        private var patience: Int
 
         init(for elements: Int, in filter: inout OverlapFilter) {
             let bits = Int.bitWidth - (elements * 4 - 1).leadingZeroBitCount
@@ -56,16 +59,18 @@ struct OverlapFilter: ~Copyable {
             }
             mask = (1 << UInt32(bits)) &- 1
             shift = UInt32(32 - bits)
+            patience = elements * 4 + 64
         }
 
-        /// False when it was there, or looks like one that was.
+        /// False when it was there, or looks like one that was, or that is too much work to know.
         @inline(__always)
-        func insert(_ granule: UInt) -> Bool {
+        mutating func insert(_ granule: UInt) -> Bool {
             let key = UInt32(truncatingIfNeeded: granule) | 1 << 31
             // Fibonacci hashing; linear probing.
             var slot = (key &* 0x9E37_79B1) &>> shift
             while table[Int(slot)] != 0 {
-                if table[Int(slot)] == key { return false }
+                if table[Int(slot)] == key || patience == 0 { return false }
+                patience &-= 1
                 slot = (slot &+ 1) & mask
             }
             table[Int(slot)] = key
@@ -78,40 +83,5 @@ struct OverlapFilter: ~Copyable {
         table?.deallocate()
         table = .allocate(capacity: count)
         capacity = count
-    }
-}
-
-/// A set of addresses as sorted stretches that do not touch.
-struct CoveredAddresses {
-    private var stretches: [Range<UInt>] = []
-
-    /// Adds a stretch; false when some of it was there.
-    mutating func insert(_ added: Range<UInt>) -> Bool {
-        // The first stretch that ends at or behind the start, and the first that begins behind
-        // the end: what is between touches.
-        let first = partition { $0.upperBound >= added.lowerBound }
-        let end = partition { $0.lowerBound > added.upperBound }
-        var merged = added
-        var isNew = true
-        for stretch in stretches[first..<end] {
-            if stretch.overlaps(added) { isNew = false }
-            merged =
-                Swift.min(
-                    merged.lowerBound, stretch.lowerBound)..<Swift.max(
-                    merged.upperBound, stretch.upperBound)
-        }
-        stretches.replaceSubrange(first..<end, with: CollectionOfOne(merged))
-        return isNew
-    }
-
-    /// The first index whose stretch has `property`, which all behind it have too.
-    private func partition(_ property: (Range<UInt>) -> Bool) -> Int {
-        var low = 0
-        var high = stretches.count
-        while low < high {
-            let middle = (low + high) / 2
-            if property(stretches[middle]) { high = middle } else { low = middle + 1 }
-        }
-        return low
     }
 }

@@ -39,13 +39,32 @@ extension SegmentList {
         }
         let all = UnsafeBufferPointer(start: vectors, count: count)
         guard isOfPages ? overlaps.mayShareAPage(all) : overlaps.mayOverlap(all) else { return }
-        describe()
-        var covered = CoveredAddresses()
-        for index in 0..<count {
-            guard let base = vectors[index].iov_base else { continue }
-            let start = UInt(bitPattern: base)
-            let isNew = covered.insert(start..<start + UInt(vectors[index].iov_len))
-            if !isNew { bounce(index) }
+        bounceTouching()
+    }
+
+    /// Of direct segments that overlap, directly or by way of others, the first one stays.
+    private mutating func bounceTouching() {
+        var order = (0..<count).filter { vectors[$0].iov_base != nil }
+        order.sort {
+            UInt(bitPattern: vectors[$0].iov_base) < UInt(bitPattern: vectors[$1].iov_base)
         }
+        describe()
+        var first = 0
+        while first < order.count {
+            var reached = end(of: order[first])
+            var earliest = order[first]
+            var next = first + 1
+            while next < order.count, UInt(bitPattern: vectors[order[next]].iov_base) < reached {
+                reached = Swift.max(reached, end(of: order[next]))
+                earliest = Swift.min(earliest, order[next])
+                next += 1
+            }
+            for index in order[first..<next] where index != earliest { bounce(index) }
+            first = next
+        }
+    }
+
+    private func end(of index: Int) -> UInt {
+        UInt(bitPattern: vectors[index].iov_base) &+ UInt(bitPattern: vectors[index].iov_len)
     }
 }
