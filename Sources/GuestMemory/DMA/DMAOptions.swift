@@ -9,8 +9,9 @@ public struct DMAOptions: Sendable {
     /// How many finished transfers are kept to be used again; 10 by default, 0 switches the cache
     /// off. One that has grown above 2048 iovecs is never kept.
     public var cacheLimit: Int
-    /// Into how many stretches of host memory a list may fall; 65536 by default. It bounds what a
-    /// guest can make the host allocate, at 80 bytes each.
+    /// Into how many stretches of host memory a list may fall, and how many answers of resolvers
+    /// it may take; 65536 by default. It bounds what a guest can make the host allocate, at 80
+    /// bytes each, and how long it works on a list.
     public var maximumSegments: Int
 
     /// Options with the defaults described at each property.

@@ -19,7 +19,7 @@ struct OverlapFilter: ~Copyable {
             longest = Swift.max(longest, vector.iov_len)
         }
         let shift = UInt(Int.bitWidth - (longest - 1).leadingZeroBitCount)
-        let slots = Slots(for: vectors.count, in: &self)
+        var slots = Slots(for: vectors.count, in: &self)
         for index in 0..<vectors.count {
             guard let base = vectors[index].iov_base else { continue }
             let start = UInt(bitPattern: base)
@@ -33,7 +33,7 @@ struct OverlapFilter: ~Copyable {
 
     /// The same for a list whose elements each lie in a page of their own and begin with it.
     mutating func mayShareAPage(_ vectors: UnsafeBufferPointer<iovec>) -> Bool {
-        let slots = Slots(for: vectors.count, in: &self)
+        var slots = Slots(for: vectors.count, in: &self)
         for vector in vectors where !slots.insert(UInt(bitPattern: vector.iov_base) &>> 12) {
             return true
         }
@@ -45,6 +45,9 @@ struct OverlapFilter: ~Copyable {
         private let table: UnsafeMutablePointer<UInt32>
         private let mask: UInt32
         private let shift: UInt32
+        /// How many probes may still fail. Random addresses need a sixth of an element's; those
+        /// that were chosen to meet in the table would need the square of their number.
+        private var patience: Int
 
         init(for elements: Int, in filter: inout OverlapFilter) {
             let bits = Int.bitWidth - (elements * 4 - 1).leadingZeroBitCount
@@ -56,16 +59,18 @@ struct OverlapFilter: ~Copyable {
             }
             mask = (1 << UInt32(bits)) &- 1
             shift = UInt32(32 - bits)
+            patience = elements * 4 + 64
         }
 
-        /// False when it was there, or looks like one that was.
+        /// False when it was there, or looks like one that was, or that is too much work to know.
         @inline(__always)
-        func insert(_ granule: UInt) -> Bool {
+        mutating func insert(_ granule: UInt) -> Bool {
             let key = UInt32(truncatingIfNeeded: granule) | 1 << 31
             // Fibonacci hashing; linear probing.
             var slot = (key &* 0x9E37_79B1) &>> shift
             while table[Int(slot)] != 0 {
-                if table[Int(slot)] == key { return false }
+                if table[Int(slot)] == key || patience == 0 { return false }
+                patience &-= 1
                 slot = (slot &+ 1) & mask
             }
             table[Int(slot)] = key

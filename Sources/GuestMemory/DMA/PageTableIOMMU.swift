@@ -37,21 +37,11 @@ public final class PageTableIOMMU: AddressResolver, @unchecked Sendable {
         self.root = Atomic(root)
     }
 
-    /// Walks the tables, page by page, as far as the pages follow each other.
+    /// Walks the tables to the page of `address`.
     public func resolve(
         _ address: UInt64, length: UInt64, direction: DMADirection
     ) throws(GuestMemoryError) -> ResolvedRange {
-        let first = try walk(address, direction)
-        var answer = first
-        while answer.length < length {
-            // Where the next page does not follow, or is not there, the answer ends: the latter is
-            // thrown when it is asked for.
-            let next = address &+ answer.length
-            guard next > address, let page = try? walk(next, direction),
-                page.address == first.address &+ answer.length
-            else { break }
-            answer.length &+= page.length
-        }
+        var answer = try walk(address, direction)
         answer.length = Swift.min(answer.length, length)
         return answer
     }

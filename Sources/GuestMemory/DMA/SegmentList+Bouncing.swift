@@ -39,26 +39,32 @@ extension SegmentList {
         }
         let all = UnsafeBufferPointer(start: vectors, count: count)
         guard isOfPages ? overlaps.mayShareAPage(all) : overlaps.mayOverlap(all) else { return }
-        describe()
-        // By address: those that overlap, directly or by way of others, follow each other. The one
-        // that comes first in the list may stay direct.
-        let vectors = vectors
-        let order = (0..<count).filter { vectors[$0].iov_base != nil }
-            .sorted {
-                UInt(bitPattern: vectors[$0].iov_base) < UInt(bitPattern: vectors[$1].iov_base)
-            }
-        var first = 0
-        var end: UInt = 0
-        for index in order {
-            let start = UInt(bitPattern: vectors[index].iov_base)
-            let isApart = start >= end
-            end = Swift.max(end, start + UInt(vectors[index].iov_len))
-            if isApart {
-                first = index
-            } else {
-                bounce(Swift.max(first, index))
-                first = Swift.min(first, index)
-            }
+        bounceTouching()
+    }
+
+    /// Of direct segments that overlap, directly or by way of others, the first one stays.
+    private mutating func bounceTouching() {
+        var order = (0..<count).filter { vectors[$0].iov_base != nil }
+        order.sort {
+            UInt(bitPattern: vectors[$0].iov_base) < UInt(bitPattern: vectors[$1].iov_base)
         }
+        describe()
+        var first = 0
+        while first < order.count {
+            var reached = end(of: order[first])
+            var earliest = order[first]
+            var next = first + 1
+            while next < order.count, UInt(bitPattern: vectors[order[next]].iov_base) < reached {
+                reached = Swift.max(reached, end(of: order[next]))
+                earliest = Swift.min(earliest, order[next])
+                next += 1
+            }
+            for index in order[first..<next] where index != earliest { bounce(index) }
+            first = next
+        }
+    }
+
+    private func end(of index: Int) -> UInt {
+        UInt(bitPattern: vectors[index].iov_base) &+ UInt(bitPattern: vectors[index].iov_len)
     }
 }

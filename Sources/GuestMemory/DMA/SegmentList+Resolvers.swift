@@ -6,12 +6,18 @@ extension SegmentList {
         _ resolvers: [any AddressResolver], _ rules: Rules
     ) throws(GuestMemoryError) {
         var hint: UnsafePointer<FlatRange>?
+        var answers = 0
         for element in list {
             try add(element)
             var done: UInt64 = 0
             while done < element.length {
                 // One stretch through all steps; each may make it shorter.
                 let start = element.address &+ done
+                // Answers that become one segment have been work all the same.
+                answers &+= 1
+                guard answers <= rules.maximumSegments else {
+                    throw GuestMemoryError(.tooManySegments, at: start)
+                }
                 var here = ResolvedRange(address: start, length: element.length &- done)
                 var transforms: UInt8 = 0
                 for (index, resolver) in resolvers.enumerated() {

@@ -171,6 +171,21 @@ final class ResolverIOMMUTests: XCTestCase {
         XCTAssertEqual(mapper.statistics.active, 0)
     }
 
+    /// Tables that lead to one page over and over make endless memory of a few entries.
+    func testTheWorkOnAListIsBounded() throws {
+        let tables = tables()
+        for page in 0..<65 as Range<UInt64> { try tables.map(page << 12, to: page << 12) }
+        let mapper = try DMAMapper(
+            space, resolvers: [tables.iommu()], options: DMAOptions(maximumSegments: 64))
+        let mapping = try mapper.map(ScatterGatherList([(0, 64 << 12)]), .fromDevice)
+        XCTAssertEqual(mapping.vectors.count, 1)
+        try mapping.unmap()
+        XCTAssertThrowsError(try mapper.map(address: 0, length: 65 << 12, .fromDevice).unmap()) {
+            XCTAssertEqual(($0 as? GuestMemoryError)?.code, .tooManySegments)
+            XCTAssertEqual(($0 as? GuestMemoryError)?.address, 64 << 12)
+        }
+    }
+
     func testAnotherRoot() throws {
         let tables = tables()
         try tables.map(0x1000, to: 0x5000)

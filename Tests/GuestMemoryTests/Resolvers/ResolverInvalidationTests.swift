@@ -100,12 +100,13 @@ final class ResolverInvalidationTests: XCTestCase {
     func testAPageThatWasTakenAwayIsLeftAlone() throws {
         let failures = Outcomes()
         let isOver = Locked(false)
+        let writing = Locked(())
         let devices = (0..<3).map { number in
             Worker { [iommu, space] in
                 failures.record {
                     let mapper = try DMAMapper(space, resolvers: [iommu])
                     while !isOver.current {
-                        try Self.transfer(on: mapper, value: UInt8(number + 1))
+                        try Self.transfer(on: mapper, value: UInt8(number + 1), writing)
                     }
                 }
             }
@@ -129,9 +130,9 @@ final class ResolverInvalidationTests: XCTestCase {
         XCTAssertEqual(failures.errors.count, 0, "\(failures.errors)")
     }
 
-    private static let writing = Locked(())
-
-    private static func transfer(on mapper: DMAMapper, value: UInt8) throws {
+    private static func transfer(
+        on mapper: DMAMapper, value: UInt8, _ writing: Locked<Void>
+    ) throws {
         let (transfer, step) = mapper.begin(ScatterGatherList([(0x1000, 4096)]), .fromDevice)
         guard case .submit(let piece) = step else { throw FixtureError.failed("\(step)") }
         // One at a time: all write to the same page.
