@@ -7,6 +7,10 @@ let package = Package(
         .library(name: "BlockIO", targets: ["BlockIO"]),
         .library(name: "GuestMemory", targets: ["GuestMemory"]),
         .library(name: "IDE", targets: ["IDE"]),
+        .executable(name: "ide-machine", targets: ["IDEMachine"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
     ],
     targets: [
         .systemLibrary(
@@ -21,6 +25,12 @@ let package = Package(
         .target(name: "CGuestMemory"),
         .target(name: "GuestMemory", dependencies: ["CGuestMemory"]),
         .target(name: "IDE", dependencies: ["BlockIO", "GuestMemory"]),
+        .executableTarget(
+            name: "IDEMachine",
+            dependencies: [
+                "BlockIO", "GuestMemory", "IDE",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
         .target(name: "CTestSupport", path: "Tests/CTestSupport"),
         .target(name: "TestSupport", dependencies: ["CTestSupport"], path: "Tests/TestSupport"),
         .testTarget(
@@ -31,6 +41,8 @@ let package = Package(
         .testTarget(
             name: "IDETests",
             dependencies: ["IDE", "BlockIO", "GuestMemory", "CTestSupport", "TestSupport"]),
+        .testTarget(
+            name: "IDEMachineTests", dependencies: ["IDEMachine", "CTestSupport", "TestSupport"]),
     ],
     swiftLanguageModes: [.v6]
 )

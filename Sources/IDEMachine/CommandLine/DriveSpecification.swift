@@ -1,0 +1,114 @@
+import ArgumentParser
+import BlockIO
+import IDE
+
+/// A drive as the command line has it: `SLOT=PATH[,OPTION=VALUE...]`. A comma in PATH is doubled,
+/// as on QEMU's command line.
+struct DriveSpecification: Sendable {
+    let slot: IDESlot
+    let path: String
+    var engine = EngineChoice.auto
+    var caching = OpenOptions.Caching.direct
+    var access = OpenOptions.Access.readWrite
+    var readErrorPolicy = ErrorPolicy.report
+    var writeErrorPolicy = ErrorPolicy.enospc
+    /// At most 20 printable ASCII characters (ATA8-ACS 7.16.7, IDENTIFY DEVICE words 10 to 19).
+    var serial: String?
+    /// At most 8 (ditto, words 23 to 26).
+    var firmware: String?
+
+    init(parsing text: String) throws {
+        let sign = text.firstIndex(of: "=")
+        guard let sign, let slot = IDESlot(name: String(text[..<sign])) else {
+            throw ValidationError(
+                "'\(text)' does not begin with a slot and '=': \(IDESlot.names)")
+        }
+        self.slot = slot
+        var parts = Self.split(text[text.index(after: sign)...])
+        path = parts.removeFirst()
+        for part in parts {
+            let words = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            guard words.count == 2 else {
+                throw ValidationError("'\(part)' of \(slot) is not of the form OPTION=VALUE")
+            }
+            try set(String(words[0]), String(words[1]))
+        }
+        guard !path.isEmpty else { throw ValidationError("\(slot) has no path") }
+    }
+
+    private mutating func set(_ option: String, _ value: String) throws {
+        switch option {
+        case "media":
+            switch value {
+            case "disk": break
+            case "cdrom": throw ValidationError("media=cdrom: this machine has no CD drives yet")
+            default: throw ValidationError("media=\(value): neither disk nor cdrom")
+            }
+        case "engine":
+            if value == "auto" {
+                engine = .auto
+            } else if let kind = EngineKind(rawValue: value) {
+                engine = .forced(kind)
+            } else {
+                let names = ["auto"] + EngineKind.allCases.map(\.rawValue)
+                throw ValidationError("engine=\(value): not one of \(names)")
+            }
+        case "direct": caching = try Self.isOn(option, value) ? .direct : .buffered
+        case "readonly": access = try Self.isOn(option, value) ? .readOnly : .readWrite
+        case "rerror": readErrorPolicy = try Self.policy(option, value)
+        case "werror": writeErrorPolicy = try Self.policy(option, value)
+        case "serial": serial = try Self.identification(option, value, limit: 20)
+        case "firmware": firmware = try Self.identification(option, value, limit: 8)
+        default: throw ValidationError("a drive has no option '\(option)'")
+        }
+    }
+
+    /// Splits at single commas; two stand for one of the text.
+    private static func split(_ text: Substring) -> [String] {
+        var parts = [""]
+        var rest = text
+        while let character = rest.popFirst() {
+            if character != "," {
+                parts[parts.count - 1].append(character)
+            } else if rest.first == "," {
+                rest.removeFirst()
+                parts[parts.count - 1].append(",")
+            } else {
+                parts.append("")
+            }
+        }
+        return parts
+    }
+
+    private static func isOn(_ option: String, _ value: String) throws -> Bool {
+        guard let state = OnOff(rawValue: value) else {
+            throw ValidationError("\(option)=\(value): neither on nor off")
+        }
+        return state == .on
+    }
+
+    private static func policy(_ option: String, _ value: String) throws -> ErrorPolicy {
+        guard let policy = ErrorPolicy(rawValue: value) else {
+            let names = ErrorPolicy.allCases.map(\.rawValue)
+            throw ValidationError("\(option)=\(value): not one of \(names)")
+        }
+        return policy
+    }
+
+    private static func identification(
+        _ option: String, _ value: String, limit: Int
+    ) throws -> String {
+        guard value.utf8.count <= limit, value.utf8.allSatisfy({ (0x20...0x7e).contains($0) })
+        else {
+            throw ValidationError(
+                "\(option)=\(value): not \(limit) or fewer printable ASCII characters")
+        }
+        return value
+    }
+}
+
+/// "on" or "off".
+enum OnOff: String, CaseIterable, ExpressibleByArgument {
+    case on
+    case off
+}

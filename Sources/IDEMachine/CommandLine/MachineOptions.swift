@@ -1,0 +1,80 @@
+import ArgumentParser
+import IDE
+
+/// What a machine is made of. The command line's options that describe it, whatever its face.
+struct MachineOptions: ParsableArguments {
+    @Option(help: "Guest RAM in MiB, at address 0.")
+    var memory = 128
+
+    @Option(
+        help: ArgumentHelp(
+            "A drive, with options separated by commas: media=disk|cdrom, engine=auto|io_uring|"
+                + "libaio|threads, direct=on|off, readonly=on|off, rerror= and werror=report|"
+                + "ignore|stop|enospc, serial=TEXT, firmware=TEXT. SLOT is \(IDESlot.names).",
+            valueName: "SLOT=PATH[,OPTION=VALUE...]"),
+        transform: DriveSpecification.init(parsing:))
+    var drive: [DriveSpecification] = []
+
+    @Option(help: "Bytes that bounce at a time, in both layers: a power of two from 512 on.")
+    var bounceLimit = 1 << 20
+
+    @Flag(help: "All DMA passes through the bounce buffer.")
+    var forceBounce = false
+
+    @Option(help: "Whether finished DMA transfers are kept to be used again: on or off.")
+    var dmaCache = OnOff.on
+
+    @Option(
+        help: ArgumentHelp("Addresses with nothing behind them.", valueName: "BASE+SIZE"),
+        transform: RegionSpecification.init(parsing:))
+    var hole: [RegionSpecification] = []
+
+    @Option(
+        help: ArgumentHelp("Memory of zeroes that cannot be written.", valueName: "BASE+SIZE"),
+        transform: RegionSpecification.init(parsing:))
+    var rom: [RegionSpecification] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "A device's registers that keep their bytes; never mapped directly.",
+            valueName: "BASE+SIZE"),
+        transform: RegionSpecification.init(parsing:))
+    var mmio: [RegionSpecification] = []
+
+    @Option(
+        help: ArgumentHelp("The bus-master registers once more, as memory.", valueName: "BASE"),
+        transform: {
+            guard let base = number($0), base <= .max - 15 else {
+                throw ValidationError("'\($0)' is no address")
+            }
+            return base
+        })
+    var selfMmio: UInt64?
+
+    @Option(
+        help: ArgumentHelp("8086:7010 (PIIX3) or 8086:7111 (PIIX4).", valueName: "ID"),
+        transform: {
+            switch $0 {
+            case "8086:7010": .piix3
+            case "8086:7111": .piix4
+            case "1095:0646":
+                throw ValidationError("1095:0646 is for the vfio-user face, which is not there yet")
+            default: throw ValidationError("'\($0)' is neither 8086:7010 nor 8086:7111")
+            }
+        })
+    var pciID: PCIIdentity = .piix3
+
+    mutating func validate() throws {
+        guard (1...1 << 20).contains(memory) else {
+            throw ValidationError("--memory \(memory) is not 1 to \(1 << 20) MiB")
+        }
+        guard bounceLimit >= 512, bounceLimit <= 1 << 30, bounceLimit & (bounceLimit - 1) == 0
+        else {
+            throw ValidationError(
+                "--bounce-limit \(bounceLimit) is no power of two from 512 to 1 GiB")
+        }
+        for slot in IDESlot.allCases where drive.count(where: { $0.slot == slot }) > 1 {
+            throw ValidationError("two drives for \(slot)")
+        }
+    }
+}

@@ -1,0 +1,56 @@
+import BlockIO
+import IDE
+
+/// A disk image in a slot of the machine, and what tests do to the host requests for it.
+final class Drive {
+    let slot: IDESlot
+    let disk: ATADisk
+    let faults = FaultInjector()
+    private var holds: [BlockOperation: FaultInjector.RuleID] = [:]
+
+    /// Opens the image; nothing is plugged in yet.
+    init(_ specification: DriveSpecification, bounceLimit: Int) throws {
+        slot = specification.slot
+        let image = try BlockImage.open(
+            specification.path,
+            OpenOptions(
+                access: specification.access, caching: specification.caching,
+                engine: specification.engine))
+        var options = DiskOptions()
+        options.serial = specification.serial ?? "BIO0000\(slot.rawValue + 1)"
+        if let firmware = specification.firmware { options.firmware = firmware }
+        options.readErrorPolicy = specification.readErrorPolicy
+        options.writeErrorPolicy = specification.writeErrorPolicy
+        disk = try ATADisk(
+            image, options, queue: QueueOptions(bounceLimit: bounceLimit, faults: faults))
+    }
+
+    // MARK: Faults
+
+    /// Whether a request waits to be released.
+    var isHolding: Bool { faults.heldCount > 0 }
+
+    /// From now on operations of this kind wait for ``release(_:)``.
+    func hold(_ operation: BlockOperation) {
+        if holds[operation] == nil {
+            holds[operation] = faults.add(.init(.hold, operations: [operation]))
+        }
+    }
+
+    /// Lets go what is held, and holds no more.
+    func release(_ operation: BlockOperation) {
+        guard let rule = holds.removeValue(forKey: operation) else { return }
+        faults.remove(rule)
+        faults.release(rule)
+    }
+
+    /// Lets go everything.
+    func releaseAll() {
+        for operation in Array(holds.keys) { release(operation) }
+    }
+
+    /// Lets `after` operations of this kind by, then fails `count` of them.
+    func fail(_ operation: BlockOperation, errno: CInt, count: Int, after: Int) {
+        faults.add(.init(.error(errno), operations: [operation], after: after, count: count))
+    }
+}

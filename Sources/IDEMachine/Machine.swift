@@ -1,0 +1,104 @@
+import BlockIO
+import GuestMemory
+import IDE
+
+/// A PC without a processor: guest memory, a PCI bus with an IDE controller on it, two interrupt
+/// lines. Whoever drives it does what a processor does: reads and writes ports and memory.
+///
+/// One thread does everything. It sleeps on ``descriptors`` and then calls ``poll()``.
+final class Machine {
+    let memory: MachineMemory
+    let controller: IDEController
+    let drives: [Drive]
+    /// The interrupt lines that are high, by their number on a PC.
+    private(set) var raisedInterrupts: Set<Int> = []
+
+    /// Called when an interrupt line changes its level.
+    var interruptChanged: (_ number: Int, _ isRaised: Bool) -> Void = { _, _ in }
+    /// Called when the host has failed a drive's request.
+    var driveFailed: (DriveEvent) -> Void = { _ in }
+
+    private var configuration: PCIConfigurationMechanism
+
+    init(_ options: MachineOptions) throws {
+        drives = try options.drive.map { try Drive($0, bounceLimit: options.bounceLimit) }
+        memory = try MachineMemory(options)
+        controller = try IDEController(
+            identity: options.pciID, memory: memory.space,
+            options: IDEOptions(
+                forceBounce: options.forceBounce, bounceLimit: options.bounceLimit,
+                dmaCache: options.dmaCache == .on))
+        configuration = PCIConfigurationMechanism([
+            (bus: 0, device: 1, function: 0, space: ISABridge(besides: options.pciID)),
+            (bus: 0, device: 1, function: 1, space: controller),
+        ])
+        for drive in drives { try controller.attach(drive.disk, to: drive.slot) }
+        if let base = options.selfMmio {
+            let window = BusMasterWindow(controller)
+            try memory.lay(
+                .mmio(window, size: 16, reentrancy: controller.reentrancy), at: base)
+        }
+        controller.delegate = self
+    }
+
+    // MARK: What a processor does
+
+    /// `width` is 1, 2 or 4 bytes. A port that nobody answers for reads as all ones.
+    func readPort(_ port: UInt16, width: Int) -> UInt32 {
+        PCIConfigurationMechanism.ports.contains(port)
+            ? configuration.read(port, width: width) : controller.readPort(port, width: width)
+    }
+
+    func writePort(_ port: UInt16, width: Int, value: UInt32) {
+        if PCIConfigurationMechanism.ports.contains(port) {
+            configuration.write(port, width: width, value: value)
+        } else {
+            controller.writePort(port, width: width, value: value)
+        }
+    }
+
+    // MARK: What an I/O loop does
+
+    /// Readable when ``poll()`` has something to do.
+    var descriptors: [CInt] { controller.descriptors }
+
+    /// Lets the controller see what the host has completed.
+    func poll() { controller.poll() }
+
+    /// Runs again what the drives' error policies have stopped the machine for.
+    func resume() { controller.resume() }
+
+    /// Waits until the host has nothing to do. False when it will not end: a request is held.
+    func drain() -> Bool {
+        poll()
+        while controller.isBusy {
+            if drives.contains(where: \.isHolding) { return false }
+            // Not for long: no descriptor tells that a request is held.
+            controller.poll(timeout: .milliseconds(10))
+        }
+        return true
+    }
+
+    /// Lets all requests end, the held ones too.
+    func shutDown() {
+        for drive in drives { drive.releaseAll() }
+        while controller.isBusy { controller.poll(timeout: nil) }
+    }
+}
+
+extension Machine: IDEControllerDelegate {
+    func interrupt(_ line: IDEInterrupt, isRaised: Bool) {
+        let number: Int
+        switch line {
+        case .irq14: number = 14
+        case .irq15: number = 15
+        case .inta: return  // The identities of this machine are wired to the two above.
+        }
+        if isRaised { raisedInterrupts.insert(number) } else { raisedInterrupts.remove(number) }
+        interruptChanged(number, isRaised)
+    }
+
+    func driveEvent(_ event: DriveEvent) { driveFailed(event) }
+}
+
+extension IDEController: PCIConfigurationSpace {}

@@ -1,0 +1,31 @@
+import BlockIO
+
+extension Drive {
+    /// What query-blockstats says of the drive: names of QEMU's BlockDeviceStats where it has them
+    /// (qapi/block-core.json).
+    var blockStatistics: JSONValue {
+        let now = disk.queue.statistics
+        let counters: [(String, UInt64)] = [
+            ("rd_bytes", now.reads.bytes),
+            ("wr_bytes", now.writes.bytes),
+            ("rd_operations", now.reads.operations),
+            ("wr_operations", now.writes.operations),
+            ("flush_operations", now.flushes.operations),
+            ("unmap_operations", now.discards.operations),
+            ("fua_operations", now.durableWrites.operations),
+            ("direct_bytes", now.directBytes),
+            ("bounced_bytes", now.bouncedBytes),
+            ("split", now.splits),
+            ("rmw", now.readModifyWrites),
+            ("short", now.shortTransfers),
+            ("retried", now.retries),
+            ("fallback", now.fallbacks),
+            ("inline", now.inlineCompletions),
+        ]
+        let stats = counters.map { ($0.0, JSONValue.integer(Int64(clamping: $0.1))) }
+        return [
+            "device": .string(slot.description),
+            "stats": .object(Dictionary(uniqueKeysWithValues: stats)),
+        ]
+    }
+}

@@ -1,0 +1,84 @@
+import BlockIO
+import IDE
+
+// The commands that look at the machine's drives and memory, or change them.
+extension Machine {
+    func run(_ command: String, _ arguments: inout QMPArguments) throws(QMPError) -> JSONValue {
+        switch command {
+        case "query-blockstats":
+            try arguments.end()
+            return .array(drives.map(\.blockStatistics))
+        case "eject", "blockdev-change-medium":
+            let drive = try drive(arguments.string("device"))
+            if command == "blockdev-change-medium" { _ = try arguments.string("filename") }
+            try arguments.end()
+            throw .generic("Device '\(drive.slot)' is not removable")
+        case "x-hold":
+            let drive = try drive(arguments.string("drive"))
+            let operation = try arguments.operation("operation")
+            try arguments.end()
+            drive.hold(operation)
+        case "x-release":
+            let drive = try drive(arguments.string("drive"))
+            let operation = try arguments.operation("operation")
+            try arguments.end()
+            drive.release(operation)
+        case "x-fault":
+            let drive = try drive(arguments.string("drive"))
+            let operation = try arguments.operation("operation")
+            let errno = try ErrnoName.number(arguments.string("errno", default: "EIO"))
+            let count = try arguments.count("count", default: 1)
+            let after = try arguments.count("after", default: 0)
+            try arguments.end()
+            drive.fail(operation, errno: errno, count: count, after: after)
+        case "x-dirty-pages":
+            let isClearing = try arguments.bool("clear", default: false)
+            try arguments.end()
+            return .array(dirtyPages(clearing: isClearing).map { .integer(Int64($0)) })
+        case "x-save":
+            let path = try arguments.string("path")
+            try arguments.end()
+            try save(to: path)
+        case "x-load":
+            let path = try arguments.string("path")
+            try arguments.end()
+            try load(from: path)
+        default: throw .commandNotFound("The command \(command) has not been found")
+        }
+        return [:]
+    }
+
+    private func drive(_ name: String) throws(QMPError) -> Drive {
+        guard let drive = drives.first(where: { $0.slot.description == name }) else {
+            throw .deviceNotFound(name)
+        }
+        return drive
+    }
+
+    private func dirtyPages(clearing isClearing: Bool) -> [Int] {
+        var pages: [Int] = []
+        if isClearing {
+            memory.ram.dirtyLog.take(.migration) { pages += $0 }
+        } else {
+            memory.ram.dirtyLog.peek(.migration) { pages += $0 }
+        }
+        return pages
+    }
+
+    private func save(to path: String) throws(QMPError) {
+        guard drain() else { throw .generic("A request is held") }
+        do {
+            try StateFile.write(controller.save(), to: path)
+        } catch {
+            throw .generic("Cannot save: \(error)")
+        }
+    }
+
+    private func load(from path: String) throws(QMPError) {
+        do {
+            try controller.load(StateFile.read(path))
+        } catch {
+            throw .generic("Cannot load: \(error)")
+        }
+    }
+}

@@ -1,0 +1,93 @@
+/// A command of QEMU's qtest protocol: a line of words between blanks
+/// (docs/devel/testing/qtest.rst in QEMU's sources).
+enum QtestCommand {
+    /// `inb`, `inw`, `inl`.
+    case input(port: UInt16, width: Int)
+    /// `outb`, `outw`, `outl`.
+    case output(port: UInt16, width: Int, value: UInt32)
+    /// `readb` to `readq`.
+    case load(address: UInt64, width: Int)
+    /// `writeb` to `writeq`.
+    case store(address: UInt64, width: Int, value: UInt64)
+    /// `read`, `b64read`.
+    case read(address: UInt64, count: Int, DataText)
+    /// `write`, `b64write`.
+    case write(address: UInt64, data: [UInt8])
+    /// `memset`.
+    case fill(address: UInt64, count: UInt64, byte: UInt8)
+    /// `irq_intercept_in`, `irq_intercept_out`.
+    case intercept(device: String)
+    /// `clock_step`; without a number up to the next timer.
+    case clockStep(nanoseconds: Int64?)
+    /// `clock_set`.
+    case clockSet(nanoseconds: Int64)
+    /// `endianness`.
+    case endianness
+
+    /// What one `read` or `write` moves at most. QEMU has no limit, and dies of it.
+    static let dataLimit = 16 << 20
+
+    init(parsing line: [UInt8]) throws(QtestError) {
+        var words = QtestWords(line)
+        let verb = words.verb
+        switch verb {
+        case "inb", "inw", "inl":
+            self = .input(port: try words.port(), width: Self.width(of: verb))
+        case "outb", "outw", "outl":
+            let port = try words.port()
+            self = .output(
+                port: port, width: Self.width(of: verb),
+                value: UInt32(truncatingIfNeeded: try words.number("value")))
+        case "readb", "readw", "readl", "readq":
+            self = .load(address: try words.number("address"), width: Self.width(of: verb))
+        case "writeb", "writew", "writel", "writeq":
+            let address = try words.number("address")
+            self = .store(
+                address: address, width: Self.width(of: verb), value: try words.number("value"))
+        case "read", "b64read":
+            let address = try words.number("address")
+            self = .read(
+                address: address, count: try words.count(),
+                verb == "read" ? .hexadecimal : .base64)
+        case "write", "b64write":
+            let address = try words.number("address")
+            let count = try words.count()
+            let text: DataText = verb == "write" ? .hexadecimal : .base64
+            let data = try words.next("data")
+            guard let bytes = text.decode(data, count: count) else {
+                throw QtestError("the data is not \(text)")
+            }
+            self = .write(address: address, data: bytes)
+        case "memset":
+            let address = try words.number("address")
+            let count = try words.number("size")
+            self = .fill(
+                address: address, count: count,
+                byte: UInt8(truncatingIfNeeded: try words.number("value")))
+        case "irq_intercept_in", "irq_intercept_out":
+            self = .intercept(device: String(decoding: try words.next("device"), as: UTF8.self))
+        case "clock_step":
+            self = .clockStep(
+                nanoseconds: words.isAtEnd ? nil : Int64(clamping: try words.number("time")))
+        case "clock_set": self = .clockSet(nanoseconds: Int64(clamping: try words.number("time")))
+        case "endianness": self = .endianness
+        default: throw QtestError("Unknown command '\(verb.prefix(80))'")
+        }
+        guard words.isAtEnd else { throw QtestError("too many words for \(verb)") }
+    }
+
+    private static func width(of verb: String) -> Int {
+        switch verb.last {
+        case "b": 1
+        case "w": 2
+        case "l": 4
+        default: 8
+        }
+    }
+}
+
+/// Why a command is answered with FAIL.
+struct QtestError: Error, CustomStringConvertible {
+    let description: String
+    init(_ text: String) { description = text }
+}

@@ -1,0 +1,60 @@
+/// The words of a qtest command, one after the other.
+struct QtestWords {
+    /// The first.
+    let verb: String
+    private var rest: ArraySlice<ArraySlice<UInt8>>
+
+    init(_ line: [UInt8]) {
+        // Those who type, or telnet(1), end lines with CR LF.
+        let words = line.split { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\r") }
+        verb = String(decoding: words.first ?? [], as: UTF8.self)
+        rest = words.dropFirst()
+    }
+
+    /// Whether there are no more.
+    var isAtEnd: Bool { rest.isEmpty }
+
+    /// The next word, which is called `name` in messages.
+    mutating func next(_ name: String) throws(QtestError) -> ArraySlice<UInt8> {
+        guard let word = rest.popFirst() else { throw QtestError("\(verb) without \(name)") }
+        return word
+    }
+
+    /// The next word as strtoull(3) with base 0 has it: 0x... is hexadecimal, 0... octal.
+    mutating func number(_ name: String) throws(QtestError) -> UInt64 {
+        let word = try next(name)
+        let text = String(decoding: word.prefix(80), as: UTF8.self)
+        let value: UInt64? =
+            if text.hasPrefix("0x") || text.hasPrefix("0X") {
+                Self.unsigned(text.dropFirst(2), radix: 16)
+            } else if text.hasPrefix("0") && text.count > 1 {
+                Self.unsigned(text.dropFirst(), radix: 8)
+            } else {
+                Self.unsigned(text[...], radix: 10)
+            }
+        guard let value else { throw QtestError("\(name) '\(text)' of \(verb) is no number") }
+        return value
+    }
+
+    private static func unsigned(_ text: Substring, radix: Int) -> UInt64? {
+        text.first?.isHexDigit == true ? UInt64(text, radix: radix) : nil
+    }
+
+    /// The next word as a port: there are 65536.
+    mutating func port() throws(QtestError) -> UInt16 {
+        let number = try number("port")
+        guard let port = UInt16(exactly: number) else {
+            throw QtestError("there is no port \(number)")
+        }
+        return port
+    }
+
+    /// The next word as a number of bytes.
+    mutating func count() throws(QtestError) -> Int {
+        let number = try number("size")
+        guard number <= QtestCommand.dataLimit else {
+            throw QtestError("size \(number) is above \(QtestCommand.dataLimit)")
+        }
+        return Int(number)
+    }
+}

@@ -1,0 +1,161 @@
+import XCTest
+
+@testable import TestSupport
+
+/// A disk as a guest uses it.
+final class DiskTests: XCTestCase {
+    private let disk = "primary-master=DIR/disk.img"
+
+    func testIdentifyShowsWhatTheCommandLineSays() throws {
+        let bench = try Bench(
+            ["--drive", "secondary-master=DIR/disk.img,serial=SN 42,firmware=fw1"], size: 4 << 20)
+        let driver = try IDEDriver(bench.qtest)
+        let words = try driver.identify(.secondaryMaster)
+        func text(_ range: Range<Int>) -> String {
+            let bytes = words[range].flatMap { [UInt8($0 >> 8), UInt8($0 & 0xff)] }
+            return String(decoding: bytes, as: UTF8.self)
+        }
+        XCTAssertEqual(text(10..<20).trimmingCharacters(in: .whitespaces), "SN 42")
+        XCTAssertEqual(text(23..<27).trimmingCharacters(in: .whitespaces), "fw1")
+        XCTAssertEqual(UInt32(words[60]) | UInt32(words[61]) << 16, 8192)
+        try bench.end()
+    }
+
+    func testDMAMovesTheRightBytesOnEveryEngine() throws {
+        let kinds = [
+            "engine=io_uring", "engine=libaio", "engine=threads", "engine=io_uring,direct=off",
+            "engine=threads,direct=off", "engine=auto",
+        ]
+        for kind in kinds {
+            for options in [
+                [], ["--force-bounce"], ["--bounce-limit", "512", "--dma-cache", "off"],
+            ] {
+                try moveBytes(["--drive", "\(disk),\(kind)"] + options)
+            }
+        }
+    }
+
+    private func moveBytes(_ options: [String]) throws {
+        let bench = try Bench(options, size: 4 << 20)
+        let driver = try IDEDriver(bench.qtest)
+        _ = try bench.qmp.run("x-dirty-pages", ["clear": true])
+        // In pieces of odd places and lengths, of which only the sum is whole sectors.
+        let pieces: [(address: UInt32, length: UInt32)] = [
+            (0x10_0002, 300), (0x11_0000, 4096), (0x12_0ffe, 212), (0x13_0000, 512),
+        ]
+        let read = try driver.transfer(.primaryMaster, 0xc8, at: 100, count: 10, memory: pieces)
+        XCTAssertEqual(read, .init(status: 0x50, error: 0, busMaster: 0x04), "\(options)")
+        var bytes: [UInt8] = []
+        for piece in pieces {
+            bytes += try bench.qtest.read(UInt64(piece.address), Int(piece.length))
+        }
+        XCTAssertTrue(bytes == Bench.content(of: 100..<110), "\(options)")
+        // 8 is the descriptor table, written by the test.
+        XCTAssertEqual(
+            try bench.qmp.run("x-dirty-pages", ["clear": true]) as? [Int],
+            [0x8, 0x100, 0x110, 0x120, 0x121, 0x130], "\(options)")
+
+        let write = try driver.transfer(.primaryMaster, 0xca, at: 1000, count: 10, memory: pieces)
+        XCTAssertEqual(write, .init(status: 0x50, error: 0, busMaster: 0x04), "\(options)")
+        XCTAssertEqual(try bench.qmp.statistic("rd_bytes", of: "primary-master"), 5120)
+        XCTAssertEqual(try bench.qmp.statistic("rd_operations", of: "primary-master"), 1)
+        XCTAssertEqual(try bench.qmp.statistic("wr_bytes", of: "primary-master"), 5120)
+        XCTAssertEqual(try bench.qmp.statistic("fua_operations", of: "primary-master"), 0)
+        if options.contains("--force-bounce") {
+            XCTAssertGreaterThanOrEqual(
+                try bench.qmp.statistic("bounced_bytes", of: "primary-master"), 10240)
+            XCTAssertEqual(try bench.qmp.statistic("direct_bytes", of: "primary-master"), 0)
+        }
+        try bench.end()
+        XCTAssertTrue(try bench.medium(1000..<1010) == Bench.content(of: 100..<110), "\(options)")
+        XCTAssertTrue(try bench.medium(999..<1000) == Bench.content(of: 999..<1000), "\(options)")
+        XCTAssertTrue(try bench.medium(1010..<1011) == Bench.content(of: 1010..<1011), "\(options)")
+    }
+
+    func testWholePagesAreNotCopied() throws {
+        let bench = try Bench(["--drive", disk], size: 4 << 20)
+        let driver = try IDEDriver(bench.qtest)
+        let end = try driver.transfer(
+            .primaryMaster, 0xc8, at: 64, count: 16, memory: [(0x10_0000, 4096), (0x20_0000, 4096)])
+        XCTAssertEqual(end, .init(status: 0x50, error: 0, busMaster: 0x04))
+        XCTAssertEqual(try bench.qmp.statistic("direct_bytes", of: "primary-master"), 8192)
+        XCTAssertEqual(try bench.qmp.statistic("bounced_bytes", of: "primary-master"), 0)
+        try bench.end()
+    }
+
+    func testProgrammedInputAndOutput() throws {
+        let bench = try Bench(["--drive", "primary-slave=DIR/disk.img"], size: 1 << 20)
+        let driver = try IDEDriver(bench.qtest)
+        let place = IDEDriver.Place.primarySlave
+        try driver.issue(place, 0x20, at: 7)  // READ SECTORS (ATA/ATAPI-6 8.36)
+        XCTAssertEqual(try driver.wait(place, interrupt: true), 0x58)
+        var bytes: [UInt8] = []
+        for _ in 0..<128 {
+            let word = try bench.qtest.inl(place.base)
+            bytes += (0..<4).map { UInt8(truncatingIfNeeded: word >> UInt32(8 * $0)) }
+        }
+        XCTAssertEqual(bytes, Bench.content(of: 7..<8))
+        XCTAssertEqual(try bench.qtest.inb(place.base + 7), 0x50)
+
+        try driver.issue(place, 0x30, at: 8)  // WRITE SECTORS (ATA/ATAPI-6 8.62)
+        XCTAssertEqual(try driver.wait(place), 0x58)
+        XCTAssertFalse(bench.qtest.raised.contains(14), "no interrupt before the first block")
+        for index in 0..<256 {
+            try bench.qtest.outw(place.base, UInt16(0x0100 &* (index & 255) | 7))
+        }
+        XCTAssertEqual(try driver.wait(place, interrupt: true), 0x50)
+        try bench.end()
+        let expected: [UInt8] = (0..<256).flatMap { [7, UInt8($0)] }
+        XCTAssertEqual(try bench.medium(8..<9), expected)
+    }
+
+    /// The line of an interrupt precedes the answer of the command that caused it.
+    func testInterruptsPrecedeTheAnswer() throws {
+        let bench = try Bench(["--drive", disk], size: 1 << 20)
+        let driver = try IDEDriver(bench.qtest)
+        let place = IDEDriver.Place.primaryMaster
+        try driver.issue(place, 0xe5)  // CHECK POWER MODE needs no medium.
+        try driver.wait(place, interrupt: true)
+        _ = try bench.qtest.inb(place.base + 7)
+        bench.qtest.forgetTranscript()
+        // An opcode that does not exist ends at once (ATA/ATAPI-6 6.2).
+        try bench.qtest.outb(place.base + 7, 0xff)
+        try bench.qtest.outb(place.control, 0)
+        XCTAssertEqual(try bench.qtest.inb(place.base + 7), 0x51 & 0x51)
+        XCTAssertEqual(
+            bench.qtest.transcript, ["IRQ raise 14", "OK", "OK", "IRQ lower 14", "OK 0x0041"])
+
+        try driver.start(place, 0xc8, at: 0, count: 8, memory: [(0x10_0000, 4096)])
+        bench.qtest.forgetTranscript()
+        try driver.wait(place, interrupt: true)
+        let raise = try XCTUnwrap(bench.qtest.transcript.firstIndex(of: "IRQ raise 14"))
+        XCTAssertTrue(bench.qtest.transcript[(raise + 1)...].contains { $0.hasPrefix("OK") })
+        try bench.end()
+    }
+
+    func testInterruptsAreToldOnlyToThoseWhoAsked() throws {
+        let bench = try Bench(["--drive", disk], size: 1 << 20)
+        try bench.qtest.outl(0xcf8, 0x8000_0904)
+        try bench.qtest.outw(0xcfc, 5)
+        try bench.qtest.outb(0x1f7, 0xff)
+        XCTAssertFalse(bench.qtest.transcript.contains { $0.hasPrefix("IRQ") })
+        try bench.qtest.command("irq_intercept_in ioapic")
+        XCTAssertEqual(bench.qtest.raised, [14], "a line that is high already is told at once")
+        try bench.qtest.command("irq_intercept_in ioapic")
+        XCTAssertEqual(bench.qtest.raiseCount[14], 1)
+        _ = try bench.qtest.inb(0x1f7)
+        XCTAssertEqual(bench.qtest.raised, [])
+        try bench.end()
+    }
+
+    /// Completions arrive although the harness says nothing.
+    func testAnInterruptComesWithoutACommand() throws {
+        let bench = try Bench(["--drive", disk], size: 1 << 20)
+        let driver = try IDEDriver(bench.qtest)
+        try bench.qmp.run("x-hold", ["drive": "primary-master", "operation": "read"])
+        try driver.start(.primaryMaster, 0xc8, at: 0, count: 8, memory: [(0x10_0000, 4096)])
+        try bench.qmp.run("x-release", ["drive": "primary-master", "operation": "read"])
+        XCTAssertEqual(try bench.qtest.socket.line(), "IRQ raise 14")
+        try bench.end()
+    }
+}

@@ -1,0 +1,172 @@
+import XCTest
+
+@testable import TestSupport
+
+/// x-fault, x-hold, x-release and what the error policies make of it.
+final class FaultTests: XCTestCase {
+    private let slot = "primary-master"
+    private let place = IDEDriver.Place.primaryMaster
+    private let pages: [(address: UInt32, length: UInt32)] = [(0x10_0000, 4096)]
+
+    private func status(_ bench: Bench) throws -> String? {
+        (try bench.qmp.run("query-status") as? [String: Any])?["status"] as? String
+    }
+
+    private func assertEvent(
+        _ bench: Bench, _ operation: String, _ action: String, nospace: Bool = false,
+        line: UInt = #line
+    ) throws {
+        let (name, data) = try bench.qmp.event()
+        XCTAssertEqual(name, "BLOCK_IO_ERROR", line: line)
+        XCTAssertEqual(data["device"] as? String, slot, line: line)
+        XCTAssertEqual(data["operation"] as? String, operation, line: line)
+        XCTAssertEqual(data["action"] as? String, action, line: line)
+        XCTAssertEqual(data["nospace"] as? Bool, nospace, line: line)
+    }
+
+    func testAStoppedReadRunsAgain() throws {
+        let bench = try Bench(["--drive", "\(slot)=DIR/disk.img,rerror=stop"], size: 1 << 20)
+        let driver = try IDEDriver(bench.qtest)
+        try bench.qmp.run("x-fault", ["drive": slot, "operation": "read", "count": 2])
+        try driver.start(place, 0xc8, at: 40, count: 8, memory: pages)
+        for _ in 0..<2 {
+            try assertEvent(bench, "read", "stop")
+            XCTAssertEqual(try bench.qmp.event().name, "STOP")
+            XCTAssertEqual(try status(bench), "io-error")
+            XCTAssertEqual(try driver.alternateStatus(place) & 0x80, 0x80)
+            XCTAssertEqual(bench.qtest.raised, [])
+            try bench.qmp.run("cont")
+            XCTAssertEqual(try bench.qmp.event().name, "RESUME")
+        }
+        XCTAssertEqual(try driver.finish(place), .init(status: 0x50, error: 0, busMaster: 4))
+        XCTAssertEqual(try bench.qtest.read(0x10_0000, 4096), Bench.content(of: 40..<48))
+        XCTAssertEqual(try status(bench), "running")
+        try bench.end()
+    }
+
+    func testFailuresAreReportedOrIgnoredAsToldTo() throws {
+        let bench = try Bench(
+            ["--drive", "\(slot)=DIR/disk.img,rerror=report,werror=ignore"], size: 1 << 20)
+        let driver = try IDEDriver(bench.qtest)
+        try bench.qmp.run("x-fault", ["drive": slot, "operation": "read", "after": 1])
+        XCTAssertEqual(
+            try driver.transfer(place, 0xc8, at: 0, count: 8, memory: pages).status, 0x50)
+        // UNC (ATA/ATAPI-6 8.34.6)
+        XCTAssertEqual(
+            try driver.transfer(place, 0xc8, at: 0, count: 8, memory: pages),
+            .init(status: 0x41, error: 0x40, busMaster: 0x04))
+        try assertEvent(bench, "read", "report")
+        XCTAssertEqual(
+            try driver.transfer(place, 0xc8, at: 0, count: 8, memory: pages).status, 0x50)
+
+        try bench.qmp.run("x-fault", ["drive": slot, "operation": "write", "errno": "EROFS"])
+        try bench.qtest.fill(0x10_0000, 4096, 0x77)
+        XCTAssertEqual(
+            try driver.transfer(place, 0xca, at: 0, count: 8, memory: pages).status, 0x50)
+        try assertEvent(bench, "write", "ignore")
+        XCTAssertEqual(try status(bench), "running")
+        XCTAssertTrue(bench.qmp.events.isEmpty)
+        try bench.end()
+        XCTAssertEqual(try bench.medium(0..<8), Bench.content(of: 0..<8))
+    }
+
+    func testOnlyAFullHostStopsWritesByDefault() throws {
+        let bench = try Bench(["--drive", "\(slot)=DIR/disk.img"], size: 1 << 20)
+        let driver = try IDEDriver(bench.qtest)
+        try bench.qtest.fill(0x10_0000, 4096, 0x42)
+        try bench.qmp.run("x-fault", ["drive": slot, "operation": "write", "errno": "ENOSPC"])
+        try driver.start(place, 0xca, at: 16, count: 8, memory: pages)
+        try assertEvent(bench, "write", "stop", nospace: true)
+        XCTAssertEqual(try bench.qmp.event().name, "STOP")
+        try bench.qmp.run("cont")
+        XCTAssertEqual(try bench.qmp.event().name, "RESUME")
+        XCTAssertEqual(try driver.finish(place).status, 0x50)
+        try bench.qmp.run("x-fault", ["drive": slot, "operation": "write"])
+        XCTAssertEqual(
+            try driver.transfer(place, 0xca, at: 24, count: 8, memory: pages),
+            .init(status: 0x41, error: 0x04, busMaster: 0x04))
+        try assertEvent(bench, "write", "report")
+        try bench.end()
+        XCTAssertEqual(try bench.medium(16..<24), [UInt8](repeating: 0x42, count: 4096))
+        XCTAssertEqual(try bench.medium(24..<32), Bench.content(of: 24..<32))
+    }
+
+    func testAHeldFlushEndsWhenItIsReleased() throws {
+        let bench = try Bench(["--drive", "\(slot)=DIR/disk.img"], size: 1 << 20)
+        let driver = try IDEDriver(bench.qtest)
+        for _ in 0..<2 {
+            try bench.qmp.run("x-hold", ["drive": slot, "operation": "flush"])
+            try driver.issue(place, 0xe7)  // FLUSH CACHE (ATA/ATAPI-6 8.14)
+            for _ in 0..<20 {
+                XCTAssertEqual(try driver.alternateStatus(place) & 0x80, 0x80)
+                usleep(500)
+            }
+            XCTAssertEqual(bench.qtest.raised, [])
+            let error = try bench.qmp.error("x-save", ["path": bench.directory.path("state")])
+            XCTAssertTrue(error.1.contains("held"), error.1)
+            try bench.qmp.run("x-release", ["drive": slot, "operation": "flush"])
+            XCTAssertEqual(try driver.wait(place, interrupt: true), 0x50)
+            _ = try bench.qtest.inb(place.base + 7)
+            // What was released is over: the next is not held.
+            try driver.issue(place, 0xe7)
+            XCTAssertEqual(try driver.wait(place, interrupt: true), 0x50)
+            _ = try bench.qtest.inb(place.base + 7)
+        }
+        XCTAssertEqual(try bench.qmp.statistic("flush_operations", of: slot), 4)
+        try bench.qmp.run("x-release", ["drive": slot, "operation": "flush"])
+        try bench.end()
+    }
+
+    func testReadsAreHeldApartFromWrites() throws {
+        let bench = try Bench(
+            ["--drive", "\(slot)=DIR/disk.img", "--drive", "secondary-master=DIR/other.img"],
+            size: 1 << 20, other: "other.img")
+        let driver = try IDEDriver(bench.qtest)
+        try bench.qmp.run("x-hold", ["drive": slot, "operation": "read"])
+        XCTAssertEqual(
+            try driver.transfer(place, 0xca, at: 0, count: 8, memory: pages).status, 0x50)
+        try driver.start(place, 0xc8, at: 8, count: 8, memory: pages)
+        // The other channel does not mind.
+        XCTAssertEqual(
+            try driver.transfer(
+                .secondaryMaster, 0xc8, at: 8, count: 8, memory: [(0x20_0000, 4096)]),
+            .init(status: 0x50, error: 0, busMaster: 4))
+        XCTAssertEqual(try bench.qtest.read(0x20_0000, 4096), Bench.content(of: 8..<16))
+        XCTAssertEqual(try bench.qtest.read(0x10_0000, 4096), [UInt8](repeating: 0, count: 4096))
+        // Stopping the machine does not wait for what will not end.
+        try bench.qmp.run("stop")
+        try bench.qmp.run("x-release", ["drive": slot, "operation": "read"])
+        XCTAssertEqual(try driver.finish(place).status, 0x50)
+        XCTAssertEqual(try bench.qtest.read(0x10_0000, 4096), Bench.content(of: 8..<16))
+        try bench.end()
+    }
+
+    func testTRIMAndFUAAreCounted() throws {
+        let bench = try Bench(["--drive", "\(slot)=DIR/disk.img"], size: 1 << 20)
+        let driver = try IDEDriver(bench.qtest)
+        // DATA SET MANAGEMENT, TRIM, of 8 sectors at 64 (ATA8-ACS 7.10): one DMA block of ranges.
+        try bench.qtest.store(0x10_0000, UInt64(8) << 48 | 64)
+        XCTAssertEqual(try bench.qmp.statistic("unmap_operations", of: slot), 0)
+        try bench.qtest.store(UInt64(IDEDriver.table), UInt32(0x10_0000))
+        try bench.qtest.store(UInt64(IDEDriver.table) + 4, UInt32(0x8000_0200))
+        try bench.qtest.outl(place.busMaster + 4, IDEDriver.table)
+        try driver.issue(place, 0x06, features: 1)
+        try bench.qtest.outb(place.busMaster, 0x01)
+        XCTAssertEqual(try driver.finish(place).status, 0x50)
+        XCTAssertEqual(try bench.qmp.statistic("unmap_operations", of: slot), 1)
+
+        // WRITE DMA FUA EXT (ATA8-ACS 7.66): 48-bit, each register twice.
+        try bench.qtest.fill(0x10_0000, 512, 0x99)
+        try bench.qtest.outb(place.base + 6, 0xe0)
+        for (register, value) in [(2, 0), (2, 1), (3, 0), (3, 5), (4, 0), (4, 0), (5, 0), (5, 0)] {
+            try bench.qtest.outb(place.base + UInt16(register), UInt8(value))
+        }
+        try bench.qtest.outb(place.base + 7, 0x3d)
+        try bench.qtest.outb(place.busMaster, 0x01)
+        XCTAssertEqual(try driver.finish(place).status, 0x50)
+        XCTAssertEqual(try bench.qmp.statistic("fua_operations", of: slot), 1)
+        XCTAssertEqual(try bench.qmp.statistic("wr_operations", of: slot), 1)
+        try bench.end()
+        XCTAssertEqual(try bench.medium(5..<6), [UInt8](repeating: 0x99, count: 512))
+    }
+}

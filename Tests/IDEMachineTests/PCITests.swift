@@ -1,0 +1,89 @@
+import XCTest
+
+@testable import TestSupport
+
+/// Configuration mechanism 1, and what is on the bus.
+final class PCITests: XCTestCase {
+    private let address: UInt16 = 0xcf8
+    private let data: UInt16 = 0xcfc
+
+    func testEnumerationFindsTheChip() throws {
+        for (id, bridge, ide) in [("7010", 0x7000, 0x7010), ("7111", 0x7110, 0x7111)] {
+            let bench = try Bench(["--pci-id", "8086:\(id)"])
+            var found: [UInt32: UInt32] = [:]
+            for function in 0..<UInt32(256) {
+                try bench.qtest.outl(address, 0x8000_0000 | function << 8)
+                let identity = try bench.qtest.inl(data)
+                if identity != 0xffff_ffff { found[function] = identity }
+            }
+            let place: UInt32 = 1 << 3
+            XCTAssertEqual(
+                found,
+                [place: 0x8086 | UInt32(bridge) << 16, place | 1: 0x8086 | UInt32(ide) << 16])
+            // Who looks for functions other than 0 first asks whether there are any.
+            try bench.qtest.outl(address, 0x8000_080c)
+            XCTAssertEqual(try bench.qtest.inb(data + 2) & 0x80, 0x80)
+            try bench.qtest.outl(address, 0x8001_0900)
+            XCTAssertEqual(try bench.qtest.inl(data), 0xffff_ffff, "there is no second bus")
+            try bench.end()
+        }
+    }
+
+    func testTheFunctionIsAnIDEControllerInCompatibilityMode() throws {
+        let bench = try Bench()
+        let driver = try IDEDriver(bench.qtest)
+        XCTAssertEqual(try driver.configuration(0x0a, as: UInt16.self), 0x0101)
+        XCTAssertEqual(try driver.configuration(0x09, as: UInt8.self), 0x80)
+        try driver.setConfiguration(0x20, UInt32.max)
+        XCTAssertEqual(try driver.configuration(0x20, as: UInt32.self), 0xffff_fff1)
+        try bench.end()
+    }
+
+    /// The low bits of the address and those of the port name the register together.
+    func testUnalignedAddressesMeanTheRegister() throws {
+        let bench = try Bench()
+        for offset in 0..<UInt32(4) {
+            try bench.qtest.outl(address, 0x8000_0908)
+            let byte = try bench.qtest.inb(data + UInt16(offset))
+            try bench.qtest.outl(address, 0x8000_0908 | offset)
+            XCTAssertEqual(try bench.qtest.inb(data), byte, "\(offset)")
+            XCTAssertEqual(try bench.qtest.inl(address), 0x8000_0908 | offset)
+        }
+        try bench.qtest.outl(address, 0x8000_0902)
+        XCTAssertEqual(try bench.qtest.inw(data), 0x7010)
+        XCTAssertEqual(try bench.qtest.inw(data + 2), 0x7010)
+        XCTAssertEqual(try bench.qtest.inl(data), 0xffff_ffff, "no cycle crosses a dword")
+        // Writes too: the latency timer, 0Dh, and then back.
+        try bench.qtest.outl(address, 0x8000_0941)
+        try bench.qtest.outb(data, 0x80)
+        try bench.qtest.outl(address, 0x8000_0940)
+        XCTAssertEqual(try bench.qtest.inw(data), 0x8000, "IDETIM, bits 15 to 8")
+        try bench.end()
+    }
+
+    func testTheAddressIsADword() throws {
+        let bench = try Bench()
+        try bench.qtest.outl(address, 0x8000_0900)
+        try bench.qtest.outb(address, 0x55)
+        try bench.qtest.outw(address + 2, 0x5555)
+        XCTAssertEqual(try bench.qtest.inl(address), 0x8000_0900)
+        XCTAssertEqual(try bench.qtest.inb(address), 0xff)
+        XCTAssertEqual(try bench.qtest.inl(data), 0x7010_8086)
+        try bench.qtest.outl(address, 0x0000_0900)
+        XCTAssertEqual(try bench.qtest.inl(data), 0xffff_ffff, "not enabled")
+        try bench.qtest.outl(address, 0x8000_0900)
+        XCTAssertEqual(try bench.qtest.inb(data + 3), 0x70)
+        XCTAssertEqual(try bench.qtest.inl(data + 3), 0xffff_ffff)
+        try bench.end()
+    }
+
+    func testNothingAnswersBeforeItIsSwitchedOn() throws {
+        let bench = try Bench(["--drive", "primary-master=DIR/disk.img"], size: 1 << 20)
+        XCTAssertEqual(try bench.qtest.inb(0x1f7), 0xff)
+        let driver = try IDEDriver(bench.qtest)
+        XCTAssertEqual(try bench.qtest.inb(0x1f7), 0x50)
+        try driver.setConfiguration(0x04, UInt16(0))
+        XCTAssertEqual(try bench.qtest.inb(0x1f7), 0xff)
+        try bench.end()
+    }
+}

@@ -1,0 +1,98 @@
+import XCTest
+
+@testable import TestSupport
+
+/// Bytes, words and dwords at every port.
+final class PortTests: XCTestCase {
+    /// Sends many commands at once; the numbers that are the answers.
+    private func values(_ qtest: QtestClient, _ commands: [String]) throws -> [UInt32] {
+        try qtest.socket.send((commands.joined(separator: "\n") + "\n").utf8)
+        return try commands.map {
+            let text = try qtest.success(of: $0)
+            return UInt32(text.dropFirst(2), radix: 16) ?? 0
+        }
+    }
+
+    func testOtherPortsReadAsOnesAtEveryWidth() throws {
+        let bench = try Bench(["--drive", "primary-master=DIR/disk.img"], size: 1 << 20)
+        _ = try IDEDriver(bench.qtest)
+        let ours: [ClosedRange<UInt16>] = [
+            0x170...0x177, 0x1f0...0x1f7, 0x376...0x376, 0x3f6...0x3f6, 0xcf8...0xcff,
+            0xc000...0xc00f,
+        ]
+        for (letter, width) in [("b", UInt16(1)), ("w", 2), ("l", 4)] {
+            let ports = (UInt16(0)...UInt16.max).filter { port in
+                port % 7 == 0 || ours.contains { $0.contains(port &+ 4) || $0.contains(port &- 4) }
+            }.filter { port in
+                !ours.contains {
+                    $0.overlaps(
+                        port...(port.addingReportingOverflow(width - 1).overflow
+                            ? .max : port + width - 1))
+                }
+            }
+            let found = try values(bench.qtest, ports.map { "in\(letter) \($0)" })
+            let ones = UInt32.max >> UInt32(32 - 8 * width)
+            for (port, value) in zip(ports, found) where value != ones {
+                XCTFail("in\(letter) of \(hex(port)) is \(hex(value))")
+            }
+            // Writes there reach nobody.
+            _ = try values(bench.qtest, ports.map { "out\(letter) \($0) 0x5a5a5a5a" })
+        }
+        XCTAssertEqual(try bench.qtest.inb(0x1f7), 0x50)
+        try bench.end()
+    }
+
+    /// A wide access to registers of a byte is one to each, the lowest first.
+    func testWideReadsAreTheBytesTheyCover() throws {
+        let bench = try Bench(["--drive", "primary-master=DIR/disk.img"], size: 1 << 20)
+        _ = try IDEDriver(bench.qtest)
+        for (index, port) in (UInt16(0x1f2)...0x1f5).enumerated() {
+            try bench.qtest.outb(port, UInt8(0x11 * (index + 1)))
+        }
+        try bench.qtest.outl(IDEDriver.busMasterBase + 4, 0x8765_4320)
+        let bases =
+            Array(UInt16(0x1f1)...0x1f7) + [0x3f5, 0x3f6] + Array(IDEDriver.busMasterBase...0xc00f)
+        for base in bases {
+            let bytes = try (0..<4).map { UInt32(try bench.qtest.inb(base + $0)) }
+            XCTAssertEqual(
+                UInt32(try bench.qtest.inw(base)), bytes[0] | bytes[1] << 8, "inw \(hex(base))")
+            XCTAssertEqual(
+                try bench.qtest.inl(base),
+                bytes[0] | bytes[1] << 8 | bytes[2] << 16 | bytes[3] << 24, "inl \(hex(base))")
+        }
+        try bench.end()
+    }
+
+    func testWideWritesReachTheRegistersTheyCover() throws {
+        let bench = try Bench(["--drive", "primary-master=DIR/disk.img"], size: 1 << 20)
+        _ = try IDEDriver(bench.qtest)
+        try bench.qtest.outl(0x1f2, 0x4433_2211)
+        XCTAssertEqual(
+            try (0..<4).map { try bench.qtest.inb(0x1f2 + $0) }, [0x11, 0x22, 0x33, 0x44])
+        try bench.qtest.outw(0x1f3, 0x6655)
+        XCTAssertEqual(
+            try (0..<4).map { try bench.qtest.inb(0x1f2 + $0) }, [0x11, 0x55, 0x66, 0x44])
+        let pointer = IDEDriver.busMasterBase + 4
+        try bench.qtest.outl(pointer, 0xffff_ffff)
+        XCTAssertEqual(try bench.qtest.inl(pointer), 0xffff_fffc)
+        try bench.qtest.outw(pointer + 2, 0x1234)
+        try bench.qtest.outb(pointer + 1, 0x56)
+        XCTAssertEqual(try bench.qtest.inl(pointer), 0x1234_56fc)
+        XCTAssertEqual(try bench.qtest.inb(IDEDriver.busMasterBase + 1), 0xff)
+        XCTAssertEqual(try bench.qtest.inb(IDEDriver.busMasterBase + 3), 0xff)
+        try bench.end()
+    }
+
+    func testTheDataPortMovesWordsAtEveryWidth() throws {
+        let bench = try Bench(["--drive", "primary-master=DIR/disk.img"], size: 1 << 20)
+        let driver = try IDEDriver(bench.qtest)
+        try driver.issue(.primaryMaster, 0x20, at: 3)
+        try driver.wait(.primaryMaster, interrupt: true)
+        let sector = Bench.content(of: 3..<4)
+        XCTAssertEqual(try bench.qtest.inb(0x1f0), sector[0])
+        XCTAssertEqual(try bench.qtest.inw(0x1f0), UInt16(sector[2]) | UInt16(sector[3]) << 8)
+        XCTAssertEqual(try bench.qtest.inl(0x1f0) >> 16, UInt32(sector[6]) | UInt32(sector[7]) << 8)
+        XCTAssertEqual(try bench.qtest.inb(0x1f0), sector[8])
+        try bench.end()
+    }
+}
