@@ -25,10 +25,12 @@ let package = Package(
         .target(name: "CGuestMemory"),
         .target(name: "GuestMemory", dependencies: ["CGuestMemory"]),
         .target(name: "IDE", dependencies: ["BlockIO", "GuestMemory"]),
+        .target(name: "CVFIOUser"),
+        .target(name: "VFIOUserServer", dependencies: ["CVFIOUser", "GuestMemory"]),
         .executableTarget(
             name: "IDEMachine",
             dependencies: [
-                "BlockIO", "GuestMemory", "IDE",
+                "BlockIO", "GuestMemory", "IDE", "VFIOUserServer",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .target(name: "CTestSupport", path: "Tests/CTestSupport"),

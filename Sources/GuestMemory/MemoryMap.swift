@@ -10,6 +10,8 @@ struct FlatRange {
     let log: Unmanaged<DirtyLog>?
     /// The byte at `first` in the memory that `log` is of.
     let logOffset: Int
+    /// Whether memory behind it can vanish.
+    let canShrink: Bool
 
     init(_ mapped: MappedRegion, first: UInt64, last: UInt64) {
         self.first = first
@@ -21,6 +23,7 @@ struct FlatRange {
         logOffset = offset
         host = mapped.region.memory.map { $0.base + offset }
         log = mapped.region.memory.map { .passUnretained($0.dirtyLog) }
+        canShrink = mapped.region.memory?.canShrink == true
     }
 }
 
@@ -51,6 +54,12 @@ final class MemoryMap: @unchecked Sendable {
         }
         guard low < count, ranges[low].first <= address else { return nil }
         return UnsafePointer(ranges + low)
+    }
+
+    /// The region that contains `address`, if it is memory of another process.
+    func remote(at address: UInt64) -> MappedRegion? {
+        guard let range = range(at: address), range.pointee.kind == .remote else { return nil }
+        return range.pointee.region.takeUnretainedValue()
     }
 
     /// Paints the regions over each other, the most important last.

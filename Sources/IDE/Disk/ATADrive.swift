@@ -103,7 +103,7 @@ final class ATADrive: IDEDrive {
         {
             state.pointee.transfer = nil
         }
-        state.pointee.isAbandoned = state.pointee.isInFlight
+        state.pointee.isAbandoned = isBusy
     }
 
     func softwareReset() {
