@@ -34,7 +34,9 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .target(name: "CTestSupport", path: "Tests/CTestSupport"),
-        .target(name: "TestSupport", dependencies: ["CTestSupport"], path: "Tests/TestSupport"),
+        .target(
+            name: "TestSupport", dependencies: ["CTestSupport", "BlockIO"],
+            path: "Tests/TestSupport"),
         .testTarget(
             name: "BlockIOTests", dependencies: ["BlockIO", "CTestSupport", "TestSupport"]),
         .testTarget(

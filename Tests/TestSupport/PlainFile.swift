@@ -1,6 +1,5 @@
 import CTestSupport
 import Glibc
-@testable import TestSupport
 
 /// pread(2) and pwrite(2), the independent witness of what the library did.
 ///

@@ -1,5 +1,4 @@
 import Glibc
-@testable import TestSupport
 
 /// Page-aligned memory between two pages of guard bytes, which nothing should ever write.
 final class AlignedBuffer {

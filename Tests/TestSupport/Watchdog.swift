@@ -1,5 +1,4 @@
 import Dispatch
-@testable import TestSupport
 
 /// Ends the process when something that may block for ever in the library does, and says what.
 enum Watchdog {

@@ -1,6 +1,5 @@
 import BlockIO
 import XCTest
-@testable import TestSupport
 
 /// A test that runs on every ``Configuration``. Its failures name the configuration and the seed.
 class ConformanceTestCase: XCTestCase {
@@ -16,19 +15,8 @@ class ConformanceTestCase: XCTestCase {
             expected: expected)
     }
 
-    /// Runs `check` on every configuration that is wanted, with an image of `size` bytes and a
-    /// queue of its own. After an error other than ``Stuck`` it goes on with the next.
-    func forEachConfiguration(
-        size: Int, _ options: QueueOptions = QueueOptions(),
-        where isWanted: (Configuration) -> Bool = { _ in true },
-        _ check: (Subject) throws -> Void
-    ) throws {
-        try forEachTarget(size: size, where: isWanted) { configuration, target in
-            try check(Subject(configuration, target, options))
-        }
-    }
-
-    /// The same for checks that open and close by themselves.
+    /// Runs `check` on every configuration that is wanted, with storage of `size` bytes. After an
+    /// error other than ``Stuck`` it goes on with the next.
     func forEachTarget(
         size: Int, where isWanted: (Configuration) -> Bool = { _ in true },
         _ check: (Configuration, StorageTarget) throws -> Void

@@ -1,5 +1,4 @@
 import BlockIO
-@testable import TestSupport
 
 /// How long to wait for what should happen at once: long enough for the slowest machine.
 enum Patience {

@@ -1,7 +1,7 @@
 import Foundation
 
 /// The machine, as far as it explains figures.
-struct Host: Encodable {
+package struct Host: Encodable {
     /// The kernel's release, uname(2).
     let kernel: String
     /// The architecture, uname(2).
@@ -19,7 +19,7 @@ struct Host: Encodable {
     }
 
     /// This one.
-    static func current() -> Host {
+    package static func current() -> Host {
         var names = utsname()
         uname(&names)
         return Host(
@@ -29,7 +29,7 @@ struct Host: Encodable {
     }
 
     /// Bytes of memory.
-    static var memoryInBytes: Int {
+    package static var memoryInBytes: Int {
         sysconf(CInt(_SC_PHYS_PAGES)) * sysconf(CInt(_SC_PAGESIZE))
     }
 

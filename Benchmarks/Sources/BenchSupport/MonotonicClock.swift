@@ -1,8 +1,8 @@
 import Glibc
 
 /// CLOCK_MONOTONIC, clock_gettime(2): no system call on usual machines.
-enum MonotonicClock {
-    static var nanoseconds: UInt64 {
+package enum MonotonicClock {
+    package static var nanoseconds: UInt64 {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
         return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
@@ -11,8 +11,8 @@ enum MonotonicClock {
 
 /// Processor time of all threads of this process, getrusage(2): the kernel's io_uring workers are
 /// among them; a loop device's or a compressed disk's own kernel threads are not.
-enum ProcessorTime {
-    static var nanoseconds: UInt64 {
+package enum ProcessorTime {
+    package static var nanoseconds: UInt64 {
         var usage = rusage()
         getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
         return usage.ru_utime.nanoseconds + usage.ru_stime.nanoseconds

@@ -1,5 +1,4 @@
 import BlockIO
-@testable import TestSupport
 
 /// One cell of the conformance matrix: what every check runs on.
 struct Configuration: Sendable, CustomStringConvertible {

@@ -1,5 +1,4 @@
 import Glibc
-@testable import TestSupport
 
 /// SplitMix64 (Steele, Lea and Flood, 2014): its whole state is the seed, so a run can be repeated.
 struct SplitMix64: RandomNumberGenerator {

@@ -1,6 +1,5 @@
 import BlockIO
 import Glibc
-@testable import TestSupport
 
 /// Every fault that a request survives, and some that it does not, each now and then.
 enum FaultMix {
