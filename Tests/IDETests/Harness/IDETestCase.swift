@@ -20,6 +20,13 @@ class IDETestCase: XCTestCase {
         }
     }
 
+    /// The path of one of several images of 2048 sectors, with content as at the beginning.
+    static func plainPath(_ number: Int) throws -> String {
+        let target = try target(.tmpfsFile, number)
+        try fill(target)
+        return target.path
+    }
+
     /// A machine with a disk of 2048 sectors as primary master, each with content of its own.
     func machine(
         _ configuration: MachineConfiguration = .one, _ options: DiskOptions = DiskOptions(),
@@ -82,7 +89,7 @@ class IDETestCase: XCTestCase {
         let queue = try BlockQueue(image, QueueOptions(maximumThreads: 1, hasDescriptor: false))
         var failure: BlockError.Code?
         Self.image.withUnsafeBytes { bytes in
-            queue.write(from: bytes, at: 0, durability: .forceUnitAccess)
+            queue.write(from: bytes, at: 0)
             queue.drain { failure = $0.failure }
         }
         if let failure { throw FixtureError.failed("filling \(target.path): \(failure)") }

@@ -156,8 +156,11 @@ final class Machine: IDEControllerDelegate {
     /// Notes everything a guest can look at without side effects, and the bytes given.
     func sample(_ what: String, _ bytes: [UInt8]...) {
         var line = "\(what): st \(hex(alternateStatus)) \(registers) bm \(hex(bmStatus))"
-        line += " cmd \(hex(inb(Self.busMaster))) irq \(irq) \(takeChanges().joined(separator: ","))"
-        for bytes in bytes { line += " \(String(bytes.count)):\(String(checksum(bytes), radix: 16))" }
+        line +=
+            " cmd \(hex(inb(Self.busMaster))) irq \(irq) \(takeChanges().joined(separator: ","))"
+        for bytes in bytes {
+            line += " \(String(bytes.count)):\(String(checksum(bytes), radix: 16))"
+        }
         samples.append(line)
     }
 
