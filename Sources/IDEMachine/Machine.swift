@@ -2,6 +2,14 @@ import BlockIO
 import GuestMemory
 import IDE
 
+/// What a machine tells those who drive it, in the middle of what they have it do.
+protocol MachineObserver: AnyObject {
+    /// An interrupt line, by its number on a PC, has changed its level.
+    func interruptChanged(_ number: Int, isRaised: Bool)
+    /// The host has failed a drive's request.
+    func driveFailed(_ event: DriveEvent)
+}
+
 /// A PC without a processor: guest memory, a PCI bus with an IDE controller on it, two interrupt
 /// lines. Whoever drives it does what a processor does: reads and writes ports and memory.
 ///
@@ -13,10 +21,8 @@ final class Machine {
     /// The interrupt lines that are high, by their number on a PC.
     private(set) var raisedInterrupts: Set<Int> = []
 
-    /// Called when an interrupt line changes its level.
-    var interruptChanged: (_ number: Int, _ isRaised: Bool) -> Void = { _, _ in }
-    /// Called when the host has failed a drive's request.
-    var driveFailed: (DriveEvent) -> Void = { _ in }
+    /// Who hears of interrupts and failures.
+    weak var observer: (any MachineObserver)?
 
     private var configuration: PCIConfigurationMechanism
 
@@ -92,13 +98,13 @@ extension Machine: IDEControllerDelegate {
         switch line {
         case .irq14: number = 14
         case .irq15: number = 15
-        case .inta: return  // The identities of this machine are wired to the two above.
+        case .inta: return  // Only identities in native mode have it; this machine has none.
         }
         if isRaised { raisedInterrupts.insert(number) } else { raisedInterrupts.remove(number) }
-        interruptChanged(number, isRaised)
+        observer?.interruptChanged(number, isRaised: isRaised)
     }
 
-    func driveEvent(_ event: DriveEvent) { driveFailed(event) }
+    func driveEvent(_ event: DriveEvent) { observer?.driveFailed(event) }
 }
 
 extension IDEController: PCIConfigurationSpace {}

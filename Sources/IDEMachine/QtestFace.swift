@@ -1,4 +1,5 @@
 import Glibc
+import IDE
 
 /// Drives a machine from a qtest socket and a QMP socket, until one of them ends.
 final class QtestFace {
@@ -12,12 +13,9 @@ final class QtestFace {
         self.machine = machine
         qtestConnection = try Connection(to: qtestPath.path)
         qmpConnection = try qmpPath.map { try Connection(to: $0.path) }
-        let qtest = QtestServer(machine, qtestConnection)
-        let qmp = qmpConnection.map { QMPServer(machine, $0) }
-        machine.interruptChanged = { qtest.interrupt($0, isRaised: $1) }
-        machine.driveFailed = { qmp?.driveFailed($0) }
-        self.qtest = qtest
-        self.qmp = qmp
+        qtest = QtestServer(machine, qtestConnection)
+        qmp = qmpConnection.map { QMPServer(machine, $0) }
+        machine.observer = self
     }
 
     /// Serves until a peer ends its connection, one asks for the end, or `termination` comes. All
@@ -52,4 +50,12 @@ final class QtestFace {
     }
 
     private var connections: [Connection] { [qtestConnection] + [qmpConnection].compactMap(\.self) }
+}
+
+extension QtestFace: MachineObserver {
+    func interruptChanged(_ number: Int, isRaised: Bool) {
+        qtest.interrupt(number, isRaised: isRaised)
+    }
+
+    func driveFailed(_ event: DriveEvent) { qmp?.driveFailed(event) }
 }

@@ -150,6 +150,7 @@ final class FaultTests: XCTestCase {
         try bench.qtest.store(UInt64(IDEDriver.table), UInt32(0x10_0000))
         try bench.qtest.store(UInt64(IDEDriver.table) + 4, UInt32(0x8000_0200))
         try bench.qtest.outl(place.busMaster + 4, IDEDriver.table)
+        try bench.qtest.outb(place.base + 2, 0)  // 48-bit: the high-order byte first
         try driver.issue(place, 0x06, features: 1)
         try bench.qtest.outb(place.busMaster, 0x01)
         XCTAssertEqual(try driver.finish(place).status, 0x50)

@@ -72,7 +72,7 @@ final class LifetimeTests: XCTestCase {
         let directory = try TemporaryDirectory()
         let socket = try ListeningSocket(directory.path("qtest"))
         let machine = try MachineProcess(["--qtest", "unix:\(socket.path)"])
-        let qtest = QtestClient(try socket.accept())
+        let qtest = QtestClient(try socket.accept(from: machine))
         XCTAssertEqual(try qtest.command("endianness"), "little")
         qtest.socket.close()
         XCTAssertEqual(try machine.end().status, 0)

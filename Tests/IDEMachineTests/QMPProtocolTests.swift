@@ -10,8 +10,8 @@ final class QMPProtocolTests: XCTestCase {
         let machine = try MachineProcess([
             "--qtest", "unix:\(sockets[0].path)", "--qmp", "unix:\(sockets[1].path)",
         ])
-        let qtest = try sockets[0].accept()
-        let qmp = QMPClient(try sockets[1].accept())
+        let qtest = try sockets[0].accept(from: machine)
+        let qmp = QMPClient(try sockets[1].accept(from: machine))
         let greeting = try XCTUnwrap(try qmp.answer()["QMP"] as? [String: Any])
         XCTAssertNotNil(greeting["version"])
         XCTAssertEqual((greeting["capabilities"] as? [Any])?.count, 0)

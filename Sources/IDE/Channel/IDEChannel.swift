@@ -35,6 +35,7 @@ final class IDEChannel {
         var fetch: Unmanaged<DMATransfer>?
         /// Which.
         var fetchedTable: UInt32 = 0
+        var accounts = Accounts()
     }
 
     init(number: Int, router: InterruptRouter, mapper: DMAMapper) {

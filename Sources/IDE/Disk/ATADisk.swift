@@ -35,20 +35,23 @@ public final class ATADisk {
         self.options = options
         sectorCount = image.size / UInt64(Self.sectorSize)
         do throws(BlockError) {
+            var geometry = options.geometry
+            if geometry == nil { geometry = try Self.partitionedGeometry(image, sectorCount) }
+            self.geometry = geometry ?? DiskGeometry(sectorCount: sectorCount)
             queue = try BlockQueue(image, queueOptions)
         } catch {
             throw .image(error)
         }
-        geometry =
-            options.geometry ?? Self.partitionedGeometry(queue, sectorCount)
-            ?? DiskGeometry(sectorCount: sectorCount)
     }
 
-    /// A disk whose first sector cannot be read has no partition table either.
+    /// A disk whose first sector cannot be read has no partition table either. The queue is not the
+    /// guest's, whose statistics begin with its own requests.
     private static func partitionedGeometry(
-        _ queue: BlockQueue, _ sectorCount: UInt64
-    ) -> DiskGeometry? {
+        _ image: BlockImage, _ sectorCount: UInt64
+    ) throws(BlockError) -> DiskGeometry? {
         guard sectorCount > 0 else { return nil }
+        let queue = try BlockQueue(image, QueueOptions(depth: 1, hasDescriptor: false))
+        defer { queue.close() }
         let buffer = UnsafeMutableRawBufferPointer.allocate(
             byteCount: sectorSize, alignment: 4096)
         defer { buffer.deallocate() }

@@ -37,8 +37,8 @@ extension ATADrive {
     private func beginTransfer() {
         let direction: DMADirection =
             state.pointee.job.kind == .readingDMA ? .fromDevice : .toDevice
-        let (transfer, step) = channel.mapper.begin(
-            channel.state.pointee.list, direction, unit: ATADisk.sectorSize)
+        let (transfer, step) = channel.beginTransfer(
+            of: slot.device, direction, unit: ATADisk.sectorSize)
         state.pointee.transfer = .passUnretained(transfer)
         perform(step, of: transfer)
     }

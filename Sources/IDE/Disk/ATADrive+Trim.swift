@@ -24,8 +24,8 @@ extension ATADrive {
 
     /// Takes the ranges out of guest memory.
     func collectRanges() {
-        let (transfer, step) = channel.mapper.begin(
-            channel.state.pointee.list, .toDevice, unit: ATADisk.sectorSize)
+        let (transfer, step) = channel.beginTransfer(
+            of: slot.device, .toDevice, unit: ATADisk.sectorSize)
         state.pointee.transfer = .passUnretained(transfer)
         collectRanges(transfer, step)
     }

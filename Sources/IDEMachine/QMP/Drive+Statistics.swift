@@ -1,9 +1,13 @@
 import BlockIO
+import IDE
 
 extension Drive {
     /// What query-blockstats says of the drive: names of QEMU's BlockDeviceStats where it has them
     /// (qapi/block-core.json).
-    var blockStatistics: JSONValue {
+    ///
+    /// Bytes bounce in two places: the DMA mapper for what is no RAM, the block layer for the
+    /// host's alignment. What is called direct bounced in neither.
+    func blockStatistics(_ dma: DMABytes) -> JSONValue {
         let now = disk.queue.statistics
         let counters: [(String, UInt64)] = [
             ("rd_bytes", now.reads.bytes),
@@ -13,8 +17,8 @@ extension Drive {
             ("flush_operations", now.flushes.operations),
             ("unmap_operations", now.discards.operations),
             ("fua_operations", now.durableWrites.operations),
-            ("direct_bytes", now.directBytes),
-            ("bounced_bytes", now.bouncedBytes),
+            ("direct_bytes", now.directBytes &- min(dma.bounced, now.directBytes)),
+            ("bounced_bytes", now.bouncedBytes &+ dma.bounced),
             ("split", now.splits),
             ("rmw", now.readModifyWrites),
             ("short", now.shortTransfers),

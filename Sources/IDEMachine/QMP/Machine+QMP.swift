@@ -7,7 +7,7 @@ extension Machine {
         switch command {
         case "query-blockstats":
             try arguments.end()
-            return .array(drives.map(\.blockStatistics))
+            return .array(drives.map { $0.blockStatistics(controller.dmaBytes(of: $0.slot)) })
         case "eject", "blockdev-change-medium":
             let drive = try drive(arguments.string("device"))
             if command == "blockdev-change-medium" { _ = try arguments.string("filename") }

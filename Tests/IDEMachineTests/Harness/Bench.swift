@@ -26,8 +26,8 @@ final class Bench {
         machine = try MachineProcess(
             options.map { $0.replacing("DIR", with: directory.path) }
                 + ["--qtest", "unix:\(sockets[0].path)", "--qmp", "unix:\(sockets[1].path)"])
-        qtest = QtestClient(try sockets[0].accept())
-        qmp = QMPClient(try sockets[1].accept())
+        qtest = QtestClient(try sockets[0].accept(from: machine))
+        qmp = QMPClient(try sockets[1].accept(from: machine))
         try qmp.negotiate()
     }
 
@@ -41,11 +41,12 @@ final class Bench {
         (sectors.lowerBound * 512..<sectors.upperBound * 512).map(content(at:))
     }
 
+    private static let pattern = (0..<1 << 20).map(content(at:))
+
     private static func makeDisk(_ path: String, size: Int) throws {
         guard let file = fopen(path, "w") else { throw FixtureError.failed("fopen \(path)") }
         defer { fclose(file) }
-        let bytes = (0..<size).map(content(at:))
-        guard fwrite(bytes, 1, size, file) == size else {
+        guard size <= pattern.count, fwrite(pattern, 1, size, file) == size else {
             throw FixtureError.failed("fwrite \(path)")
         }
     }

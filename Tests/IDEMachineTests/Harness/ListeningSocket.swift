@@ -28,10 +28,15 @@ final class ListeningSocket {
         try SystemCall.check(SystemCall.result(listen(listener.raw, 1)), "listen \(path)")
     }
 
-    /// The connection that comes in.
-    func accept() throws -> LineSocket {
-        guard cts_wait_readable(listener.raw, LineSocket.patience) > 0 else {
-            throw FixtureError.failed("nobody connects to \(path)")
+    /// The connection that `machine` makes.
+    func accept(from machine: MachineProcess) throws -> LineSocket {
+        var patience = LineSocket.patience
+        while cts_wait_readable(listener.raw, 20) == 0 {
+            guard machine.isRunning else {
+                throw FixtureError.failed("ide-machine: \(try machine.end())")
+            }
+            patience -= 20
+            guard patience > 0 else { throw FixtureError.failed("nobody connects to \(path)") }
         }
         let peer = Glibc.accept(listener.raw, nil, nil)
         return LineSocket(Descriptor(try SystemCall.check(SystemCall.result(peer), "accept")))

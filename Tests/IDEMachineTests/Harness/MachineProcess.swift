@@ -39,6 +39,12 @@ final class MachineProcess {
         }
     }
 
+    /// Whether it has not ended: the other end of its standard error is open.
+    var isRunning: Bool {
+        var status = pollfd(fd: errors.raw, events: 0, revents: 0)
+        return poll(&status, 1, 0) == 0
+    }
+
     func signal(_ number: Int32) { kill(process, number) }
 
     /// Waits for its end: the exit status and what it said on its standard error.
