@@ -32,6 +32,7 @@ public final class VFIOUserServer {
     private var isWatchingOutput = false
     private var watchedUnmask: CInt = -1
     private var former = VFIOUserStatistics()
+    private var peerEnded: () -> Void = {}
 
     /// A server that listens at `path`. A socket that is left there from a server that has died is
     /// replaced; anything else is an error.
@@ -87,10 +88,16 @@ public final class VFIOUserServer {
 
     // MARK: The loop
 
-    /// Serves peers until `termination` is readable.
-    public func run(until termination: CInt) throws(VFIOUserError) {
+    /// Serves peers until `termination` is readable. `peerEnded` is called when one has gone.
+    public func run(
+        until termination: CInt, peerEnded: @escaping () -> Void = {}
+    ) throws(VFIOUserError) {
+        self.peerEnded = peerEnded
         try loop.add(termination)
-        defer { loop.remove(termination) }
+        defer {
+            loop.remove(termination)
+            self.peerEnded = {}
+        }
         var isOver = false
         while !isOver {
             try turn(milliseconds: -1) { if $0 == termination { isOver = true } }
@@ -170,6 +177,13 @@ public final class VFIOUserServer {
         function.poll()
         self.session = nil
         if listener >= 0 { try loop.add(listener) }
+        peerEnded()
+    }
+
+    /// Ends the connection to the peer, if there is one.
+    public func disconnect() {
+        session?.hangUp()
+        try? attend()
     }
 }
 

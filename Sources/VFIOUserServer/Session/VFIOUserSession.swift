@@ -56,6 +56,9 @@ final class VFIOUserSession {
         close(socket)
     }
 
+    /// There is to be no more of it.
+    func hangUp() { isOver = true }
+
     /// Whether the peer has to take replies before more of its messages are looked at.
     var isBehind: Bool { writer.isBehind }
 
