@@ -46,6 +46,9 @@ let package = Package(
             name: "IDETests",
             dependencies: ["IDE", "BlockIO", "GuestMemory", "CTestSupport", "TestSupport"]),
         .testTarget(
+            name: "VFIOUserServerTests",
+            dependencies: ["VFIOUserServer", "GuestMemory", "CTestSupport", "TestSupport"]),
+        .testTarget(
             name: "IDEMachineTests", dependencies: ["IDEMachine", "CTestSupport", "TestSupport"]),
     ],
     swiftLanguageModes: [.v6]

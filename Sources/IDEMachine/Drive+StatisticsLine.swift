@@ -8,7 +8,8 @@ extension Drive {
             "\(slot):", "reads=\(now.reads.operations)", "read_bytes=\(now.reads.bytes)",
             "writes=\(now.writes.operations)", "written_bytes=\(now.writes.bytes)",
             "flushes=\(now.flushes.operations)", "discards=\(now.discards.operations)",
-            "direct=\(now.directBytes)", "bounced=\(now.bouncedBytes)", "rmw=\(now.readModifyWrites)",
+            "direct=\(now.directBytes)", "bounced=\(now.bouncedBytes)",
+            "rmw=\(now.readModifyWrites)",
         ]
         return words.joined(separator: " ")
     }

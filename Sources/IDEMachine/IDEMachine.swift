@@ -9,7 +9,8 @@ import Glibc
 struct IDEMachine: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "ide-machine",
-        abstract: "A PC's IDE function without a CPU, driven by QEMU's qtest or used by QEMU itself.")
+        abstract:
+            "A PC's IDE function without a CPU, driven by QEMU's qtest or used by QEMU itself.")
 
     @OptionGroup var options: MachineOptions
 
@@ -47,7 +48,9 @@ struct IDEMachine: ParsableCommand {
             }
             return
         }
-        guard qtest != nil else { throw ValidationError("one of --qtest and --vfio-user is needed") }
+        guard qtest != nil else {
+            throw ValidationError("one of --qtest and --vfio-user is needed")
+        }
         guard options.pciID != .cmd646 else {
             throw ValidationError("1095:0646 is for --vfio-user only")
         }

@@ -106,7 +106,8 @@ extension Machine: IDEControllerDelegate {
 extension IDEController: PCIConfigurationSpace {
     /// A controller with these drives plugged in.
     convenience init(
-        _ identity: PCIIdentity, _ memory: AddressSpace, _ drives: [Drive], _ options: MachineOptions
+        _ identity: PCIIdentity, _ memory: AddressSpace, _ drives: [Drive],
+        _ options: MachineOptions
     ) throws {
         try self.init(
             identity: identity, memory: memory,

@@ -77,8 +77,9 @@ final class MessageReader {
                 }
                 guard received == MessageHeader.size else { continue }
                 header = MessageHeader(headerBytes)
-                guard (MessageHeader.size...VFIOUser.Limit.message).contains(
-                    Int(header.messageSize))
+                guard
+                    (MessageHeader.size...VFIOUser.Limit.message).contains(
+                        Int(header.messageSize))
                 else { return .unusable }
             }
             let missing = Int(header.messageSize) - received

@@ -12,5 +12,6 @@
 #include "cts_loop.h"
 #include "cts_mount.h"
 #include "cts_process.h"
+#include "cts_socket.h"
 
 #endif
