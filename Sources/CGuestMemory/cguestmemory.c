@@ -10,6 +10,23 @@ int cguestmemory_memfd(const char *name) {
     return fd < 0 ? -errno : fd;
 }
 
+static _Thread_local const struct cguestmemory_entry *innermost;
+
+void cguestmemory_enter(struct cguestmemory_entry *entry, const void *guard) {
+    entry->guard = guard;
+    entry->outer = innermost;
+    innermost = entry;
+}
+
+void cguestmemory_leave(const struct cguestmemory_entry *entry) { innermost = entry->outer; }
+
+bool cguestmemory_is_inside(const void *guard) {
+    for (const struct cguestmemory_entry *entry = innermost; entry; entry = entry->outer) {
+        if (entry->guard == guard) return true;
+    }
+    return false;
+}
+
 #define UNCHECKED __attribute__((no_sanitize("thread")))
 
 // What a guest reads and writes in one access is read and written in one access here.

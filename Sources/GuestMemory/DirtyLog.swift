@@ -23,7 +23,7 @@ public final class DirtyLog: @unchecked Sendable {
     private let bitmaps: UnsafeMutablePointer<Atomic<UInt64>>
     private let wordCount: Int
     private let codeHook = Atomic<UnsafeRawPointer?>(nil)
-    private static var codeBit: Int { DirtyConsumer.allCases.count }
+    private static let codeBit = DirtyConsumer.allCases.count
 
     init(pageCount: Int) {
         self.pageCount = pageCount

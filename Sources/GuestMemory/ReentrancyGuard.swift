@@ -1,24 +1,33 @@
-import Glibc
-import Synchronization
+import CGuestMemory
 
 /// Keeps DMA from calling back into the device that does it.
 ///
-/// A device has one, gives it to its ``DMAMapper`` and to the regions of its own registers. While
-/// the mapper copies for the device, an access to such a region from the same thread is refused
-/// with ``GuestMemoryError/Code/reentrant``, also by way of another device's registers; other
-/// threads are not concerned.
+/// A device has one, gives it to each ``DMAMapper`` of its own and to the regions of its own
+/// registers. While a mapper copies or looks up addresses for the device, an access to such a region
+/// from the same thread is refused with ``GuestMemoryError/Code/reentrant``, also by way of another
+/// device's registers; other threads are not concerned.
 public final class ReentrancyGuard: Sendable {
-    /// pthread_self(3) of the thread inside, 0 when there is none.
-    private let thread = Atomic<UInt>(0)
-
     /// A guard for a new device.
     public init() {}
 
-    /// Whether this thread is copying for the device. A device whose registers are reached in
-    /// other ways than through an address space asks before it acts on a register.
-    public var isEntered: Bool { thread.load(ordering: .relaxed) == pthread_self() }
+    /// Whether this thread is at work for the device. A device whose registers are reached in other
+    /// ways than through an address space asks before it acts on a register.
+    public var isEntered: Bool { cguestmemory_is_inside(identity) }
 
-    func enter() { thread.store(pthread_self(), ordering: .relaxed) }
+    private var identity: UnsafeRawPointer {
+        UnsafeRawPointer(Unmanaged.passUnretained(self).toOpaque())
+    }
 
-    func leave() { thread.store(0, ordering: .relaxed) }
+    /// Runs `body` inside of a guard, if there is one.
+    static func within<Result, Failure: Error>(
+        _ own: ReentrancyGuard?, _ body: () throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        guard let own else { return try body() }
+        var entry = cguestmemory_entry()
+        return try withUnsafeMutablePointer(to: &entry) { (entry) throws(Failure) in
+            cguestmemory_enter(entry, own.identity)
+            defer { cguestmemory_leave(entry) }
+            return try body()
+        }
+    }
 }

@@ -35,8 +35,11 @@ extension IDEController {
     private func wait(_ limit: Duration) {
         withUnsafeTemporaryAllocation(of: pollfd.self, capacity: 4) { entries in
             var count = 0
-            for slot in IDESlot.allCases {
-                guard let queue = drive(in: slot)?.queue, queue.outstanding > 0 else { continue }
+            // Not over the slots: an array of them would be an allocation.
+            for number in 0..<4 {
+                guard let queue = channel(number >> 1).drive(number & 1)?.queue,
+                    queue.outstanding > 0
+                else { continue }
                 entries.initializeElement(
                     at: count, to: pollfd(fd: queue.descriptor, events: Int16(POLLIN), revents: 0))
                 count += 1

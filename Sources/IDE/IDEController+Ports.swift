@@ -51,7 +51,7 @@ extension IDEController {
     public func transferBlock(
         from port: UInt16, width: Int, into target: UnsafeMutableRawBufferPointer
     ) {
-        guard [1, 2, 4].contains(width), !reentrancy.isEntered else { return }
+        guard width == 1 || width == 2 || width == 4, !reentrancy.isEntered else { return }
         let count = target.count / width
         if width > 1, case .command(let channel, Offset.data)? = decode(port) {
             self.channel(channel).readData(
@@ -71,7 +71,7 @@ extension IDEController {
     public func transferBlock(
         to port: UInt16, width: Int, from source: UnsafeRawBufferPointer
     ) {
-        guard [1, 2, 4].contains(width), !reentrancy.isEntered else { return }
+        guard width == 1 || width == 2 || width == 4, !reentrancy.isEntered else { return }
         let count = source.count / width
         if width > 1, case .command(let channel, Offset.data)? = decode(port) {
             self.channel(channel).writeData(

@@ -83,6 +83,23 @@ final class DiskTests: XCTestCase {
         try bench.end()
     }
 
+    func testAReadOnlyDiskIsNotWritten() throws {
+        let bench = try Bench(["--drive", disk + ",readonly=on"], size: 1 << 20)
+        let driver = try IDEDriver(bench.qtest)
+        // ABRT (ATA/ATAPI-6 8.45.6)
+        try driver.issue(.primaryMaster, 0xca, at: 8, count: 8)
+        XCTAssertEqual(try driver.wait(.primaryMaster, interrupt: true), 0x41)
+        XCTAssertEqual(try bench.qtest.inb(0x1f1), 0x04)
+        _ = try bench.qtest.inb(0x1f7)
+        XCTAssertEqual(
+            try driver.transfer(
+                .primaryMaster, 0xc8, at: 8, count: 8, memory: [(0x10_0000, 4096)]
+            ).status, 0x50)
+        XCTAssertEqual(try bench.qtest.read(0x10_0000, 4096), Bench.content(of: 8..<16))
+        try bench.end()
+        XCTAssertEqual(try bench.medium(8..<16), Bench.content(of: 8..<16))
+    }
+
     /// Two drives share a channel, and what bounces is counted for the one it was moved for.
     func testDrivesOfAChannelAreCountedApart() throws {
         let slots = ["primary-master", "primary-slave"]

@@ -33,4 +33,19 @@ void cguestmemory_unwatch(const void *_Nonnull base);
 /// How often this thread has been given zeroes.
 unsigned long cguestmemory_losses(void);
 
+/// A guard that a thread has entered, in the thread's own memory until it leaves.
+struct cguestmemory_entry {
+    const void *_Nullable guard;
+    const struct cguestmemory_entry *_Nullable outer;
+};
+
+/// Enters a guard; those that the thread is inside of already stay so.
+void cguestmemory_enter(struct cguestmemory_entry *_Nonnull entry, const void *_Nonnull guard);
+
+/// Leaves the guard that the thread entered last.
+void cguestmemory_leave(const struct cguestmemory_entry *_Nonnull entry);
+
+/// Whether this thread is inside of a guard.
+bool cguestmemory_is_inside(const void *_Nonnull guard);
+
 #endif

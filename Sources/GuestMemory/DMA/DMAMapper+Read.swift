@@ -1,3 +1,4 @@
+import CGuestMemory
 import Glibc
 
 // For descriptors that a device reads once into memory of its own.
@@ -43,15 +44,16 @@ extension MapperCore {
     ) throws(GuestMemoryError) {
         guard let base = buffer.baseAddress else { return }
         if resolvers.isEmpty {
-            reentrancy?.enter()
-            defer { reentrancy?.leave() }
-            try space.read(at: address, into: buffer)
-            return
+            return try ReentrancyGuard.within(reentrancy) { () throws(GuestMemoryError) in
+                try space.read(at: address, into: buffer)
+            }
         }
         let mapping = try mapper.map(address: address, length: UInt64(buffer.count), .toDevice)
         var done = 0
         for vector in mapping.vectors {
-            if let memory = vector.iov_base { memcpy(base + done, memory, vector.iov_len) }
+            if let memory = vector.iov_base {
+                cguestmemory_copy(base + done, memory, vector.iov_len)
+            }
             done += vector.iov_len
         }
     }

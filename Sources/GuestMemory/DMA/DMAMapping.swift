@@ -24,13 +24,13 @@ public struct DMAMapping: ~Copyable {
     }
 
     /// Gives the memory back after the device has written its first `written` bytes (`fromDevice`;
-    /// otherwise they do not matter), `nil` for all: copies what was bounced, marks pages.
+    /// otherwise they do not matter), `nil` for all: copies what was bounced of them, and marks
+    /// their pages and no others.
     public consuming func unmap(written: UInt64? = nil) throws(GuestMemoryError) {
         let transfer = transfer.takeUnretainedValue()
         let length = length
         discard self
-        let count = Swift.min(written ?? length, length)
-        let step = transfer.pieceEnded(transferred: count, isSuccess: count == length)
+        let step = transfer.unmap(written: Swift.min(written ?? length, length))
         if case .done(let result) = step, case .fault(let error) = result.outcome { throw error }
     }
 }

@@ -42,6 +42,14 @@ public final class DMATransfer {
         handOver(state.pointee.pieceEnded(transferred: count, isSuccess: isSuccess))
     }
 
+    /// Answers the only piece of a transfer whose device has written its first `count` bytes and
+    /// no others.
+    func unmap(written count: UInt64) -> DMAStep {
+        handOver(
+            state.pointee.pieceEnded(
+                transferred: count, isSuccess: count == state.pointee.total, written: count))
+    }
+
     /// Drops the pieces that have not been submitted. Returns the result of a transfer that was
     /// waiting for bounce buffers. `nil` when a piece is submitted: then the answer to that brings the
     /// result; and when another process has been asked: then ``DMAMapper/resume(_:)`` does.

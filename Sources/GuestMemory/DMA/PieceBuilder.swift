@@ -139,8 +139,10 @@ struct PieceBuilder: ~Copyable {
             } catch {
                 throw entry.fault(error)
             }
-            // From memory to the device: the step nearest to memory first.
-            for index in resolvers.indices.reversed() where entry.transforms & 1 << index != 0 {
+        }
+        // From memory to the device: the step nearest to memory first.
+        visitAnswers(list, limit: .max) { transforms, place, count in
+            for index in resolvers.indices.reversed() where transforms & 1 << index != 0 {
                 resolvers[index].transform(
                     UnsafeMutableRawBufferPointer(start: buffer + place, count: count),
                     direction: .toDevice)
@@ -148,28 +150,60 @@ struct PieceBuilder: ~Copyable {
         }
     }
 
+    /// Calls `body` with what resolvers change of the first `limit` bytes of the piece, each of
+    /// their answers as a whole wherever regions end in it: which resolvers, where in the bounce
+    /// buffer, how many bytes.
+    private func visitAnswers(
+        _ list: borrowing SegmentList, limit: UInt64, _ body: (UInt8, Int, Int) -> Void
+    ) {
+        var transforms: UInt8 = 0
+        var start = 0
+        var length = 0
+        visit(list) { done, segment, _, place, count in
+            guard list.vectors[segment].iov_base == nil, UInt64(done) < limit else { return }
+            let entry = list.segments[segment]
+            if !entry.isContinued || length == 0 {
+                if transforms != 0 { body(transforms, start, length) }
+                transforms = entry.transforms
+                start = place
+                length = 0
+            }
+            length += Swift.min(count, Int(clamping: limit - UInt64(done)))
+        }
+        if transforms != 0 { body(transforms, start, length) }
+    }
+
     /// Brings the first `limit` bytes of the piece to guest memory: those that bounced are copied;
-    /// what the device may have written itself is marked. Goes on after an error, since all that
-    /// was written must be marked, and returns the first. Another process is asked for its part.
+    /// of the others, the first `written` bytes of the piece are marked. Goes on after an error, since
+    /// all that was written must be marked, and returns the first. Another process is asked for its
+    /// part.
     func copyOut(
         _ list: borrowing SegmentList, from buffer: UnsafeMutableRawPointer?, to map: MemoryMap,
-        through resolvers: [any AddressResolver], limit: UInt64, _ answer: RemoteAnswer
+        through resolvers: [any AddressResolver], limit: UInt64, written: UInt64,
+        _ answer: RemoteAnswer
     ) -> GuestMemoryError? {
+        if let buffer {
+            visitAnswers(list, limit: limit) { transforms, place, count in
+                for index in resolvers.indices where transforms & 1 << index != 0 {
+                    resolvers[index].transform(
+                        UnsafeMutableRawBufferPointer(start: buffer + place, count: count),
+                        direction: .fromDevice)
+                }
+            }
+        }
         var failure: GuestMemoryError?
         var marker: DirtyLog.Marker?
         visit(list) { done, segment, offset, place, count in
             let entry = list.segments[segment]
             if list.vectors[segment].iov_base != nil {
-                entry.mark(count, at: offset, &marker)
+                let reached = Swift.min(written, UInt64(done + count))
+                if reached > UInt64(done) {
+                    entry.mark(Int(reached) - done, at: offset, &marker)
+                }
                 return
             }
             guard failure == nil, UInt64(done) < limit, let buffer else { return }
             let count = Swift.min(count, Int(clamping: limit - UInt64(done)))
-            for index in resolvers.indices where entry.transforms & 1 << index != 0 {
-                resolvers[index].transform(
-                    UnsafeMutableRawBufferPointer(start: buffer + place, count: count),
-                    direction: .fromDevice)
-            }
             let address = entry.address &+ UInt64(offset)
             if let found = map.remote(at: address), let memory = found.region.remote {
                 if found.region.isWritable {

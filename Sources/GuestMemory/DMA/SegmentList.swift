@@ -13,6 +13,8 @@ struct SegmentList: ~Copyable {
         var range: UnsafePointer<FlatRange>?
         /// Bit n: resolver n changes the data. Only of those that bounce.
         var transforms: UInt8
+        /// Belongs to the same answer of the resolvers as the segment before.
+        var isContinued = false
     }
 
     private(set) var vectors: UnsafeMutablePointer<iovec>
@@ -226,6 +228,7 @@ struct SegmentList: ~Copyable {
                 try appendDirect(found, address, Int(taken), deviceAddress, rules)
             } else {
                 try appendBounced(found, address, Int(taken), deviceAddress, transforms, rules)
+                segments[count &- 1].isContinued = left < length
             }
             left &-= taken
             if left == 0 { return }

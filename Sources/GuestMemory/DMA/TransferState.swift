@@ -93,8 +93,12 @@ struct TransferState: ~Copyable {
             direction: direction, alignment: alignment, forceBounce: core.options.forceBounce,
             maximumSegments: core.options.maximumSegments,
             reentrancy: core.reentrancy.map { .passUnretained($0) })
-        try list.map(
-            elements, on: held.takeUnretainedValue(), through: core.resolvers, rules)
+        // Tables of an IOMMU can be anywhere, in the device's registers too.
+        let own = core.resolvers.isEmpty ? nil : core.reentrancy
+        try ReentrancyGuard.within(own) { () throws(GuestMemoryError) in
+            try list.map(
+                elements, on: held.takeUnretainedValue(), through: core.resolvers, rules)
+        }
     }
 
     // MARK: Pieces
@@ -152,27 +156,32 @@ struct TransferState: ~Copyable {
 
     private mutating func submitFetched() -> DMAStep {
         let core = mapper.takeUnretainedValue()
+        // Whoever is called while data is copied must find that it is too late to cancel.
+        phase = .submitted
         if direction == .toDevice, let buffer, let map {
-            core.reentrancy?.enter()
-            defer { core.reentrancy?.leave() }
             do throws(GuestMemoryError) {
-                try pieces.copyIn(
-                    list, to: buffer, from: map.takeUnretainedValue(), through: core.resolvers)
+                try ReentrancyGuard.within(core.reentrancy) { () throws(GuestMemoryError) in
+                    try pieces.copyIn(
+                        list, to: buffer, from: map.takeUnretainedValue(), through: core.resolvers)
+                }
             } catch {
                 return done(.fault(error))
             }
         }
-        phase = .submitted
         let length = pieces.end - pieces.position
         core.bouncedBytes &+= UInt64(pieces.bounced)
         core.directBytes &+= length &- UInt64(pieces.bounced)
         return .submit(DMAPiece(vectors: vectors, offset: pieces.position, length: length))
     }
 
-    mutating func pieceEnded(transferred count: UInt64, isSuccess: Bool) -> DMAStep {
+    /// `written` is how many bytes of the piece the device may have written: nobody knows of one
+    /// that failed.
+    mutating func pieceEnded(
+        transferred count: UInt64, isSuccess: Bool, written: UInt64 = .max
+    ) -> DMAStep {
         precondition(phase == .submitted, "no piece of this transfer is submitted")
         if list.bounced == 0 {
-            if direction == .fromDevice { list.markWritten(limit: list.total) }
+            if direction == .fromDevice { list.markWritten(limit: Swift.min(written, list.total)) }
             transferred = isSuccess ? list.total : Swift.min(count, list.total)
             return done(isSuccess ? .success : .deviceFailed)
         }
@@ -180,7 +189,7 @@ struct TransferState: ~Copyable {
         ended = (isSuccess ? length : Swift.min(count, length), isSuccess)
         guard direction == .fromDevice else { return stored(nil) }
         answer.begin()
-        let failure = copyOut(ended.count)
+        let failure = copyOut(ended.count, written: written)
         if answer.isWaiting() {
             phase = .storing
             storingFailure = failure
@@ -203,14 +212,14 @@ struct TransferState: ~Copyable {
         return nextPiece()
     }
 
-    private func copyOut(_ count: UInt64) -> GuestMemoryError? {
+    private func copyOut(_ count: UInt64, written: UInt64) -> GuestMemoryError? {
         guard let map else { return nil }
         let core = mapper.takeUnretainedValue()
-        core.reentrancy?.enter()
-        defer { core.reentrancy?.leave() }
-        return pieces.copyOut(
-            list, from: buffer, to: map.takeUnretainedValue(), through: core.resolvers,
-            limit: count, answer)
+        return ReentrancyGuard.within(core.reentrancy) {
+            pieces.copyOut(
+                list, from: buffer, to: map.takeUnretainedValue(), through: core.resolvers,
+                limit: count, written: written, answer)
+        }
     }
 
     // MARK: End

@@ -11,6 +11,9 @@ class IDETestCase: XCTestCase {
     /// Storage that the tests of a process share: each writes before it reads.
     private static let targets = Locked<[String: StorageTarget]>([:])
 
+    /// Those whose content is as at the beginning.
+    private static let clean = Locked<Set<String>>([])
+
     static func target(_ kind: StorageTarget.Kind, _ number: Int = 0) throws -> StorageTarget {
         try targets.withLock { targets in
             if let known = targets["\(kind) \(number)"] { return known }
@@ -50,6 +53,7 @@ class IDETestCase: XCTestCase {
             let failures = testRun?.failureCount ?? 0
             try body(machine)
             machine.settle(file: file, line: line)
+            noteUnchanged(machine)
             if testRun?.failureCount ?? 0 > failures {
                 // Once is enough.
                 return XCTFail("with \(configuration)", file: file, line: line)
@@ -64,11 +68,24 @@ class IDETestCase: XCTestCase {
         }
     }
 
+    /// Spares the next test the filling.
+    private func noteUnchanged(_ machine: Machine) {
+        guard let disk = machine.disks[.primaryMaster], !machine.isReplaced else { return }
+        let statistics = disk.queue.statistics
+        if statistics.writes.operations == 0 && statistics.discards.operations == 0 {
+            _ = Self.clean.withLock { $0.insert(disk.image.path) }
+        }
+    }
+
     /// What a sector has at the beginning of each test.
     static func content(sector: UInt64, count: Int = 1) -> [UInt8] {
+        Array(image[Int(sector) * 512..<(Int(sector) + count) * 512])
+    }
+
+    private static let image: [UInt8] = {
         var result: [UInt8] = []
-        result.reserveCapacity(count * 512)
-        for number in sector..<sector + UInt64(count) {
+        result.reserveCapacity(sectorCount * 512)
+        for number in 0..<UInt64(sectorCount) {
             var state = (number &+ 1) &* 0x9e37_79b9_7f4a_7c15
             for _ in 0..<64 {
                 state ^= state << 13
@@ -78,11 +95,10 @@ class IDETestCase: XCTestCase {
             }
         }
         return result
-    }
-
-    private static let image = content(sector: 0, count: sectorCount)
+    }()
 
     private static func fill(_ target: StorageTarget) throws {
+        if clean.withLock({ $0.remove(target.path) }) != nil { return }
         let image = try BlockImage.open(
             target.path,
             OpenOptions(access: .readWrite, caching: .buffered, engine: .forced(.threadPool)))

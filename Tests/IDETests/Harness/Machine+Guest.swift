@@ -86,20 +86,31 @@ extension Machine {
 
     // MARK: PIO
 
-    /// The words of the data port.
+    /// The words of the data port: some by themselves, and then as a string.
     func readData(count: Int) -> [UInt8] {
-        var result: [UInt8] = []
-        for _ in 0..<count / 2 {
+        var result = [UInt8](repeating: 0, count: count)
+        let single = min(count, 32)
+        for index in stride(from: 0, to: single, by: 2) {
             let word = controller.readPort(0x1F0, width: 2)
-            result += [UInt8(truncatingIfNeeded: word), UInt8(truncatingIfNeeded: word >> 8)]
+            result[index] = UInt8(truncatingIfNeeded: word)
+            result[index + 1] = UInt8(truncatingIfNeeded: word >> 8)
+        }
+        result.withUnsafeMutableBytes {
+            controller.transferBlock(
+                from: 0x1F0, width: 2, into: UnsafeMutableRawBufferPointer(rebasing: $0[single...]))
         }
         return result
     }
 
     func writeData(_ bytes: [UInt8]) {
-        for index in stride(from: 0, to: bytes.count, by: 2) {
+        let single = min(bytes.count, 32)
+        for index in stride(from: 0, to: single, by: 2) {
             controller.writePort(
                 0x1F0, width: 2, value: UInt32(bytes[index]) | UInt32(bytes[index + 1]) << 8)
+        }
+        bytes.withUnsafeBytes {
+            controller.transferBlock(
+                to: 0x1F0, width: 2, from: UnsafeRawBufferPointer(rebasing: $0[single...]))
         }
     }
 

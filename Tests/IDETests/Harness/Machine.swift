@@ -70,8 +70,12 @@ final class Machine: IDEControllerDelegate {
         return disk
     }
 
+    /// The disks are no longer those that the test began with.
+    private(set) var isReplaced = false
+
     /// The same drives on a new controller, as after a move to another process.
-    func replaceController(drives: Bool = true) throws {
+    func replaceController() throws {
+        isReplaced = true
         let plugged = disks.map { ($0.key, $0.value.image, $0.value.options) }
         disks = [:]
         controller.delegate = nil
@@ -79,7 +83,6 @@ final class Machine: IDEControllerDelegate {
         controller = try IDEController(
             identity: identity, memory: space, options: configuration.controllerOptions)
         controller.delegate = self
-        guard drives else { return }
         for (slot, image, options) in plugged {
             let disk = try ATADisk(image, options, queue: configuration.queueOptions(faults))
             try controller.attach(disk, to: slot)
@@ -164,9 +167,11 @@ final class Machine: IDEControllerDelegate {
         samples.append(line)
     }
 
-    /// FNV-1a, 64 bits.
-    private func checksum(_ bytes: [UInt8]) -> UInt64 {
-        bytes.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+    /// Good for comparisons within a process.
+    private func checksum(_ bytes: [UInt8]) -> Int {
+        var hasher = Hasher()
+        bytes.withUnsafeBytes { hasher.combine(bytes: $0) }
+        return hasher.finalize()
     }
 
     private var registers: String {
