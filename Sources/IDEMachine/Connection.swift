@@ -73,7 +73,12 @@ final class Connection {
 
     /// The next line, without its end; `nil` when none is complete.
     func takeLine() -> [UInt8]? {
-        guard let end = input[scanned...].firstIndex(of: UInt8(ascii: "\n")) else {
+        let end = input.withUnsafeBytes { bytes -> Int? in
+            guard let base = bytes.baseAddress, scanned < bytes.count else { return nil }
+            let found = memchr(base + scanned, CInt(UInt8(ascii: "\n")), bytes.count - scanned)
+            return found.map { UnsafeRawPointer($0) - base }
+        }
+        guard let end else {
             scanned = input.count
             return nil
         }

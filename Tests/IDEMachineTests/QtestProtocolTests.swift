@@ -110,14 +110,17 @@ final class QtestProtocolTests: XCTestCase {
     func testLinesOfMegabytes() throws {
         let bench = try Bench(["--memory", "64"])
         let size = 1 << 20
-        let bytes = (0..<size).map { UInt8(truncatingIfNeeded: $0 &* 7 &+ $0 >> 8) }
-        let digits = Array("0123456789abcdef".utf8)
-        var line = Array("write 0x100000 \(size) 0x".utf8)
-        for byte in bytes { line += [digits[Int(byte >> 4)], digits[Int(byte & 15)]] }
-        try bench.qtest.socket.send(line + [0x0a])
-        try bench.qtest.success(of: "write")
+        // 16 different digits, shifted by one from line to line.
+        let line = "0123456789abcdeffedcba987654321"
+        let digits = String(repeating: line, count: 2 * size / line.count + 1).prefix(2 * size)
+        try bench.qtest.command("write 0x100000 \(size) 0x\(digits)")
         let answer = try bench.qtest.command("read 0x100000 \(size)")
-        XCTAssertTrue(try bench.qtest.bytes(answer) == bytes)
+        XCTAssertTrue(answer == "0x\(digits)")
+        // And as it arrived, one byte looked at.
+        let place = 2 * 777_777
+        let pair = digits.utf8.dropFirst(place).prefix(2)
+        let byte = UInt8(String(decoding: Array(pair), as: UTF8.self), radix: 16)
+        XCTAssertEqual(try bench.qtest.load(0x10_0000 + 777_777, as: UInt8.self), byte)
         try bench.end()
     }
 

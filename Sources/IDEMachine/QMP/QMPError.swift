@@ -9,7 +9,8 @@ enum QMPError: Error {
         switch self {
         case .generic(let text): Self.value("GenericError", text)
         case .commandNotFound(let text): Self.value("CommandNotFound", text)
-        case .deviceNotFound(let name): Self.value("DeviceNotFound", "No device '\(name)'")
+        case .deviceNotFound(let name):
+            Self.value("DeviceNotFound", "Device '\(name.prefix(80))' not found")
         }
     }
 
