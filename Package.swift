@@ -28,6 +28,9 @@ let package = Package(
         .testTarget(
             name: "GuestMemoryTests",
             dependencies: ["GuestMemory", "IDE", "BlockIO", "CTestSupport", "TestSupport"]),
+        .testTarget(
+            name: "IDETests",
+            dependencies: ["IDE", "BlockIO", "GuestMemory", "CTestSupport", "TestSupport"]),
     ],
     swiftLanguageModes: [.v6]
 )

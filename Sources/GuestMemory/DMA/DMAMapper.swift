@@ -5,7 +5,7 @@
 /// time. The address space and its bounce pool may be shared with others without more ado. A mapper
 /// released while transfers are under way leaves them, and what they hold, in place.
 public final class DMAMapper {
-    private let core: MapperCore
+    let core: MapperCore
 
     /// A mapper for a device on `space`.
     ///

@@ -1,0 +1,96 @@
+import GuestMemory
+
+/// A descriptor table as it was when a transfer began (SFF-8038i 1.2): 8 bytes an entry, copied
+/// once, so that a guest that rewrites it meanwhile changes nothing.
+struct PRDTable: ~Copyable {
+    /// What a table amounts to, measured against what a command needs.
+    enum Extent: UInt8 {
+        /// It describes less.
+        case shorter
+        /// As much as is needed.
+        case exact
+        /// More; what is beyond is not used.
+        case longer
+    }
+
+    /// A table without an end is over after so many entries: 4096 bytes.
+    static let maximumEntries = 512
+    private static let entrySize = 8
+    /// Entries read at a time; the last ones of a table may be the last of the memory.
+    private static let chunk = 32
+
+    private let entries: UnsafeMutablePointer<UInt64>
+    /// How many entries there are.
+    private(set) var count = 0
+
+    init() {
+        entries = .allocate(capacity: Self.maximumEntries)
+        entries.initialize(repeating: 0, count: Self.maximumEntries)
+    }
+
+    deinit { entries.deallocate() }
+
+    /// The entries as they are in guest memory: address in the low half, flags and size in the high.
+    var raw: UnsafeBufferPointer<UInt64> { UnsafeBufferPointer(start: entries, count: count) }
+
+    /// Copies the table at `address` up to its end.
+    mutating func read(at address: UInt32, through mapper: DMAMapper) throws(GuestMemoryError) {
+        count = 0
+        while count < Self.maximumEntries {
+            let place = UInt64(address) &+ UInt64(count &* Self.entrySize)
+            do throws(GuestMemoryError) {
+                try read(min(Self.chunk, Self.maximumEntries &- count), at: place, through: mapper)
+                if takeUntilEnd(min(Self.chunk, Self.maximumEntries &- count)) { return }
+            } catch {
+                // Not all of these need exist.
+                try read(1, at: place, through: mapper)
+                if takeUntilEnd(1) { return }
+            }
+        }
+    }
+
+    private func read(
+        _ number: Int, at place: UInt64, through mapper: DMAMapper
+    ) throws(GuestMemoryError) {
+        let bytes = UnsafeMutableRawBufferPointer(
+            start: entries + count, count: number &* Self.entrySize)
+        try mapper.read(at: place, into: bytes)
+    }
+
+    /// Counts up to `number` entries; true when one of them ends the table.
+    private mutating func takeUntilEnd(_ number: Int) -> Bool {
+        for index in count..<count &+ number {
+            entries[index] = UInt64(littleEndian: entries[index])
+            // Bit 31 of the second word: end of table.
+            if entries[index] >> 63 != 0 {
+                count = index &+ 1
+                return true
+            }
+        }
+        count &+= number
+        return false
+    }
+
+    /// Makes the list of the first `bytes` bytes that the table describes.
+    func describe(_ bytes: UInt64, in list: inout ScatterGatherList) -> Extent {
+        list.removeAll()
+        var left = bytes
+        for index in 0..<count {
+            if left == 0 { return .longer }
+            let entry = entries[index]
+            // Bits 31:1 of the first word; bits 15:1 of the second, 0 for 64 KiB.
+            let address = entry & 0xFFFF_FFFE
+            let size = entry >> 32 & 0xFFFE
+            let length = size == 0 ? 0x1_0000 : size
+            list.append(address: address, length: min(length, left))
+            if length > left { return .longer }
+            left &-= length
+        }
+        return left == 0 ? .exact : .shorter
+    }
+
+    mutating func load(_ saved: [UInt64]) {
+        count = min(saved.count, Self.maximumEntries)
+        for index in 0..<count { entries[index] = saved[index] }
+    }
+}

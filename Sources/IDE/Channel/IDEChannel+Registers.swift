@@ -1,0 +1,156 @@
+// The command and control blocks (ATA/ATAPI-6 7.2).
+extension IDEChannel {
+    /// Offsets in the command block.
+    enum Offset {
+        /// 7.6
+        static let data = 0
+        /// 7.9, or features (7.10) when written
+        static let error = 1
+        /// 7.14
+        static let count = 2
+        /// 7.12
+        static let lbaLow = 3
+        /// 7.13
+        static let lbaMid = 4
+        /// 7.11
+        static let lbaHigh = 5
+        /// 7.7
+        static let device = 6
+        /// 7.15, or command (7.4) when written
+        static let status = 7
+    }
+
+    /// A register of the command block other than the data port.
+    func read(_ offset: Int) -> UInt8 {
+        if isEmpty { return 0 }
+        if offset == Offset.status { lowerInterrupt() }
+        let selected = registers + state.pointee.selected
+        if offset == Offset.device { return selected.pointee.taskFile.device }
+        guard selectedDrive != nil else { return 0 }
+        let showsPrevious = state.pointee.deviceControl & DeviceControl.highOrderByte != 0
+        let register: TwoByteRegister
+        switch offset {
+        case Offset.error:
+            return showsPrevious
+                ? selected.pointee.taskFile.features.previous : selected.pointee.error
+        case Offset.count: register = selected.pointee.taskFile.count
+        case Offset.lbaLow: register = selected.pointee.taskFile.lbaLow
+        case Offset.lbaMid: register = selected.pointee.taskFile.lbaMid
+        case Offset.lbaHigh: register = selected.pointee.taskFile.lbaHigh
+        default: return selected.pointee.status
+        }
+        return showsPrevious ? register.previous : register.current
+    }
+
+    /// Alternate status (7.3): status without the side effect.
+    func readAlternateStatus() -> UInt8 {
+        selectedDrive == nil ? 0 : registers[state.pointee.selected].status
+    }
+
+    /// A register of the command block other than the data port. Both devices take it; an occupied
+    /// one that is selected takes nothing but commands that interrupt it.
+    func write(_ offset: Int, _ value: UInt8) {
+        if offset == Offset.status { return writeCommand(value) }
+        if registers[state.pointee.selected].isOccupied { return }
+        state.pointee.deviceControl &= ~DeviceControl.highOrderByte
+        for device in 0..<2 {
+            let file = registers + device
+            switch offset {
+            case Offset.error: file.pointee.taskFile.features.push(value)
+            case Offset.count: file.pointee.taskFile.count.push(value)
+            case Offset.lbaLow: file.pointee.taskFile.lbaLow.push(value)
+            case Offset.lbaMid: file.pointee.taskFile.lbaMid.push(value)
+            case Offset.lbaHigh: file.pointee.taskFile.lbaHigh.push(value)
+            default: file.pointee.taskFile.device = value | DeviceRegister.alwaysSet
+            }
+        }
+        if offset == Offset.device {
+            state.pointee.selected = value & DeviceRegister.device == 0 ? 0 : 1
+        }
+    }
+
+    private func writeCommand(_ value: UInt8) {
+        lowerInterrupt()
+        state.pointee.deviceControl &= ~DeviceControl.highOrderByte
+        guard let drive = selectedDrive else { return }
+        let selected = registers + state.pointee.selected
+        if selected.pointee.isOccupied && !drive.interrupts(value) { return }
+        router.note(
+            .command(
+                slot(state.pointee.selected), opcode: value,
+                features: selected.pointee.taskFile.features.word,
+                count: selected.pointee.taskFile.count.word,
+                address: selected.pointee.taskFile.address48))
+        if value == ATACommand.executeDeviceDiagnostic.rawValue { return diagnose() }
+        // "Not needed by the specification", says QEMU, "but by Windows".
+        selected.pointee.error = 0
+        drive.execute(value)
+    }
+
+    /// Device control (7.8).
+    func writeControl(_ value: UInt8) {
+        let rose = value & ~state.pointee.deviceControl & DeviceControl.softwareReset != 0
+        state.pointee.deviceControl = value
+        updateLine()
+        if rose { beginReset() }
+        finishResetIfQuiet()
+    }
+
+    func slot(_ device: Int) -> IDESlot {
+        IDESlot(rawValue: number &* 2 &+ device) ?? .primaryMaster
+    }
+}
+
+// The data port (7.6).
+extension IDEChannel {
+    /// One word; 0 when none is offered.
+    func readData() -> UInt16 {
+        let selected = registers + state.pointee.selected
+        let word = selected.pointee.window.takeWord()
+        endWindow(selected)
+        return word
+    }
+
+    /// One word; lost when none is wanted.
+    func writeData(_ word: UInt16) {
+        let selected = registers + state.pointee.selected
+        if selected.pointee.window.putWord(word) { endWindow(selected) }
+    }
+
+    /// As many words as `target` has room for, those that are not offered as zeroes. `target` has
+    /// an even number of bytes.
+    func readData(into target: UnsafeMutableRawBufferPointer) {
+        var done = 0
+        let selected = registers + state.pointee.selected
+        while done < target.count {
+            let rest = UnsafeMutableRawBufferPointer(rebasing: target[done...])
+            let count = selected.pointee.window.take(into: rest)
+            if count == 0 {
+                rest.initializeMemory(as: UInt8.self, repeating: 0)
+                return
+            }
+            done &+= count
+            endWindow(selected)
+        }
+    }
+
+    /// All words of `source`, as far as they are wanted. It has an even number of bytes.
+    func writeData(from source: UnsafeRawBufferPointer) {
+        var done = 0
+        let selected = registers + state.pointee.selected
+        while done < source.count {
+            let count = selected.pointee.window.put(
+                from: UnsafeRawBufferPointer(rebasing: source[done...]))
+            if count == 0 { return }
+            done &+= count
+            endWindow(selected)
+        }
+    }
+
+    private func endWindow(_ selected: UnsafeMutablePointer<DriveRegisters>) {
+        guard selected.pointee.window.direction != .none, selected.pointee.window.left == 0
+        else { return }
+        selected.pointee.window.close()
+        selectedDrive?.windowEnded()
+    }
+}

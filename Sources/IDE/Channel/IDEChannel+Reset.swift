@@ -1,0 +1,60 @@
+// Resets and the diagnostic (ATA/ATAPI-6 8.12, 9.1, 9.2).
+extension IDEChannel {
+    /// Both drives are busy from now on. What the host has been asked for ends in its own time, and
+    /// the reset with it, because until then the guest's memory is not its own.
+    func beginReset() {
+        router.note(.reset(channel: number))
+        abandonAll()
+        for device in 0..<2 { drive(device)?.softwareReset() }
+    }
+
+    /// A reset of everything, that of the PCI function.
+    func powerOnReset() {
+        state.pointee.deviceControl = 0
+        state.pointee.busMaster = BusMaster()
+        abandonAll()
+        for device in 0..<2 { drive(device)?.powerOnReset() }
+        finishResetIfQuiet()
+    }
+
+    private func abandonAll() {
+        state.pointee.isInterruptPending = false
+        updateLine()
+        state.pointee.busMaster.finish()
+        state.pointee.isResetting = true
+        state.pointee.selected = 0
+        for device in 0..<2 {
+            registers[device].isArmed = false
+            registers[device].window.close()
+            registers[device].taskFile.device = DeviceRegister.alwaysSet
+            guard let drive = drive(device) else { continue }
+            drive.abandon()
+            registers[device].status = Status.busy
+        }
+    }
+
+    /// Shows the signatures once SRST is 0 and no host request is left. No interrupt.
+    func finishResetIfQuiet() {
+        guard state.pointee.isResetting,
+            state.pointee.deviceControl & DeviceControl.softwareReset == 0, !isBusy
+        else { return }
+        state.pointee.isResetting = false
+        showSignatures()
+    }
+
+    private func showSignatures() {
+        for device in 0..<2 {
+            if let drive = drive(device) { (registers + device).pointee.show(drive.signature) }
+        }
+    }
+
+    /// Both drives test themselves, whichever was selected; device 0 answers for both.
+    func diagnose() {
+        state.pointee.selected = 0
+        for device in 0..<2 {
+            registers[device].taskFile.device = DeviceRegister.alwaysSet
+        }
+        showSignatures()
+        if drive(0) != nil { raiseInterrupt() }
+    }
+}

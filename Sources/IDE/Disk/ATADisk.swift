@@ -1,0 +1,61 @@
+public import BlockIO
+
+/// A disk made of an image, to be plugged into an ``IDEController``. The guest sees sectors of 512
+/// bytes, whatever the host's alignment.
+///
+/// It owns the one queue on the image; a controller that it is plugged into is who uses it.
+public final class ATADisk {
+    /// The medium. One that is open read-only makes a disk that aborts writes.
+    public let image: BlockImage
+    /// The queue on it, ``QueueThreading/shared``.
+    public let queue: BlockQueue
+    /// How it presents itself.
+    public let options: DiskOptions
+    /// The default translation.
+    public let geometry: DiskGeometry
+    /// Size in sectors of 512 bytes; what is left over is not seen.
+    public let sectorCount: UInt64
+    /// A controller has it.
+    var isPluggedIn = false
+
+    /// Bytes in a sector of a disk (ATA/ATAPI-6 3.1.39).
+    static let sectorSize = 512
+
+    /// A disk of `image`. Opens a queue on it, with threading and descriptor as a controller
+    /// needs them, and reads the first sector, which may take a while.
+    public init(
+        _ image: BlockImage, _ options: DiskOptions = DiskOptions(),
+        queue queueOptions: QueueOptions = QueueOptions()
+    ) throws(IDEError) {
+        try options.validate()
+        var queueOptions = queueOptions
+        queueOptions.threading = .shared
+        queueOptions.hasDescriptor = true
+        self.image = image
+        self.options = options
+        sectorCount = image.size / UInt64(Self.sectorSize)
+        do throws(BlockError) {
+            queue = try BlockQueue(image, queueOptions)
+        } catch {
+            throw .image(error)
+        }
+        geometry =
+            options.geometry ?? Self.partitionedGeometry(queue, sectorCount)
+            ?? DiskGeometry(sectorCount: sectorCount)
+    }
+
+    /// A disk whose first sector cannot be read has no partition table either.
+    private static func partitionedGeometry(
+        _ queue: BlockQueue, _ sectorCount: UInt64
+    ) -> DiskGeometry? {
+        guard sectorCount > 0 else { return nil }
+        let buffer = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: sectorSize, alignment: 4096)
+        defer { buffer.deallocate() }
+        var isRead = false
+        queue.read(into: buffer, at: 0)
+        queue.drain { isRead = $0.isSuccess }
+        guard isRead else { return nil }
+        return DiskGeometry(masterBootRecord: Array(buffer), sectorCount: sectorCount)
+    }
+}

@@ -1,0 +1,53 @@
+/// Cylinders, heads and sectors per track: the default translation of a disk (ATA/ATAPI-5 6.2,
+/// IDENTIFY DEVICE words 1, 3 and 6).
+public struct DiskGeometry: Sendable, Hashable {
+    /// 1 to 16383; 0 for a disk too small to have one.
+    public var cylinders: Int
+    /// 1 to 16.
+    public var heads: Int
+    /// 1 to 63.
+    public var sectors: Int
+
+    /// A geometry as given.
+    public init(cylinders: Int, heads: Int, sectors: Int) {
+        self.cylinders = cylinders
+        self.heads = heads
+        self.sectors = sectors
+    }
+
+    /// More than that is addressed by LBA only (ATA/ATAPI-5 6.2.1).
+    static let maximumCylinders = 16383
+
+    /// The usual one for a number of sectors of 512 bytes: 16 heads of 63 sectors.
+    public init(sectorCount: UInt64) {
+        self.init(
+            cylinders: Int(min(sectorCount / (16 * 63), UInt64(Self.maximumCylinders))), heads: 16,
+            sectors: 63)
+    }
+
+    var isValid: Bool {
+        (1...Self.maximumCylinders).contains(cylinders) && (1...16).contains(heads)
+            && (1...63).contains(sectors)
+    }
+
+    /// The one that the partition table in a master boot record was made for: the first entry in
+    /// use ends on the last head and sector of a cylinder. `nil` if there is no table, or what it
+    /// says is no physical geometry.
+    public init?(masterBootRecord sector: [UInt8], sectorCount: UInt64) {
+        guard sector.count >= 512, sector[510] == 0x55, sector[511] == 0xAA else { return nil }
+        for entry in stride(from: 0x1BE, to: 0x1FE, by: 16) {
+            let length = sector[entry + 12..<entry + 16].reduce(0) { $0 | $1 }
+            let heads = UInt64(sector[entry + 5]) + 1
+            let sectors = UInt64(sector[entry + 6] & 63)
+            guard length != 0, heads > 1, sectors > 0 else { continue }
+            let found = DiskGeometry(
+                cylinders: Int(clamping: sectorCount / (heads * sectors)), heads: Int(heads),
+                sectors: Int(sectors))
+            if found.isValid {
+                self = found
+                return
+            }
+        }
+        return nil
+    }
+}

@@ -1,0 +1,50 @@
+import BlockIO
+import Glibc
+
+// Waiting for the host.
+extension IDEController {
+    /// The descriptors of all drives' queues, for epoll(7), level-triggered: readable when
+    /// ``poll(timeout:)`` has something to do.
+    public var descriptors: [CInt] {
+        IDESlot.allCases.compactMap { drive(in: $0)?.queue?.descriptor }
+    }
+
+    /// Takes in what the host has completed, and returns how much it was: commands end here, and
+    /// interrupts are raised.
+    ///
+    /// Does not wait unless asked to: until something has completed, nothing is under way, or
+    /// `timeout` has passed; `nil` is no limit.
+    @discardableResult
+    public func poll(timeout: Duration? = .zero) -> Int {
+        var count = primary.poll() &+ secondary.poll()
+        if count > 0 || timeout == .zero { return count }
+        let start = ContinuousClock.now
+        while count == 0 && isBusy {
+            var left = Duration.seconds(3600)
+            if let timeout {
+                left = timeout - (ContinuousClock.now - start)
+                if left <= .zero { break }
+            }
+            wait(left)
+            count = primary.poll() &+ secondary.poll()
+        }
+        return count
+    }
+
+    /// Sleeps until a descriptor is readable, or so long.
+    private func wait(_ limit: Duration) {
+        withUnsafeTemporaryAllocation(of: pollfd.self, capacity: 4) { entries in
+            var count = 0
+            for slot in IDESlot.allCases {
+                guard let queue = drive(in: slot)?.queue, queue.outstanding > 0 else { continue }
+                entries.initializeElement(
+                    at: count, to: pollfd(fd: queue.descriptor, events: Int16(POLLIN), revents: 0))
+                count += 1
+            }
+            // What waits for bounce buffers of another device has no descriptor.
+            let limit = count == 0 ? min(limit, .milliseconds(1)) : limit
+            let milliseconds = max(1, min(limit / .milliseconds(1), 3_600_000)).rounded(.up)
+            _ = Glibc.poll(entries.baseAddress, nfds_t(count), CInt(milliseconds))
+        }
+    }
+}

@@ -1,0 +1,203 @@
+// The I/O ports.
+extension IDEController {
+    /// First ports of the channels in compatibility mode (PCI IDE Controller Specification 1.0,
+    /// 2.1).
+    private enum Port {
+        static let primaryCommand: UInt16 = 0x1F0
+        static let primaryControl: UInt16 = 0x3F6
+        static let secondaryCommand: UInt16 = 0x170
+        static let secondaryControl: UInt16 = 0x376
+    }
+
+    /// Reads `width` bytes (1, 2 or 4) at a port, little-endian. Ports that the controller does not
+    /// answer at, at the moment, read FFh.
+    public func readPort(_ port: UInt16, width: Int) -> UInt32 {
+        guard !reentrancy.isEntered else { return Self.allOnes(width) }
+        if case .command(let channel, Offset.data)? = decode(port) {
+            return readData(channel, width: width)
+        }
+        return readBytes(width) { decode(port &+ UInt16($0)) }
+    }
+
+    /// Writes the low `width` bytes (1, 2 or 4) of `value` to a port.
+    public func writePort(_ port: UInt16, width: Int, value: UInt32) {
+        guard !reentrancy.isEntered else { return }
+        if case .command(let channel, Offset.data)? = decode(port) {
+            return writeData(channel, width: width, value: value)
+        }
+        writeBytes(width, value) { decode(port &+ UInt16($0)) }
+    }
+
+    /// Reads at an offset in a base address register (0 to 4), wherever that is.
+    public func read(bar: Int, offset: Int, width: Int) -> UInt32 {
+        guard !reentrancy.isEntered else { return Self.allOnes(width) }
+        if case .command(let channel, Offset.data)? = decode(bar: bar, offset: offset) {
+            return readData(channel, width: width)
+        }
+        return readBytes(width) { decode(bar: bar, offset: offset &+ $0) }
+    }
+
+    /// Writes at an offset in a base address register (0 to 4), wherever that is.
+    public func write(bar: Int, offset: Int, width: Int, value: UInt32) {
+        guard !reentrancy.isEntered else { return }
+        if case .command(let channel, Offset.data)? = decode(bar: bar, offset: offset) {
+            return writeData(channel, width: width, value: value)
+        }
+        writeBytes(width, value) { decode(bar: bar, offset: offset &+ $0) }
+    }
+
+    /// A string input: as if `target` were filled by reads of `width` bytes (1, 2 or 4) at one port,
+    /// but a data block at a time. What is left over of `target` stays as it is.
+    public func transferBlock(
+        from port: UInt16, width: Int, into target: UnsafeMutableRawBufferPointer
+    ) {
+        guard [1, 2, 4].contains(width), !reentrancy.isEntered else { return }
+        let count = target.count / width
+        if width > 1, case .command(let channel, Offset.data)? = decode(port) {
+            self.channel(channel).readData(
+                into: UnsafeMutableRawBufferPointer(rebasing: target[..<(count * width)]))
+            return
+        }
+        for index in 0..<count {
+            let value = readPort(port, width: width)
+            for byte in 0..<width {
+                target[index * width + byte] = UInt8(truncatingIfNeeded: value >> UInt32(8 * byte))
+            }
+        }
+    }
+
+    /// A string output: as if `source` were written by writes of `width` bytes (1, 2 or 4) to one
+    /// port, but a data block at a time.
+    public func transferBlock(
+        to port: UInt16, width: Int, from source: UnsafeRawBufferPointer
+    ) {
+        guard [1, 2, 4].contains(width), !reentrancy.isEntered else { return }
+        let count = source.count / width
+        if width > 1, case .command(let channel, Offset.data)? = decode(port) {
+            self.channel(channel).writeData(
+                from: UnsafeRawBufferPointer(rebasing: source[..<(count * width)]))
+            return
+        }
+        for index in 0..<count {
+            var value: UInt32 = 0
+            for byte in 0..<width {
+                value |= UInt32(source[index * width + byte]) << UInt32(8 * byte)
+            }
+            writePort(port, width: width, value: value)
+        }
+    }
+
+    // MARK: Which register
+
+    private typealias Offset = IDEChannel.Offset
+
+    private func decode(_ port: UInt16) -> IDERegister? {
+        guard configuration.pointee.isIOEnabled else { return nil }
+        if let base = configuration.pointee.base(ofBAR: PCIConfiguration.busMasterBAR),
+            port &- base < 16
+        {
+            return .busMaster(offset: Int(port &- base))
+        }
+        if identity.isNative {
+            for bar in 0..<PCIConfiguration.busMasterBAR {
+                if let base = configuration.pointee.base(ofBAR: bar), port &- base < 8 {
+                    if let found = decode(bar: bar, offset: Int(port &- base)) { return found }
+                }
+            }
+            return nil
+        }
+        switch port {
+        case Port.primaryCommand...Port.primaryCommand + 7:
+            return .command(channel: 0, offset: Int(port & 7))
+        case Port.secondaryCommand...Port.secondaryCommand + 7:
+            return .command(channel: 1, offset: Int(port & 7))
+        case Port.primaryControl: return .control(channel: 0)
+        case Port.secondaryControl: return .control(channel: 1)
+        default: return nil
+        }
+    }
+
+    private func decode(bar: Int, offset: Int) -> IDERegister? {
+        guard configuration.pointee.isIOEnabled, offset >= 0 else { return nil }
+        if bar == PCIConfiguration.busMasterBAR {
+            return offset < 16 ? .busMaster(offset: offset) : nil
+        }
+        guard identity.isNative else { return nil }
+        switch bar {
+        case 0, 2: return offset < 8 ? .command(channel: bar / 2, offset: offset) : nil
+        // The control block has its one register at offset 2 (PCI IDE Controller Specification
+        // 1.0, 2.2).
+        case 1, 3: return offset == 2 ? .control(channel: bar / 2) : nil
+        default: return nil
+        }
+    }
+
+    // MARK: Accesses
+
+    private static func allOnes(_ width: Int) -> UInt32 {
+        UInt32.max >> UInt32(8 * (4 - clamped(width)))
+    }
+
+    /// A byte takes a word, four bytes take two.
+    private func readData(_ number: Int, width: Int) -> UInt32 {
+        let channel = channel(number)
+        let low = UInt32(channel.readData())
+        switch width {
+        case 1: return low & 0xFF
+        case 4: return low | UInt32(channel.readData()) << 16
+        default: return low
+        }
+    }
+
+    private func writeData(_ number: Int, width: Int, value: UInt32) {
+        let channel = channel(number)
+        channel.writeData(UInt16(truncatingIfNeeded: width == 1 ? value & 0xFF : value))
+        if width == 4 { channel.writeData(UInt16(truncatingIfNeeded: value >> 16)) }
+    }
+
+    @inline(__always)
+    private func readBytes(_ width: Int, _ decode: (Int) -> IDERegister?) -> UInt32 {
+        var value: UInt32 = 0
+        for byte in 0..<Self.clamped(width) {
+            let found = decode(byte).map(readByte) ?? 0xFF
+            value |= UInt32(found) << UInt32(8 * byte)
+        }
+        if let register = decode(0) {
+            router.note(.read(register, width: width, value: value))
+        }
+        return value
+    }
+
+    @inline(__always)
+    private func writeBytes(_ width: Int, _ value: UInt32, _ decode: (Int) -> IDERegister?) {
+        if let register = decode(0) {
+            router.note(.write(register, width: width, value: value))
+        }
+        for byte in 0..<Self.clamped(width) {
+            if let register = decode(byte) {
+                writeByte(register, UInt8(truncatingIfNeeded: value >> UInt32(8 * byte)))
+            }
+        }
+    }
+
+    private func readByte(_ register: IDERegister) -> UInt8 {
+        switch register {
+        case .command(let number, Offset.data):
+            UInt8(truncatingIfNeeded: channel(number).readData())
+        case .command(let number, let offset): channel(number).read(offset)
+        case .control(let number): channel(number).readAlternateStatus()
+        case .busMaster(let offset): channel(offset >> 3).readBusMaster(offset & 7)
+        case .configuration: 0xFF
+        }
+    }
+
+    private func writeByte(_ register: IDERegister, _ value: UInt8) {
+        switch register {
+        case .command(let number, Offset.data): channel(number).writeData(UInt16(value))
+        case .command(let number, let offset): channel(number).write(offset, value)
+        case .control(let number): channel(number).writeControl(value)
+        case .busMaster(let offset): channel(offset >> 3).writeBusMaster(offset & 7, value)
+        case .configuration: break
+        }
+    }
+}

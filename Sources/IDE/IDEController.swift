@@ -1,0 +1,157 @@
+import BlockIO
+public import GuestMemory
+
+/// A PCI IDE controller: two channels with two drives each, and a bus master.
+///
+/// **Threads.** Callers synchronise themselves: any thread, one at a time, as under a device's lock.
+/// Nothing here waits for a medium but ``poll(timeout:)`` if asked to, ``save(timeout:)``, and the
+/// deinitializer.
+///
+/// **Guests.** Nothing a guest does stops the program, makes the host allocate without bound,
+/// touches anything outside a disk, or makes a call take long.
+///
+/// **Completions.** What drives ask of the host ends in ``poll(timeout:)``: interrupts are raised
+/// there too. An emulator polls when one of the ``descriptors`` is readable, and may at any other
+/// time.
+///
+/// **Re-entrancy.** A region of guest memory that leads to the controller's registers carries
+/// ``reentrancy``; DMA to it is an error that the guest sees, and no recursion.
+public final class IDEController {
+    /// What it looks like on the bus.
+    public let identity: PCIIdentity
+    /// For regions of guest memory behind which the controller's own registers are.
+    public let reentrancy = ReentrancyGuard()
+
+    let primary: IDEChannel
+    let secondary: IDEChannel
+    let router: InterruptRouter
+    private var disks: [IDESlot: ATADisk] = [:]
+    let configuration: UnsafeMutablePointer<PCIConfiguration>
+
+    /// A controller without drives whose bus master reaches `memory`, through `resolvers` if any.
+    public init(
+        identity: PCIIdentity, memory: AddressSpace, resolvers: [any AddressResolver] = [],
+        options: IDEOptions = IDEOptions()
+    ) throws(IDEError) {
+        self.identity = identity
+        let router = InterruptRouter(isNative: identity.isNative)
+        let dmaOptions = DMAOptions(
+            forceBounce: options.forceBounce, bounceLimit: options.bounceLimit,
+            cacheLimit: options.dmaCache ? DMAOptions().cacheLimit : 0)
+        do throws(GuestMemoryError) {
+            primary = IDEChannel(
+                number: 0, router: router,
+                mapper: try DMAMapper(
+                    memory, resolvers: resolvers, reentrancy: reentrancy, options: dmaOptions,
+                    wake: options.wake))
+            secondary = IDEChannel(
+                number: 1, router: router,
+                mapper: try DMAMapper(
+                    memory, resolvers: resolvers, reentrancy: reentrancy, options: dmaOptions,
+                    wake: options.wake))
+        } catch {
+            throw .memory(error)
+        }
+        self.router = router
+        configuration = .allocate(capacity: 1)
+        configuration.initialize(to: PCIConfiguration(identity))
+    }
+
+    deinit {
+        // The kernel may still write to guest memory and to the drives' buffers.
+        router.delegate = nil
+        router.trace = nil
+        primary.powerOnReset()
+        secondary.powerOnReset()
+        while isBusy { poll(timeout: nil) }
+        configuration.deinitialize(count: 1)
+        configuration.deallocate()
+    }
+
+    /// The emulator.
+    public var delegate: (any IDEControllerDelegate)? {
+        get { router.delegate }
+        set { router.delegate = newValue }
+    }
+
+    /// Called with everything that happens, while it is set; it must not access the controller.
+    /// `nil`, the default, costs nothing.
+    public var trace: ((IDETraceEvent) -> Void)? {
+        get { router.trace }
+        set { router.trace = newValue }
+    }
+
+    // MARK: Drives
+
+    /// Plugs a disk in, before the machine is started.
+    public func attach(_ disk: ATADisk, to slot: IDESlot) throws(IDEError) {
+        guard disks[slot] == nil else { throw .slotTaken(slot) }
+        guard !disk.isPluggedIn else { throw .driveInUse }
+        disk.isPluggedIn = true
+        disks[slot] = disk
+        let channel = channel(slot.channel)
+        channel.setDrive(slot.device, ATADrive(disk, slot: slot, channel: channel))
+    }
+
+    /// The disk in a slot.
+    public func disk(in slot: IDESlot) -> ATADisk? { disks[slot] }
+
+    func channel(_ number: Int) -> IDEChannel { number == 0 ? primary : secondary }
+
+    func drive(in slot: IDESlot) -> (any IDEDrive)? { channel(slot.channel).drive(slot.device) }
+
+    // MARK: Running
+
+    /// Whether the host still works for a drive, or a transfer waits for bounce buffers: guest
+    /// memory may change.
+    public var isBusy: Bool { primary.isBusy || secondary.isBusy }
+
+    /// What the DMA of both channels has done.
+    public var dmaStatistics: [DMAStatistics] {
+        [primary.mapper.statistics, secondary.mapper.statistics]
+    }
+
+    /// Runs again what policy ``ErrorPolicy/stop`` has kept.
+    public func resume() {
+        for slot in IDESlot.allCases { drive(in: slot)?.retry() }
+    }
+
+    /// A reset of the PCI function. Drives stay busy until the host has ended what it has begun, see
+    /// ``isBusy``.
+    public func reset() {
+        configuration.pointee.reset()
+        configurationChanged()
+        primary.powerOnReset()
+        secondary.powerOnReset()
+    }
+
+    func configurationChanged() {
+        let isEnabled = configuration.pointee.isMasterEnabled
+        primary.state.pointee.isMasterEnabled = isEnabled
+        secondary.state.pointee.isMasterEnabled = isEnabled
+    }
+
+    // MARK: Configuration space
+
+    /// Reads `width` bytes (1, 2 or 4) of the configuration space, little-endian.
+    public func readConfiguration(_ offset: Int, width: Int) -> UInt32 {
+        var value: UInt32 = 0
+        for byte in 0..<Self.clamped(width) {
+            value |= UInt32(configuration.pointee.read(offset &+ byte)) << UInt32(8 * byte)
+        }
+        router.note(.read(.configuration(offset: offset), width: width, value: value))
+        return value
+    }
+
+    /// Writes the low `width` bytes (1, 2 or 4) of `value`.
+    public func writeConfiguration(_ offset: Int, width: Int, value: UInt32) {
+        router.note(.write(.configuration(offset: offset), width: width, value: value))
+        for byte in 0..<Self.clamped(width) {
+            configuration.pointee.write(
+                offset &+ byte, UInt8(truncatingIfNeeded: value >> UInt32(8 * byte)))
+        }
+        configurationChanged()
+    }
+
+    static func clamped(_ width: Int) -> Int { min(max(width, 0), 4) }
+}
