@@ -16,18 +16,19 @@ struct LatencyRecorder: ~Copyable {
 
     deinit { buckets.deallocate() }
 
+    /// Counts a duration whose bucket is known.
     @inline(__always)
-    func record(_ kind: Kind, _ nanoseconds: UInt64) {
-        let bucket = LatencyHistogram.bucket(of: nanoseconds)
+    func count(_ kind: Kind, _ bucket: Int) {
         buckets[kind.rawValue &* LatencyHistogram.bucketCount &+ bucket] &+= 1
     }
 
-    /// The same for a verb, if its durations are kept.
+    /// Counts a duration, if those of the verb are kept.
     func record(_ verb: BlockOperation, _ nanoseconds: UInt64) {
+        let bucket = LatencyHistogram.bucket(of: nanoseconds)
         switch verb {
-        case .read: record(Kind.read, nanoseconds)
-        case .write: record(Kind.write, nanoseconds)
-        case .flush, .open: record(Kind.flush, nanoseconds)
+        case .read: count(.read, bucket)
+        case .write: count(.write, bucket)
+        case .flush, .open: count(.flush, bucket)
         case .discard, .writeZeroes, .resize: break
         }
     }

@@ -10,28 +10,49 @@ extension QueueCore {
     mutating func settleEnded() {
         if ended.isEmpty { return }
         let now = monotonicNanoseconds()
-        while let request = ended.popFirst() { settle(request, now) }
+        while !ended.isEmpty {
+            if !settlePlain(now), let request = ended.popFirst() { settleRarely(request, now) }
+        }
     }
 
+    /// Moves the requests at the head of `ended` that are simply done to `finished`, all at once.
+    /// False when there are none.
     @inline(__always)
-    private mutating func settle(_ request: RequestPointer, _ now: UInt64) {
-        let result = request.pointee.result
-        if request.pointee.isPlain && UInt64(bitPattern: result) == request.pointee.length {
-            request.pointee.moved = UInt64(bitPattern: result)
+    private mutating func settlePlain(_ now: UInt64) -> Bool {
+        var last: RequestPointer?
+        var next = ended.head
+        var number = 0
+        // Requests that were submitted together took equally long.
+        var started: UInt64 = 0
+        var bucket = 0
+        while let request = next, request.pointee.isPlain,
+            UInt64(bitPattern: request.pointee.result) == request.pointee.length
+        {
+            let bytes = UInt64(bitPattern: request.pointee.result)
+            request.pointee.moved = bytes
             request.pointee.isFinished = true
-            counters.directBytes &+= UInt64(bitPattern: result)
-            let duration = now &- request.pointee.started
-            if request.pointee.verb == .read {
-                counters.reads.count(request.pointee.length, false)
-                latencies.record(LatencyRecorder.Kind.read, duration)
-            } else {
-                counters.writes.count(request.pointee.length, false)
-                latencies.record(LatencyRecorder.Kind.write, duration)
-                if request.pointee.isTracked { untrack(request) }
+            if last == nil || request.pointee.started != started {
+                started = request.pointee.started
+                bucket = LatencyHistogram.bucket(of: now &- started)
             }
-            return finished.append(request)
+            if request.pointee.verb == .read {
+                counters.reads.count(bytes, false)
+                latencies.count(.read, bucket)
+            } else {
+                counters.writes.count(bytes, false)
+                latencies.count(.write, bucket)
+            }
+            counters.directBytes &+= bytes
+            number &+= 1
+            last = request
+            next = request.pointee.next
+            // What waited for a write may go on, and end at once.
+            if request.pointee.isTracked { break }
         }
-        settleRarely(request, now)
+        guard let last else { return false }
+        finished.take(number, from: &ended, upTo: last)
+        if last.pointee.isTracked { untrack(last) }
+        return true
     }
 
     /// Whatever is not simply done.

@@ -38,6 +38,16 @@ struct RequestFIFO {
         list.count &-= Int64(number)
     }
 
+    /// Moves the first `number` of `other`, whose last one is `last`, behind what is here.
+    mutating func take(_ number: Int, from other: inout RequestFIFO, upTo last: RequestPointer) {
+        guard let first = other.list.first else { return }
+        other.removeFirst(number, upTo: last.operation.pointee.next)
+        last.operation.pointee.next = nil
+        if let end = list.last { end.pointee.next = first } else { list.first = first }
+        list.last = last.operation
+        list.count &+= Int64(number)
+    }
+
     /// Takes a request out of the middle; false when it is not here. Walks the whole FIFO.
     mutating func remove(_ request: RequestPointer) -> Bool {
         var kept = RequestFIFO()
