@@ -20,7 +20,8 @@ let package = Package(
         .target(name: "BlockIO", dependencies: ["CBlockIO"]),
         .target(name: "CGuestMemory"),
         .target(name: "GuestMemory", dependencies: ["CGuestMemory"]),
-        .target(name: "IDE", dependencies: ["BlockIO", "GuestMemory"]),
+        .target(
+            name: "IDE", dependencies: ["BlockIO", "CBlockIO", "CGuestMemory", "GuestMemory"]),
         .target(name: "CTestSupport", path: "Tests/CTestSupport"),
         .target(name: "TestSupport", dependencies: ["CTestSupport"], path: "Tests/TestSupport"),
         .testTarget(

@@ -85,7 +85,7 @@ public final class IDEController {
 
     /// Plugs a disk in, before the machine is started.
     public func attach(_ disk: ATADisk, to slot: IDESlot) throws(IDEError) {
-        guard disks[slot] == nil else { throw .slotTaken(slot) }
+        guard drive(in: slot) == nil else { throw .slotTaken(slot) }
         guard !disk.isPluggedIn else { throw .driveInUse }
         disk.isPluggedIn = true
         disks[slot] = disk
