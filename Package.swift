@@ -23,7 +23,9 @@ let package = Package(
         .target(
             name: "IDE", dependencies: ["BlockIO", "CBlockIO", "CGuestMemory", "GuestMemory"]),
         .target(name: "CTestSupport", path: "Tests/CTestSupport"),
-        .target(name: "TestSupport", dependencies: ["CTestSupport"], path: "Tests/TestSupport"),
+        .target(
+            name: "TestSupport", dependencies: ["CTestSupport", "BlockIO"],
+            path: "Tests/TestSupport"),
         .testTarget(
             name: "BlockIOTests", dependencies: ["BlockIO", "CTestSupport", "TestSupport"]),
         .testTarget(

@@ -13,13 +13,30 @@ let package = Package(
     ],
     targets: [
         .target(name: "CBaselines"),
+        .target(name: "BenchSupport"),
+        .executableTarget(
+            name: "cloop", linkerSettings: [.linkedLibrary("uring"), .linkedLibrary("aio")]),
+        .executableTarget(
+            name: "requestcost",
+            dependencies: [
+                .product(name: "BlockIO", package: "swift-blockio"),
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
         .executableTarget(
             name: "blockbench",
             dependencies: [
-                "CBaselines",
+                "BenchSupport", "CBaselines",
                 .product(name: "BlockIO", package: "swift-blockio"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
+                .product(name: "TextTable", package: "TextTable"),
+            ]),
+        .executableTarget(
+            name: "dmabench",
+            dependencies: [
+                "BenchSupport",
+                .product(name: "GuestMemory", package: "swift-blockio"),
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "TextTable", package: "TextTable"),
             ]),
     ],

@@ -14,6 +14,8 @@ public struct BlockStatistics: Sendable, Hashable {
     public internal(set) var reads = Counter()
     /// Writes.
     public internal(set) var writes = Counter()
+    /// Those of the writes that had to be on stable storage: FUA.
+    public internal(set) var durableWrites = Counter()
     /// Flushes; their bytes are 0.
     public internal(set) var flushes = Counter()
     /// Discards.

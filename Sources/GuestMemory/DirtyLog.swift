@@ -106,14 +106,25 @@ public final class DirtyLog: @unchecked Sendable {
     }
 
     @usableFromInline func markActive(offset: Int, length: Int) {
-        guard length > 0, offset >= 0 else { return }
+        Self.settleWrites()
+        markPages(offset: offset, length: length)
+    }
+
+    /// What was written comes before the look at the bitmaps: a page whose bit is found set may be
+    /// taken and read right then, and must not be read as it was.
+    fileprivate static func settleWrites() {
+        atomicMemoryFence(ordering: .sequentiallyConsistent)
+    }
+
+    fileprivate func markPages(offset: Int, length: Int) {
+        let size = pageCount << 12
+        guard length > 0, offset >= 0, offset < size else { return }
         let consumers = active.load(ordering: .relaxed)
-        let first = offset >> 12
-        let pages = first..<min(((offset + length - 1) >> 12) + 1, pageCount)
-        for consumer in DirtyConsumer.allCases
-        where consumers & (1 << UInt8(consumer.rawValue)) != 0 {
+        let last = offset + (min(length, size - offset) - 1)
+        let pages = offset >> 12..<(last >> 12) + 1
+        for consumer in 0..<Self.codeBit where consumers & (1 << UInt8(consumer)) != 0 {
             Self.forEachWord(in: pages) { word, mask in
-                let cell = bitmaps + (consumer.rawValue * wordCount + word)
+                let cell = bitmaps + (consumer * wordCount + word)
                 // A load first: pages that are dirty already cost no locked instruction.
                 if cell.pointee.load(ordering: .relaxed) & mask != mask {
                     cell.pointee.bitwiseOr(mask, ordering: .releasing)
@@ -131,6 +142,47 @@ public final class DirtyLog: @unchecked Sendable {
             let mask = (UInt64.max >> UInt64(64 - (end - page))) << UInt64(page & 63)
             body(page >> 6, mask)
             page = end
+        }
+    }
+
+    /// Marks many stretches that were written before it was made.
+    struct Marker {
+        let log: Unmanaged<DirtyLog>
+        /// When only one consumer wants pages, its own.
+        let bitmap: Bitmap?
+
+        init(_ log: Unmanaged<DirtyLog>) {
+            DirtyLog.settleWrites()
+            self.log = log
+            bitmap = log._withUnsafeGuaranteedRef { log in
+                let wanted = log.active.load(ordering: .relaxed)
+                let isOne = wanted & (wanted &- 1) == 0 && wanted < 1 << UInt8(DirtyLog.codeBit)
+                guard wanted != 0, isOne else { return nil }
+                return Bitmap(words: log.bitmaps + wanted.trailingZeroBitCount * log.wordCount)
+            }
+        }
+
+        /// Marks a stretch that is inside the memory.
+        func mark(offset: Int, length: Int) {
+            log._withUnsafeGuaranteedRef { $0.markPages(offset: offset, length: length) }
+        }
+    }
+
+    /// A bit for each page.
+    struct Bitmap {
+        fileprivate let words: UnsafeMutablePointer<Atomic<UInt64>>
+
+        /// Marks a page that is inside the memory.
+        @inline(__always)
+        func mark(page: UInt64) {
+            let word = words + Int(truncatingIfNeeded: page &>> 6)
+            if word.pointee.load(ordering: .relaxed) &>> page & 1 == 0 { set(page) }
+        }
+
+        @inline(never)
+        private func set(_ page: UInt64) {
+            let word = words + Int(truncatingIfNeeded: page &>> 6)
+            word.pointee.bitwiseOr(1 &<< page, ordering: .releasing)
         }
     }
 

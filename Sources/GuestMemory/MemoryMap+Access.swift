@@ -42,6 +42,9 @@ extension MemoryMap {
 
     /// The same with one byte for all.
     func fill(at address: UInt64, with byte: UInt8, count: UInt64) throws(GuestMemoryError) {
+        if count > 0, address.addingReportingOverflow(count - 1).overflow {
+            throw GuestMemoryError(.addressWraps, at: address)
+        }
         var address = address
         var left = count
         while left > 0 {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import BenchSupport
 import BlockIO
 
 /// `blockbench`: compares the engines of BlockIO, and two baselines, at the same work.

@@ -1,3 +1,4 @@
+import BenchSupport
 import BlockIO
 
 /// Which engine would be taken for a target, and why each other was not.

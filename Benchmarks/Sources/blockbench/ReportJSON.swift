@@ -1,5 +1,5 @@
+import BenchSupport
 import BlockIO
-import Foundation
 
 /// The report for programs. Keys and units are an interface; `schema` counts its versions.
 struct ReportJSON: Encodable {
@@ -96,11 +96,4 @@ extension ReportJSON.Entry {
 
 extension Double {
     fileprivate var tenths: Double { (self * 10).rounded() / 10 }
-}
-
-/// JSON as all reports have it.
-func jsonText(_ value: some Encodable) throws -> String {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    return String(decoding: try encoder.encode(value), as: UTF8.self)
 }

@@ -1,3 +1,5 @@
+import BenchSupport
+
 /// Keeps a request in flight for every slot and counts what they do, without an allocation a
 /// request.
 ///

@@ -1,3 +1,4 @@
+import BenchSupport
 import BlockIO
 
 /// The work that all contenders of one comparison do.

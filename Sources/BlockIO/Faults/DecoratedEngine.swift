@@ -73,6 +73,7 @@ struct DecoratedEngine: ~Copyable, Engine {
     mutating func cancel(_ request: RequestPointer) {
         if let index = held.firstIndex(where: { $0.request == request }) {
             held.remove(at: index)
+            injector?.countHeld(-1)
         } else if let index = delayed.firstIndex(where: { $0.request == request }) {
             delayed.remove(at: index)
         } else if !accepted.remove(request) {
@@ -103,7 +104,9 @@ struct DecoratedEngine: ~Copyable, Engine {
             case .short, .flipByte, .reorder:
                 marks[request] = fault
                 accepted.append(request)
-            case .hold: held.append((request, rule))
+            case .hold:
+                held.append((request, rule))
+                injector?.countHeld(1)
             case .delay(let duration):
                 let (seconds, attoseconds) = duration.components
                 let span = UInt64(max(0, seconds * 1_000_000_000 + attoseconds / 1_000_000_000))
@@ -124,12 +127,14 @@ struct DecoratedEngine: ~Copyable, Engine {
 
     private mutating func releaseHeld() {
         guard let injector else { return }
+        let before = held.count
         for rule in injector.takeReleased(id) {
             for entry in held where rule == nil || entry.rule == rule {
                 accepted.append(entry.request)
             }
             held.removeAll { rule == nil || $0.rule == rule }
         }
+        injector.countHeld(held.count - before)
     }
 
     private mutating func releaseDelayed() {

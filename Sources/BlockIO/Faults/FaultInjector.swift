@@ -66,6 +66,7 @@ public final class FaultInjector: @unchecked Sendable {
         var nextNumber = 0
         var random: SplitMix64
         var injected = 0
+        var held = 0
         /// Holds that have been let go and that engines have not yet seen; `nil` in it: all.
         var released: [ObjectIdentifier: [RuleID?]] = [:]
         var engines: [ObjectIdentifier: WakeEvent] = [:]
@@ -111,6 +112,10 @@ public final class FaultInjector: @unchecked Sendable {
     /// How many faults have befallen operations.
     public var injectedCount: Int { withLock { $0.injected } }
 
+    /// How many operations are held now. One that was let go counts until its queue has seen that,
+    /// at the next submission or poll.
+    public var heldCount: Int { withLock { $0.held } }
+
     private func withLock<Result>(_ body: (inout State) -> Result) -> Result {
         lock.lock()
         defer { lock.unlock() }
@@ -154,6 +159,11 @@ extension FaultInjector {
             }
             return nil
         }
+    }
+
+    /// Says that an engine holds more operations, or fewer.
+    func countHeld(_ change: Int) {
+        if change != 0 { withLock { $0.held += change } }
     }
 
     func takeReleased(_ engine: ObjectIdentifier) -> [RuleID?] {

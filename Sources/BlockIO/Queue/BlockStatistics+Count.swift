@@ -5,7 +5,9 @@ extension BlockStatistics {
         let hasFailed = request.pointee.failure != nil
         switch request.pointee.verb {
         case .read: reads.count(moved, hasFailed)
-        case .write: writes.count(moved, hasFailed)
+        case .write:
+            writes.count(moved, hasFailed)
+            if request.pointee.isDurable { durableWrites.count(moved, hasFailed) }
         case .flush, .open: flushes.count(moved, hasFailed)
         case .discard: discards.count(moved, hasFailed)
         case .writeZeroes: writeZeroes.count(moved, hasFailed)

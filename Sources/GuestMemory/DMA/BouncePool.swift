@@ -10,7 +10,8 @@ public final class BouncePool: @unchecked Sendable {
     public let size: Int
     let base: UnsafeMutableRawPointer
 
-    /// What is given out is a multiple of this.
+    /// What is given out begins at a multiple of this and is one: what a device may demand of an
+    /// address, or all there is.
     private let unit: Int
     private let mutex = PthreadMutex()
 
@@ -24,7 +25,7 @@ public final class BouncePool: @unchecked Sendable {
             throw GuestMemoryError(.invalidOption)
         }
         self.size = size
-        unit = size >= 1 << 16 ? 4096 : 512
+        unit = Swift.min(size, DMAMapper.largestAlignment)
         let mapping = mmap(
             nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
         guard let mapping, mapping != MAP_FAILED else {

@@ -7,6 +7,9 @@
 public final class DMAMapper {
     let core: MapperCore
 
+    /// The most that a device can demand of addresses: a page.
+    public static let largestAlignment = 4096
+
     /// A mapper for a device on `space`.
     ///
     /// - Parameters:
@@ -53,9 +56,9 @@ public final class DMAMapper {
     /// - Parameters:
     ///   - list: Where in guest memory; read now, free to be changed afterwards.
     ///   - direction: `toDevice` reads guest memory, `fromDevice` writes it.
-    ///   - alignment: What the device demands of each address, length and position: a power of two.
-    ///     What offends bounces, and the total must be a multiple. 1 for a device on a `BlockQueue`,
-    ///     which sees to it itself.
+    ///   - alignment: What the device demands of each address, length and position: a power of two
+    ///     up to ``largestAlignment`` and the size of the bounce pool. What offends bounces, and the
+    ///     total must be a multiple. 1 for a device on a `BlockQueue`, which sees to it itself.
     ///   - unit: A transfer that goes in pieces is cut at multiples of this: a power of two, at
     ///     most the bounce limit, such as a disk's sector size.
     ///   - userData: Comes back as ``DMATransfer/userData``.
@@ -73,7 +76,9 @@ public final class DMAMapper {
     ) -> (DMATransfer, DMAStep) {
         precondition(
             alignment > 0 && alignment & (alignment - 1) == 0 && unit > 0 && unit & (unit - 1) == 0
-                && unit <= core.pool.size, "alignment and unit are powers of two")
+                && unit <= core.pool.size && alignment <= core.pool.size
+                && alignment <= Self.largestAlignment,
+            "alignment and unit are powers of two within their limits")
         let transfer = core.take().takeUnretainedValue()
         transfer.state.pointee.userData = userData
         let step = transfer.state.pointee.begin(

@@ -5,7 +5,9 @@ final class MapperCore {
     let resolvers: [any AddressResolver]
     let reentrancy: ReentrancyGuard?
     let wake: (@Sendable () -> Void)?
-    var options: DMAOptions
+    var options: DMAOptions {
+        didSet { trimCache() }
+    }
 
     /// Transfers that are over, to be used again.
     private var free: Unmanaged<DMATransfer>?
@@ -43,6 +45,10 @@ final class MapperCore {
         if let transfer = popFree() { return transfer }
         allocations += 1
         return .passRetained(DMATransfer(mapper: self))
+    }
+
+    private func trimCache() {
+        while freeCount > options.cacheLimit, let transfer = popFree() { transfer.release() }
     }
 
     private func popFree() -> Unmanaged<DMATransfer>? {

@@ -1,11 +1,10 @@
 import Glibc
 
 /// Tells cheaply that the elements of a list do not overlap, as is nearly always so: no two of them
-/// touch the same granule of host memory. The granule is as large as the longest element, so that
-/// none touches more than two.
+/// touch the same granule of host memory.
 struct OverlapFilter: ~Copyable {
-    /// Granule numbers plus one, in an open hash table of four slots an element.
-    private var table: UnsafeMutablePointer<UInt>?
+    /// Granules in an open hash table of four slots an element; 0 is a free slot.
+    private var table: UnsafeMutablePointer<UInt32>?
     private var capacity = 0
 
     init() {}
@@ -14,42 +13,64 @@ struct OverlapFilter: ~Copyable {
 
     /// False when no two elements overlap; true when they may.
     mutating func mayOverlap(_ vectors: UnsafeBufferPointer<iovec>) -> Bool {
+        // As large as the longest, so that none touches more than two.
         var longest = 4096
         for vector in vectors where vector.iov_base != nil {
             longest = Swift.max(longest, vector.iov_len)
         }
         let shift = UInt(Int.bitWidth - (longest - 1).leadingZeroBitCount)
-        let bits = UInt(Int.bitWidth - (vectors.count * 4 - 1).leadingZeroBitCount)
-        reserve(1 << bits)
-        let table = table.unsafelyUnwrapped
-        memset(table, 0, 8 << bits)
-        let mask: UInt = (1 << bits) &- 1
+        let slots = Slots(for: vectors.count, in: &self)
         for index in 0..<vectors.count {
             guard let base = vectors[index].iov_base else { continue }
             let start = UInt(bitPattern: base)
             let first = start &>> shift
             let last = (start &+ UInt(bitPattern: vectors[index].iov_len) &- 1) &>> shift
-            if !Self.insert(first &+ 1, table, mask, bits) { return true }
-            if last != first, !Self.insert(last &+ 1, table, mask, bits) { return true }
+            if !slots.insert(first) { return true }
+            if last != first, !slots.insert(last) { return true }
         }
         return false
     }
 
-    /// False when it was there.
-    @inline(__always)
-    private static func insert(
-        _ key: UInt, _ table: UnsafeMutablePointer<UInt>, _ mask: UInt, _ bits: UInt
-    ) -> Bool {
-        // Fibonacci hashing; linear probing.
-        var slot = (key &* 0x9E37_79B9_7F4A_7C15) &>> (64 &- bits)
-        while true {
-            let entry = table[Int(bitPattern: slot)]
-            if entry == 0 { break }
-            if entry == key { return false }
-            slot = (slot &+ 1) & mask
+    /// The same for a list whose elements each lie in a page of their own and begin with it.
+    mutating func mayShareAPage(_ vectors: UnsafeBufferPointer<iovec>) -> Bool {
+        let slots = Slots(for: vectors.count, in: &self)
+        for vector in vectors where !slots.insert(UInt(bitPattern: vector.iov_base) &>> 12) {
+            return true
         }
-        table[Int(bitPattern: slot)] = key
-        return true
+        return false
+    }
+
+    /// The table for one list.
+    private struct Slots {
+        private let table: UnsafeMutablePointer<UInt32>
+        private let mask: UInt32
+        private let shift: UInt32
+
+        init(for elements: Int, in filter: inout OverlapFilter) {
+            let bits = Int.bitWidth - (elements * 4 - 1).leadingZeroBitCount
+            filter.reserve(1 << bits)
+            table = filter.table.unsafelyUnwrapped
+            // In steps below the size from which memset(3) takes `rep stosb`, which starts slowly.
+            for start in stride(from: 0, to: 4 << bits, by: 2048) {
+                memset(UnsafeMutableRawPointer(table) + start, 0, Swift.min(4 << bits, 2048))
+            }
+            mask = (1 << UInt32(bits)) &- 1
+            shift = UInt32(32 - bits)
+        }
+
+        /// False when it was there, or looks like one that was.
+        @inline(__always)
+        func insert(_ granule: UInt) -> Bool {
+            let key = UInt32(truncatingIfNeeded: granule) | 1 << 31
+            // Fibonacci hashing; linear probing.
+            var slot = (key &* 0x9E37_79B1) &>> shift
+            while table[Int(slot)] != 0 {
+                if table[Int(slot)] == key { return false }
+                slot = (slot &+ 1) & mask
+            }
+            table[Int(slot)] = key
+            return true
+        }
     }
 
     private mutating func reserve(_ count: Int) {

@@ -140,12 +140,11 @@ struct PieceBuilder: ~Copyable {
         through resolvers: [any AddressResolver], limit: UInt64
     ) -> GuestMemoryError? {
         var failure: GuestMemoryError?
+        var marker: DirtyLog.Marker?
         visit(list) { done, segment, offset, place, count in
             let entry = list.segments[segment]
             if list.vectors[segment].iov_base != nil {
-                entry.log?._withUnsafeGuaranteedRef {
-                    $0.mark(offset: entry.logOffset + offset, length: count)
-                }
+                entry.mark(count, at: offset, &marker)
                 return
             }
             guard failure == nil, UInt64(done) < limit, let buffer else { return }

@@ -9,26 +9,34 @@ struct SegmentList: ~Copyable {
         var deviceAddress: UInt64
         /// The first byte in the address space.
         var address: UInt64
-        /// For memory that is written directly: its log, and where in it the first byte is.
-        var log: Unmanaged<DirtyLog>?
-        var logOffset: Int
-        /// Bit n: resolver n changes the data.
+        /// For memory that is reached directly: what it is part of.
+        var range: UnsafePointer<FlatRange>?
+        /// Bit n: resolver n changes the data. Only of those that bounce.
         var transforms: UInt8
     }
 
     private(set) var vectors: UnsafeMutablePointer<iovec>
     private(set) var segments: UnsafeMutablePointer<Segment>
     private(set) var capacity: Int
+    /// How many of `capacity` this list may use.
+    private var room = 0
     private(set) var count = 0
     /// Segments without a host address.
-    private(set) var bounced = 0
+    var bounced = 0
     /// All bytes.
     private(set) var total: UInt64 = 0
-    /// Host addresses only rise: nothing can overlap.
-    private var isAscending = true
+    /// How many of `segments` are filled in. The others are reached directly in `tail`, at the
+    /// address that the device named.
+    private(set) var described = 0
+    private var tail: UnsafePointer<FlatRange>?
+    /// All host addresses, all lengths less one, and all distances from the end of a segment to the
+    /// next, each a disjunction of their bits.
+    private var starts: UInt = 0
+    private var lengths: UInt = 0
+    private var steps: UInt = 0
     /// Some of the bounced segments are memory, not registers.
-    private var bouncesMemory = false
-    private var overlaps = OverlapFilter()
+    private(set) var bouncesMemory = false
+    var overlaps = OverlapFilter()
 
     /// How lists are mapped.
     struct Rules {
@@ -36,7 +44,11 @@ struct SegmentList: ~Copyable {
         var alignment: Int
         var forceBounce: Bool
         var maximumSegments: Int
-        var reentrancy: ReentrancyGuard?
+        var reentrancy: Unmanaged<ReentrancyGuard>?
+
+        func reachesDirectly(_ kind: MemoryRegion.Kind) -> Bool {
+            !forceBounce && (kind == .ram || (kind == .rom && direction == .toDevice))
+        }
     }
 
     init(capacity: Int) {
@@ -50,6 +62,21 @@ struct SegmentList: ~Copyable {
         segments.deallocate()
     }
 
+    /// Host addresses only rise: nothing can overlap. (They are below 2^63, so that only a distance
+    /// backwards has the highest bit.)
+    private var isAscending: Bool { Int(bitPattern: steps) >= 0 }
+
+    /// Every segment is a page, or the beginning of one, that is reached directly.
+    var isOfPages: Bool {
+        let mask = UInt(GuestRAM.pageSize - 1)
+        return bounced == 0 && starts & mask == 0 && lengths <= mask
+    }
+
+    /// What a segment is part of that is reached directly.
+    func range(at index: Int) -> UnsafePointer<FlatRange>? {
+        index < described ? segments[index].range : tail
+    }
+
     // MARK: Mapping
 
     /// Maps a list. All of it is checked before anything is transferred.
@@ -60,8 +87,13 @@ struct SegmentList: ~Copyable {
         count = 0
         bounced = 0
         total = 0
-        isAscending = true
+        described = 0
+        tail = nil
+        starts = 0
+        lengths = 0
+        steps = 0
         bouncesMemory = false
+        room = Swift.min(capacity, rules.maximumSegments)
         guard !list.isEmpty else { throw GuestMemoryError(.emptyList) }
         if resolvers.isEmpty {
             try mapIdentity(list, map, rules)
@@ -71,9 +103,10 @@ struct SegmentList: ~Copyable {
         // First the overlaps: they are looked for among the direct ones.
         if rules.direction == .fromDevice && !isAscending { bounceOverlaps() }
         if rules.alignment > 1 { try bounceMisaligned(rules.alignment) }
+        if bounced > 0 { describe() }
     }
 
-    private mutating func add(
+    mutating func add(
         _ element: ScatterGatherList.Element
     ) throws(GuestMemoryError) {
         guard element.length != 0 else {
@@ -93,53 +126,86 @@ struct SegmentList: ~Copyable {
         _ list: UnsafeBufferPointer<ScatterGatherList.Element>, _ map: MemoryMap, _ rules: Rules
     ) throws(GuestMemoryError) {
         var hint: UnsafePointer<FlatRange>?
-        for index in 0..<list.count {
+        var window = Window()
+        var index = 0
+        while index < list.count {
+            index &+= mapInside(window, UnsafeBufferPointer(rebasing: list[index...]))
+            if index == list.count { return }
             let element = list[index]
             try add(element)
             try append(
                 element.address, length: element.length, deviceAddress: element.address,
                 transforms: 0, map, &hint, rules)
+            window = Window(hint, rules)
+            index &+= 1
         }
     }
 
-    private mutating func mapResolved(
-        _ list: UnsafeBufferPointer<ScatterGatherList.Element>, _ map: MemoryMap,
-        _ resolvers: [any AddressResolver], _ rules: Rules
-    ) throws(GuestMemoryError) {
-        var hint: UnsafePointer<FlatRange>?
-        for element in list {
-            try add(element)
-            var done: UInt64 = 0
-            while done < element.length {
-                // One stretch through all steps; each may make it shorter.
-                let start = element.address &+ done
-                var here = ResolvedRange(address: start, length: element.length &- done)
-                var transforms: UInt8 = 0
-                for (index, resolver) in resolvers.enumerated() {
-                    let wanted = here.length
-                    do throws(GuestMemoryError) {
-                        here = try resolver.resolve(
-                            here.address, length: wanted, direction: rules.direction)
-                    } catch {
-                        throw GuestMemoryError(error.code, at: start, errno: error.errno)
-                    }
-                    here.length = Swift.min(here.length, wanted)
-                    guard here.length > 0 else { throw GuestMemoryError(.notTranslated, at: start) }
-                    if here.isTransformed { transforms |= 1 << UInt8(index) }
-                }
-                if here.address.addingReportingOverflow(here.length &- 1).overflow {
-                    throw GuestMemoryError(.addressWraps, at: start)
-                }
-                try append(
-                    here.address, length: here.length, deviceAddress: start,
-                    transforms: transforms, map, &hint, rules)
-                done &+= here.length
+    /// Maps elements as long as they lie in the memory that the one before them ended in; returns
+    /// how many. This loop decides what a transfer costs: it calls nothing, and all it uses fits
+    /// into registers.
+    private mutating func mapInside(
+        _ window: Window, _ list: UnsafeBufferPointer<ScatterGatherList.Element>
+    ) -> Int {
+        guard window.size > 0, let first = list.baseAddress else { return 0 }
+        // None is longer than the window: the total stays below 2^63.
+        let most = Int(truncatingIfNeeded: (1 << 63 - 1 - total) / window.size)
+        let limit = Swift.min(list.count, room &- count, most)
+        let stop = first + limit
+        var element = first
+        var vector = vectors + count
+        var end = UInt(bitPattern: vector[-1].iov_base) &+ UInt(bitPattern: vector[-1].iov_len)
+        var sum = total
+        while element < stop {
+            let address = element.pointee.address
+            let length = element.pointee.length
+            let left = window.end &- address
+            // Neither a length of zero nor an end past 2^64 passes.
+            guard left <= window.size, length &- 1 < left else { break }
+            element += 1
+            sum &+= length
+            let host = window.hostEnd &- UInt(truncatingIfNeeded: left)
+            let step = host &- end
+            end = host &+ UInt(truncatingIfNeeded: length)
+            if step == 0 {
+                vector[-1].iov_len &+= Int(truncatingIfNeeded: length)
+                continue
             }
+            starts |= host
+            lengths |= UInt(truncatingIfNeeded: length &- 1)
+            steps |= step
+            vector.initialize(
+                to: iovec(
+                    iov_base: UnsafeMutableRawPointer(bitPattern: host),
+                    iov_len: Int(truncatingIfNeeded: length)))
+            vector += 1
+        }
+        if vector - vectors - count < element - first { lengths = .max }
+        count = vector - vectors
+        total = sum
+        return element - first
+    }
+
+    /// Memory that elements are reached in directly; at first there is none.
+    private struct Window {
+        /// Behind the last address, here and in the host; the former may be 2^64, which is 0.
+        var end: UInt64 = 0
+        var hostEnd: UInt = 0
+        var size: UInt64 = 0
+
+        init() {}
+
+        init(_ range: UnsafePointer<FlatRange>?, _ rules: Rules) {
+            guard let range, rules.reachesDirectly(range.pointee.kind) else { return }
+            end = range.pointee.last &+ 1
+            // Memory is smaller than 2^63 bytes.
+            size = end &- range.pointee.first
+            hostEnd =
+                UInt(bitPattern: range.pointee.host) &+ UInt(truncatingIfNeeded: size)
         }
     }
 
-    @inline(__always)
-    private mutating func append(
+    mutating func append(
         _ address: UInt64, length: UInt64, deviceAddress: UInt64, transforms: UInt8,
         _ map: MemoryMap, _ hint: inout UnsafePointer<FlatRange>?, _ rules: Rules
     ) throws(GuestMemoryError) {
@@ -156,10 +222,7 @@ struct SegmentList: ~Copyable {
             let found = range.unsafelyUnwrapped
             let rest = found.pointee.last &- address
             let taken = rest >= left ? left : rest &+ 1
-            let isDirect =
-                found.pointee.kind == .ram
-                || (found.pointee.kind == .rom && rules.direction == .toDevice)
-            if isDirect && transforms == 0 && !rules.forceBounce {
+            if transforms == 0 && rules.reachesDirectly(found.pointee.kind) {
                 try appendDirect(found, address, Int(taken), deviceAddress, rules)
             } else {
                 try appendBounced(found, address, Int(taken), deviceAddress, transforms, rules)
@@ -183,24 +246,25 @@ struct SegmentList: ~Copyable {
             // nil for a bounced one, which nothing continues.
             if let base = last.pointee.iov_base {
                 let end = base + last.pointee.iov_len
-                // In the same memory, so that one mark in its log serves both.
-                if end == host
-                    && segments[count &- 1].log?.toOpaque() == range.pointee.log?.toOpaque()
-                {
+                // That is in the same memory: there is a guard page at either end of each.
+                if end == host {
                     last.pointee.iov_len &+= length
+                    lengths = .max
                     return
                 }
-                if host < end { isAscending = false }
-            } else {
-                isAscending = false
+                steps |= UInt(bitPattern: host - end)
             }
         }
-        if count == capacity { try grow(rules) }
+        describe()
+        if count == room { try grow(rules, for: deviceAddress) }
+        starts |= UInt(bitPattern: host)
+        lengths |= UInt(bitPattern: length &- 1)
         vectors[count] = iovec(iov_base: host, iov_len: length)
         segments[count] = Segment(
-            deviceAddress: deviceAddress, address: address, log: range.pointee.log,
-            logOffset: range.pointee.logOffset &+ offset, transforms: 0)
+            deviceAddress: deviceAddress, address: address, range: range, transforms: 0)
         count &+= 1
+        described = count
+        tail = range
     }
 
     private mutating func appendBounced(
@@ -209,22 +273,43 @@ struct SegmentList: ~Copyable {
     ) throws(GuestMemoryError) {
         if let own = rules.reentrancy {
             let leadsBack = range.pointee.region._withUnsafeGuaranteedRef {
-                $0.region.reentrancy === own
+                $0.region.reentrancy.map { Unmanaged.passUnretained($0).toOpaque() }
+                    == own.toOpaque()
             }
             if leadsBack { throw GuestMemoryError(.reentrant, at: deviceAddress) }
         }
-        if count == capacity { try grow(rules) }
+        describe()
+        if count == room { try grow(rules, for: deviceAddress) }
         vectors[count] = iovec(iov_base: nil, iov_len: length)
         segments[count] = Segment(
-            deviceAddress: deviceAddress, address: address, log: nil, logOffset: 0,
-            transforms: transforms)
+            deviceAddress: deviceAddress, address: address, range: nil, transforms: transforms)
         count &+= 1
+        described = count
         bounced &+= 1
+        steps = .max
         if range.pointee.kind == .ram { bouncesMemory = true }
     }
 
-    private mutating func grow(_ rules: Rules) throws(GuestMemoryError) {
-        guard count < rules.maximumSegments else { throw GuestMemoryError(.tooManySegments) }
+    /// Fills in the segments that are not yet.
+    mutating func describe() {
+        guard let tail else { return }
+        for index in described..<count {
+            let offset =
+                UInt(bitPattern: vectors[index].iov_base)
+                &- UInt(bitPattern: tail.pointee.host)
+            let address = tail.pointee.first &+ UInt64(truncatingIfNeeded: offset)
+            segments[index] = Segment(
+                deviceAddress: address, address: address, range: tail, transforms: 0)
+        }
+        described = count
+    }
+
+    private mutating func grow(
+        _ rules: Rules, for deviceAddress: UInt64
+    ) throws(GuestMemoryError) {
+        guard count < rules.maximumSegments else {
+            throw GuestMemoryError(.tooManySegments, at: deviceAddress)
+        }
         let larger = Swift.min(capacity * 2, rules.maximumSegments)
         let newVectors = UnsafeMutablePointer<iovec>.allocate(capacity: larger)
         newVectors.moveInitialize(from: vectors, count: count)
@@ -235,50 +320,7 @@ struct SegmentList: ~Copyable {
         segments.deallocate()
         segments = newSegments
         capacity = larger
-    }
-
-    // MARK: What else must bounce
-
-    private mutating func bounce(_ index: Int) {
-        guard vectors[index].iov_base != nil else { return }
-        vectors[index].iov_base = nil
-        segments[index].log = nil
-        bounced &+= 1
-    }
-
-    /// A segment offends by address, length or position in the request. Offenders begin and end on
-    /// multiples of the alignment together, as everything between them does.
-    private mutating func bounceMisaligned(_ alignment: Int) throws(GuestMemoryError) {
-        let mask = UInt64(alignment - 1)
-        guard total & mask == 0 else {
-            throw GuestMemoryError(.misaligned, at: segments[0].deviceAddress)
-        }
-        var position: UInt64 = 0
-        for index in 0..<count {
-            let length = UInt64(vectors[index].iov_len)
-            let address = UInt64(UInt(bitPattern: vectors[index].iov_base))
-            if (position | length | address) & mask != 0 { bounce(index) }
-            position &+= length
-        }
-    }
-
-    /// The kernel may fill elements in any order. Those that overlap an earlier one are copied
-    /// afterwards instead, in order, so that the last one wins.
-    private mutating func bounceOverlaps() {
-        if bounced == count { return }
-        if bouncesMemory {
-            // One that is copied could come before a direct one that overlaps it.
-            for index in 0..<count { bounce(index) }
-            return
-        }
-        guard overlaps.mayOverlap(UnsafeBufferPointer(start: vectors, count: count)) else { return }
-        var covered = CoveredAddresses()
-        for index in 0..<count {
-            guard let base = vectors[index].iov_base else { continue }
-            let start = UInt(bitPattern: base)
-            let isNew = covered.insert(start..<start + UInt(vectors[index].iov_len))
-            if !isNew { bounce(index) }
-        }
+        room = larger
     }
 }
 

@@ -62,7 +62,8 @@ struct TransferState: ~Copyable {
                     offset: 0, length: list.total))
         }
         // Transforming resolvers are promised words of 8 bytes.
-        self.unit = core.resolvers.isEmpty ? UInt64(unit) : UInt64(Swift.max(unit, 8))
+        let unit = Swift.max(unit, alignment, core.resolvers.isEmpty ? 1 : 8)
+        self.unit = UInt64(unit)
         bounceLimit = Swift.max(core.options.bounceLimit ?? core.pool.size, unit)
         pieces.reset()
         return nextPiece()
@@ -79,7 +80,8 @@ struct TransferState: ~Copyable {
         for resolver in core.resolvers { tokens.append(resolver.beginTransfer()) }
         let rules = SegmentList.Rules(
             direction: direction, alignment: alignment, forceBounce: core.options.forceBounce,
-            maximumSegments: core.options.maximumSegments, reentrancy: core.reentrancy)
+            maximumSegments: core.options.maximumSegments,
+            reentrancy: core.reentrancy.map { .passUnretained($0) })
         try list.map(
             elements, on: held.takeUnretainedValue(), through: core.resolvers, rules)
     }
@@ -130,7 +132,7 @@ struct TransferState: ~Copyable {
     mutating func pieceEnded(transferred count: UInt64, isSuccess: Bool) -> DMAStep {
         precondition(phase == .submitted, "no piece of this transfer is submitted")
         if list.bounced == 0 {
-            if direction == .fromDevice { list.markWritten() }
+            if direction == .fromDevice { list.markWritten(limit: list.total) }
             transferred = isSuccess ? list.total : Swift.min(count, list.total)
             return done(isSuccess ? .success : .deviceFailed)
         }
@@ -188,16 +190,5 @@ struct TransferState: ~Copyable {
         guard let memory = buffer else { return }
         buffer = nil
         mapper._withUnsafeGuaranteedRef { $0.pool }.give(back: memory, bufferSize)
-    }
-}
-
-extension SegmentList {
-    /// Marks everything that a device has written directly.
-    func markWritten() {
-        for index in 0..<count {
-            segments[index].log?._withUnsafeGuaranteedRef {
-                $0.mark(offset: segments[index].logOffset, length: vectors[index].iov_len)
-            }
-        }
     }
 }

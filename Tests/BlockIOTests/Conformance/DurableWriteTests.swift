@@ -28,6 +28,11 @@ final class DurableWriteTests: ConformanceTestCase {
             try subject.queue.writeAndWait(
                 from: .init(content.bytes), at: UInt64(subject.size - content.count),
                 durability: .forceUnitAccess)
+            try subject.queue.writeAndWait(from: .init(content.slice(0, block)), at: 0)
+            let statistics = subject.queue.statistics
+            XCTAssertEqual(statistics.writes.operations, 22)
+            XCTAssertEqual(statistics.durableWrites.operations, 21)
+            XCTAssertEqual(statistics.durableWrites.bytes, UInt64(80 * block))
             for place in [0, subject.size - content.count] {
                 let found = try subject.plainFile().contents(at: place, content.count)
                 XCTAssertTrue(sameBytes(found.bytes, content.bytes))

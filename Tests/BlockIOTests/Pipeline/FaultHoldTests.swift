@@ -13,8 +13,10 @@ final class FaultHoldTests: PipelineTestCase {
             bench.queue.read(into: buffer.slice(512, 512), at: 512, userData: 2)
             XCTAssertEqual(bench.next().map(\.userData), [2])
             XCTAssertTrue(bench.isQuiet())
+            XCTAssertEqual(bench.faults.heldCount, 1)
             bench.faults.release()
             XCTAssertEqual(try bench.finish().map(\.userData), [1])
+            XCTAssertEqual(bench.faults.heldCount, 0)
             XCTAssertTrue(sameBytes(buffer.bytes, bench.expected.slice(0, 1024)))
         }
     }
@@ -44,6 +46,21 @@ final class FaultHoldTests: PipelineTestCase {
             bench.queue.read(into: buffer.bytes, at: 0)
             XCTAssertTrue(bench.isQuiet())
             bench.faults.release(rule)
+            XCTAssertEqual(try bench.finish().count, 1)
+        }
+    }
+
+    func testWhatIsCancelledIsHeldNoMore() throws {
+        try forEachBench { bench in
+            bench.faults.add(.init(.hold))
+            let buffer = AlignedBuffer(count: 1024)
+            let first = bench.queue.read(into: buffer.slice(0, 512), at: 0)
+            bench.queue.read(into: buffer.slice(512, 512), at: 512)
+            XCTAssertEqual(bench.faults.heldCount, 2)
+            bench.queue.cancel(first)
+            XCTAssertEqual(bench.next().map(\.failure), [.cancelled])
+            XCTAssertEqual(bench.faults.heldCount, 1)
+            bench.faults.release()
             XCTAssertEqual(try bench.finish().count, 1)
         }
     }

@@ -1,0 +1,39 @@
+// Lists behind resolvers.
+extension SegmentList {
+    /// Maps a list whose addresses go through `resolvers` first.
+    mutating func mapResolved(
+        _ list: UnsafeBufferPointer<ScatterGatherList.Element>, _ map: MemoryMap,
+        _ resolvers: [any AddressResolver], _ rules: Rules
+    ) throws(GuestMemoryError) {
+        var hint: UnsafePointer<FlatRange>?
+        for element in list {
+            try add(element)
+            var done: UInt64 = 0
+            while done < element.length {
+                // One stretch through all steps; each may make it shorter.
+                let start = element.address &+ done
+                var here = ResolvedRange(address: start, length: element.length &- done)
+                var transforms: UInt8 = 0
+                for (index, resolver) in resolvers.enumerated() {
+                    let wanted = here.length
+                    do throws(GuestMemoryError) {
+                        here = try resolver.resolve(
+                            here.address, length: wanted, direction: rules.direction)
+                    } catch {
+                        throw GuestMemoryError(error.code, at: start, errno: error.errno)
+                    }
+                    here.length = Swift.min(here.length, wanted)
+                    guard here.length > 0 else { throw GuestMemoryError(.notTranslated, at: start) }
+                    if here.isTransformed { transforms |= 1 << UInt8(index) }
+                }
+                if here.address.addingReportingOverflow(here.length &- 1).overflow {
+                    throw GuestMemoryError(.addressWraps, at: start)
+                }
+                try append(
+                    here.address, length: here.length, deviceAddress: start,
+                    transforms: transforms, map, &hint, rules)
+                done &+= here.length
+            }
+        }
+    }
+}

@@ -1,0 +1,166 @@
+import IDE
+import XCTest
+
+/// ide-semantics.md, "ATA commands": IDENTIFY claims exactly what works.
+final class IdentifyTests: IDETestCase {
+    func testContent() throws {
+        let options = DiskOptions(serial: "SERIAL 1", firmware: "FW 2.5", model: "A model")
+        try forEachMachine(options) { m in
+            m.command28(0xEC)
+            XCTAssertTrue(m.irq)
+            XCTAssertEqual(m.status, 0x58)
+            let bytes = m.readData(count: 512)
+            XCTAssertEqual(m.status, 0x50)
+            m.sample("identify", bytes)
+            let words = (0..<256).map { UInt16(bytes[2 * $0]) | UInt16(bytes[2 * $0 + 1]) << 8 }
+            func text(_ range: ClosedRange<Int>) -> String {
+                String(
+                    decoding: words[range].flatMap { [UInt8($0 >> 8), UInt8($0 & 0xFF)] },
+                    as: UTF8.self)
+            }
+            XCTAssertEqual(text(10...19), "SERIAL 1".padded(to: 20))
+            XCTAssertEqual(text(23...26), "FW 2.5".padded(to: 8))
+            XCTAssertEqual(text(27...46), "A model".padded(to: 40))
+            XCTAssertEqual([words[1], words[3], words[6]], [2, 16, 63])
+            XCTAssertEqual(
+                [words[54], words[55], words[56], words[57], words[58]], [2, 16, 63, 2016, 0])
+            XCTAssertEqual([words[60], words[61]], [2048, 0])
+            XCTAssertEqual(Array(words[100...103]), [2048, 0, 0, 0])
+            XCTAssertEqual(words[0], 0x40)
+            XCTAssertEqual(words[47], 0x8010)
+            XCTAssertEqual(words[49] & 0x0B00, 0x0B00)
+            XCTAssertEqual([words[63], words[88]], [7, 0x203F])
+            XCTAssertEqual(words[93], 0x6001)
+            XCTAssertEqual(bytes[510], 0xA5)
+            XCTAssertEqual(bytes.reduce(0, &+), 0, "the sum of all bytes")
+        }
+    }
+
+    func testLargeDisks() throws {
+        let image = try TemporaryImage(size: 200 << 30)
+        let m = try Machine()
+        try m.attach(image.path)
+        let words = m.identify()
+        let sectors: UInt64 = 200 << 21
+        XCTAssertEqual([words[60], words[61]], [0xFFFF, 0x0FFF], "28 bits hold no more")
+        XCTAssertEqual(
+            Array(words[100...102]), [0, UInt16(sectors >> 16 & 0xFFFF), UInt16(sectors >> 32)])
+        XCTAssertEqual([words[1], words[3], words[6]], [16383, 16, 63])
+        XCTAssertEqual([words[57], words[58]], [0xFC10, 0x00FB])
+        m.command48(0x24, lba: sectors - 1, count: 1)
+        m.settle()
+        XCTAssertEqual(m.status, 0x58)
+        _ = m.readData(count: 512)
+        XCTAssertEqual(m.lba48, sectors)
+        m.command28(0xF8)
+        XCTAssertEqual(m.lba28, 0xFFF_FFFF)
+        m.command48(0x27)
+        XCTAssertEqual(m.lba48, sectors - 1)
+        m.command28(0x20, lba: 0xFFF_FFFF, count: 1)
+        m.settle()
+        _ = m.readData(count: 512)
+        XCTAssertEqual(m.status, 0x50)
+    }
+
+    func testEmptyDisk() throws {
+        let image = try TemporaryImage(size: 0)
+        let m = try Machine()
+        try m.attach(image.path)
+        XCTAssertEqual(m.identify()[60], 0)
+        for opcode: UInt8 in [0x20, 0x30, 0x40, 0x70] {
+            m.command28(opcode, count: 1)
+            XCTAssertEqual([m.status, m.error], [0x41, 0x10])
+        }
+        m.command28(0xF8)
+        XCTAssertEqual(m.status, 0x50)
+    }
+
+    func testGeometryFromThePartitionTable() throws {
+        var record = [UInt8](repeating: 0, count: 512)
+        record[510] = 0x55
+        record[511] = 0xAA
+        // The second entry is in use: it ends on head 7 and sector 32.
+        record[0x1CE + 5] = 7
+        record[0x1CE + 6] = 32 | 0xC0
+        record[0x1CE + 12] = 1
+        let image = try TemporaryImage(size: 8 << 20, content: record)
+        let m = try Machine()
+        try m.attach(image.path)
+        var words = m.identify()
+        XCTAssertEqual([words[1], words[3], words[6]], [64, 8, 32])
+        // 255 heads are a BIOS translation, no physical geometry.
+        record[0x1CE + 5] = 254
+        let other = try TemporaryImage(size: 8 << 20, content: record)
+        try m.attach(other.path, to: .primarySlave)
+        words = m.identify(device: 0x10)
+        XCTAssertEqual([words[1], words[3], words[6]], [16, 16, 63])
+        XCTAssertEqual(words[93], 0x6100, "device 1 answers in its own byte")
+        let chosen = try TemporaryImage(size: 8 << 20, content: record)
+        try m.attach(
+            chosen.path, to: .secondaryMaster,
+            DiskOptions(geometry: DiskGeometry(cylinders: 10, heads: 2, sectors: 9)))
+        m.outb(0x177, 0xEC)
+        let bytes = (0..<256).map { _ in m.controller.readPort(0x170, width: 2) }
+        XCTAssertEqual([bytes[1], bytes[3], bytes[6]], [10, 2, 9])
+    }
+
+    func testOptionsAreChecked() throws {
+        let wrong = [
+            DiskOptions(serial: String(repeating: "x", count: 21)),
+            DiskOptions(firmware: "123456789"),
+            DiskOptions(model: "naïve"), DiskOptions(serial: "a\u{7}"),
+            DiskOptions(geometry: DiskGeometry(cylinders: 0, heads: 1, sectors: 1)),
+            DiskOptions(geometry: DiskGeometry(cylinders: 1, heads: 17, sectors: 1)),
+            DiskOptions(geometry: DiskGeometry(cylinders: 1, heads: 1, sectors: 64)),
+        ]
+        for options in wrong {
+            let m = try Machine()
+            XCTAssertThrowsError(try m.attach(Self.plainPath(0), options)) {
+                guard case IDEError.invalidOption = $0 else { return XCTFail("\($0)") }
+            }
+        }
+    }
+
+    /// Every opcode: those that are claimed do something, all others abort.
+    func testUnknownCommandsAbort() throws {
+        // NOP (00h) is known, and its answer is the same.
+        let known: Set<UInt8> = [
+            0x06, 0x10, 0x20, 0x21, 0x24, 0x25, 0x27, 0x29, 0x30, 0x31, 0x34, 0x35, 0x39, 0x3D,
+            0x40, 0x41, 0x42, 0x70, 0x90, 0x91, 0x94, 0x95, 0x96, 0x97, 0x98, 0x99, 0xB0, 0xC4,
+            0xC5, 0xC6, 0xC8, 0xC9, 0xCA, 0xCB, 0xCE, 0xE0, 0xE1, 0xE2, 0xE3, 0xE4, 0xE5, 0xE6,
+            0xE7, 0xE8, 0xEA, 0xEC, 0xEF, 0xF5, 0xF8,
+        ]
+        try forEachMachine { m in
+            for opcode in UInt8.min...UInt8.max {
+                let isSMART = opcode == 0xB0
+                let features: UInt8 = isSMART ? 0xDA : opcode == 0xEF ? 2 : 1
+                m.outb(0x1F6, 0xE0)
+                for byte: UInt8 in [0, 1] {
+                    m.outb(0x1F1, byte * features)
+                    m.outb(0x1F2, byte)
+                    m.outb(0x1F3, 0)
+                    m.outb(0x1F4, isSMART ? byte * 0x4F : 0)
+                    m.outb(0x1F5, isSMART ? byte * 0xC2 : 0)
+                }
+                m.outb(0x1F7, opcode)
+                m.settle()
+                let isKnown = known.contains(opcode)
+                if isKnown {
+                    XCTAssertEqual(m.alternateStatus & 1, 0, hex(opcode))
+                } else {
+                    XCTAssertTrue(m.irq, hex(opcode))
+                    XCTAssertEqual([m.alternateStatus, m.error], [0x41, 4], hex(opcode))
+                }
+                if isKnown { m.sample(hex(opcode)) }
+                m.control(4)
+                m.control(0)
+            }
+        }
+    }
+}
+
+extension String {
+    fileprivate func padded(to count: Int) -> String {
+        self + String(repeating: " ", count: count - self.count)
+    }
+}

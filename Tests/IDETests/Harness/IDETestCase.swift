@@ -1,0 +1,99 @@
+import BlockIO
+import IDE
+import XCTest
+@testable import TestSupport
+
+/// Runs a guest on every configuration and compares what it has seen.
+class IDETestCase: XCTestCase {
+    /// Of the disks of ``forEachMachine(_:_:)``.
+    static let sectorCount = 2048
+
+    /// Storage that the tests of a process share: each writes before it reads.
+    private static let targets = Locked<[String: StorageTarget]>([:])
+
+    static func target(_ kind: StorageTarget.Kind, _ number: Int = 0) throws -> StorageTarget {
+        try targets.withLock { targets in
+            if let known = targets["\(kind) \(number)"] { return known }
+            let made = try orSkip(StorageTarget.make(kind, size: sectorCount * 512))
+            targets["\(kind) \(number)"] = made
+            return made
+        }
+    }
+
+    /// The path of one of several images of 2048 sectors, with content as at the beginning.
+    static func plainPath(_ number: Int) throws -> String {
+        let target = try target(.tmpfsFile, number)
+        try fill(target)
+        return target.path
+    }
+
+    /// A machine with a disk of 2048 sectors as primary master, each with content of its own.
+    func machine(
+        _ configuration: MachineConfiguration = .one, _ options: DiskOptions = DiskOptions(),
+        access: OpenOptions.Access = .readWrite
+    ) throws -> Machine {
+        let target = try Self.target(configuration.target)
+        try Self.fill(target)
+        let machine = try Machine(configuration)
+        try machine.attach(target.path, options, access: access)
+        return machine
+    }
+
+    /// Runs `body` on all configurations; the samples it makes must be the same.
+    func forEachMachine(
+        _ options: DiskOptions = DiskOptions(), file: StaticString = #filePath, line: UInt = #line,
+        _ body: (Machine) throws -> Void
+    ) throws {
+        var expected: (MachineConfiguration, [String])?
+        for configuration in MachineConfiguration.all {
+            let machine = try machine(configuration, options)
+            let failures = testRun?.failureCount ?? 0
+            try body(machine)
+            machine.settle(file: file, line: line)
+            if testRun?.failureCount ?? 0 > failures {
+                // Once is enough.
+                return XCTFail("with \(configuration)", file: file, line: line)
+            }
+            if let (first, samples) = expected {
+                XCTAssertEqual(
+                    samples, machine.samples, "\(first) and \(configuration) differ", file: file,
+                    line: line)
+            } else {
+                expected = (configuration, machine.samples)
+            }
+        }
+    }
+
+    /// What a sector has at the beginning of each test.
+    static func content(sector: UInt64, count: Int = 1) -> [UInt8] {
+        Array(image[Int(sector) * 512..<(Int(sector) + count) * 512])
+    }
+
+    private static let image: [UInt8] = {
+        var result: [UInt8] = []
+        result.reserveCapacity(sectorCount * 512)
+        for number in 0..<UInt64(sectorCount) {
+            var state = (number &+ 1) &* 0x9e37_79b9_7f4a_7c15
+            for _ in 0..<64 {
+                state ^= state << 13
+                state ^= state >> 7
+                state ^= state << 17
+                withUnsafeBytes(of: state) { result.append(contentsOf: $0) }
+            }
+        }
+        return result
+    }()
+
+    private static func fill(_ target: StorageTarget) throws {
+        let image = try BlockImage.open(
+            target.path,
+            OpenOptions(access: .readWrite, caching: .buffered, engine: .forced(.threadPool)))
+        let queue = try BlockQueue(image, QueueOptions(maximumThreads: 1, hasDescriptor: false))
+        var failure: BlockError.Code?
+        Self.image.withUnsafeBytes { bytes in
+            queue.write(from: bytes, at: 0)
+            queue.drain { failure = $0.failure }
+        }
+        if let failure { throw FixtureError.failed("filling \(target.path): \(failure)") }
+    }
+}

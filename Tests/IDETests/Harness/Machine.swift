@@ -1,0 +1,191 @@
+import BlockIO
+import GuestMemory
+import IDE
+import XCTest
+@testable import TestSupport
+
+/// A machine without a processor: memory, a controller, and the drives a test asks for.
+final class Machine: IDEControllerDelegate {
+    /// Of the memory at address 0.
+    static let memorySize = 4 << 20
+    /// Where the bus master's registers are.
+    static let busMaster: UInt16 = 0xC000
+    /// Where ``setTable(_:isEnded:at:)`` puts tables.
+    static let table: UInt32 = 0x1000
+    /// Where transfers go by default.
+    static let data: UInt32 = 0x10_0000
+
+    let space: AddressSpace
+    let ram: GuestRAM
+    let faults = FaultInjector()
+    var controller: IDEController
+    private(set) var disks: [IDESlot: ATADisk] = [:]
+    private let configuration: MachineConfiguration
+    private let identity: PCIIdentity
+
+    /// The levels of the lines, and every change of them.
+    private(set) var levels: [IDEInterrupt: Bool] = [:]
+    private(set) var changes: [String] = []
+    var events: [DriveEvent] = []
+    /// What a guest has seen, to be compared between configurations.
+    private(set) var samples: [String] = []
+
+    /// A machine with I/O and bus mastering on.
+    init(
+        _ configuration: MachineConfiguration = .one, identity: PCIIdentity = .piix3,
+        resolvers: [any AddressResolver] = []
+    ) throws {
+        self.configuration = configuration
+        self.identity = identity
+        space = try AddressSpace()
+        ram = try GuestRAM(size: Self.memorySize)
+        try space.map(.ram(ram), at: 0)
+        ram.dirtyLog.start(.migration)
+        controller = try IDEController(
+            identity: identity, memory: space, resolvers: resolvers,
+            options: configuration.controllerOptions)
+        controller.delegate = self
+        enable()
+    }
+
+    /// Gives the controller its ports, as firmware does.
+    func enable(_ command: UInt32 = 5) {
+        controller.writeConfiguration(0x20, width: 4, value: UInt32(Self.busMaster) | 1)
+        controller.writeConfiguration(0x04, width: 2, value: command)
+    }
+
+    @discardableResult
+    func attach(
+        _ path: String, to slot: IDESlot = .primaryMaster, _ options: DiskOptions = DiskOptions(),
+        access: OpenOptions.Access = .readWrite
+    ) throws -> ATADisk {
+        let image = try BlockImage.open(
+            path,
+            OpenOptions(
+                access: access, caching: configuration.caching,
+                engine: .forced(configuration.engine)))
+        let disk = try ATADisk(image, options, queue: configuration.queueOptions(faults))
+        try controller.attach(disk, to: slot)
+        disks[slot] = disk
+        return disk
+    }
+
+    /// The same drives on a new controller, as after a move to another process.
+    func replaceController(drives: Bool = true) throws {
+        let plugged = disks.map { ($0.key, $0.value.image, $0.value.options) }
+        disks = [:]
+        controller.delegate = nil
+        levels = [:]
+        controller = try IDEController(
+            identity: identity, memory: space, options: configuration.controllerOptions)
+        controller.delegate = self
+        guard drives else { return }
+        for (slot, image, options) in plugged {
+            let disk = try ATADisk(image, options, queue: configuration.queueOptions(faults))
+            try controller.attach(disk, to: slot)
+            disks[slot] = disk
+        }
+    }
+
+    // MARK: Delegate
+
+    func interrupt(_ line: IDEInterrupt, isRaised: Bool) {
+        levels[line] = isRaised
+        changes.append("\(line)\(isRaised ? "+" : "-")")
+    }
+
+    func driveEvent(_ event: DriveEvent) { events.append(event) }
+
+    var irq: Bool { levels[.irq14] ?? false }
+
+    func takeChanges() -> [String] {
+        defer { changes = [] }
+        return changes
+    }
+
+    // MARK: Waiting
+
+    /// Until the host has nothing to do any more.
+    func settle(file: StaticString = #filePath, line: UInt = #line) {
+        for _ in 0..<10_000 where controller.isBusy { controller.poll(timeout: .seconds(10)) }
+        XCTAssertFalse(controller.isBusy, "the host does not end", file: file, line: line)
+    }
+
+    // MARK: Memory
+
+    func write(_ bytes: [UInt8], at address: UInt32) {
+        do {
+            try bytes.withUnsafeBytes { try space.write(at: UInt64(address), from: $0) }
+        } catch {
+            XCTFail("\(error)")
+        }
+    }
+
+    func bytes(at address: UInt32, count: Int) -> [UInt8] {
+        var result = [UInt8](repeating: 0, count: count)
+        do {
+            try result.withUnsafeMutableBytes { try space.read(at: UInt64(address), into: $0) }
+        } catch {
+            XCTFail("\(error)")
+        }
+        return result
+    }
+
+    /// Pages written by DMA since the last time.
+    func takeDirtyPages() -> [Int] {
+        var pages: [Int] = []
+        ram.dirtyLog.take(.migration) { pages.append(contentsOf: $0) }
+        return pages
+    }
+
+    /// What the medium of a drive has.
+    func medium(_ slot: IDESlot = .primaryMaster, sector: UInt64, count: Int) throws -> [UInt8] {
+        let disk = try XCTUnwrap(disks[slot])
+        var result = [UInt8](repeating: 0, count: count * 512)
+        try result.withUnsafeMutableBytes { buffer in
+            disk.queue.read(into: buffer, at: sector * 512)
+            var completion: BlockCompletion?
+            disk.queue.drain { completion = $0 }
+            try XCTUnwrap(completion).get(on: disk.image)
+        }
+        return result
+    }
+
+    // MARK: Samples
+
+    /// Notes everything a guest can look at without side effects, and the bytes given.
+    func sample(_ what: String, _ bytes: [UInt8]...) {
+        var line = "\(what): st \(hex(alternateStatus)) \(registers) bm \(hex(bmStatus))"
+        line +=
+            " cmd \(hex(inb(Self.busMaster))) irq \(irq) \(takeChanges().joined(separator: ","))"
+        for bytes in bytes {
+            line += " \(String(bytes.count)):\(String(checksum(bytes), radix: 16))"
+        }
+        samples.append(line)
+    }
+
+    /// Good for comparisons within a process.
+    private func checksum(_ bytes: [UInt8]) -> Int {
+        var hasher = Hasher()
+        bytes.withUnsafeBytes { hasher.combine(bytes: $0) }
+        return hasher.finalize()
+    }
+
+    private var registers: String {
+        let current = (1...6).map { hex(inb(0x1F0 + UInt16($0))) }
+        outb(0x3F6, deviceControl | 0x80)
+        let previous = (1...5).map { hex(inb(0x1F0 + UInt16($0))) }
+        outb(0x3F6, deviceControl)
+        return "\(current.joined(separator: " ")) hob \(previous.joined(separator: " "))"
+    }
+
+    /// What was written to device control by ``control(_:)``.
+    private(set) var deviceControl: UInt8 = 0
+
+    func control(_ value: UInt8) {
+        deviceControl = value
+        outb(0x3F6, value)
+    }
+}
+
+func hex(_ value: some BinaryInteger) -> String { String(value, radix: 16) }

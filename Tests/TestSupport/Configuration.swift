@@ -1,0 +1,51 @@
+import BlockIO
+
+/// One cell of the conformance matrix: what every check runs on.
+struct Configuration: Sendable, CustomStringConvertible {
+    /// The kind of storage.
+    let target: StorageTarget.Kind
+    /// The engine, which is forced.
+    let engine: EngineKind
+    /// Direct or buffered.
+    let caching: OpenOptions.Caching
+    /// How threads share the queue.
+    let threading: QueueThreading
+
+    /// Every storage with every engine direct and, but for libaio which refuses, buffered, each
+    /// with both kinds of threading.
+    static let all: [Configuration] = StorageTarget.Kind.allCases.flatMap { target in
+        EngineKind.allCases.flatMap { engine in
+            cachings(of: engine).flatMap { caching in
+                [QueueThreading.owned, .shared].map { threading in
+                    Configuration(
+                        target: target, engine: engine, caching: caching, threading: threading)
+                }
+            }
+        }
+    }
+
+    private static func cachings(of engine: EngineKind) -> [OpenOptions.Caching] {
+        engine == .linuxAIO ? [.direct] : [.direct, .buffered]
+    }
+
+    /// As in failures: "libaio on loop4096, direct, owned".
+    var description: String {
+        "\(engine) on \(target.rawValue), \(caching), \(threading)"
+    }
+
+    /// Opens the image, for reading and writing unless asked otherwise.
+    func open(
+        _ target: StorageTarget, access: OpenOptions.Access = .readWrite
+    ) throws -> BlockImage {
+        try BlockImage.open(
+            target.path, OpenOptions(access: access, caching: caching, engine: .forced(engine)))
+    }
+
+    /// Opens a queue with this threading.
+    func queue(on image: BlockImage, _ options: QueueOptions = QueueOptions()) throws -> BlockQueue
+    {
+        var options = options
+        options.threading = threading
+        return try BlockQueue(image, options)
+    }
+}
