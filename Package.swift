@@ -24,7 +24,8 @@ let package = Package(
         .target(name: "BlockIO", dependencies: ["CBlockIO"]),
         .target(name: "CGuestMemory"),
         .target(name: "GuestMemory", dependencies: ["CGuestMemory"]),
-        .target(name: "IDE", dependencies: ["BlockIO", "GuestMemory"]),
+        .target(
+            name: "IDE", dependencies: ["BlockIO", "CBlockIO", "CGuestMemory", "GuestMemory"]),
         .target(name: "CVFIOUser"),
         .target(name: "VFIOUserServer", dependencies: ["CVFIOUser", "GuestMemory"]),
         .executableTarget(

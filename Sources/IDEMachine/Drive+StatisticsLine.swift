@@ -2,8 +2,7 @@ import BlockIO
 
 extension Drive {
     /// What has been done for the drive, for people and scripts.
-    var statisticsLine: String {
-        let now = disk.queue.statistics
+    func statisticsLine(_ now: BlockStatistics) -> String {
         let words = [
             "\(slot):", "reads=\(now.reads.operations)", "read_bytes=\(now.reads.bytes)",
             "writes=\(now.writes.operations)", "written_bytes=\(now.writes.bytes)",

@@ -114,6 +114,11 @@ extension IDEController: PCIConfigurationSpace {
             options: IDEOptions(
                 forceBounce: options.forceBounce, bounceLimit: options.bounceLimit,
                 dmaCache: options.dmaCache == .on))
-        for drive in drives { try attach(drive.disk, to: drive.slot) }
+        for drive in drives {
+            switch drive.device {
+            case .disk(let disk): try attach(disk, to: drive.slot)
+            case .cdrom(let cdrom): try attach(cdrom, to: drive.slot)
+            }
+        }
     }
 }

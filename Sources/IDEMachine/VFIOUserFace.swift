@@ -44,7 +44,10 @@ final class VFIOUserFace {
         let dma = controller.dmaStatistics
         text += " direct=\(dma.map(\.directBytes).reduce(0, +))"
         text += " bounced=\(dma.map(\.bouncedBytes).reduce(0, +))\n"
-        for drive in drives { text += drive.statisticsLine + "\n" }
+        for drive in drives {
+            guard let statistics = controller.statistics(of: drive.slot) else { continue }
+            text += drive.statisticsLine(statistics) + "\n"
+        }
         let bytes = Array(text.utf8)
         _ = write(STDERR_FILENO, bytes, bytes.count)
     }

@@ -59,6 +59,7 @@ final class ATADrive: IDEDrive {
 
     var signature: Signature { .disk }
     var queue: BlockQueue? { disk.queue }
+    var descriptor: CInt? { disk.queue.descriptor }
     var isBusy: Bool { state.pointee.isInFlight || state.pointee.transfer != nil }
 
     func interrupts(_ command: UInt8) -> Bool { false }
