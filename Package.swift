@@ -24,11 +24,14 @@ let package = Package(
         .target(name: "BlockIO", dependencies: ["CBlockIO"]),
         .target(name: "CGuestMemory"),
         .target(name: "GuestMemory", dependencies: ["CGuestMemory"]),
-        .target(name: "IDE", dependencies: ["BlockIO", "GuestMemory"]),
+        .target(
+            name: "IDE", dependencies: ["BlockIO", "CBlockIO", "CGuestMemory", "GuestMemory"]),
+        .target(name: "CVFIOUser"),
+        .target(name: "VFIOUserServer", dependencies: ["CVFIOUser", "GuestMemory"]),
         .executableTarget(
             name: "IDEMachine",
             dependencies: [
-                "BlockIO", "GuestMemory", "IDE",
+                "BlockIO", "GuestMemory", "IDE", "VFIOUserServer",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .target(name: "CTestSupport", path: "Tests/CTestSupport"),
@@ -43,6 +46,9 @@ let package = Package(
         .testTarget(
             name: "IDETests",
             dependencies: ["IDE", "BlockIO", "GuestMemory", "CTestSupport", "TestSupport"]),
+        .testTarget(
+            name: "VFIOUserServerTests",
+            dependencies: ["VFIOUserServer", "GuestMemory", "CTestSupport", "TestSupport"]),
         .testTarget(
             name: "IDEMachineTests", dependencies: ["IDEMachine", "CTestSupport", "TestSupport"]),
     ],

@@ -23,6 +23,10 @@ public struct GuestMemoryError: Error, Sendable, Hashable {
         case deviceRefused
         /// The access would call back into the device that makes it.
         case reentrant
+        /// The memory is in another process, which is asked by transfers only.
+        case remote
+        /// Another process did not give out its memory, or took it back.
+        case remoteFailed
         /// An IOMMU has no translation for the address.
         case notTranslated
         /// An IOMMU does not allow this direction.
@@ -82,6 +86,8 @@ extension GuestMemoryError: CustomStringConvertible {
         case .tooManySegments: "the list falls into too many pieces"
         case .deviceRefused: "the device refused the access"
         case .reentrant: "the access would call back into the device that makes it"
+        case .remote: "the memory is in another process"
+        case .remoteFailed: "another process refused its memory"
         case .notTranslated: "the IOMMU has no translation"
         case .notPermitted: "the IOMMU does not allow this direction"
         case .invalidSize: "sizes and offsets must be multiples of the page size, and not zero"

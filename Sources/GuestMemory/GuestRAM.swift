@@ -20,6 +20,10 @@ public final class GuestRAM: @unchecked Sendable {
     /// The file behind it, for sharing it with another process; -1 when it is private.
     public let descriptor: CInt
 
+    /// Whether the file behind it can be made shorter by others: it is no memfd_create(2) file whose
+    /// size is sealed.
+    let canShrink: Bool
+
     /// Whether another process can map the same memory.
     public enum Sharing: Sendable {
         /// No: anonymous memory, with huge pages where the kernel has some.
@@ -60,9 +64,11 @@ public final class GuestRAM: @unchecked Sendable {
 
     /// `size` bytes of the file behind `descriptor` from `offset` on, mapped MAP_SHARED; both
     /// multiples of 4096. The file must be that long, and must not be made shorter while this
-    /// lives: touching what is gone is SIGBUS. `descriptor` stays the caller's.
+    /// lives: touching what is gone is SIGBUS, see ``surviveTruncation()``. `descriptor` stays the
+    /// caller's. Memory that is not to be written (`isWritable`) needs a descriptor for reading only;
+    /// it is for regions that are ROM.
     public convenience init(
-        descriptor: CInt, offset: Int = 0, size: Int
+        descriptor: CInt, offset: Int = 0, size: Int, isWritable: Bool = true
     ) throws(GuestMemoryError) {
         try Self.validate(size: size, offset: offset)
         var status = stat()
@@ -75,15 +81,24 @@ public final class GuestRAM: @unchecked Sendable {
         guard own >= 0 else { throw GuestMemoryError(.system, errno: errno) }
         do throws(GuestMemoryError) {
             let base = try Self.map(
-                size: size, flags: MAP_SHARED, descriptor: own, offset: offset)
-            self.init(base: base, size: size, descriptor: own)
+                size: size, flags: MAP_SHARED, descriptor: own, offset: offset,
+                isWritable: isWritable)
+            let canShrink = Self.canShrink(own)
+            if canShrink && !cguestmemory_watch(base, size) {
+                munmap(base - Self.pageSize, size + 2 * Self.pageSize)
+                throw GuestMemoryError(.system, errno: ENOSPC)
+            }
+            self.init(base: base, size: size, descriptor: own, canShrink: canShrink)
         } catch {
             Glibc.close(own)
             throw error
         }
     }
 
-    private init(base: UnsafeMutableRawPointer, size: Int, descriptor: CInt) {
+    private init(
+        base: UnsafeMutableRawPointer, size: Int, descriptor: CInt, canShrink: Bool = false
+    ) {
+        self.canShrink = canShrink
         self.base = base
         self.size = size
         self.descriptor = descriptor
@@ -91,6 +106,7 @@ public final class GuestRAM: @unchecked Sendable {
     }
 
     deinit {
+        if canShrink { cguestmemory_unwatch(base) }
         munmap(base - Self.pageSize, size + 2 * Self.pageSize)
         if descriptor >= 0 { Glibc.close(descriptor) }
     }
@@ -102,7 +118,7 @@ public final class GuestRAM: @unchecked Sendable {
     }
 
     private static func map(
-        size: Int, flags: CInt, descriptor: CInt, offset: Int
+        size: Int, flags: CInt, descriptor: CInt, offset: Int, isWritable: Bool = true
     ) throws(GuestMemoryError) -> UnsafeMutableRawPointer {
         let whole = size + 2 * pageSize
         let guarded = mmap(
@@ -111,7 +127,8 @@ public final class GuestRAM: @unchecked Sendable {
             throw GuestMemoryError(.system, errno: errno)
         }
         let base = mmap(
-            guarded + pageSize, size, PROT_READ | PROT_WRITE, flags | MAP_FIXED, descriptor, offset)
+            guarded + pageSize, size, isWritable ? PROT_READ | PROT_WRITE : PROT_READ,
+            flags | MAP_FIXED, descriptor, offset)
         guard let base, base != MAP_FAILED else {
             let reason = errno
             munmap(guarded, whole)

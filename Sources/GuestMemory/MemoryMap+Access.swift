@@ -12,7 +12,10 @@ extension MemoryMap {
         try visit(at: address, count: count) {
             (range, offset, done, length) throws(GuestMemoryError) in
             if let host = range.pointee.host {
-                cguestmemory_copy(target + done, host + Int(truncatingIfNeeded: offset), length)
+                try range.pointee.checkingLosses(at: address &+ UInt64(done)) {
+                    cguestmemory_copy(
+                        target + done, host + Int(truncatingIfNeeded: offset), length)
+                }
             } else {
                 try MMIOAccess(range, at: address &+ UInt64(done))
                     .read(into: target + done, count: length)
@@ -29,11 +32,13 @@ extension MemoryMap {
             (range, offset, done, length) throws(GuestMemoryError) in
             switch range.pointee.kind {
             case .ram:
-                range.pointee.write(length: length, at: offset) {
-                    cguestmemory_copy($0, source + done, length)
+                try range.pointee.checkingLosses(at: address &+ UInt64(done)) {
+                    range.pointee.write(length: length, at: offset) {
+                        cguestmemory_copy($0, source + done, length)
+                    }
                 }
             case .rom, .hole: break
-            case .romDevice, .mmio:
+            case .romDevice, .mmio, .remote:
                 try MMIOAccess(range, at: address &+ UInt64(done))
                     .write(from: source + done, count: length)
             }
@@ -53,11 +58,13 @@ extension MemoryMap {
                 (range, offset, done, length) throws(GuestMemoryError) in
                 switch range.pointee.kind {
                 case .ram:
-                    range.pointee.write(length: length, at: offset) {
-                        cguestmemory_fill($0, byte, length)
+                    try range.pointee.checkingLosses(at: address) {
+                        range.pointee.write(length: length, at: offset) {
+                            cguestmemory_fill($0, byte, length)
+                        }
                     }
                 case .rom, .hole: break
-                case .romDevice, .mmio:
+                case .romDevice, .mmio, .remote:
                     try MMIOAccess(range, at: address &+ UInt64(done)).fill(byte, count: length)
                 }
             }
@@ -99,6 +106,19 @@ extension FlatRange {
         body(host + offset)
         log._withUnsafeGuaranteedRef { $0.mark(offset: logOffset + offset, length: length) }
     }
+
+    /// A copy fails when the memory has become too short for it in the meantime.
+    @inline(__always)
+    fileprivate func checkingLosses(
+        at address: UInt64, _ body: () -> Void
+    ) throws(GuestMemoryError) {
+        guard canShrink else { return body() }
+        let losses = cguestmemory_losses()
+        body()
+        if cguestmemory_losses() != losses {
+            throw GuestMemoryError(.system, at: address, errno: EFAULT)
+        }
+    }
 }
 
 /// An access to the registers of a device, divided into the widths that it takes.
@@ -109,6 +129,7 @@ private struct MMIOAccess {
 
     init(_ range: UnsafePointer<FlatRange>, at address: UInt64) throws(GuestMemoryError) {
         let region = range.pointee.region.takeUnretainedValue()
+        if region.region.kind == .remote { throw GuestMemoryError(.remote, at: address) }
         guard let device = region.region.device else { throw GuestMemoryError(.hole, at: address) }
         if let reentrancy = region.region.reentrancy, reentrancy.isEntered {
             throw GuestMemoryError(.reentrant, at: address)

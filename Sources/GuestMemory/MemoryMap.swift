@@ -10,6 +10,8 @@ struct FlatRange {
     let log: Unmanaged<DirtyLog>?
     /// The byte at `first` in the memory that `log` is of.
     let logOffset: Int
+    /// Whether memory behind it can vanish.
+    let canShrink: Bool
 
     init(_ mapped: MappedRegion, first: UInt64, last: UInt64) {
         self.first = first
@@ -21,6 +23,7 @@ struct FlatRange {
         logOffset = offset
         host = mapped.region.memory.map { $0.base + offset }
         log = mapped.region.memory.map { .passUnretained($0.dirtyLog) }
+        canShrink = mapped.region.memory?.canShrink == true
     }
 }
 
@@ -53,36 +56,55 @@ final class MemoryMap: @unchecked Sendable {
         return UnsafePointer(ranges + low)
     }
 
+    /// The region that contains `address`, if it is memory of another process.
+    func remote(at address: UInt64) -> MappedRegion? {
+        guard let range = range(at: address), range.pointee.kind == .remote else { return nil }
+        return range.pointee.region.takeUnretainedValue()
+    }
+
     /// Paints the regions over each other, the most important last.
     private static func flatten(_ regions: [MappedRegion]) -> [FlatRange] {
+        // In the order of addresses, none over another, at all times.
         var flat: [FlatRange] = []
         // A stable sort: of equal priorities the one mapped last stays last.
         let order = regions.enumerated().sorted {
             ($0.element.priority, $0.offset) < ($1.element.priority, $1.offset)
         }
         for (_, mapped) in order {
-            var next: [FlatRange] = []
-            next.reserveCapacity(flat.count + 2)
-            for range in flat {
-                let below = range.region.takeUnretainedValue()
-                if range.first < mapped.base {
-                    next.append(
-                        FlatRange(
-                            below, first: range.first,
-                            last: Swift.min(range.last, mapped.base &- 1)))
-                }
-                if range.last > mapped.last {
-                    next.append(
-                        FlatRange(
-                            below, first: Swift.max(range.first, mapped.last &+ 1),
-                            last: range.last))
-                }
+            let start = flat.partition { $0.last >= mapped.base }
+            let end = flat.partition { $0.first > mapped.last }
+            var visible: [FlatRange] = []
+            if start < end, flat[start].first < mapped.base {
+                visible.append(flat[start].part(flat[start].first, mapped.base &- 1))
             }
             if mapped.region.kind != .hole {
-                next.append(FlatRange(mapped, first: mapped.base, last: mapped.last))
+                visible.append(FlatRange(mapped, first: mapped.base, last: mapped.last))
             }
-            flat = next
+            if start < end, flat[end - 1].last > mapped.last {
+                visible.append(flat[end - 1].part(mapped.last &+ 1, flat[end - 1].last))
+            }
+            flat.replaceSubrange(start..<end, with: visible)
         }
-        return flat.sorted { $0.first < $1.first }
+        return flat
+    }
+}
+
+extension FlatRange {
+    /// What is seen of it from `first` to `last`.
+    fileprivate func part(_ first: UInt64, _ last: UInt64) -> FlatRange {
+        FlatRange(region.takeUnretainedValue(), first: first, last: last)
+    }
+}
+
+extension [FlatRange] {
+    /// The first for which `isBehind` holds, as it does for all after that; `count` when there is none.
+    fileprivate func partition(_ isBehind: (FlatRange) -> Bool) -> Int {
+        var low = 0
+        var high = count
+        while low < high {
+            let middle = (low + high) / 2
+            if isBehind(self[middle]) { high = middle } else { low = middle + 1 }
+        }
+        return low
     }
 }

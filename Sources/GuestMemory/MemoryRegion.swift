@@ -23,6 +23,8 @@ public struct MemoryRegion: Sendable {
         case romDevice
         /// A device's registers.
         case mmio
+        /// Memory in another process, reached by asking for it.
+        case remote
         /// Nothing, also over what lies below.
         case hole
     }
@@ -37,6 +39,10 @@ public struct MemoryRegion: Sendable {
     public let memoryOffset: Int
     /// The device behind it, for MMIO and ROM devices.
     public let device: (any MMIODevice)?
+    /// Who has the memory, for remote memory.
+    public let remote: (any RemoteMemory)?
+    /// Whether remote memory takes writes; otherwise they are lost, as with ROM.
+    public let isWritable: Bool
     /// Refuses accesses that would call back into the device that makes them.
     public let reentrancy: ReentrancyGuard?
     /// The widest access that the device takes: 1, 2, 4 or 8 bytes. Wider and misaligned ones are
@@ -45,7 +51,8 @@ public struct MemoryRegion: Sendable {
 
     private init(
         _ kind: Kind, size: UInt64, memory: GuestRAM? = nil, memoryOffset: Int = 0,
-        device: (any MMIODevice)? = nil, reentrancy: ReentrancyGuard? = nil, maximumWidth: Int = 8
+        device: (any MMIODevice)? = nil, reentrancy: ReentrancyGuard? = nil, maximumWidth: Int = 8,
+        remote: (any RemoteMemory)? = nil, isWritable: Bool = true
     ) {
         self.kind = kind
         self.size = size
@@ -54,6 +61,8 @@ public struct MemoryRegion: Sendable {
         self.device = device
         self.reentrancy = reentrancy
         self.maximumWidth = maximumWidth
+        self.remote = remote
+        self.isWritable = isWritable
     }
 
     private static func rest(_ memory: GuestRAM, _ offset: Int, _ size: Int?) -> UInt64 {
@@ -87,6 +96,13 @@ public struct MemoryRegion: Sendable {
     ) -> Self {
         .init(
             .mmio, size: size, device: device, reentrancy: reentrancy, maximumWidth: maximumWidth)
+    }
+
+    /// `size` bytes that `memory` gives out; writes are lost unless `isWritable`.
+    public static func remote(
+        _ memory: any RemoteMemory, size: UInt64, isWritable: Bool = true
+    ) -> Self {
+        .init(.remote, size: size, remote: memory, isWritable: isWritable)
     }
 
     /// `size` bytes of nothing.

@@ -6,7 +6,7 @@ extension IDEController {
     /// The descriptors of all drives' queues, for epoll(7), level-triggered: readable when
     /// ``poll(timeout:)`` has something to do.
     public var descriptors: [CInt] {
-        IDESlot.allCases.compactMap { drive(in: $0)?.queue?.descriptor }
+        IDESlot.allCases.compactMap { drive(in: $0)?.descriptor }
     }
 
     /// Takes in what the host has completed, and returns how much it was: commands end here, and

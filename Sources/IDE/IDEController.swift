@@ -1,4 +1,4 @@
-import BlockIO
+public import BlockIO
 public import GuestMemory
 
 /// A PCI IDE controller: two channels with two drives each, and a bus master.
@@ -85,7 +85,7 @@ public final class IDEController {
 
     /// Plugs a disk in, before the machine is started.
     public func attach(_ disk: ATADisk, to slot: IDESlot) throws(IDEError) {
-        guard disks[slot] == nil else { throw .slotTaken(slot) }
+        guard drive(in: slot) == nil else { throw .slotTaken(slot) }
         guard !disk.isPluggedIn else { throw .driveInUse }
         disk.isPluggedIn = true
         disks[slot] = disk
@@ -109,6 +109,11 @@ public final class IDEController {
     /// What the DMA of both channels has done.
     public var dmaStatistics: [DMAStatistics] {
         [primary.mapper.statistics, secondary.mapper.statistics]
+    }
+
+    /// What the queue of the drive in a slot has done; `nil` when the slot, or the drive, is empty.
+    public func statistics(of slot: IDESlot) -> BlockStatistics? {
+        drive(in: slot)?.queue?.statistics
     }
 
     /// Runs again what policy ``ErrorPolicy/stop`` has kept.

@@ -1,5 +1,6 @@
 public import BlockIO
 public import GuestMemory
+import Glibc
 
 /// What a caller can do wrong with a controller. Guests cannot cause any of it.
 public enum IDEError: Error, Sendable, Hashable {
@@ -7,6 +8,10 @@ public enum IDEError: Error, Sendable, Hashable {
     case slotTaken(IDESlot)
     /// The drive is plugged in somewhere already.
     case driveInUse
+    /// The guest prevents the removal of the medium.
+    case mediumLocked(IDESlot)
+    /// There is no drive with a removable medium in the slot.
+    case notRemovable(IDESlot)
     /// Host requests are under way and did not end in time.
     case busy
     /// An option is outside its documented range.
@@ -21,6 +26,8 @@ public enum IDEError: Error, Sendable, Hashable {
     case memory(GuestMemoryError)
     /// The image refused.
     case image(BlockError)
+    /// The kernel refused, with this errno.
+    case system(CInt)
 }
 
 extension IDEError: CustomStringConvertible {
@@ -29,6 +36,8 @@ extension IDEError: CustomStringConvertible {
         switch self {
         case .slotTaken(let slot): "\(slot) has a drive already"
         case .driveInUse: "the drive is plugged in already"
+        case .mediumLocked(let slot): "the guest prevents the removal of the medium in \(slot)"
+        case .notRemovable(let slot): "\(slot) has no drive with a removable medium"
         case .busy: "host requests are still under way"
         case .invalidOption(let text): text
         case .damagedState(let text): "damaged state: \(text)"
@@ -36,6 +45,7 @@ extension IDEError: CustomStringConvertible {
         case .otherHardware(let text): "state of other hardware: \(text)"
         case .memory(let error): "guest memory: \(error)"
         case .image(let error): "\(error)"
+        case .system(let errno): "\(String(cString: strerror(errno))) (errno \(errno))"
         }
     }
 }

@@ -6,6 +6,8 @@ public enum IDETraceEvent: Sendable, Hashable {
     case write(IDERegister, width: Int, value: UInt32)
     /// A drive took a command.
     case command(IDESlot, opcode: UInt8, features: UInt16, count: UInt16, address: UInt64)
+    /// A drive took a packet, of twelve bytes.
+    case packet(IDESlot, [UInt8])
     /// A command has ended, or waits for the guest to move data.
     case status(IDESlot, status: UInt8, error: UInt8)
     /// The bus master read a descriptor table: bytes it describes, at most as many as needed.
@@ -39,6 +41,8 @@ extension IDETraceEvent: CustomStringConvertible {
         case .command(let slot, let opcode, let features, let count, let address):
             "\(slot): command \(hex(opcode)) features \(hex(features)) count \(hex(count)) "
                 + "address \(hex(address))"
+        case .packet(let slot, let bytes):
+            "\(slot): packet \(bytes.map { hex($0) }.joined(separator: " "))"
         case .status(let slot, let status, let error):
             "\(slot): status \(hex(status)) error \(hex(error))"
         case .table(let channel, let entries, let bytes):

@@ -1,28 +1,45 @@
 import BlockIO
 import IDE
 
-/// A disk image in a slot of the machine, and what tests do to the host requests for it.
+/// A drive in a slot of the machine, and what tests do to the host requests for it.
 final class Drive {
     let slot: IDESlot
-    let disk: ATADisk
+    let device: Device
     let faults = FaultInjector()
+    /// What is plugged in.
+    enum Device {
+        case disk(ATADisk)
+        case cdrom(CDROM)
+    }
+
     private var holds: [BlockOperation: FaultInjector.RuleID] = [:]
 
     /// Opens the image; nothing is plugged in yet.
     init(_ specification: DriveSpecification, bounceLimit: Int) throws {
         slot = specification.slot
-        let image = try BlockImage.open(
-            specification.path,
-            OpenOptions(
-                access: specification.access, caching: specification.caching,
-                engine: specification.engine))
+        let serial = specification.serial ?? "BIO0000\(slot.rawValue + 1)"
+        let queueOptions = QueueOptions(bounceLimit: bounceLimit, faults: faults)
+        var image: BlockImage?
+        if !specification.path.isEmpty {
+            image = try BlockImage.open(
+                specification.path,
+                OpenOptions(
+                    access: specification.access, caching: specification.caching,
+                    engine: specification.engine))
+        }
+        guard let image, !specification.isCDROM else {
+            var options = CDROMOptions(
+                serial: serial, readErrorPolicy: specification.readErrorPolicy)
+            if let firmware = specification.firmware { options.firmware = firmware }
+            device = .cdrom(try CDROM(image, options, queue: queueOptions))
+            return
+        }
         var options = DiskOptions()
-        options.serial = specification.serial ?? "BIO0000\(slot.rawValue + 1)"
+        options.serial = serial
         if let firmware = specification.firmware { options.firmware = firmware }
         options.readErrorPolicy = specification.readErrorPolicy
         options.writeErrorPolicy = specification.writeErrorPolicy
-        disk = try ATADisk(
-            image, options, queue: QueueOptions(bounceLimit: bounceLimit, faults: faults))
+        device = .disk(try ATADisk(image, options, queue: queueOptions))
     }
 
     // MARK: Faults

@@ -29,16 +29,12 @@ final class Machine {
     init(_ options: MachineOptions) throws {
         drives = try options.drive.map { try Drive($0, bounceLimit: options.bounceLimit) }
         memory = try MachineMemory(options)
-        controller = try IDEController(
-            identity: options.pciID, memory: memory.space,
-            options: IDEOptions(
-                forceBounce: options.forceBounce, bounceLimit: options.bounceLimit,
-                dmaCache: options.dmaCache == .on))
+        let identity = options.pciID.compatible
+        controller = try IDEController(identity, memory.space, drives, options)
         configuration = PCIConfigurationMechanism([
-            (bus: 0, device: 1, function: 0, space: ISABridge(besides: options.pciID)),
+            (bus: 0, device: 1, function: 0, space: ISABridge(besides: identity)),
             (bus: 0, device: 1, function: 1, space: controller),
         ])
-        for drive in drives { try controller.attach(drive.disk, to: drive.slot) }
         if let base = options.selfMmio {
             let window = BusMasterWindow(controller)
             try memory.lay(
@@ -107,4 +103,22 @@ extension Machine: IDEControllerDelegate {
     func driveEvent(_ event: DriveEvent) { observer?.driveFailed(event) }
 }
 
-extension IDEController: PCIConfigurationSpace {}
+extension IDEController: PCIConfigurationSpace {
+    /// A controller with these drives plugged in.
+    convenience init(
+        _ identity: PCIIdentity, _ memory: AddressSpace, _ drives: [Drive],
+        _ options: MachineOptions
+    ) throws {
+        try self.init(
+            identity: identity, memory: memory,
+            options: IDEOptions(
+                forceBounce: options.forceBounce, bounceLimit: options.bounceLimit,
+                dmaCache: options.dmaCache == .on))
+        for drive in drives {
+            switch drive.device {
+            case .disk(let disk): try attach(disk, to: drive.slot)
+            case .cdrom(let cdrom): try attach(cdrom, to: drive.slot)
+            }
+        }
+    }
+}

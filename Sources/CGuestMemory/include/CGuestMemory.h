@@ -16,6 +16,23 @@ void cguestmemory_copy(void *_Nonnull to, const void *_Nonnull from, size_t coun
 /// Fills guest memory with a byte, under the same conditions.
 void cguestmemory_fill(void *_Nonnull to, unsigned char value, size_t count);
 
+/// fcntl(2), file sealing.
+#define CGUESTMEMORY_F_GET_SEALS 1034
+#define CGUESTMEMORY_F_SEAL_SHRINK 2
+
+/// Installs a handler of SIGBUS that puts zeroes where watched memory has none any more: 0, or
+/// -errno. Every other SIGBUS is left to the handler there was.
+int cguestmemory_catch_truncation(void);
+
+/// Watches memory for that; false when too much is watched already.
+bool cguestmemory_watch(const void *_Nonnull base, size_t size);
+
+/// Ends that, before the memory is unmapped.
+void cguestmemory_unwatch(const void *_Nonnull base);
+
+/// How often this thread has been given zeroes.
+unsigned long cguestmemory_losses(void);
+
 /// A guard that a thread has entered, in the thread's own memory until it leaves.
 struct cguestmemory_entry {
     const void *_Nullable guard;

@@ -13,6 +13,29 @@ extension DMAMapper {
     ) throws(GuestMemoryError) {
         try core.read(at: address, into: buffer, through: self)
     }
+
+    /// How many of the `limit` bytes from `address` on exist, if some of them are in another process:
+    /// ``read(at:into:)`` refuses those, and a transfer reaches them. `nil` if none are.
+    public func remoteStretch(at address: UInt64, limit: Int) -> Int? {
+        core.resolvers.isEmpty ? core.space.remoteStretch(at: address, limit: limit) : nil
+    }
+}
+
+extension AddressSpace {
+    fileprivate func remoteStretch(at address: UInt64, limit: Int) -> Int? {
+        let (slot, map) = hold()
+        defer { release(slot) }
+        return map._withUnsafeGuaranteedRef { map in
+            var count = 0
+            var isRemote = false
+            while count < limit, let range = map.range(at: address &+ UInt64(count)) {
+                if range.pointee.kind == .remote { isRemote = true }
+                let rest = range.pointee.last - (address &+ UInt64(count))
+                count += rest >= UInt64(limit - count) ? limit - count : Int(rest) + 1
+            }
+            return isRemote ? count : nil
+        }
+    }
 }
 
 extension MapperCore {

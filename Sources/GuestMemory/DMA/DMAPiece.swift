@@ -16,8 +16,8 @@ public enum DMAStep {
     /// The device is to transfer this, and to answer with
     /// ``DMATransfer/pieceEnded(transferred:isSuccess:)``.
     case submit(DMAPiece)
-    /// Bounce buffers are used up: the transfer stands in line, and
-    /// ``DMAMapper/resume(_:)`` goes on with it.
+    /// Bounce buffers are used up, or another process has been asked for its memory: the transfer
+    /// waits, and ``DMAMapper/resume(_:)`` goes on with it.
     case wait
     /// It is over. The transfer belongs to its mapper again.
     case done(DMAResult)

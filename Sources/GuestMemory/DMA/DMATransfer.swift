@@ -10,7 +10,8 @@ public final class DMATransfer {
         state = .allocate(capacity: 1)
         state.initialize(
             to: TransferState(
-                mapper: .passUnretained(mapper), waiter: BounceWaiter(wake: mapper.wake)))
+                mapper: .passUnretained(mapper), waiter: BounceWaiter(wake: mapper.wake),
+                answer: RemoteAnswer(wake: mapper.wake)))
     }
 
     deinit {
@@ -24,11 +25,17 @@ public final class DMATransfer {
     /// Which way the bytes go.
     public var direction: DMADirection { state.pointee.direction }
 
-    /// Whether it stands in line for bounce buffers.
-    public var isWaiting: Bool { state.pointee.phase == .waiting }
+    /// Whether it stands in line for bounce buffers, or waits for another process's memory.
+    public var isWaiting: Bool {
+        switch state.pointee.phase {
+        case .waiting, .fetching, .storing: true
+        case .idle, .submitted: false
+        }
+    }
 
     /// Answers a piece: the device has transferred `count` bytes from the start of it, all of them
-    /// if `isSuccess`. Guest memory has the bytes, and their pages are marked, when this returns.
+    /// if `isSuccess`. Guest memory has the bytes, and their pages are marked, when this returns; with
+    /// memory of another process it returns ``DMAStep/wait`` first.
     /// To be called once for each piece, when neither device nor kernel touches its memory any
     /// more.
     public func pieceEnded(transferred count: UInt64, isSuccess: Bool) -> DMAStep {
@@ -44,10 +51,11 @@ public final class DMATransfer {
     }
 
     /// Drops the pieces that have not been submitted. Returns the result of a transfer that was
-    /// waiting; `nil` when a piece is submitted: then the answer to that brings the result.
+    /// waiting for bounce buffers. `nil` when a piece is submitted: then the answer to that brings the
+    /// result; and when another process has been asked: then ``DMAMapper/resume(_:)`` does.
     public func cancel() -> DMAStep? {
         let core = state.pointee.mapper.takeUnretainedValue()
-        if isWaiting { core.removeWaiting(self) }
+        if state.pointee.phase == .waiting { core.removeWaiting(self) }
         return state.pointee.cancel().map(handOver)
     }
 

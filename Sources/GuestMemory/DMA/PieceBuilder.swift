@@ -109,7 +109,21 @@ struct PieceBuilder: ~Copyable {
         }
     }
 
-    /// Fills the bounce buffer from guest memory.
+    /// Asks for what is in another process.
+    func fetch(
+        _ list: borrowing SegmentList, to buffer: UnsafeMutableRawPointer, from map: MemoryMap,
+        _ answer: RemoteAnswer
+    ) {
+        visit(list) { _, segment, offset, place, count in
+            guard list.vectors[segment].iov_base == nil else { return }
+            let address = list.segments[segment].address &+ UInt64(offset)
+            guard let found = map.remote(at: address), let memory = found.region.remote
+            else { return }
+            answer.read(memory, offset: address &- found.base, into: buffer + place, count: count)
+        }
+    }
+
+    /// Fills the bounce buffer from guest memory; what is in another process has come already.
     func copyIn(
         _ list: borrowing SegmentList, to buffer: UnsafeMutableRawPointer, from map: MemoryMap,
         through resolvers: [any AddressResolver]
@@ -117,9 +131,11 @@ struct PieceBuilder: ~Copyable {
         try visit(list) { (_, segment, offset, place, count) throws(GuestMemoryError) in
             guard list.vectors[segment].iov_base == nil else { return }
             let entry = list.segments[segment]
+            let address = entry.address &+ UInt64(offset)
             do throws(GuestMemoryError) {
-                try map.read(
-                    at: entry.address &+ UInt64(offset), into: buffer + place, count: count)
+                if map.remote(at: address) == nil {
+                    try map.read(at: address, into: buffer + place, count: count)
+                }
             } catch {
                 throw entry.fault(error)
             }
@@ -158,11 +174,13 @@ struct PieceBuilder: ~Copyable {
     }
 
     /// Brings the first `limit` bytes of the piece to guest memory: those that bounced are copied;
-    /// of the others, the first `written` bytes of the piece are marked. Goes on after an error, since all that
-    /// was written must be marked, and returns the first.
+    /// of the others, the first `written` bytes of the piece are marked. Goes on after an error, since
+    /// all that was written must be marked, and returns the first. Another process is asked for its
+    /// part.
     func copyOut(
         _ list: borrowing SegmentList, from buffer: UnsafeMutableRawPointer?, to map: MemoryMap,
-        through resolvers: [any AddressResolver], limit: UInt64, written: UInt64
+        through resolvers: [any AddressResolver], limit: UInt64, written: UInt64,
+        _ answer: RemoteAnswer
     ) -> GuestMemoryError? {
         if let buffer {
             visitAnswers(list, limit: limit) { transforms, place, count in
@@ -186,9 +204,16 @@ struct PieceBuilder: ~Copyable {
             }
             guard failure == nil, UInt64(done) < limit, let buffer else { return }
             let count = Swift.min(count, Int(clamping: limit - UInt64(done)))
+            let address = entry.address &+ UInt64(offset)
+            if let found = map.remote(at: address), let memory = found.region.remote {
+                if found.region.isWritable {
+                    answer.write(
+                        memory, offset: address &- found.base, from: buffer + place, count: count)
+                }
+                return
+            }
             do throws(GuestMemoryError) {
-                try map.write(
-                    at: entry.address &+ UInt64(offset), from: buffer + place, count: count)
+                try map.write(at: address, from: buffer + place, count: count)
             } catch {
                 failure = entry.fault(error)
             }

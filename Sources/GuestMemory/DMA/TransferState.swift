@@ -2,14 +2,18 @@ import Glibc
 
 /// The state of a ``DMATransfer``:
 ///
-///     begin -> (waiting -> resume)* -> submitted -> pieceEnded -> ... -> done
+///     begin -> waiting -> resume -> submitted -> pieceEnded -> ... -> done
+///
+/// Where memory of another process has a part in it, there is another wait on either side of
+/// `submitted`: for its bytes to come (`fetching`), or to have got there (`storing`).
 ///
 /// It holds a map, and the resolvers' word that their answers stay good, from begin to done.
 struct TransferState: ~Copyable {
-    enum Phase: UInt8 { case idle, waiting, submitted }
+    enum Phase: UInt8 { case idle, waiting, fetching, submitted, storing }
 
     let mapper: Unmanaged<MapperCore>
     let waiter: BounceWaiter
+    let answer: RemoteAnswer
     private var list = SegmentList(capacity: 64)
     private var pieces = PieceBuilder()
     private var tokens: [Int] = []
@@ -24,13 +28,20 @@ struct TransferState: ~Copyable {
     private var buffer: UnsafeMutableRawPointer?
     private var bufferSize = 0
     private var transferred: UInt64 = 0
+    /// How the piece ended whose bytes another process is storing.
+    private var ended = (count: UInt64(0), isSuccess: false)
+    /// What else went wrong with it.
+    private var storingFailure: GuestMemoryError?
+    /// The host memory of the piece.
+    private var vectors = UnsafeBufferPointer<iovec>(start: nil, count: 0)
     private(set) var isCancelled = false
     /// Link in the mapper's list of free or of waiting transfers.
     var next: Unmanaged<DMATransfer>?
 
-    init(mapper: Unmanaged<MapperCore>, waiter: BounceWaiter) {
+    init(mapper: Unmanaged<MapperCore>, waiter: BounceWaiter, answer: RemoteAnswer) {
         self.mapper = mapper
         self.waiter = waiter
+        self.answer = answer
     }
 
     /// Room for this many iovecs.
@@ -106,19 +117,47 @@ struct TransferState: ~Copyable {
         return submitPiece()
     }
 
-    /// Goes on if the pool has given what was waited for.
+    /// Goes on if what was waited for is there.
     mutating func resume() -> DMAStep? {
-        let pool = mapper._withUnsafeGuaranteedRef { $0.pool }
-        buffer = pool.collect(waiter)
-        if buffer == nil { return nil }
-        // Whoever is called while data is copied must find that it is too late to cancel.
-        phase = .submitted
-        return submitPiece()
+        switch phase {
+        case .idle, .submitted: return nil
+        case .waiting:
+            let pool = mapper._withUnsafeGuaranteedRef { $0.pool }
+            buffer = pool.collect(waiter)
+            return buffer == nil ? nil : submitPiece()
+        case .fetching:
+            if answer.outstanding > 0 { return nil }
+            if isCancelled { return done(.cancelled) }
+            return answer.hasFailed ? done(.fault(remoteFault)) : submitFetched()
+        case .storing:
+            if answer.outstanding > 0 { return nil }
+            return stored(answer.hasFailed ? remoteFault : nil)
+        }
+    }
+
+    /// Which of several requests failed is not known: the first address stands for all.
+    private var remoteFault: GuestMemoryError {
+        GuestMemoryError(.remoteFailed, at: list.segments[0].deviceAddress)
     }
 
     private mutating func submitPiece() -> DMAStep {
+        vectors = pieces.build(list, over: buffer)
+        if direction == .toDevice, let buffer, let map {
+            answer.begin()
+            pieces.fetch(list, to: buffer, from: map.takeUnretainedValue(), answer)
+            if answer.isWaiting() {
+                phase = .fetching
+                return .wait
+            }
+            if answer.hasFailed { return done(.fault(remoteFault)) }
+        }
+        return submitFetched()
+    }
+
+    private mutating func submitFetched() -> DMAStep {
         let core = mapper.takeUnretainedValue()
-        let vectors = pieces.build(list, over: buffer)
+        // Whoever is called while data is copied must find that it is too late to cancel.
+        phase = .submitted
         if direction == .toDevice, let buffer, let map {
             do throws(GuestMemoryError) {
                 try ReentrancyGuard.within(core.reentrancy) { () throws(GuestMemoryError) in
@@ -129,7 +168,6 @@ struct TransferState: ~Copyable {
                 return done(.fault(error))
             }
         }
-        phase = .submitted
         let length = pieces.end - pieces.position
         core.bouncedBytes &+= UInt64(pieces.bounced)
         core.directBytes &+= length &- UInt64(pieces.bounced)
@@ -148,12 +186,26 @@ struct TransferState: ~Copyable {
             return done(isSuccess ? .success : .deviceFailed)
         }
         let length = pieces.end &- pieces.position
-        let count = isSuccess ? length : Swift.min(count, length)
-        let failure = direction == .fromDevice ? copyOut(count, written: written) : nil
+        ended = (isSuccess ? length : Swift.min(count, length), isSuccess)
+        guard direction == .fromDevice else { return stored(nil) }
+        answer.begin()
+        let failure = copyOut(ended.count, written: written)
+        if answer.isWaiting() {
+            phase = .storing
+            storingFailure = failure
+            return .wait
+        }
+        return stored(failure ?? (answer.hasFailed ? remoteFault : nil))
+    }
+
+    /// Guest memory has what the piece brought.
+    private mutating func stored(_ failure: GuestMemoryError?) -> DMAStep {
         releaseBuffer()
+        let failure = storingFailure ?? failure
+        storingFailure = nil
         if let failure { return done(.fault(failure)) }
-        transferred &+= count
-        if !isSuccess { return done(.deviceFailed) }
+        transferred &+= ended.count
+        if !ended.isSuccess { return done(.deviceFailed) }
         if pieces.end == list.total { return done(.success) }
         if isCancelled { return done(.cancelled) }
         pieces.advance(list)
@@ -166,7 +218,7 @@ struct TransferState: ~Copyable {
         return ReentrancyGuard.within(core.reentrancy) {
             pieces.copyOut(
                 list, from: buffer, to: map.takeUnretainedValue(), through: core.resolvers,
-                limit: count, written: written)
+                limit: count, written: written, answer)
         }
     }
 

@@ -12,6 +12,9 @@ protocol IDEDrive: AnyObject {
     var signature: Signature { get }
     /// Its queue; `nil` when it has no medium.
     var queue: BlockQueue? { get }
+    /// Readable when ``poll()`` has something to deliver; the same as long as the drive is plugged
+    /// in.
+    var descriptor: CInt? { get }
     /// Whether the host may still touch memory for it.
     var isBusy: Bool { get }
 

@@ -16,10 +16,15 @@ struct PRDTable: ~Copyable {
     /// A table without an end is over after so many entries: 4096 bytes.
     static let maximumEntries = 512
     private static let entrySize = 8
+    /// In bytes.
+    static let maximumSize = maximumEntries * entrySize
     /// Entries read at a time; the last ones of a table may be the last of the memory.
     private static let chunk = 32
 
     private let entries: UnsafeMutablePointer<UInt64>
+    /// Bytes of the table that have been brought here before they are read; `nil` when none were asked
+    /// for.
+    private var fetched: Int?
     /// How many entries there are.
     private(set) var count = 0
 
@@ -36,6 +41,10 @@ struct PRDTable: ~Copyable {
     /// Copies the table at `address` up to its end.
     mutating func read(at address: UInt32, through mapper: DMAMapper) throws(GuestMemoryError) {
         count = 0
+        if let fetched {
+            self.fetched = nil
+            if takeUntilEnd(min(fetched / Self.entrySize, Self.maximumEntries)) { return }
+        }
         while count < Self.maximumEntries {
             let place = UInt64(address) &+ UInt64(count &* Self.entrySize)
             do throws(GuestMemoryError) {
@@ -48,6 +57,21 @@ struct PRDTable: ~Copyable {
             }
         }
     }
+
+    // MARK: Memory of other processes
+
+    /// Whether the table has been brought here.
+    var isFetched: Bool { fetched != nil }
+
+    /// Brings `bytes` here, at byte `offset` of the table.
+    mutating func take(_ bytes: UnsafeRawBufferPointer, at offset: Int) {
+        let room = Self.maximumEntries * Self.entrySize
+        guard offset >= 0, offset <= room, bytes.count <= room - offset else { return }
+        UnsafeMutableRawBufferPointer(start: entries, count: room)[offset...].copyBytes(from: bytes)
+    }
+
+    /// The first `count` bytes are there, and are what the next read begins with; `nil` forgets them.
+    mutating func setFetched(_ count: Int?) { fetched = count }
 
     private func read(
         _ number: Int, at place: UInt64, through mapper: DMAMapper

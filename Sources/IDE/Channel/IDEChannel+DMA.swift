@@ -45,8 +45,11 @@ extension IDEChannel {
         startIfArmed()
     }
 
-    private func startIfArmed() {
-        guard state.pointee.busMaster.isActive else { return }
+    func startIfArmed() {
+        guard state.pointee.busMaster.isActive, registers[0].isArmed || registers[1].isArmed,
+            !isFetchingTable()
+        else { return }
+        defer { state.pointee.table.setFetched(nil) }
         for device in 0..<2 where registers[device].isArmed {
             registers[device].isArmed = false
             state.pointee.isDetached = false

@@ -31,6 +31,10 @@ final class IDEChannel {
         var isTableLonger = false
         /// The bus master was stopped: the transfer under way no longer concerns ACTIVE.
         var isDetached = false
+        /// Brings a descriptor table from another process.
+        var fetch: Unmanaged<DMATransfer>?
+        /// Which.
+        var fetchedTable: UInt32 = 0
         var accounts = Accounts()
     }
 
@@ -70,7 +74,9 @@ final class IDEChannel {
     var isEmpty: Bool { drive(0) == nil && drive(1) == nil }
 
     /// Whether the host may still touch memory for a drive of this channel.
-    var isBusy: Bool { drive(0)?.isBusy == true || drive(1)?.isBusy == true }
+    var isBusy: Bool {
+        drive(0)?.isBusy == true || drive(1)?.isBusy == true || state.pointee.fetch != nil
+    }
 
     // MARK: Interrupt
 
@@ -101,7 +107,9 @@ final class IDEChannel {
         var count = drive(0)?.poll() ?? 0
         count &+= drive(1)?.poll() ?? 0
         mapper.resume { transfer, step in
-            for device in 0..<2 { drive(device)?.resumeTransfer(transfer, step) }
+            if !resumeFetch(transfer, step) {
+                for device in 0..<2 { drive(device)?.resumeTransfer(transfer, step) }
+            }
             count &+= 1
         }
         if state.pointee.isResetting { finishResetIfQuiet() }

@@ -25,14 +25,8 @@ extension ATADrive {
         let policy =
             completion.operation == .read
             ? disk.options.readErrorPolicy : disk.options.writeErrorPolicy
-        var action = policy.action(errno: completion.errno)
-        // Nothing to run again: the host took the command back.
-        if action == .stop && state.pointee.isStopped { action = .report }
-        channel.router.delegate?.driveEvent(
-            DriveEvent(
-                slot: slot, operation: completion.operation,
-                failure: completion.failure ?? .system, errno: completion.errno, action: action))
-        return action
+        return channel.decide(
+            completion, policy, slot: slot, isStopped: state.pointee.isStopped)
     }
 
     /// Keeps the request until the emulator goes on.

@@ -124,7 +124,9 @@ extension ATADrive {
     func resumeTransfer(_ transfer: DMATransfer, _ step: DMAStep) {
         guard state.pointee.transfer?.toOpaque() == Unmanaged.passUnretained(transfer).toOpaque()
         else { return }
-        if state.pointee.job.kind == .trimming {
+        if state.pointee.isAbandoned {
+            releaseAbandoned(step)
+        } else if state.pointee.job.kind == .trimming {
             collectRanges(transfer, step)
         } else {
             perform(step, of: transfer)
@@ -134,9 +136,18 @@ extension ATADrive {
     /// After a reset: the memory is given back, and that is all.
     func releaseAbandoned(_ completion: BlockCompletion) {
         guard let entry = state.pointee.transfer else { return }
-        let transfer = entry.takeUnretainedValue()
-        _ = transfer.pieceEnded(
-            transferred: completion.transferred, isSuccess: completion.isSuccess)
-        state.pointee.transfer = nil
+        releaseAbandoned(
+            entry.takeUnretainedValue().pieceEnded(
+                transferred: completion.transferred, isSuccess: completion.isSuccess))
+    }
+
+    /// It was cancelled, so no other piece comes; its bytes may still be on their way.
+    private func releaseAbandoned(_ step: DMAStep) {
+        if case .wait = step {
+            state.pointee.isAbandoned = true
+        } else {
+            state.pointee.isAbandoned = false
+            state.pointee.transfer = nil
+        }
     }
 }

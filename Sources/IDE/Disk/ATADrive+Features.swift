@@ -33,14 +33,8 @@ extension ATADrive {
 
     /// The modes that IDENTIFY DEVICE claims (8.46, table 44). A PIO mode leaves the DMA mode.
     private func setTransferMode(_ mode: UInt8) -> Bool {
-        switch mode {
-        // PIO default, without and with IORDY; PIO with flow control 0 to 4.
-        case 0x00, 0x01, 0x08...0x0C: return true
-        // Multiword DMA 0 to 2, Ultra DMA 0 to 5.
-        case 0x20...0x22, 0x40...0x45:
-            state.pointee.settings.transferMode = mode
-            return true
-        default: return false
-        }
+        guard TransferMode.isKnown(mode) else { return false }
+        if TransferMode.isDMA(mode) { state.pointee.settings.transferMode = mode }
+        return true
     }
 }

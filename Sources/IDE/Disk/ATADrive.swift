@@ -59,6 +59,7 @@ final class ATADrive: IDEDrive {
 
     var signature: Signature { .disk }
     var queue: BlockQueue? { disk.queue }
+    var descriptor: CInt? { disk.queue.descriptor }
     var isBusy: Bool { state.pointee.isInFlight || state.pointee.transfer != nil }
 
     func interrupts(_ command: UInt8) -> Bool { false }
@@ -103,7 +104,7 @@ final class ATADrive: IDEDrive {
         {
             state.pointee.transfer = nil
         }
-        state.pointee.isAbandoned = state.pointee.isInFlight
+        state.pointee.isAbandoned = isBusy
     }
 
     func softwareReset() {

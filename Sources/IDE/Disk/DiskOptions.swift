@@ -38,7 +38,7 @@ public struct DiskOptions: Sendable {
         }
     }
 
-    private static func validate(
+    static func validate(
         _ text: String, _ name: String, limit: Int
     ) throws(IDEError) {
         guard text.utf8.count <= limit, text.utf8.allSatisfy({ (0x20...0x7E).contains($0) }) else {

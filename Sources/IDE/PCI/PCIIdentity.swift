@@ -28,6 +28,11 @@ public struct PCIIdentity: Sendable, Hashable {
         // IDETIM, SIDETIM, UDMACTL and UDMATIM
         timingRegisters: [0x40...0x43, 0x44...0x44, 0x48...0x4B])
 
+    /// CMD's 646, revision 7, which is never at the compatibility ports.
+    public static let cmd646 = PCIIdentity(
+        vendor: 0x1095, device: 0x0646, revision: 7, programmingInterface: 0x8F,
+        timingRegisters: [])
+
     /// The same function with ports and interrupt as of any PCI function: for hosts without
     /// compatibility ports.
     public var native: PCIIdentity {

@@ -6,7 +6,9 @@ import IDE
 /// as on QEMU's command line.
 struct DriveSpecification: Sendable {
     let slot: IDESlot
+    /// Empty for a CD drive without a disc.
     let path: String
+    var isCDROM = false
     var engine = EngineChoice.auto
     var caching = OpenOptions.Caching.direct
     var access = OpenOptions.Access.readWrite
@@ -33,7 +35,8 @@ struct DriveSpecification: Sendable {
             }
             try set(String(words[0]), String(words[1]))
         }
-        guard !path.isEmpty else { throw ValidationError("\(slot) has no path") }
+        if isCDROM { access = .readOnly }
+        guard isCDROM || !path.isEmpty else { throw ValidationError("\(slot) has no path") }
     }
 
     private mutating func set(_ option: String, _ value: String) throws {
@@ -41,7 +44,7 @@ struct DriveSpecification: Sendable {
         case "media":
             switch value {
             case "disk": break
-            case "cdrom": throw ValidationError("media=cdrom: this machine has no CD drives yet")
+            case "cdrom": isCDROM = true
             default: throw ValidationError("media=\(value): neither disk nor cdrom")
             }
         case "engine":

@@ -51,18 +51,14 @@ struct MachineOptions: ParsableArguments {
         })
     var selfMmio: UInt64?
 
-    @Option(
-        help: ArgumentHelp("8086:7010 (PIIX3) or 8086:7111 (PIIX4).", valueName: "ID"),
-        transform: {
-            switch $0 {
-            case "8086:7010": .piix3
-            case "8086:7111": .piix4
-            case "1095:0646":
-                throw ValidationError("1095:0646 is for the vfio-user face, which is not there yet")
-            default: throw ValidationError("'\($0)' is neither 8086:7010 nor 8086:7111")
-            }
-        })
-    var pciID: PCIIdentity = .piix3
+    @Option(help: "What the controller says it is.")
+    var pciID = PCIID.piix3
+
+    /// Options that say what is in the machine's own memory, which it has none of when another process
+    /// brings the memory.
+    var describesMemory: Bool {
+        !hole.isEmpty || !rom.isEmpty || !mmio.isEmpty || selfMmio != nil
+    }
 
     mutating func validate() throws {
         guard (1...1 << 20).contains(memory) else {

@@ -1,17 +1,21 @@
 import ArgumentParser
 import Glibc
 
-/// The address of a socket as the command line has it: `unix:PATH`.
+/// The address of a socket as the command line has it: `unix:PATH`, or `PATH`.
 struct SocketPath: Sendable {
     let path: String
 
     init(parsing text: String) throws {
         guard text.hasPrefix("unix:") else { throw ValidationError("'\(text)' is not unix:PATH") }
-        path = String(text.dropFirst("unix:".count))
+        try self.init(path: String(text.dropFirst("unix:".count)))
+    }
+
+    init(path: String) throws {
+        self.path = path
         // unix(7): the path and the zero behind it are in sun_path.
         let limit = MemoryLayout.size(ofValue: sockaddr_un().sun_path)
         guard (1..<limit).contains(path.utf8.count) else {
-            throw ValidationError("the path of '\(text)' is not 1 to \(limit - 1) bytes long")
+            throw ValidationError("the socket's path '\(path)' is not 1 to \(limit - 1) bytes long")
         }
     }
 }

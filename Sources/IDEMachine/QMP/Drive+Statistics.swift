@@ -7,8 +7,7 @@ extension Drive {
     ///
     /// Bytes bounce in two places: the DMA mapper for what is no RAM, the block layer for the
     /// host's alignment. What is called direct bounced in neither.
-    func blockStatistics(_ dma: DMABytes) -> JSONValue {
-        let now = disk.queue.statistics
+    func blockStatistics(_ now: BlockStatistics, _ dma: DMABytes) -> JSONValue {
         let counters: [(String, UInt64)] = [
             ("rd_bytes", now.reads.bytes),
             ("wr_bytes", now.writes.bytes),

@@ -13,5 +13,6 @@
 #include "cts_loop.h"
 #include "cts_mount.h"
 #include "cts_process.h"
+#include "cts_socket.h"
 
 #endif

@@ -1,0 +1,25 @@
+#ifndef CVFIOUSER_H
+#define CVFIOUSER_H
+
+#include <stddef.h>
+#include <sys/epoll.h>
+#include <sys/types.h>
+
+/// Receives at most `count` bytes without waiting, and the descriptors that came with them
+/// (recvmsg(2) with MSG_CMSG_CLOEXEC). The first `room` descriptors are stored and `*received` says
+/// how many came; those beyond are closed. The number of bytes, 0 at the end, or -errno.
+ssize_t cvfiouser_receive(int socket, void *_Nonnull to, size_t count, int *_Nonnull descriptors,
+                          size_t room, size_t *_Nonnull received);
+
+/// Sends what the kernel takes without waiting: the number of bytes, or -errno. A peer that is gone
+/// is EPIPE and no signal.
+ssize_t cvfiouser_send(int socket, const void *_Nonnull from, size_t count);
+
+/// A socket that listens at `path` for one peer at a time, where a socket that nobody listens at any
+/// more is replaced; or -errno.
+int cvfiouser_listen(const char *_Nonnull path);
+
+/// The next peer (accept4(2)), or -errno.
+int cvfiouser_accept(int listener);
+
+#endif

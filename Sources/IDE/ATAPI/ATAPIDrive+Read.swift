@@ -1,0 +1,155 @@
+import BlockIO
+import Glibc
+
+// Reading the disc (MMC-5 6.16, 6.17, 6.19, 6.20).
+extension ATAPIDrive {
+    /// `count` sectors from `block` on. None is no error, wherever it is (6.16.2.5).
+    func read(_ block: UInt32, count: UInt32, _ fields: SectorFields) {
+        guard count > 0 else { return succeed() }
+        guard let disc, disc.contains(UInt64(block), count: UInt64(count)) else {
+            return fail(.blockOutOfRange)
+        }
+        state.pointee.job.block = block
+        state.pointee.job.fields = fields
+        state.pointee.lastBlock = block &+ (count &- 1)
+        beginData(.reading, length: UInt64(count) &* UInt64(fields.size))
+    }
+
+    func readCD(_ packet: CommandPacket, _ disc: Disc, _ block: UInt32, count: UInt32) {
+        // 6.19.2.1: bits 4:2, the type of sector that is expected: any, or Mode 1.
+        switch packet[1] >> 2 & 0x07 {
+        case 0, 2: break
+        default: return fail(.illegalMode)
+        }
+        // 6.19.2.8: there is no sub-channel data to add.
+        guard packet[10] & 0x07 == 0,
+            let fields = SectorFields(mainChannelSelection: packet[9])
+        else { return fail(.invalidField) }
+        // A sector of a DVD has nothing around its user data that this command could read.
+        guard !disc.isDVD || fields.isUserData || fields == .none else {
+            return fail(.illegalMode)
+        }
+        read(block, count: fields == .none ? 0 : count, fields)
+    }
+
+    /// 6.20: from one address to the one before another.
+    func readCDMSF(_ packet: CommandPacket, _ disc: Disc) {
+        let first = DiscAddress(minute: packet[3], second: packet[4], frame: packet[5])
+        let last = DiscAddress(minute: packet[6], second: packet[7], frame: packet[8])
+        guard first.isValid, last.isValid, first.block <= last.block else {
+            return fail(.invalidField)
+        }
+        guard let block = UInt32(exactly: first.block) else { return fail(.blockOutOfRange) }
+        readCD(packet, disc, block, count: UInt32(last.block - first.block))
+    }
+
+    // MARK: The host's part
+
+    /// Asks for `count` sectors, the first of which is number `first` of the command, into the
+    /// buffer.
+    func request(_ first: UInt64, count: Int) {
+        state.pointee.job.heldFirst = first
+        state.pointee.job.heldCount = 0
+        state.pointee.job.inHand = count
+        submit()
+    }
+
+    /// Gives the host what is in hand; again, after a policy has kept it.
+    func submit() {
+        let job = state.pointee.job
+        guard !job.isMediumGone, let queue = state.pointee.medium?.queue else {
+            return failTransfer(.mediumNotPresent)
+        }
+        registers.pointee.status = Status.working
+        state.pointee.isInFlight = true
+        let offset = (UInt64(job.block) &+ job.heldFirst) &* UInt64(Disc.blockSize)
+        if job.fields.isUserData {
+            queue.read(
+                into: UnsafeMutableRawBufferPointer(
+                    start: buffer, count: job.inHand &* Disc.blockSize),
+                at: offset)
+        } else {
+            for index in 0..<job.inHand {
+                vectors[index] = iovec(
+                    iov_base: buffer + (index &* RawSector.size &+ RawSector.userData),
+                    iov_len: Disc.blockSize)
+            }
+            queue.readv(UnsafeBufferPointer(start: vectors, count: job.inHand), at: offset)
+        }
+    }
+
+    /// The host has answered ``submit()``.
+    func sectorsRead(_ completion: BlockCompletion) {
+        if state.pointee.job.isMediumGone { return failTransfer(.mediumNotPresent) }
+        if !completion.isSuccess {
+            switch decide(completion) {
+            case .stop: return park()
+            case .report:
+                return failTransfer(
+                    .unrecoveredRead(
+                        state.pointee.job.block
+                            &+ UInt32(truncatingIfNeeded: state.pointee.job.heldFirst)
+                            &+ UInt32(completion.transferred / UInt64(Disc.blockSize))))
+            case .ignore: conceal(completion)
+            }
+        }
+        if !state.pointee.job.fields.isUserData { completeSectors() }
+        state.pointee.job.heldCount = state.pointee.job.inHand
+        if state.pointee.job.isDMA { moveData() } else { offerNext() }
+    }
+
+    /// Adds what is not on the image, and leaves only what was asked for, without gaps.
+    private func completeSectors() {
+        let job = state.pointee.job
+        let block = job.block &+ UInt32(truncatingIfNeeded: job.heldFirst)
+        for index in 0..<job.inHand {
+            let sector = buffer + (index &* RawSector.size)
+            RawSector.complete(sector, block: block &+ UInt32(index))
+            memmove(
+                buffer + (index &* job.fields.size), sector + job.fields.range.lowerBound,
+                job.fields.size)
+        }
+    }
+
+    /// What a failed read has left in the buffer is nobody's business.
+    private func conceal(_ completion: BlockCompletion) {
+        let job = state.pointee.job
+        let isPlain = job.fields.isUserData
+        let good = Int(clamping: completion.transferred) / Disc.blockSize
+        for index in min(good, job.inHand)..<job.inHand {
+            let place =
+                isPlain
+                ? index &* Disc.blockSize : index &* RawSector.size &+ RawSector.userData
+            (buffer + place).initializeMemory(as: UInt8.self, repeating: 0, count: Disc.blockSize)
+        }
+    }
+
+    // MARK: Completions
+
+    func poll() -> Int {
+        guard let queue else { return 0 }
+        let count = queue.poll { completion in ended(completion) }
+        if !state.pointee.isInFlight { state.pointee.retiring = nil }
+        finishDeviceReset()
+        return count
+    }
+
+    private func ended(_ completion: BlockCompletion) {
+        state.pointee.isInFlight = false
+        if state.pointee.isAbandoned {
+            state.pointee.isAbandoned = false
+            releaseAbandoned(completion)
+        } else if state.pointee.job.isDirect {
+            pieceEnded(completion)
+        } else {
+            sectorsRead(completion)
+        }
+    }
+
+    /// Asks the policy about a failure and tells the emulator.
+    func decide(_ completion: BlockCompletion) -> ErrorAction {
+        channel.decide(
+            completion, cdrom.options.readErrorPolicy, slot: slot,
+            isStopped: state.pointee.isStopped)
+    }
+}

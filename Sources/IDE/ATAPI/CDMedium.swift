@@ -1,0 +1,28 @@
+import BlockIO
+
+/// A disc that is in a drive, or still at work although it is not.
+final class CDMedium {
+    let image: BlockImage
+    let queue: BlockQueue
+    let disc: Disc
+    private let descriptors: DescriptorGroup
+
+    init(
+        _ image: BlockImage, _ options: QueueOptions, _ descriptors: DescriptorGroup
+    ) throws(IDEError) {
+        guard let disc = Disc(imageSize: image.size) else {
+            throw .invalidOption("\(image.path) is smaller than a block of a disc, 2048 bytes")
+        }
+        self.image = image
+        self.disc = disc
+        self.descriptors = descriptors
+        do throws(BlockError) {
+            queue = try BlockQueue(image, options)
+        } catch {
+            throw .image(error)
+        }
+        try descriptors.add(queue.descriptor)
+    }
+
+    deinit { descriptors.remove(queue.descriptor) }
+}

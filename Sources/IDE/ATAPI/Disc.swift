@@ -1,0 +1,40 @@
+/// A medium as the drive describes it: one session with one data track of blocks of 2048 bytes.
+struct Disc: Equatable {
+    /// Bytes in a block: user data of a Mode 1 sector (ECMA-130 14.3), and of a DVD sector (ECMA-267
+    /// 16).
+    static let blockSize = 2048
+
+    /// Blocks on it.
+    let blockCount: UInt32
+
+    /// More than 80 minutes do not fit on a CD (MMC-5 4.2.3.3, and the Orange Book).
+    static let largestCD = 80 * DiscAddress.framesPerMinute
+
+    /// `nil` for an image too small for a block. What is behind block 2^32 - 2 is not seen: READ
+    /// CAPACITY can name no more.
+    init?(imageSize: UInt64) {
+        let blocks = imageSize / UInt64(Self.blockSize)
+        guard blocks > 0 else { return nil }
+        blockCount = UInt32(min(blocks, UInt64(UInt32.max - 1)))
+    }
+
+    init(blockCount: UInt32) { self.blockCount = blockCount }
+
+    /// Whether it is a DVD: all that is too large for a CD.
+    var isDVD: Bool { blockCount > Self.largestCD }
+
+    /// Whether `count` blocks from `block` on are on it.
+    func contains(_ block: UInt64, count: UInt64) -> Bool {
+        block <= UInt64(blockCount) && count <= UInt64(blockCount) - block
+    }
+
+    /// MMC-5 table 106
+    var profile: UInt16 { isDVD ? Profile.dvdROM : Profile.cdROM }
+}
+
+/// Profile numbers (MMC-5 table 106).
+enum Profile {
+    static let none: UInt16 = 0x0000
+    static let cdROM: UInt16 = 0x0008
+    static let dvdROM: UInt16 = 0x0010
+}

@@ -1,0 +1,18 @@
+import BlockIO
+
+// Failures of the host.
+extension IDEChannel {
+    /// Asks a drive's policy about a failure and tells the emulator. With `isStopped` the host has
+    /// taken the command back: there is nothing to run again.
+    func decide(
+        _ completion: BlockCompletion, _ policy: ErrorPolicy, slot: IDESlot, isStopped: Bool
+    ) -> ErrorAction {
+        var action = policy.action(errno: completion.errno)
+        if action == .stop && isStopped { action = .report }
+        router.delegate?.driveEvent(
+            DriveEvent(
+                slot: slot, operation: completion.operation,
+                failure: completion.failure ?? .system, errno: completion.errno, action: action))
+        return action
+    }
+}

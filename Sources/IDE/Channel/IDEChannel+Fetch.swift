@@ -1,0 +1,56 @@
+import GuestMemory
+
+// Descriptor tables in memory of another process: they come before the command starts, which stays
+// armed until then.
+extension IDEChannel {
+    /// Whether the table has still to come.
+    func isFetchingTable() -> Bool {
+        guard !state.pointee.table.isFetched, state.pointee.isMasterEnabled else { return false }
+        if state.pointee.fetch != nil { return true }
+        let address = UInt64(state.pointee.busMaster.table)
+        guard let count = mapper.remoteStretch(at: address, limit: PRDTable.maximumSize) else {
+            return false
+        }
+        state.pointee.fetchedTable = state.pointee.busMaster.table
+        state.pointee.list.removeAll()
+        state.pointee.list.append(address: address, length: UInt64(count))
+        let (transfer, step) = mapper.begin(state.pointee.list, .toDevice)
+        state.pointee.fetch = .passUnretained(transfer)
+        advanceFetch(transfer, step)
+        return state.pointee.fetch != nil
+    }
+
+    /// Goes on with a transfer that has waited, if it is the table's.
+    func resumeFetch(_ transfer: DMATransfer, _ step: DMAStep) -> Bool {
+        guard state.pointee.fetch?.toOpaque() == Unmanaged.passUnretained(transfer).toOpaque()
+        else { return false }
+        advanceFetch(transfer, step)
+        guard state.pointee.fetch == nil else { return true }
+        // Another table may have been named meanwhile.
+        if state.pointee.fetchedTable != state.pointee.busMaster.table {
+            state.pointee.table.setFetched(nil)
+        }
+        startIfArmed()
+        state.pointee.table.setFetched(nil)
+        return true
+    }
+
+    private func advanceFetch(_ transfer: DMATransfer, _ first: DMAStep) {
+        var step = first
+        while case .submit(let piece) = step {
+            var place = Int(clamping: piece.offset)
+            for vector in piece.vectors {
+                state.pointee.table.take(
+                    UnsafeRawBufferPointer(start: vector.iov_base, count: vector.iov_len),
+                    at: place)
+                place &+= vector.iov_len
+            }
+            step = transfer.pieceEnded(transferred: piece.length, isSuccess: true)
+        }
+        guard case .done(let result) = step else { return }
+        state.pointee.fetch = nil
+        // What has not come is asked for again when it is read, and refused.
+        state.pointee.table.setFetched(
+            result.outcome == .success ? Int(clamping: result.transferred) : 0)
+    }
+}

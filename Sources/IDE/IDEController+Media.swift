@@ -1,0 +1,54 @@
+public import BlockIO
+
+// CD/DVD-ROM drives, and what a user does with them while the machine runs.
+extension IDEController {
+    /// Plugs a CD/DVD-ROM drive in, before the machine is started.
+    public func attach(_ cdrom: CDROM, to slot: IDESlot) throws(IDEError) {
+        guard drive(in: slot) == nil else { throw .slotTaken(slot) }
+        guard !cdrom.isPluggedIn else { throw .driveInUse }
+        cdrom.isPluggedIn = true
+        let channel = channel(slot.channel)
+        channel.setDrive(slot.device, ATAPIDrive(cdrom, slot: slot, channel: channel))
+    }
+
+    /// The CD/DVD-ROM drive in a slot.
+    public func cdrom(in slot: IDESlot) -> CDROM? { (drive(in: slot) as? ATAPIDrive)?.cdrom }
+
+    /// The image of the disc that is in a drive, also while its tray is open.
+    public func medium(in slot: IDESlot) -> BlockImage? {
+        (drive(in: slot) as? ATAPIDrive)?.state.pointee.medium?.image
+    }
+
+    /// Opens the tray of a drive and takes the disc out.
+    ///
+    /// Does not wait: a command that is reading the disc fails when the host has answered it, and
+    /// the image is closed then. Guests that poll for events are told.
+    ///
+    /// - Throws: ``IDEError/mediumLocked(_:)`` while the guest prevents it; it is told that somebody
+    ///   wants the disc out. ``IDEError/notRemovable(_:)``.
+    public func eject(_ slot: IDESlot) throws(IDEError) {
+        try removable(slot).eject()
+    }
+
+    /// Puts another disc into a drive, or none, and closes the tray. Guests see the old disc go and
+    /// the new one come, whether they poll for events or not.
+    ///
+    /// Waits no longer than it takes to open a queue on the image, see ``eject(_:)``.
+    ///
+    /// - Throws: as ``eject(_:)``, and ``IDEError/image(_:)`` or ``IDEError/invalidOption(_:)`` when
+    ///   the image cannot be used; the old disc stays then.
+    public func changeMedium(_ slot: IDESlot, to image: BlockImage?) throws(IDEError) {
+        let drive = try removable(slot)
+        var medium: CDMedium?
+        if let image {
+            medium = try CDMedium(
+                image, drive.cdrom.queueOptions, drive.cdrom.descriptors)
+        }
+        try drive.changeMedium(medium)
+    }
+
+    private func removable(_ slot: IDESlot) throws(IDEError) -> ATAPIDrive {
+        guard let drive = drive(in: slot) as? ATAPIDrive else { throw .notRemovable(slot) }
+        return drive
+    }
+}

@@ -1,0 +1,25 @@
+/// The bytes of a message after its header, as they came from the peer. Valid until the next message
+/// is received.
+struct MessageBody {
+    let bytes: UnsafeRawBufferPointer
+
+    var count: Int { bytes.count }
+
+    /// A little-endian integer; `nil` where the message is too short for it.
+    func integer<Value: FixedWidthInteger>(at offset: Int, as type: Value.Type) -> Value? {
+        guard offset >= 0, offset <= count, count - offset >= MemoryLayout<Value>.size
+        else { return nil }
+        return Value(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: Value.self))
+    }
+
+    func u16(_ offset: Int) -> UInt16? { integer(at: offset, as: UInt16.self) }
+
+    func u32(_ offset: Int) -> UInt32? { integer(at: offset, as: UInt32.self) }
+
+    func u64(_ offset: Int) -> UInt64? { integer(at: offset, as: UInt64.self) }
+
+    /// What comes from `offset` on; empty when nothing does.
+    func rest(_ offset: Int) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(rebasing: bytes[min(max(offset, 0), count)...])
+    }
+}

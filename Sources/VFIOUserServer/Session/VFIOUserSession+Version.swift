@@ -1,0 +1,34 @@
+import Glibc
+
+// "VFIO_USER_VERSION".
+extension VFIOUserSession {
+    func exchangeVersions(_ header: MessageHeader, _ body: MessageBody) throws(Refusal) {
+        guard !isNegotiated, let major = body.u16(0), body.u16(2) != nil, major == 0 else {
+            throw Refusal(EINVAL)
+        }
+        let text = body.rest(4)
+        if !text.isEmpty {
+            guard text.last == 0,
+                let data = VersionData(UnsafeRawBufferPointer(rebasing: text.dropLast()))
+            else { throw Refusal(EINVAL) }
+            if let limit = data.capabilities["max_data_xfer_size"] {
+                guard limit > 0 else { throw Refusal(EINVAL) }
+                requests.transferLimit = min(limit, VFIOUser.Limit.transfer)
+            }
+        }
+        isNegotiated = true
+        reply(header) { writer in
+            writer.put(UInt16(0))
+            writer.put(UInt16(0))
+            var text = Self.capabilities
+            text.withUTF8 { writer.put(UnsafeRawBufferPointer($0)) }
+            writer.put(UInt8(0))
+        }
+    }
+
+    private static var capabilities: String {
+        "{\"capabilities\":{\"max_msg_fds\":\(VFIOUser.Limit.descriptors),"
+            + "\"max_data_xfer_size\":\(VFIOUser.Limit.transfer),"
+            + "\"pgsizes\":\(VFIOUser.Limit.pageSize),\"max_dma_maps\":\(VFIOUser.Limit.maps)}}"
+    }
+}

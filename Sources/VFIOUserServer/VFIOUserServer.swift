@@ -1,0 +1,208 @@
+import CVFIOUser
+import Glibc
+public import GuestMemory
+
+/// Serves a PCI function to a virtual machine in another process, by the vfio-user protocol
+/// (QEMU, docs/interop/vfio-user.rst): QEMU's `vfio-user-pci` is such a peer.
+///
+/// **One thread.** ``run(until:)`` sleeps in epoll(7) over the socket, the peer's eventfds and the
+/// function's descriptors, and everything happens on its thread: register accesses, completions,
+/// interrupts.
+///
+/// **One peer at a time.** When it goes, its memory and its eventfds are given back, the function
+/// keeps its state ("Client Disconnection"), and the next one can connect.
+///
+/// **Memory.** What a peer maps with a descriptor is guest RAM in the address space, and DMA reaches it
+/// without a copy. What comes without one is asked for by message. DMA_UNMAP is answered when no
+/// transfer holds the memory any more; everything else is served meanwhile.
+///
+/// **Peers are not trusted.** Whatever a peer sends is answered with an error or ends the connection.
+/// A peer that makes memory shorter than it said is the business of
+/// ``GuestMemory/GuestRAM/surviveTruncation()``.
+public final class VFIOUserServer {
+    private let function: any PCIFunction
+    private let memory: AddressSpace
+    private let line = InterruptLine()
+    private let loop: EventLoop
+    private let listener: CInt
+    private let path: String?
+    private let functionDescriptors: Set<CInt>
+
+    private var session: VFIOUserSession?
+    private var isWatchingOutput = false
+    private var watchedUnmask: CInt = -1
+    private var former = VFIOUserStatistics()
+    private var peerEnded: () -> Void = {}
+
+    /// A server that listens at `path`. A socket that is left there from a server that has died is
+    /// replaced; anything else is an error.
+    public init(
+        listeningAt path: String, function: any PCIFunction, memory: AddressSpace
+    ) throws(VFIOUserError) {
+        let listener = cvfiouser_listen(path)
+        guard listener >= 0 else { throw VFIOUserError("listen at \(path)", -listener) }
+        self.listener = listener
+        self.path = path
+        self.function = function
+        self.memory = memory
+        functionDescriptors = Set(function.descriptors)
+        loop = try EventLoop()
+        try loop.add(listener)
+        for descriptor in functionDescriptors { try loop.add(descriptor) }
+    }
+
+    /// A server for one peer, that is connected already: the socket is the server's from now on.
+    public init(
+        connectedTo socket: CInt, function: any PCIFunction, memory: AddressSpace
+    ) throws(VFIOUserError) {
+        listener = -1
+        path = nil
+        self.function = function
+        self.memory = memory
+        functionDescriptors = Set(function.descriptors)
+        loop = try EventLoop()
+        for descriptor in functionDescriptors { try loop.add(descriptor) }
+        try begin(socket)
+    }
+
+    deinit {
+        if let session { session.end() }
+        if listener >= 0 { close(listener) }
+        if let path { unlink(path) }
+    }
+
+    /// The level of the function's INTx.
+    public func setInterrupt(isRaised: Bool) { line.set(isRaised: isRaised) }
+
+    /// Whether a peer is connected.
+    public var isConnected: Bool { session != nil }
+
+    /// What has been done, for all peers.
+    public var statistics: VFIOUserStatistics {
+        var sum = former
+        if let session { sum.add(session) }
+        sum.interrupts = line.rises
+        sum.signals = line.signals
+        return sum
+    }
+
+    // MARK: The loop
+
+    /// Serves peers until `termination` is readable. `peerEnded` is called when one has gone.
+    public func run(
+        until termination: CInt, peerEnded: @escaping () -> Void = {}
+    ) throws(VFIOUserError) {
+        self.peerEnded = peerEnded
+        try loop.add(termination)
+        defer {
+            loop.remove(termination)
+            self.peerEnded = {}
+        }
+        var isOver = false
+        while !isOver {
+            try turn(milliseconds: -1) { if $0 == termination { isOver = true } }
+        }
+    }
+
+    /// Waits at most `milliseconds` (-1 is no limit) for something to do, and does what is there.
+    public func turn(milliseconds: CInt) throws(VFIOUserError) {
+        try turn(milliseconds: milliseconds) { _ in }
+    }
+
+    private func turn(
+        milliseconds: CInt, _ other: (CInt) -> Void
+    ) throws(VFIOUserError) {
+        var mustPoll = false
+        var mustAccept = false
+        try loop.wait(milliseconds) { descriptor in
+            if descriptor == session?.socket {
+                session?.serve()
+            } else if descriptor == listener {
+                mustAccept = true
+            } else if descriptor == line.unmaskEvent {
+                line.unmaskEventCame()
+            } else if functionDescriptors.contains(descriptor) {
+                mustPoll = true
+            } else {
+                other(descriptor)
+            }
+        }
+        if mustPoll { function.poll() }
+        if mustAccept && session == nil { try accept() }
+        try attend()
+    }
+
+    /// After anything has happened: what the peer is owed, and what to watch for next.
+    private func attend() throws(VFIOUserError) {
+        guard let session else { return }
+        while session.requests.hasNews {
+            session.requests.hasNews = false
+            function.poll()
+        }
+        session.sendLateReplies()
+        session.flush()
+        if session.isOver { return try endSession() }
+        if session.isBehind != isWatchingOutput {
+            isWatchingOutput = session.isBehind
+            try loop.change(session.socket, writable: isWatchingOutput)
+        }
+        if line.unmaskEvent != watchedUnmask {
+            // The one before is closed and with that no longer watched.
+            watchedUnmask = line.unmaskEvent
+            if watchedUnmask >= 0 { try loop.add(watchedUnmask) }
+        }
+    }
+
+    // MARK: Peers
+
+    private func accept() throws(VFIOUserError) {
+        let socket = cvfiouser_accept(listener)
+        // A peer that has gone again, or no descriptors left for now: the next turn tries again.
+        if socket >= 0 { try begin(socket) }
+    }
+
+    private func begin(_ socket: CInt) throws(VFIOUserError) {
+        if listener >= 0 { loop.remove(listener) }
+        session = VFIOUserSession(socket, function, line, memory)
+        isWatchingOutput = false
+        try loop.add(socket)
+    }
+
+    private func endSession() throws(VFIOUserError) {
+        guard let session else { return }
+        loop.remove(session.socket)
+        watchedUnmask = -1
+        former.add(session)
+        session.end()
+        function.poll()
+        self.session = nil
+        if listener >= 0 { try loop.add(listener) }
+        peerEnded()
+    }
+
+    /// Ends the connection to the peer, if there is one.
+    public func disconnect() {
+        session?.hangUp()
+        try? attend()
+    }
+}
+
+/// What a ``VFIOUserServer`` has done since it was made.
+public struct VFIOUserStatistics: Sendable, Hashable {
+    /// Messages that came from peers.
+    public internal(set) var messages: UInt64 = 0
+    /// How often the function's interrupt line rose.
+    public internal(set) var interrupts: UInt64 = 0
+    /// How often an eventfd was written for it.
+    public internal(set) var signals: UInt64 = 0
+    /// Bytes of memory that were read by message.
+    public internal(set) var messageBytesRead: UInt64 = 0
+    /// Bytes of memory that were written by message.
+    public internal(set) var messageBytesWritten: UInt64 = 0
+
+    mutating func add(_ session: VFIOUserSession) {
+        messages &+= session.messages
+        messageBytesRead &+= session.requests.bytesRead
+        messageBytesWritten &+= session.requests.bytesWritten
+    }
+}

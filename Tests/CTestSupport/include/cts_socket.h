@@ -1,0 +1,30 @@
+#ifndef CTS_SOCKET_H
+#define CTS_SOCKET_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+/// A connected pair of stream sockets, close-on-exec: 0 or -errno.
+int cts_socketpair(int *_Nonnull ends);
+
+/// Sends all of the bytes, the descriptors with the first of them (SCM_RIGHTS); the number of bytes
+/// or -errno.
+ssize_t cts_send(int socket, const void *_Nonnull bytes, size_t count, const int *_Nullable descriptors,
+                 size_t number);
+
+/// connect(2) to a UNIX socket: a descriptor or -errno.
+int cts_connect(const char *_Nonnull path);
+
+/// A new memfd, close-on-exec, with sealing allowed: a descriptor or -errno.
+int cts_memfd(size_t size);
+
+/// A new non-blocking eventfd, close-on-exec: a descriptor or -errno.
+int cts_eventfd(void);
+
+/// Leaves a socket at `path` that nobody listens at: 0 or -errno.
+int cts_leave_socket(const char *_Nonnull path);
+
+/// Seals a memfd against becoming shorter: 0 or -errno.
+int cts_seal_shrink(int descriptor);
+
+#endif

@@ -1,0 +1,120 @@
+import XCTest
+
+@testable import TestSupport
+@testable import VFIOUserServer
+
+/// What the device is, and accesses to its registers.
+final class DeviceTests: ServerTestCase {
+    override func setUpWithError() throws {
+        try super.setUpWithError()
+        try negotiate()
+    }
+
+    func testInformation() throws {
+        let info = try peer.request(Request.info)
+        XCTAssertEqual((0..<4).map { info.u32(4 * $0) }, [16, 3, 9, 5])
+        for (index, size) in [8, 4, 8, 4, 16, 0, 0, 256, 0].enumerated() {
+            let region = try peer.request(Request.regionInfo(UInt32(index)))
+            XCTAssertEqual(region.body.count, 32)
+            XCTAssertEqual(
+                [region.u32(0), region.u32(4), region.u32(8), region.u32(12)],
+                [32, size > 0 ? 3 : 0, UInt32(index), 0])
+            XCTAssertEqual(region.u64(16), UInt64(size))
+        }
+        for index: UInt32 in 0..<5 {
+            let irq = try peer.request(Request.irqInfo(index))
+            XCTAssertEqual(
+                (0..<4).map { irq.u32(4 * $0) },
+                [16, index == 0 ? 7 : 0, index, index == 0 ? 1 : 0])
+        }
+        try assertFails(Request.regionInfo(9))
+        try assertFails(Request.irqInfo(5))
+    }
+
+    func testRequestsThatAreTooShortAreRefused() throws {
+        for message in [
+            Request.info, Request.regionInfo(0), Request.irqInfo(0), Request.map(0, 4096),
+            Request.unmap(0, 4096), Request.setIRQs(0x21, count: 0), Request.read(0, 0, 1),
+            Request.write(0, 0, [1]), Request.feature(0x20006, [UInt8](repeating: 0, count: 16)),
+        ] {
+            for length in 0..<message.body.count {
+                var short = message
+                short.body = Array(message.body[..<length])
+                try assertFails(short)
+            }
+        }
+        var little = Request.info
+        little.body[0] = 15
+        try assertFails(little)
+    }
+
+    func testAccessesAreDividedAsABusWould() throws {
+        try assertWorks(Request.write(0, 0, [1, 2, 3, 4, 5, 6, 7, 8]))
+        try assertWorks(Request.write(0, 1, [9]))
+        try assertWorks(Request.write(4, 2, [1, 2, 3, 4]))
+        try assertWorks(Request.write(7, 4, [5, 0]))
+        XCTAssertEqual(
+            function.accesses,
+            [
+                .init(region: 0, offset: 0, width: 4, value: 0x0403_0201),
+                .init(region: 0, offset: 4, width: 4, value: 0x0807_0605),
+                .init(region: 0, offset: 1, width: 1, value: 9),
+                .init(region: 4, offset: 2, width: 2, value: 0x0201),
+                .init(region: 4, offset: 4, width: 2, value: 0x0403),
+                .init(region: 7, offset: 4, width: 2, value: 5),
+            ])
+        let reply = try peer.request(Request.read(0, 1, 7))
+        XCTAssertEqual(reply.u64(0), 1)
+        XCTAssertEqual([reply.u32(8), reply.u32(12)], [0, 7])
+        XCTAssertEqual(Array(reply.body[16...]), [9, 3, 4, 5, 6, 7, 8])
+        XCTAssertEqual(
+            function.accesses.suffix(3),
+            [
+                .init(region: 0, offset: 1, width: 1), .init(region: 0, offset: 2, width: 2),
+                .init(region: 0, offset: 4, width: 4),
+            ])
+        XCTAssertEqual(try peer.request(Request.read(7, 0, 256)).body.count, 16 + 256)
+    }
+
+    func testAccessesOutsideReachNothing() throws {
+        for (region, offset, count) in [
+            (0, 8, 1), (0, 7, 2), (0, 0, 9), (0, 0, 0), (5, 0, 1), (6, 0, 1), (8, 0, 1), (9, 0, 1),
+            (.max, 0, 1), (7, 256, 1), (7, 255, 2), (7, .max, 1), (7, .max, 2), (0, 1, .max),
+        ] as [(UInt32, UInt64, UInt32)] {
+            try assertFails(Request.read(region, offset, count))
+            if count < 300 {
+                try assertFails(
+                    Request.write(region, offset, [UInt8](repeating: 1, count: Int(count))))
+            }
+        }
+        var long = Request.write(0, 0, [1, 2])
+        long.body.append(3)
+        try assertFails(long)
+        long.body.removeLast(2)
+        try assertFails(long)
+        XCTAssertEqual(function.accesses, [])
+    }
+
+    func testAResetIsAnsweredWhenTheFunctionIsQuiet() throws {
+        function.isBusy = true
+        let id = try peer.send(Request.reset)
+        XCTAssertTrue(try peer.isQuiet())
+        XCTAssertEqual(function.resets, 1)
+        try assertWorks(Request.read(0, 0, 4))
+        function.isBusy = false
+        XCTAssertEqual(try peer.reply(to: id).failure, 0)
+    }
+
+    /// The reply to a write comes before the write has done anything: a peer that waits for it may
+    /// not be able to do what the write makes the function ask for.
+    func testWritesAreAnsweredFirst() throws {
+        var wasAnswered = false
+        let socket = peer.socket.raw
+        function.onDoorbell = {
+            var byte: UInt8 = 0
+            wasAnswered = recv(socket, &byte, 1, CInt(MSG_PEEK | MSG_DONTWAIT)) == 1
+        }
+        try assertWorks(Request.write(4, 0, [1]))
+        XCTAssertTrue(wasAnswered)
+    }
+}

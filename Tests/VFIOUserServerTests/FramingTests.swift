@@ -1,0 +1,164 @@
+import CTestSupport
+import XCTest
+
+@testable import TestSupport
+@testable import VFIOUserServer
+
+/// Where messages begin and end, and which descriptors are whose.
+final class FramingTests: ServerTestCase {
+    private func inode(_ descriptor: CInt) throws -> UInt {
+        var status = stat()
+        try SystemCall.check(SystemCall.result(fstat(descriptor, &status)), "fstat")
+        return UInt(status.st_ino)
+    }
+
+    /// The kernel glues messages together up to one with descriptors. All are sent before the first
+    /// is received; then each must have its own.
+    func testDescriptorsBelongToTheirOwnMessage() throws {
+        var ends: [CInt] = [-1, -1]
+        try SystemCall.check(cts_socketpair(&ends), "socketpair")
+        let (receiver, sender) = (Descriptor(ends[0]), Descriptor(ends[1]))
+        var generator = SplitMix64(seed: Seed.value)
+        var expected: [(message: Message, inodes: [UInt])] = []
+        for id in 0..<100 {
+            let memories = try (0..<generator.number(0...2) % 3).map { _ in try memory() }
+            let body = [UInt8](repeating: UInt8(id), count: generator.number(0...300))
+            let message = Message(id: UInt16(id), command: 9, body: body)
+            let bytes = message.bytes
+            let numbers = memories.map(\.raw)
+            XCTAssertEqual(
+                cts_send(sender.raw, bytes, bytes.count, numbers, numbers.count), bytes.count)
+            expected.append((message, try memories.map { try inode($0.raw) }))
+        }
+        let reader = MessageReader(receiver.raw)
+        for (message, inodes) in expected {
+            XCTAssertEqual(reader.receive(), .message, Seed.text)
+            XCTAssertEqual(reader.header.id, message.id)
+            XCTAssertEqual(Array(reader.body.bytes), message.body)
+            XCTAssertEqual(
+                reader.descriptorCount, inodes.count, "message \(message.id) \(Seed.text)")
+            for (index, expected) in inodes.enumerated() {
+                let descriptor = Descriptor(try XCTUnwrap(reader.takeDescriptor(index)))
+                XCTAssertEqual(try inode(descriptor.raw), expected)
+            }
+            XCTAssertNil(reader.takeDescriptor(inodes.count))
+        }
+        XCTAssertEqual(reader.receive(), .incomplete)
+        sender.close()
+        XCTAssertEqual(reader.receive(), .end)
+    }
+
+    /// The same, seen from outside: maps and other messages, all sent before the server runs.
+    func testGluedMapsShowTheirOwnMemory() throws {
+        try negotiate()
+        var ids: [UInt16] = []
+        for number in 0..<20 {
+            ids.append(try peer.send(Request.read(0, 0, 4)))
+            let memory = try memory(UInt8(number + 1))
+            ids.append(
+                try peer.send(Request.map(UInt64(number) << 12, 4096), [memory.raw]))
+        }
+        for id in ids { XCTAssertEqual(try peer.reply(to: id).failure, 0) }
+        for number in 0..<20 { XCTAssertEqual(byte(at: UInt64(number) << 12), UInt8(number + 1)) }
+    }
+
+    func testMessagesMayComeByteByByte() throws {
+        try negotiate()
+        let memory = try memory(7)
+        var message = Request.map(0, 4096)
+        message.id = 9
+        for (index, byte) in message.bytes.enumerated() {
+            try peer.send([byte], index == 20 ? [memory.raw] : [])
+            if index < message.bytes.count - 1 { XCTAssertTrue(try peer.isQuiet()) }
+        }
+        XCTAssertEqual(try peer.reply(to: 9).failure, 0)
+        XCTAssertEqual(byte(at: 0), 7)
+    }
+
+    func testDescriptorsThatNobodyTakesAreClosed() throws {
+        try negotiate()
+        let pipe = try Descriptor.pipe()
+        for number in [1, 2, 8, 9, 40] {
+            let copies = [CInt](repeating: pipe.writing.raw, count: number)
+            XCTAssertEqual(try peer.request(Request.info, copies).failure, 0)
+        }
+        pipe.writing.close()
+        XCTAssertEqual(try peer.request(Request.info).failure, 0)
+        // At its end, the pipe is readable: nobody has the other side any more.
+        XCTAssertEqual(cts_wait_readable(pipe.reading.raw, 0), 1)
+    }
+
+    func testSizesThatNoMessageHasEndTheConnection() throws {
+        for size in [0, 15, UInt32(VFIOUser.Limit.message) + 1, .max] {
+            try connect()
+            try negotiate()
+            try peer.send(le(UInt16(5)) + le(UInt16(4)) + le(size) + le(UInt32(0)) + le(UInt32(0)))
+            XCTAssertEqual(try peer.reply(to: 5).failure, EMSGSIZE)
+            XCTAssertTrue(try peer.isHungUp())
+            XCTAssertFalse(server.isConnected)
+        }
+    }
+
+    func testTheLongestMessageIsTaken() throws {
+        try negotiate()
+        let data = [UInt8](repeating: 0, count: VFIOUser.Limit.transfer)
+        // No region is that large, but the message is one.
+        let id = try sendInParts(Request.write(4, 0, data))
+        XCTAssertEqual(try peer.reply(to: id).failure, EINVAL)
+        XCTAssertEqual(try peer.request(Request.info).failure, 0)
+    }
+
+    /// More than a socket buffer holds.
+    private func sendInParts(_ message: Message) throws -> UInt16 {
+        var message = message
+        message.id = 1
+        let bytes = message.bytes
+        for start in stride(from: 0, to: bytes.count, by: 1 << 15) {
+            try peer.send(Array(bytes[start..<min(start + 1 << 15, bytes.count)]))
+            _ = try peer.isQuiet()
+        }
+        return 1
+    }
+
+    /// A peer that asks and never listens makes the server keep some answers, not all of them.
+    func testAPeerThatDoesNotListenIsNotListenedTo() throws {
+        try negotiate()
+        let message = Request.read(7, 0, 256).bytes
+        var isFull = false
+        for _ in 0..<100_000 where !isFull {
+            var room = pollfd(fd: peer.socket.raw, events: CShort(POLLOUT), revents: 0)
+            poll(&room, 1, 0)
+            if room.revents == 0 {
+                for _ in 0..<50 { try server.turn(milliseconds: 0) }
+                poll(&room, 1, 0)
+                isFull = room.revents == 0
+            } else {
+                try peer.send(message)
+            }
+        }
+        XCTAssertTrue(isFull)
+        XCTAssertTrue(server.isConnected)
+    }
+
+    func testNobodyHearsOfMessagesThatWantNoReply() throws {
+        try negotiate()
+        var write = Request.write(0, 0, [42])
+        write.flags = 0x10
+        var wrong = Request.read(5, 0, 1)
+        wrong.flags = 0x10
+        try peer.send(write)
+        try peer.send(wrong)
+        XCTAssertTrue(try peer.isQuiet())
+        XCTAssertEqual(try peer.request(Request.read(0, 0, 1)).body.last, 42)
+    }
+
+    func testUnknownCommandsTypesAndRepliesAreHarmless() throws {
+        try negotiate()
+        for command: UInt16 in [0, 6, 11, 12, 14, 15, 17, 18, 19, .max] {
+            try assertFails(Message(command: command, body: [1, 2, 3]))
+        }
+        try peer.send(Message(id: 77, command: 11, flags: 1, body: [1, 2, 3]))
+        XCTAssertEqual(try peer.request(Message(command: 4, flags: 2)).failure, EINVAL)
+        try assertWorks(Request.info)
+    }
+}

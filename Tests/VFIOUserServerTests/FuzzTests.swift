@@ -1,0 +1,124 @@
+import CTestSupport
+import XCTest
+
+@testable import TestSupport
+@testable import VFIOUserServer
+
+/// Messages by chance, most of them nearly right. BLOCKIO_SEED repeats a run, BLOCKIO_ROUNDS makes it
+/// longer.
+final class FuzzTests: ServerTestCase {
+    private var generator = SplitMix64(seed: Seed.value)
+
+    private func pick<Value>(_ values: [Value]) -> Value {
+        values[generator.number(0...values.count - 1)]
+    }
+
+    private func number() -> UInt64 {
+        switch generator.number(0...5) {
+        case 0: 0
+        case 1: UInt64(generator.number(0...16))
+        case 2: UInt64(generator.number(0...64)) << 12
+        case 3: 1 << UInt64(generator.number(0...63))
+        case 4: 0 &- UInt64(generator.number(0...8192))
+        default: generator.next()
+        }
+    }
+
+    private func message() -> Message {
+        let u32 = { UInt32(truncatingIfNeeded: self.number()) }
+        var message =
+            switch generator.number(0...13) {
+            case 0: Request.version(pick([nil, "{}", #"{"capabilities":{}}"#, "{", "\0"]))
+            case 1, 2:
+                Request.map(
+                    number(), number(), offset: pick([0, number()]), flags: pick([3, u32()]))
+            case 3: Request.map(UInt64(generator.number(0...15)) << 12, 4096)
+            case 4: Request.unmap(UInt64(generator.number(0...15)) << 12, 4096)
+            case 5: Request.unmap(number(), number())
+            case 6: pick([Request.info, Request.regionInfo(u32()), Request.irqInfo(u32())])
+            case 7:
+                Request.setIRQs(u32() & 0x3F, index: pick([0, u32()]), count: pick([0, 1, u32()]))
+            case 8: Request.read(u32() & 15, number(), u32())
+            case 9: Request.read(pick([0, 4, 7]), UInt64(generator.number(0...7)), 4)
+            case 10:
+                Request.write(
+                    pick([0, 4, 7]), UInt64(generator.number(0...15)),
+                    (0..<generator.number(0...16)).map { UInt8($0) })
+            case 11: Request.feature(u32(), [UInt8](repeating: 0, count: generator.number(0...48)))
+            case 12: Request.reset
+            default:
+                Message(
+                    id: UInt16(generator.number(0...40)), command: pick([11, 12]),
+                    flags: pick([1, 0x21]),
+                    body: le(number()) + le(number()) + le(number()))
+            }
+        switch generator.number(0...9) {
+        case 0:
+            if !message.body.isEmpty {
+                message.body.removeLast(generator.number(1...message.body.count))
+            }
+        case 1: message.body += [UInt8](repeating: 0xFF, count: generator.number(1...64))
+        case 2:
+            if !message.body.isEmpty {
+                message.body[generator.number(0...message.body.count - 1)] ^=
+                    1 << UInt8(generator.number(0...7))
+            }
+        case 3: message.flags = u32() & 0x3F
+        case 4: message.command = UInt16(generator.number(0...20))
+        default: break
+        }
+        return message
+    }
+
+    func testPeersThatSayAnything() throws {
+        let memories = [
+            try memory(size: 1 << 16), try memory(size: 4096),
+            try memory(size: 1 << 16, sealed: false),
+        ]
+        let pipe = try Descriptor.pipe()
+        let event = Descriptor(
+            try SystemCall.check(cts_eventfd(), "eventfd"))
+        let descriptors = memories.map(\.raw) + [pipe.writing.raw, event.raw]
+        function.onDoorbell = { [function] in
+            for address in [UInt64(0), 0x3000, 0x8800] {
+                function.start(.toDevice, [(address, 512), (address + 0x1000, 512)])
+                function.start(.fromDevice, [(address, 1024)])
+            }
+        }
+        for _ in 0..<300 * Rounds.count {
+            try connect()
+            if generator.number(0...9) > 0 { try negotiate() }
+            var bytes: [UInt8] = []
+            for _ in 0..<generator.number(1...60) where server.isConnected {
+                bytes = message().bytes
+                if generator.number(0...99) == 0 {
+                    bytes[generator.number(0...15)] = UInt8(truncatingIfNeeded: generator.next())
+                }
+                let number = pick([0, 0, 0, 1, 1, 2, 9])
+                let some = (0..<number).map { _ in pick(descriptors) }
+                // A server that has hung up is as good an answer as any.
+                _ = cts_send(peer.socket.raw, bytes, bytes.count, some, number)
+                if generator.number(0...3) == 0 { try drain() }
+            }
+            server.setInterrupt(isRaised: generator.number(0...1) == 0)
+            try drain()
+            peer.socket.close()
+            for _ in 0..<10 where server.isConnected { try server.turn(milliseconds: 0) }
+            XCTAssertFalse(server.isConnected, Seed.text)
+            XCTAssertEqual(function.mapper?.statistics.active, 0, Seed.text)
+            XCTAssertNil(byte(at: 0), Seed.text)
+        }
+        // After all that, a peer that behaves is served.
+        try connect()
+        try negotiate()
+        try assertWorks(Request.info)
+    }
+
+    /// Lets the server work, and forgets what it says.
+    private func drain() throws {
+        var buffer = [UInt8](repeating: 0, count: 1 << 16)
+        repeat {
+            try server.turn(milliseconds: 0)
+        } while recv(peer.socket.raw, &buffer, buffer.count, CInt(MSG_DONTWAIT)) > 0
+    }
+}

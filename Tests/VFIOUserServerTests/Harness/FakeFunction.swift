@@ -1,0 +1,116 @@
+import GuestMemory
+import Glibc
+import VFIOUserServer
+
+/// A function with registers that keep what is written, and a DMA engine that tests start.
+final class FakeFunction: PCIFunction {
+    /// An access as it reached the function; region 7 is the configuration space.
+    struct Access: Equatable {
+        var region: Int
+        var offset: Int
+        var width: Int
+        var value: UInt32?
+    }
+
+    private(set) var accesses: [Access] = []
+    private(set) var resets = 0
+    var isBusy = false
+    var descriptors: [CInt] = []
+    private var registers = [[UInt8]](repeating: [UInt8](repeating: 0, count: 256), count: 8)
+
+    // MARK: Registers
+
+    static let sizes = [8, 4, 8, 4, 16, 0]
+
+    func size(ofBAR index: Int) -> Int { Self.sizes[index] }
+
+    func readConfiguration(_ offset: Int, width: Int) -> UInt32 { read(7, offset, width) }
+
+    func writeConfiguration(_ offset: Int, width: Int, value: UInt32) {
+        write(7, offset, width, value)
+    }
+
+    func read(bar: Int, offset: Int, width: Int) -> UInt32 { read(bar, offset, width) }
+
+    func write(bar: Int, offset: Int, width: Int, value: UInt32) {
+        write(bar, offset, width, value)
+        if bar == 4 && offset == 0 { onDoorbell() }
+    }
+
+    private func read(_ region: Int, _ offset: Int, _ width: Int) -> UInt32 {
+        accesses.append(Access(region: region, offset: offset, width: width))
+        return (0..<width).reduce(0) {
+            $0 | UInt32(registers[region][offset + $1]) << UInt32(8 * $1)
+        }
+    }
+
+    private func write(_ region: Int, _ offset: Int, _ width: Int, _ value: UInt32) {
+        accesses.append(Access(region: region, offset: offset, width: width, value: value))
+        for byte in 0..<width {
+            registers[region][offset + byte] = UInt8(truncatingIfNeeded: value >> UInt32(8 * byte))
+        }
+    }
+
+    func reset() { resets += 1 }
+
+    // MARK: DMA
+
+    /// Called when offset 0 of BAR 4 is written.
+    var onDoorbell: () -> Void = {}
+    var mapper: DMAMapper?
+    /// Bytes of transfers to the device, and those that transfers from it are given.
+    var data: [UInt8] = []
+    /// Pieces stay submitted until this is false.
+    var holdsPieces = false
+    private(set) var results: [DMAResult] = []
+    private var held: (DMATransfer, DMAPiece)?
+
+    func start(_ direction: DMADirection, _ elements: [(UInt64, Int)]) {
+        guard let mapper else { return }
+        var list = ScatterGatherList(capacity: elements.count)
+        for (address, length) in elements { list.append(address: address, length: UInt64(length)) }
+        let (transfer, step) = mapper.begin(list, direction, unit: 512)
+        advance(transfer, step)
+    }
+
+    func poll() {
+        mapper?.resume { advance($0, $1) }
+    }
+
+    /// Ends the piece that is held.
+    func finishPiece() {
+        guard let (transfer, piece) = held else { return }
+        held = nil
+        advance(transfer, move(transfer, piece))
+    }
+
+    private func advance(_ transfer: DMATransfer, _ first: DMAStep) {
+        var step = first
+        while case .submit(let piece) = step {
+            if holdsPieces {
+                held = (transfer, piece)
+                return
+            }
+            step = move(transfer, piece)
+        }
+        if case .done(let result) = step { results.append(result) }
+    }
+
+    private func move(_ transfer: DMATransfer, _ piece: DMAPiece) -> DMAStep {
+        var place = Int(piece.offset)
+        if data.count < place + Int(piece.length) {
+            data += [UInt8](repeating: 0, count: place + Int(piece.length) - data.count)
+        }
+        for vector in piece.vectors {
+            let memory = UnsafeMutableRawBufferPointer(
+                start: vector.iov_base, count: vector.iov_len)
+            switch transfer.direction {
+            case .toDevice:
+                data.replaceSubrange(place..<place + memory.count, with: Array(memory))
+            case .fromDevice: memory.copyBytes(from: data[place..<place + memory.count])
+            }
+            place += vector.iov_len
+        }
+        return transfer.pieceEnded(transferred: piece.length, isSuccess: true)
+    }
+}

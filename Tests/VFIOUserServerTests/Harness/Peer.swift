@@ -1,0 +1,110 @@
+import CTestSupport
+import Glibc
+
+@testable import TestSupport
+
+/// The other end of a server's socket: what QEMU is in earnest.
+final class Peer {
+    let socket: Descriptor
+    /// Lets the server do what it has to do.
+    private let turn: () throws -> Void
+    private var input: [UInt8] = []
+    private var nextID: UInt16 = 100
+    /// Messages that came while another was waited for.
+    private var others: [Message] = []
+
+    init(_ socket: CInt, turn: @escaping () throws -> Void) {
+        self.socket = Descriptor(socket)
+        self.turn = turn
+    }
+
+    /// Sends a message under an identifier of its own.
+    @discardableResult
+    func send(_ message: Message, _ descriptors: [CInt] = []) throws -> UInt16 {
+        var message = message
+        if !message.isReply {
+            message.id = nextID
+            nextID &+= 1
+        }
+        try send(message.bytes, descriptors)
+        return message.id
+    }
+
+    func send(_ bytes: [UInt8], _ descriptors: [CInt] = []) throws {
+        let result = cts_send(socket.raw, bytes, bytes.count, descriptors, descriptors.count)
+        guard result == bytes.count else { throw FixtureError.failed("send: \(result)") }
+    }
+
+    /// Sends a command and waits for its reply; what else comes is kept for ``command(_:)``.
+    func request(_ message: Message, _ descriptors: [CInt] = []) throws -> Message {
+        try reply(to: try send(message, descriptors))
+    }
+
+    func reply(to id: UInt16) throws -> Message {
+        try next("reply \(id)") { $0.isReply && $0.id == id }
+    }
+
+    /// The next command that the server sends.
+    func command(_ number: UInt16) throws -> Message {
+        try next("command \(number)") { !$0.isReply && $0.command == number }
+    }
+
+    /// Whether the server has sent anything that was not waited for.
+    func isQuiet() throws -> Bool {
+        for _ in 0..<20 {
+            try turn()
+            try receive()
+        }
+        return others.isEmpty
+    }
+
+    /// Whether the server hangs up, all its messages having been read.
+    func isHungUp() throws -> Bool {
+        for _ in 0..<1000 {
+            try turn()
+            if try receive() { return true }
+        }
+        return false
+    }
+
+    private func next(_ what: String, _ isMeant: (Message) -> Bool) throws -> Message {
+        for _ in 0..<20000 {
+            if let index = others.firstIndex(where: isMeant) { return others.remove(at: index) }
+            try turn()
+            if try receive() { throw FixtureError.failed("hung up instead of \(what)") }
+        }
+        throw FixtureError.failed("no \(what)")
+    }
+
+    /// Takes in what has come; true at the end.
+    @discardableResult
+    private func receive() throws -> Bool {
+        var buffer = [UInt8](repeating: 0, count: 1 << 16)
+        var isAtEnd = false
+        while true {
+            let count = recv(socket.raw, &buffer, buffer.count, CInt(MSG_DONTWAIT))
+            if count > 0 {
+                input += buffer[..<count]
+            } else {
+                isAtEnd = count == 0 || errno != EAGAIN
+                break
+            }
+        }
+        while input.count >= 16 {
+            let size = Int(
+                input.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: 4, as: UInt32.self) })
+            guard input.count >= size else { break }
+            others.append(
+                input.withUnsafeBytes { bytes in
+                    Message(
+                        id: bytes.loadUnaligned(as: UInt16.self),
+                        command: bytes.loadUnaligned(fromByteOffset: 2, as: UInt16.self),
+                        flags: bytes.loadUnaligned(fromByteOffset: 8, as: UInt32.self),
+                        error: bytes.loadUnaligned(fromByteOffset: 12, as: UInt32.self),
+                        body: Array(bytes[16..<size]))
+                })
+            input.removeFirst(size)
+        }
+        return isAtEnd && others.isEmpty
+    }
+}

@@ -1,0 +1,67 @@
+import CTestSupport
+import GuestMemory
+import XCTest
+
+@testable import TestSupport
+@testable import VFIOUserServer
+
+/// A server over a socket pair, in this thread: it works when a test lets it.
+class ServerTestCase: XCTestCase {
+    let function = FakeFunction()
+    private(set) var space: AddressSpace!
+    private(set) var server: VFIOUserServer!
+    private(set) var peer: Peer!
+
+    override func setUpWithError() throws {
+        space = try AddressSpace()
+        function.mapper = try DMAMapper(space)
+        try connect()
+    }
+
+    override func tearDown() {
+        peer?.socket.close()
+        server = nil
+        peer = nil
+        function.mapper = nil
+    }
+
+    /// Another peer, of another server.
+    func connect() throws {
+        var ends: [CInt] = [-1, -1]
+        try SystemCall.check(cts_socketpair(&ends), "socketpair")
+        let server = try VFIOUserServer(connectedTo: ends[0], function: function, memory: space)
+        self.server = server
+        peer = Peer(ends[1]) { try server.turn(milliseconds: 0) }
+    }
+
+    /// Exchanges versions.
+    func negotiate(_ text: String? = nil) throws {
+        XCTAssertEqual(try peer.request(Request.version(text)).failure, 0)
+    }
+
+    /// Shared memory that is full of `byte`.
+    func memory(_ byte: UInt8 = 0, size: Int = 4096, sealed: Bool = true) throws -> Descriptor {
+        let memory = Descriptor(try SystemCall.check(cts_memfd(size), "memfd_create"))
+        let bytes = [UInt8](repeating: byte, count: size)
+        XCTAssertEqual(pwrite(memory.raw, bytes, size, 0), size)
+        if sealed { try SystemCall.check(cts_seal_shrink(memory.raw), "F_ADD_SEALS") }
+        return memory
+    }
+
+    /// The byte at an address of the space; `nil` when there is none.
+    func byte(at address: UInt64) -> UInt8? { try? space.load(at: address, as: UInt8.self) }
+
+    func assertFails(
+        _ message: Message, _ descriptors: [CInt] = [], _ errno: CInt = EINVAL,
+        line: UInt = #line
+    ) throws {
+        XCTAssertEqual(
+            try peer.request(message, descriptors).failure, errno, "\(message)", line: line)
+    }
+
+    func assertWorks(
+        _ message: Message, _ descriptors: [CInt] = [], line: UInt = #line
+    ) throws {
+        XCTAssertEqual(try peer.request(message, descriptors).failure, 0, "\(message)", line: line)
+    }
+}

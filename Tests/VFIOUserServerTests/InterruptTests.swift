@@ -1,0 +1,134 @@
+import CTestSupport
+import XCTest
+
+@testable import TestSupport
+
+/// INTx: a level here, an edge on the wire.
+final class InterruptTests: ServerTestCase {
+    private enum Flags {
+        static let trigger: UInt32 = 0x24
+        static let off: UInt32 = 0x21
+        static let unmask: UInt32 = 0x11
+        static let mask: UInt32 = 0x9
+        static let unmaskByEvent: UInt32 = 0x14
+    }
+
+    override func setUpWithError() throws {
+        try super.setUpWithError()
+        try negotiate()
+    }
+
+    private func event() throws -> Descriptor {
+        Descriptor(try SystemCall.check(cts_eventfd(), "eventfd"))
+    }
+
+    /// How often it was written since the last time.
+    private func count(_ event: Descriptor) -> UInt64 {
+        var value: UInt64 = 0
+        return read(event.raw, &value, 8) == 8 ? value : 0
+    }
+
+    private func connected() throws -> Descriptor {
+        let event = try event()
+        try assertWorks(Request.setIRQs(Flags.trigger), [event.raw])
+        return event
+    }
+
+    func testARiseIsSignalledOnceUntilItIsUnmasked() throws {
+        let event = try connected()
+        XCTAssertEqual(count(event), 0)
+        server.setInterrupt(isRaised: true)
+        XCTAssertEqual(count(event), 1)
+        server.setInterrupt(isRaised: false)
+        server.setInterrupt(isRaised: true)
+        XCTAssertEqual(count(event), 0)
+        // Still high: again.
+        try assertWorks(Request.setIRQs(Flags.unmask))
+        XCTAssertEqual(count(event), 1)
+        server.setInterrupt(isRaised: false)
+        // Low: nothing, but the next rise.
+        try assertWorks(Request.setIRQs(Flags.unmask))
+        XCTAssertEqual(count(event), 0)
+        server.setInterrupt(isRaised: true)
+        XCTAssertEqual(count(event), 1)
+        XCTAssertEqual(server.statistics.interrupts, 3)
+        XCTAssertEqual(server.statistics.signals, 3)
+    }
+
+    func testANewEventIsSignalledWhileTheLevelIsHigh() throws {
+        let first = try connected()
+        server.setInterrupt(isRaised: true)
+        XCTAssertEqual(count(first), 1)
+        let second = try connected()
+        XCTAssertEqual(count(second), 1)
+        XCTAssertEqual(count(first), 0)
+        try assertWorks(Request.setIRQs(Flags.off, count: 0))
+        server.setInterrupt(isRaised: false)
+        server.setInterrupt(isRaised: true)
+        XCTAssertEqual(count(second), 0)
+        let third = try connected()
+        XCTAssertEqual(count(third), 1)
+        // No descriptor takes it back too.
+        try assertWorks(Request.setIRQs(Flags.trigger))
+        try assertWorks(Request.setIRQs(Flags.unmask))
+        XCTAssertEqual(count(third), 0)
+    }
+
+    func testMasking() throws {
+        let event = try connected()
+        try assertWorks(Request.setIRQs(Flags.mask))
+        server.setInterrupt(isRaised: true)
+        XCTAssertEqual(count(event), 0)
+        try assertWorks(Request.setIRQs(0x12, data: [0]))
+        XCTAssertEqual(count(event), 0)
+        try assertWorks(Request.setIRQs(0x12, data: [1]))
+        XCTAssertEqual(count(event), 1)
+    }
+
+    func testAPeerMayTryOutItsHandler() throws {
+        let event = try connected()
+        try assertWorks(Request.setIRQs(0x21))
+        XCTAssertEqual(count(event), 1)
+    }
+
+    func testUnmaskingByAnEvent() throws {
+        let event = try connected()
+        let unmask = try self.event()
+        try assertWorks(Request.setIRQs(Flags.unmaskByEvent), [unmask.raw])
+        server.setInterrupt(isRaised: true)
+        XCTAssertEqual(count(event), 1)
+        var one: UInt64 = 1
+        XCTAssertEqual(write(unmask.raw, &one, 8), 8)
+        try server.turn(milliseconds: 1000)
+        XCTAssertEqual(count(event), 1)
+        // Another takes its place.
+        let other = try self.event()
+        try assertWorks(Request.setIRQs(Flags.unmaskByEvent), [other.raw])
+        XCTAssertEqual(write(unmask.raw, &one, 8), 8)
+        XCTAssertTrue(try peer.isQuiet())
+        XCTAssertEqual(count(event), 0)
+        XCTAssertEqual(write(other.raw, &one, 8), 8)
+        try server.turn(milliseconds: 1000)
+        XCTAssertEqual(count(event), 1)
+    }
+
+    func testWhatMakesNoSenseIsRefused() throws {
+        let event = try event()
+        let pipe = try Descriptor.pipe()
+        try assertFails(Request.setIRQs(Flags.trigger), [pipe.writing.raw])
+        try assertFails(Request.setIRQs(Flags.trigger), [event.raw, event.raw])
+        try assertFails(Request.setIRQs(Flags.trigger, index: 1), [event.raw])
+        try assertFails(Request.setIRQs(Flags.trigger, start: 1), [event.raw])
+        try assertFails(Request.setIRQs(Flags.trigger, count: 2), [event.raw, event.raw])
+        try assertFails(Request.setIRQs(Flags.trigger, count: .max), [event.raw])
+        try assertFails(Request.setIRQs(Flags.off, index: 5, count: 0))
+        try assertFails(Request.setIRQs(0x0C), [event.raw])
+        for flags: UInt32 in [0, 1, 0x3F, 0x31, 0x23, 0x41, 0x22, 0x20, 0x19] {
+            try assertFails(Request.setIRQs(flags))
+        }
+        // Switching off what there is not is no error.
+        for index: UInt32 in 0..<5 {
+            try assertWorks(Request.setIRQs(Flags.off, index: index, count: 0))
+        }
+    }
+}
