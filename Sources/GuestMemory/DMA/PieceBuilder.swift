@@ -158,8 +158,8 @@ struct PieceBuilder: ~Copyable {
     }
 
     /// Brings the first `limit` bytes of the piece to guest memory: those that bounced are copied;
-    /// of the others, the first `written` bytes of the piece are marked. Goes on after an error, since all that
-    /// was written must be marked, and returns the first.
+    /// of the others, the first `written` bytes of the piece are marked. Goes on after an error,
+    /// since all that was written must be marked, and returns the first.
     func copyOut(
         _ list: borrowing SegmentList, from buffer: UnsafeMutableRawPointer?, to map: MemoryMap,
         through resolvers: [any AddressResolver], limit: UInt64, written: UInt64
