@@ -84,7 +84,7 @@ class IDETestCase: XCTestCase {
         return result
     }()
 
-    private static func fill(_ target: StorageTarget) throws {
+    static func fill(_ target: StorageTarget) throws {
         let image = try BlockImage.open(
             target.path,
             OpenOptions(access: .readWrite, caching: .buffered, engine: .forced(.threadPool)))
