@@ -43,7 +43,7 @@ extension ATAPIDrive {
         }
         state.pointee.job.position &+= size
         showBurst(size, InterruptReason.dataIn)
-        offer(.toHost, buffer + job.place, count: Int(size &+ 1 & ~1))
+        offer(.toHost, buffer + job.place, count: Int((size &+ 1) & ~1))
         channel.raiseInterrupt()
     }
 
@@ -55,7 +55,7 @@ extension ATAPIDrive {
         guard size > 0 else { return abort() }
         state.pointee.job.position &+= size
         showBurst(size, InterruptReason.dataOut)
-        offer(.toDrive, buffer + job.place, count: Int(size &+ 1 & ~1))
+        offer(.toDrive, buffer + job.place, count: Int((size &+ 1) & ~1))
         channel.raiseInterrupt()
     }
 

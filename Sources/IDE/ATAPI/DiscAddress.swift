@@ -41,5 +41,5 @@ struct DiscAddress: Equatable {
     }
 
     /// A number below 100 as two decimal digits (ECMA-130 14.2).
-    static func bcd(_ value: UInt8) -> UInt8 { value / 10 % 10 << 4 | value % 10 }
+    static func bcd(_ value: UInt8) -> UInt8 { (value / 10 % 10) << 4 | value % 10 }
 }

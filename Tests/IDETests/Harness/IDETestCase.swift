@@ -97,7 +97,7 @@ class IDETestCase: XCTestCase {
         return result
     }()
 
-    private static func fill(_ target: StorageTarget) throws {
+    static func fill(_ target: StorageTarget) throws {
         if clean.withLock({ $0.remove(target.path) }) != nil { return }
         let image = try BlockImage.open(
             target.path,

@@ -20,7 +20,7 @@ final class Machine: IDEControllerDelegate {
     let faults = FaultInjector()
     var controller: IDEController
     private(set) var disks: [IDESlot: ATADisk] = [:]
-    private let configuration: MachineConfiguration
+    let configuration: MachineConfiguration
     private let identity: PCIIdentity
 
     /// The levels of the lines, and every change of them.
