@@ -1,5 +1,8 @@
 /// What a queue has done since it was opened. Counters are 64 bits wide and only grow.
 public struct BlockStatistics: Sendable, Hashable {
+    /// Nothing done yet.
+    public init() {}
+
     /// One kind of operation.
     public struct Counter: Sendable, Hashable {
         /// Requests that succeeded.

@@ -186,9 +186,24 @@ extension IDEController {
             UInt8(truncatingIfNeeded: channel(number).readData())
         case .command(let number, let offset): channel(number).read(offset)
         case .control(let number): channel(number).readAlternateStatus()
-        case .busMaster(let offset): channel(offset >> 3).readBusMaster(offset & 7)
+        case .busMaster(let offset): readBusMaster(offset)
         case .configuration: 0xFF
         }
+    }
+
+    private func readBusMaster(_ offset: Int) -> UInt8 {
+        if identity.isCMD646, let shown = CMD646.configurationRegister(ofBusMaster: offset) {
+            return configurationByte(shown)
+        }
+        return channel(offset >> 3).readBusMaster(offset & 7)
+    }
+
+    private func writeBusMaster(_ offset: Int, _ value: UInt8) {
+        if identity.isCMD646, let shown = CMD646.configurationRegister(ofBusMaster: offset) {
+            writeConfigurationByte(shown, value)
+            return configurationChanged()
+        }
+        channel(offset >> 3).writeBusMaster(offset & 7, value)
     }
 
     private func writeByte(_ register: IDERegister, _ value: UInt8) {
@@ -196,7 +211,7 @@ extension IDEController {
         case .command(let number, Offset.data): channel(number).writeData(UInt16(value))
         case .command(let number, let offset): channel(number).write(offset, value)
         case .control(let number): channel(number).writeControl(value)
-        case .busMaster(let offset): channel(offset >> 3).writeBusMaster(offset & 7, value)
+        case .busMaster(let offset): writeBusMaster(offset, value)
         case .configuration: break
         }
     }

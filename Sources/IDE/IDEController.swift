@@ -134,6 +134,11 @@ public final class IDEController {
         let isEnabled = configuration.pointee.isMasterEnabled
         primary.state.pointee.isMasterEnabled = isEnabled
         secondary.state.pointee.isMasterEnabled = isEnabled
+        guard identity.isNative else { return }
+        let blocked =
+            identity.isCMD646
+            ? configuration.pointee.read(CMD646.mrdmode) >> CMD646.blockShift & 3 : 0
+        router.block(blocked, isDisabled: configuration.pointee.isInterruptDisabled)
     }
 
     // MARK: Configuration space
@@ -142,7 +147,7 @@ public final class IDEController {
     public func readConfiguration(_ offset: Int, width: Int) -> UInt32 {
         var value: UInt32 = 0
         for byte in 0..<Self.clamped(width) {
-            value |= UInt32(configuration.pointee.read(offset &+ byte)) << UInt32(8 * byte)
+            value |= UInt32(configurationByte(offset &+ byte)) << UInt32(8 * byte)
         }
         router.note(.read(.configuration(offset: offset), width: width, value: value))
         return value
@@ -152,7 +157,7 @@ public final class IDEController {
     public func writeConfiguration(_ offset: Int, width: Int, value: UInt32) {
         router.note(.write(.configuration(offset: offset), width: width, value: value))
         for byte in 0..<Self.clamped(width) {
-            configuration.pointee.write(
+            writeConfigurationByte(
                 offset &+ byte, UInt8(truncatingIfNeeded: value >> UInt32(8 * byte)))
         }
         configurationChanged()

@@ -6,8 +6,15 @@ final class InterruptRouter {
 
     private struct State {
         var trace: ((IDETraceEvent) -> Void)?
-        /// INTRQ of the channels, as the host sees them.
-        var levels = (false, false)
+        /// INTRQ of the channels, as the host sees them: bit 0 and bit 1.
+        var levels: UInt8 = 0
+        /// In native mode: those that nobody has acknowledged.
+        var pending: UInt8 = 0
+        /// Those that do not reach INTA.
+        var blocked: UInt8 = 0
+        var isDisabled = false
+        /// The level of INTA.
+        var line = false
         var isNative: Bool
     }
 
@@ -35,21 +42,43 @@ final class InterruptRouter {
 
     /// INTRQ of a channel has the level `isRaised`.
     func set(channel: Int, isRaised: Bool) {
-        let before = state.pointee.levels
-        if channel == 0 {
-            state.pointee.levels.0 = isRaised
-        } else {
-            state.pointee.levels.1 = isRaised
-        }
-        let after = state.pointee.levels
+        let bit: UInt8 = 1 << UInt8(truncatingIfNeeded: channel)
+        guard (state.pointee.levels & bit != 0) != isRaised else { return }
+        state.pointee.levels ^= bit
         if state.pointee.isNative {
-            if (before.0 || before.1) != (after.0 || after.1) {
-                drive(.inta, after.0 || after.1)
-            }
+            state.pointee.pending = state.pointee.pending & ~bit | state.pointee.levels & bit
+            updateLine()
         } else {
-            if before.0 != after.0 { drive(.irq14, after.0) }
-            if before.1 != after.1 { drive(.irq15, after.1) }
+            drive(channel == 0 ? .irq14 : .irq15, isRaised)
         }
+    }
+
+    // MARK: Native mode
+
+    /// The channels' interrupts that nobody has acknowledged: bit 0 and bit 1.
+    var pending: UInt8 { state.pointee.pending }
+
+    /// Whether the function wants INTA high, allowed to or not.
+    var isRaised: Bool { state.pointee.pending & ~state.pointee.blocked != 0 }
+
+    /// Takes interrupts for served although INTRQ is still high.
+    func acknowledge(_ channels: UInt8) {
+        state.pointee.pending &= ~channels
+        updateLine()
+    }
+
+    /// Which channels do not reach INTA, and whether anything does.
+    func block(_ channels: UInt8, isDisabled: Bool) {
+        state.pointee.blocked = channels
+        state.pointee.isDisabled = isDisabled
+        updateLine()
+    }
+
+    private func updateLine() {
+        let level = isRaised && !state.pointee.isDisabled
+        guard level != state.pointee.line else { return }
+        state.pointee.line = level
+        drive(.inta, level)
     }
 
     private func drive(_ line: IDEInterrupt, _ isRaised: Bool) {

@@ -21,7 +21,12 @@ struct PCIConfiguration: ~Copyable {
         static let io: UInt8 = 1 << 0
         /// The function may reach memory.
         static let busMaster: UInt8 = 1 << 2
+        /// In the upper byte (PCI 2.3, 6.2.2, bit 10): INTA stays low.
+        static let interruptDisable: UInt8 = 1 << 2
     }
+
+    /// Status register (PCI 2.3, 6.2.3), bit 3: the function wants INTA high.
+    static let interruptStatus: UInt8 = 1 << 3
 
     /// Sizes in ports of the base address registers (PCI IDE Controller Specification 1.0, 2.2;
     /// SFF-8038i 2.0): command and control block of each channel, and the bus master.
@@ -41,6 +46,13 @@ struct PCIConfiguration: ~Copyable {
         writable = .allocate(capacity: Self.size)
         writable.initialize(repeating: 0, count: Self.size)
         writable[Offset.command] = Command.io | Command.busMaster
+        if identity.isNative { writable[Offset.command + 1] = Command.interruptDisable }
+        if identity.isCMD646 {
+            // The channels' timing, and what blocks their interrupts.
+            for offset in 0x51...0x5B { writable[offset] = 0xFF }
+            writable[CMD646.arttim23] = CMD646.timingMask
+            writable[CMD646.mrdmode] = CMD646.blockMask
+        }
         // Datasheet 2.3.7: bits 7:4.
         writable[Offset.latencyTimer] = 0xF0
         writable[Offset.interruptLine] = 0xFF
@@ -80,6 +92,10 @@ struct PCIConfiguration: ~Copyable {
         }
         if identity.isNative {
             bytes[Offset.interruptPin] = 1
+        }
+        if identity.isCMD646 {
+            bytes[CMD646.control] = CMD646.channelsEnabled
+        } else if identity.isNative {
             // Drivers take a channel whose IDE decode enable (bit 15) is off for absent.
             bytes[Offset.timing + 1] = 0x80
             bytes[Offset.timing + 3] = 0x80
@@ -103,6 +119,10 @@ struct PCIConfiguration: ~Copyable {
     }
 
     var isIOEnabled: Bool { bytes[Offset.command] & Command.io != 0 }
+
+    var isInterruptDisabled: Bool {
+        bytes[Offset.command + 1] & Command.interruptDisable != 0
+    }
 
     var isMasterEnabled: Bool { bytes[Offset.command] & Command.busMaster != 0 }
 

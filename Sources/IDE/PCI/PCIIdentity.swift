@@ -13,6 +13,9 @@ public struct PCIIdentity: Sendable, Hashable {
     /// Configuration registers beyond the header that keep what is written.
     let timingRegisters: [ClosedRange<Int>]
 
+    /// The registers are those of ``cmd646``.
+    var isCMD646: Bool { self == .cmd646 }
+
     /// IDE ports and interrupt as of any PCI function.
     public var isNative: Bool { programmingInterface & 0x05 == 0x05 }
 

@@ -7,7 +7,12 @@ extension Machine {
         switch command {
         case "query-blockstats":
             try arguments.end()
-            return .array(drives.map { $0.blockStatistics(controller.dmaBytes(of: $0.slot)) })
+            let list = drives.map { drive in
+                drive.blockStatistics(
+                    controller.statistics(of: drive.slot) ?? BlockStatistics(),
+                    controller.dmaBytes(of: drive.slot))
+            }
+            return .array(list)
         case "eject", "blockdev-change-medium":
             let drive = try drive(arguments.string("device"))
             if command == "blockdev-change-medium" { _ = try arguments.string("filename") }
