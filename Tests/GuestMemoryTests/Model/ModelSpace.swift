@@ -106,7 +106,8 @@ final class ModelSpace {
                     ram, offset: memoryOffset, size: length, device: stores.last!,
                     maximumWidth: width)
             case .mmio: .mmio(stores.last!, size: UInt64(length), maximumWidth: width)
-            case .hole: .hole(size: UInt64(length))
+            // Memory of another process has tests of its own.
+            case .hole, .remote: .hole(size: UInt64(length))
             }
         try space.map(region, at: base &+ UInt64(start), priority: priority)
         regions.append(
