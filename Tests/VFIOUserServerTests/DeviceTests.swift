@@ -11,10 +11,10 @@ final class DeviceTests: ServerTestCase {
     }
 
     func testInformation() throws {
-        let info = try peer.request(Request.info)
+        let info = try peer.request(VFIORequest.info)
         XCTAssertEqual((0..<4).map { info.u32(4 * $0) }, [16, 3, 9, 5])
         for (index, size) in [8, 4, 8, 4, 16, 0, 0, 256, 0].enumerated() {
-            let region = try peer.request(Request.regionInfo(UInt32(index)))
+            let region = try peer.request(VFIORequest.regionInfo(UInt32(index)))
             XCTAssertEqual(region.body.count, 32)
             XCTAssertEqual(
                 [region.u32(0), region.u32(4), region.u32(8), region.u32(12)],
@@ -22,20 +22,23 @@ final class DeviceTests: ServerTestCase {
             XCTAssertEqual(region.u64(16), UInt64(size))
         }
         for index: UInt32 in 0..<5 {
-            let irq = try peer.request(Request.irqInfo(index))
+            let irq = try peer.request(VFIORequest.irqInfo(index))
             XCTAssertEqual(
                 (0..<4).map { irq.u32(4 * $0) },
                 [16, index == 0 ? 7 : 0, index, index == 0 ? 1 : 0])
         }
-        try assertFails(Request.regionInfo(9))
-        try assertFails(Request.irqInfo(5))
+        try assertFails(VFIORequest.regionInfo(9))
+        try assertFails(VFIORequest.irqInfo(5))
     }
 
     func testRequestsThatAreTooShortAreRefused() throws {
         for message in [
-            Request.info, Request.regionInfo(0), Request.irqInfo(0), Request.map(0, 4096),
-            Request.unmap(0, 4096), Request.setIRQs(0x21, count: 0), Request.read(0, 0, 1),
-            Request.write(0, 0, [1]), Request.feature(0x20006, [UInt8](repeating: 0, count: 16)),
+            VFIORequest.info, VFIORequest.regionInfo(0), VFIORequest.irqInfo(0),
+            VFIORequest.map(0, 4096),
+            VFIORequest.unmap(0, 4096), VFIORequest.setIRQs(0x21, count: 0),
+            VFIORequest.read(0, 0, 1),
+            VFIORequest.write(0, 0, [1]),
+            VFIORequest.feature(0x20006, [UInt8](repeating: 0, count: 16)),
         ] {
             for length in 0..<message.body.count {
                 var short = message
@@ -43,16 +46,16 @@ final class DeviceTests: ServerTestCase {
                 try assertFails(short)
             }
         }
-        var little = Request.info
+        var little = VFIORequest.info
         little.body[0] = 15
         try assertFails(little)
     }
 
     func testAccessesAreDividedAsABusWould() throws {
-        try assertWorks(Request.write(0, 0, [1, 2, 3, 4, 5, 6, 7, 8]))
-        try assertWorks(Request.write(0, 1, [9]))
-        try assertWorks(Request.write(4, 2, [1, 2, 3, 4]))
-        try assertWorks(Request.write(7, 4, [5, 0]))
+        try assertWorks(VFIORequest.write(0, 0, [1, 2, 3, 4, 5, 6, 7, 8]))
+        try assertWorks(VFIORequest.write(0, 1, [9]))
+        try assertWorks(VFIORequest.write(4, 2, [1, 2, 3, 4]))
+        try assertWorks(VFIORequest.write(7, 4, [5, 0]))
         XCTAssertEqual(
             function.accesses,
             [
@@ -63,7 +66,7 @@ final class DeviceTests: ServerTestCase {
                 .init(region: 4, offset: 4, width: 2, value: 0x0403),
                 .init(region: 7, offset: 4, width: 2, value: 5),
             ])
-        let reply = try peer.request(Request.read(0, 1, 7))
+        let reply = try peer.request(VFIORequest.read(0, 1, 7))
         XCTAssertEqual(reply.u64(0), 1)
         XCTAssertEqual([reply.u32(8), reply.u32(12)], [0, 7])
         XCTAssertEqual(Array(reply.body[16...]), [9, 3, 4, 5, 6, 7, 8])
@@ -73,7 +76,7 @@ final class DeviceTests: ServerTestCase {
                 .init(region: 0, offset: 1, width: 1), .init(region: 0, offset: 2, width: 2),
                 .init(region: 0, offset: 4, width: 4),
             ])
-        XCTAssertEqual(try peer.request(Request.read(7, 0, 256)).body.count, 16 + 256)
+        XCTAssertEqual(try peer.request(VFIORequest.read(7, 0, 256)).body.count, 16 + 256)
     }
 
     func testAccessesOutsideReachNothing() throws {
@@ -81,13 +84,13 @@ final class DeviceTests: ServerTestCase {
             (0, 8, 1), (0, 7, 2), (0, 0, 9), (0, 0, 0), (5, 0, 1), (6, 0, 1), (8, 0, 1), (9, 0, 1),
             (.max, 0, 1), (7, 256, 1), (7, 255, 2), (7, .max, 1), (7, .max, 2), (0, 1, .max),
         ] as [(UInt32, UInt64, UInt32)] {
-            try assertFails(Request.read(region, offset, count))
+            try assertFails(VFIORequest.read(region, offset, count))
             if count < 300 {
                 try assertFails(
-                    Request.write(region, offset, [UInt8](repeating: 1, count: Int(count))))
+                    VFIORequest.write(region, offset, [UInt8](repeating: 1, count: Int(count))))
             }
         }
-        var long = Request.write(0, 0, [1, 2])
+        var long = VFIORequest.write(0, 0, [1, 2])
         long.body.append(3)
         try assertFails(long)
         long.body.removeLast(2)
@@ -97,10 +100,10 @@ final class DeviceTests: ServerTestCase {
 
     func testAResetIsAnsweredWhenTheFunctionIsQuiet() throws {
         function.isBusy = true
-        let id = try peer.send(Request.reset)
+        let id = try peer.send(VFIORequest.reset)
         XCTAssertTrue(try peer.isQuiet())
         XCTAssertEqual(function.resets, 1)
-        try assertWorks(Request.read(0, 0, 4))
+        try assertWorks(VFIORequest.read(0, 0, 4))
         function.isBusy = false
         XCTAssertEqual(try peer.reply(to: id).failure, 0)
     }
@@ -114,7 +117,7 @@ final class DeviceTests: ServerTestCase {
             var byte: UInt8 = 0
             wasAnswered = recv(socket, &byte, 1, CInt(MSG_PEEK | MSG_DONTWAIT)) == 1
         }
-        try assertWorks(Request.write(4, 0, [1]))
+        try assertWorks(VFIORequest.write(4, 0, [1]))
         XCTAssertTrue(wasAnswered)
     }
 }

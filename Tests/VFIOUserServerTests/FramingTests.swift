@@ -19,11 +19,11 @@ final class FramingTests: ServerTestCase {
         try SystemCall.check(cts_socketpair(&ends), "socketpair")
         let (receiver, sender) = (Descriptor(ends[0]), Descriptor(ends[1]))
         var generator = SplitMix64(seed: Seed.value)
-        var expected: [(message: Message, inodes: [UInt])] = []
+        var expected: [(message: VFIOMessage, inodes: [UInt])] = []
         for id in 0..<100 {
             let memories = try (0..<generator.number(0...2) % 3).map { _ in try memory() }
             let body = [UInt8](repeating: UInt8(id), count: generator.number(0...300))
-            let message = Message(id: UInt16(id), command: 9, body: body)
+            let message = VFIOMessage(id: UInt16(id), command: 9, body: body)
             let bytes = message.bytes
             let numbers = memories.map(\.raw)
             XCTAssertEqual(
@@ -53,10 +53,10 @@ final class FramingTests: ServerTestCase {
         try negotiate()
         var ids: [UInt16] = []
         for number in 0..<20 {
-            ids.append(try peer.send(Request.read(0, 0, 4)))
+            ids.append(try peer.send(VFIORequest.read(0, 0, 4)))
             let memory = try memory(UInt8(number + 1))
             ids.append(
-                try peer.send(Request.map(UInt64(number) << 12, 4096), [memory.raw]))
+                try peer.send(VFIORequest.map(UInt64(number) << 12, 4096), [memory.raw]))
         }
         for id in ids { XCTAssertEqual(try peer.reply(to: id).failure, 0) }
         for number in 0..<20 { XCTAssertEqual(byte(at: UInt64(number) << 12), UInt8(number + 1)) }
@@ -65,7 +65,7 @@ final class FramingTests: ServerTestCase {
     func testMessagesMayComeByteByByte() throws {
         try negotiate()
         let memory = try memory(7)
-        var message = Request.map(0, 4096)
+        var message = VFIORequest.map(0, 4096)
         message.id = 9
         for (index, byte) in message.bytes.enumerated() {
             try peer.send([byte], index == 20 ? [memory.raw] : [])
@@ -80,10 +80,10 @@ final class FramingTests: ServerTestCase {
         let pipe = try Descriptor.pipe()
         for number in [1, 2, 8, 9, 40] {
             let copies = [CInt](repeating: pipe.writing.raw, count: number)
-            XCTAssertEqual(try peer.request(Request.info, copies).failure, 0)
+            XCTAssertEqual(try peer.request(VFIORequest.info, copies).failure, 0)
         }
         pipe.writing.close()
-        XCTAssertEqual(try peer.request(Request.info).failure, 0)
+        XCTAssertEqual(try peer.request(VFIORequest.info).failure, 0)
         // At its end, the pipe is readable: nobody has the other side any more.
         XCTAssertEqual(cts_wait_readable(pipe.reading.raw, 0), 1)
     }
@@ -103,13 +103,13 @@ final class FramingTests: ServerTestCase {
         try negotiate()
         let data = [UInt8](repeating: 0, count: VFIOUser.Limit.transfer)
         // No region is that large, but the message is one.
-        let id = try sendInParts(Request.write(4, 0, data))
+        let id = try sendInParts(VFIORequest.write(4, 0, data))
         XCTAssertEqual(try peer.reply(to: id).failure, EINVAL)
-        XCTAssertEqual(try peer.request(Request.info).failure, 0)
+        XCTAssertEqual(try peer.request(VFIORequest.info).failure, 0)
     }
 
     /// More than a socket buffer holds.
-    private func sendInParts(_ message: Message) throws -> UInt16 {
+    private func sendInParts(_ message: VFIOMessage) throws -> UInt16 {
         var message = message
         message.id = 1
         let bytes = message.bytes
@@ -123,7 +123,7 @@ final class FramingTests: ServerTestCase {
     /// A peer that asks and never listens makes the server keep some answers, not all of them.
     func testAPeerThatDoesNotListenIsNotListenedTo() throws {
         try negotiate()
-        let message = Request.read(7, 0, 256).bytes
+        let message = VFIORequest.read(7, 0, 256).bytes
         var isFull = false
         for _ in 0..<100_000 where !isFull {
             var room = pollfd(fd: peer.socket.raw, events: CShort(POLLOUT), revents: 0)
@@ -142,23 +142,23 @@ final class FramingTests: ServerTestCase {
 
     func testNobodyHearsOfMessagesThatWantNoReply() throws {
         try negotiate()
-        var write = Request.write(0, 0, [42])
+        var write = VFIORequest.write(0, 0, [42])
         write.flags = 0x10
-        var wrong = Request.read(5, 0, 1)
+        var wrong = VFIORequest.read(5, 0, 1)
         wrong.flags = 0x10
         try peer.send(write)
         try peer.send(wrong)
         XCTAssertTrue(try peer.isQuiet())
-        XCTAssertEqual(try peer.request(Request.read(0, 0, 1)).body.last, 42)
+        XCTAssertEqual(try peer.request(VFIORequest.read(0, 0, 1)).body.last, 42)
     }
 
     func testUnknownCommandsTypesAndRepliesAreHarmless() throws {
         try negotiate()
         for command: UInt16 in [0, 6, 11, 12, 14, 15, 17, 18, 19, .max] {
-            try assertFails(Message(command: command, body: [1, 2, 3]))
+            try assertFails(VFIOMessage(command: command, body: [1, 2, 3]))
         }
-        try peer.send(Message(id: 77, command: 11, flags: 1, body: [1, 2, 3]))
-        XCTAssertEqual(try peer.request(Message(command: 4, flags: 2)).failure, EINVAL)
-        try assertWorks(Request.info)
+        try peer.send(VFIOMessage(id: 77, command: 11, flags: 1, body: [1, 2, 3]))
+        XCTAssertEqual(try peer.request(VFIOMessage(command: 4, flags: 2)).failure, EINVAL)
+        try assertWorks(VFIORequest.info)
     }
 }

@@ -24,30 +24,33 @@ final class FuzzTests: ServerTestCase {
         }
     }
 
-    private func message() -> Message {
+    private func message() -> VFIOMessage {
         let u32 = { UInt32(truncatingIfNeeded: self.number()) }
         var message =
             switch generator.number(0...13) {
-            case 0: Request.version(pick([nil, "{}", #"{"capabilities":{}}"#, "{", "\0"]))
+            case 0: VFIORequest.version(pick([nil, "{}", #"{"capabilities":{}}"#, "{", "\0"]))
             case 1, 2:
-                Request.map(
+                VFIORequest.map(
                     number(), number(), offset: pick([0, number()]), flags: pick([3, u32()]))
-            case 3: Request.map(UInt64(generator.number(0...15)) << 12, 4096)
-            case 4: Request.unmap(UInt64(generator.number(0...15)) << 12, 4096)
-            case 5: Request.unmap(number(), number())
-            case 6: pick([Request.info, Request.regionInfo(u32()), Request.irqInfo(u32())])
+            case 3: VFIORequest.map(UInt64(generator.number(0...15)) << 12, 4096)
+            case 4: VFIORequest.unmap(UInt64(generator.number(0...15)) << 12, 4096)
+            case 5: VFIORequest.unmap(number(), number())
+            case 6:
+                pick([VFIORequest.info, VFIORequest.regionInfo(u32()), VFIORequest.irqInfo(u32())])
             case 7:
-                Request.setIRQs(u32() & 0x3F, index: pick([0, u32()]), count: pick([0, 1, u32()]))
-            case 8: Request.read(u32() & 15, number(), u32())
-            case 9: Request.read(pick([0, 4, 7]), UInt64(generator.number(0...7)), 4)
+                VFIORequest.setIRQs(
+                    u32() & 0x3F, index: pick([0, u32()]), count: pick([0, 1, u32()]))
+            case 8: VFIORequest.read(u32() & 15, number(), u32())
+            case 9: VFIORequest.read(pick([0, 4, 7]), UInt64(generator.number(0...7)), 4)
             case 10:
-                Request.write(
+                VFIORequest.write(
                     pick([0, 4, 7]), UInt64(generator.number(0...15)),
                     (0..<generator.number(0...16)).map { UInt8($0) })
-            case 11: Request.feature(u32(), [UInt8](repeating: 0, count: generator.number(0...48)))
-            case 12: Request.reset
+            case 11:
+                VFIORequest.feature(u32(), [UInt8](repeating: 0, count: generator.number(0...48)))
+            case 12: VFIORequest.reset
             default:
-                Message(
+                VFIOMessage(
                     id: UInt16(generator.number(0...40)), command: pick([11, 12]),
                     flags: pick([1, 0x21]),
                     body: le(number()) + le(number()) + le(number()))
@@ -111,7 +114,7 @@ final class FuzzTests: ServerTestCase {
         // After all that, a peer that behaves is served.
         try connect()
         try negotiate()
-        try assertWorks(Request.info)
+        try assertWorks(VFIORequest.info)
     }
 
     /// Lets the server work, and forgets what it says.

@@ -30,7 +30,7 @@ final class InterruptTests: ServerTestCase {
 
     private func connected() throws -> Descriptor {
         let event = try event()
-        try assertWorks(Request.setIRQs(Flags.trigger), [event.raw])
+        try assertWorks(VFIORequest.setIRQs(Flags.trigger), [event.raw])
         return event
     }
 
@@ -43,11 +43,11 @@ final class InterruptTests: ServerTestCase {
         server.setInterrupt(isRaised: true)
         XCTAssertEqual(count(event), 0)
         // Still high: again.
-        try assertWorks(Request.setIRQs(Flags.unmask))
+        try assertWorks(VFIORequest.setIRQs(Flags.unmask))
         XCTAssertEqual(count(event), 1)
         server.setInterrupt(isRaised: false)
         // Low: nothing, but the next rise.
-        try assertWorks(Request.setIRQs(Flags.unmask))
+        try assertWorks(VFIORequest.setIRQs(Flags.unmask))
         XCTAssertEqual(count(event), 0)
         server.setInterrupt(isRaised: true)
         XCTAssertEqual(count(event), 1)
@@ -62,39 +62,39 @@ final class InterruptTests: ServerTestCase {
         let second = try connected()
         XCTAssertEqual(count(second), 1)
         XCTAssertEqual(count(first), 0)
-        try assertWorks(Request.setIRQs(Flags.off, count: 0))
+        try assertWorks(VFIORequest.setIRQs(Flags.off, count: 0))
         server.setInterrupt(isRaised: false)
         server.setInterrupt(isRaised: true)
         XCTAssertEqual(count(second), 0)
         let third = try connected()
         XCTAssertEqual(count(third), 1)
         // No descriptor takes it back too.
-        try assertWorks(Request.setIRQs(Flags.trigger))
-        try assertWorks(Request.setIRQs(Flags.unmask))
+        try assertWorks(VFIORequest.setIRQs(Flags.trigger))
+        try assertWorks(VFIORequest.setIRQs(Flags.unmask))
         XCTAssertEqual(count(third), 0)
     }
 
     func testMasking() throws {
         let event = try connected()
-        try assertWorks(Request.setIRQs(Flags.mask))
+        try assertWorks(VFIORequest.setIRQs(Flags.mask))
         server.setInterrupt(isRaised: true)
         XCTAssertEqual(count(event), 0)
-        try assertWorks(Request.setIRQs(0x12, data: [0]))
+        try assertWorks(VFIORequest.setIRQs(0x12, data: [0]))
         XCTAssertEqual(count(event), 0)
-        try assertWorks(Request.setIRQs(0x12, data: [1]))
+        try assertWorks(VFIORequest.setIRQs(0x12, data: [1]))
         XCTAssertEqual(count(event), 1)
     }
 
     func testAPeerMayTryOutItsHandler() throws {
         let event = try connected()
-        try assertWorks(Request.setIRQs(0x21))
+        try assertWorks(VFIORequest.setIRQs(0x21))
         XCTAssertEqual(count(event), 1)
     }
 
     func testUnmaskingByAnEvent() throws {
         let event = try connected()
         let unmask = try self.event()
-        try assertWorks(Request.setIRQs(Flags.unmaskByEvent), [unmask.raw])
+        try assertWorks(VFIORequest.setIRQs(Flags.unmaskByEvent), [unmask.raw])
         server.setInterrupt(isRaised: true)
         XCTAssertEqual(count(event), 1)
         var one: UInt64 = 1
@@ -103,7 +103,7 @@ final class InterruptTests: ServerTestCase {
         XCTAssertEqual(count(event), 1)
         // Another takes its place.
         let other = try self.event()
-        try assertWorks(Request.setIRQs(Flags.unmaskByEvent), [other.raw])
+        try assertWorks(VFIORequest.setIRQs(Flags.unmaskByEvent), [other.raw])
         XCTAssertEqual(write(unmask.raw, &one, 8), 8)
         XCTAssertTrue(try peer.isQuiet())
         XCTAssertEqual(count(event), 0)
@@ -115,20 +115,20 @@ final class InterruptTests: ServerTestCase {
     func testWhatMakesNoSenseIsRefused() throws {
         let event = try event()
         let pipe = try Descriptor.pipe()
-        try assertFails(Request.setIRQs(Flags.trigger), [pipe.writing.raw])
-        try assertFails(Request.setIRQs(Flags.trigger), [event.raw, event.raw])
-        try assertFails(Request.setIRQs(Flags.trigger, index: 1), [event.raw])
-        try assertFails(Request.setIRQs(Flags.trigger, start: 1), [event.raw])
-        try assertFails(Request.setIRQs(Flags.trigger, count: 2), [event.raw, event.raw])
-        try assertFails(Request.setIRQs(Flags.trigger, count: .max), [event.raw])
-        try assertFails(Request.setIRQs(Flags.off, index: 5, count: 0))
-        try assertFails(Request.setIRQs(0x0C), [event.raw])
+        try assertFails(VFIORequest.setIRQs(Flags.trigger), [pipe.writing.raw])
+        try assertFails(VFIORequest.setIRQs(Flags.trigger), [event.raw, event.raw])
+        try assertFails(VFIORequest.setIRQs(Flags.trigger, index: 1), [event.raw])
+        try assertFails(VFIORequest.setIRQs(Flags.trigger, start: 1), [event.raw])
+        try assertFails(VFIORequest.setIRQs(Flags.trigger, count: 2), [event.raw, event.raw])
+        try assertFails(VFIORequest.setIRQs(Flags.trigger, count: .max), [event.raw])
+        try assertFails(VFIORequest.setIRQs(Flags.off, index: 5, count: 0))
+        try assertFails(VFIORequest.setIRQs(0x0C), [event.raw])
         for flags: UInt32 in [0, 1, 0x3F, 0x31, 0x23, 0x41, 0x22, 0x20, 0x19] {
-            try assertFails(Request.setIRQs(flags))
+            try assertFails(VFIORequest.setIRQs(flags))
         }
         // Switching off what there is not is no error.
         for index: UInt32 in 0..<5 {
-            try assertWorks(Request.setIRQs(Flags.off, index: index, count: 0))
+            try assertWorks(VFIORequest.setIRQs(Flags.off, index: index, count: 0))
         }
     }
 }

@@ -13,7 +13,7 @@ final class MemoryTests: ServerTestCase {
 
     func testMappedMemoryIsReachedDirectly() throws {
         let memory = try memory(size: 8192)
-        try assertWorks(Request.map(0x10000, 8192), [memory.raw])
+        try assertWorks(VFIORequest.map(0x10000, 8192), [memory.raw])
         function.data = Array(repeating: 0x5A, count: 4096)
         function.start(.fromDevice, [(0x10800, 4096)])
         XCTAssertEqual(function.results.map(\.outcome), [.success])
@@ -28,7 +28,7 @@ final class MemoryTests: ServerTestCase {
         let memory = try memory(size: 8192)
         var mark: UInt8 = 9
         XCTAssertEqual(pwrite(memory.raw, &mark, 1, 4096), 1)
-        try assertWorks(Request.map(0, 4096, offset: 4096), [memory.raw])
+        try assertWorks(VFIORequest.map(0, 4096, offset: 4096), [memory.raw])
         XCTAssertEqual(byte(at: 0), 9)
     }
 
@@ -36,8 +36,8 @@ final class MemoryTests: ServerTestCase {
         let memory = try memory(3)
         let path = "/proc/self/fd/\(memory.raw)"
         let readable = Descriptor(try SystemCall.check(Descriptor.open(path, O_RDONLY), "open"))
-        try assertFails(Request.map(0, 4096, flags: 3), [readable.raw], EACCES)
-        try assertWorks(Request.map(0, 4096, flags: 1), [readable.raw])
+        try assertFails(VFIORequest.map(0, 4096, flags: 3), [readable.raw], EACCES)
+        try assertWorks(VFIORequest.map(0, 4096, flags: 1), [readable.raw])
         function.start(.toDevice, [(0, 512)])
         XCTAssertEqual(function.data, [UInt8](repeating: 3, count: 512))
         function.data = [UInt8](repeating: 4, count: 512)
@@ -48,15 +48,15 @@ final class MemoryTests: ServerTestCase {
 
     func testRangesThatOverlapAreRefused() throws {
         let memory = try memory(size: 1 << 16)
-        try assertWorks(Request.map(0x10000, 0x4000), [memory.raw])
+        try assertWorks(VFIORequest.map(0x10000, 0x4000), [memory.raw])
         for (address, size) in [
             (0x10000, 0x4000), (0xF000, 0x2000), (0x13000, 0x1000), (0x11000, 0x1000), (0, 0x11000),
             (0x8000, 0x10000),
         ] as [(UInt64, UInt64)] {
-            try assertFails(Request.map(address, size), [memory.raw], EEXIST)
+            try assertFails(VFIORequest.map(address, size), [memory.raw], EEXIST)
         }
-        try assertWorks(Request.map(0xF000, 0x1000), [memory.raw])
-        try assertWorks(Request.map(0x14000, 0x1000), [memory.raw])
+        try assertWorks(VFIORequest.map(0xF000, 0x1000), [memory.raw])
+        try assertWorks(VFIORequest.map(0x14000, 0x1000), [memory.raw])
     }
 
     func testRangesThatCannotBeAreRefused() throws {
@@ -67,77 +67,77 @@ final class MemoryTests: ServerTestCase {
             (0, 8192, 4096), (.max - 4095, 8192, 0), (0, .max - 4095, 0), (0, 4096, .max - 4095),
             (0, 1 << 63, 1 << 62),
         ] as [(UInt64, UInt64, UInt64)] {
-            try assertFails(Request.map(address, size, offset: offset), [memory.raw])
+            try assertFails(VFIORequest.map(address, size, offset: offset), [memory.raw])
         }
-        try assertFails(Request.map(0, 4096, flags: 0), [memory.raw])
-        try assertFails(Request.map(0, 4096, flags: 4), [memory.raw])
-        try assertFails(Request.map(0, 4096), [memory.raw, memory.raw])
-        try assertFails(Request.map(0, 4096), [pipe.writing.raw])
+        try assertFails(VFIORequest.map(0, 4096, flags: 0), [memory.raw])
+        try assertFails(VFIORequest.map(0, 4096, flags: 4), [memory.raw])
+        try assertFails(VFIORequest.map(0, 4096), [memory.raw, memory.raw])
+        try assertFails(VFIORequest.map(0, 4096), [pipe.writing.raw])
         XCTAssertNil(byte(at: 0))
         // The very last page.
-        try assertWorks(Request.map(.max - 4095, 4096), [memory.raw])
+        try assertWorks(VFIORequest.map(.max - 4095, 4096), [memory.raw])
         XCTAssertEqual(byte(at: .max), 0)
     }
 
     func testThereIsALimit() throws {
         let memory = try memory()
         for number in 0..<1024 {
-            try assertWorks(Request.map(UInt64(number) << 12, 4096), [memory.raw])
+            try assertWorks(VFIORequest.map(UInt64(number) << 12, 4096), [memory.raw])
         }
-        try assertFails(Request.map(1 << 40, 4096), [memory.raw], ENOSPC)
-        try assertWorks(Request.unmap(5 << 12, 4096))
-        try assertWorks(Request.map(1 << 40, 4096), [memory.raw])
+        try assertFails(VFIORequest.map(1 << 40, 4096), [memory.raw], ENOSPC)
+        try assertWorks(VFIORequest.unmap(5 << 12, 4096))
+        try assertWorks(VFIORequest.map(1 << 40, 4096), [memory.raw])
     }
 
     func testUnmapNamesTheSameRange() throws {
         let memory = try memory(1, size: 8192)
-        try assertWorks(Request.map(0x1000, 8192), [memory.raw])
-        try assertFails(Request.unmap(0x1000, 4096))
-        try assertFails(Request.unmap(0x1000, 8192, flags: 1))
-        try assertFails(Request.unmap(0x2000, 4096), [], ENOENT)
-        try assertFails(Request.unmap(0, 0), [], ENOENT)
-        let reply = try peer.request(Request.unmap(0x1000, 8192))
+        try assertWorks(VFIORequest.map(0x1000, 8192), [memory.raw])
+        try assertFails(VFIORequest.unmap(0x1000, 4096))
+        try assertFails(VFIORequest.unmap(0x1000, 8192, flags: 1))
+        try assertFails(VFIORequest.unmap(0x2000, 4096), [], ENOENT)
+        try assertFails(VFIORequest.unmap(0, 0), [], ENOENT)
+        let reply = try peer.request(VFIORequest.unmap(0x1000, 8192))
         XCTAssertEqual(reply.failure, 0)
-        XCTAssertEqual(reply.body, Request.unmap(0x1000, 8192).body)
+        XCTAssertEqual(reply.body, VFIORequest.unmap(0x1000, 8192).body)
         XCTAssertNil(byte(at: 0x1000))
-        try assertFails(Request.unmap(0x1000, 8192), [], ENOENT)
+        try assertFails(VFIORequest.unmap(0x1000, 8192), [], ENOENT)
     }
 
     func testUnmapWaitsForTransfersAndNobodyForIt() throws {
         let memory = try memory(size: 8192)
-        try assertWorks(Request.map(0, 8192), [memory.raw])
+        try assertWorks(VFIORequest.map(0, 8192), [memory.raw])
         function.holdsPieces = true
         function.data = Array(repeating: 0x77, count: 512)
         function.start(.fromDevice, [(0, 512)])
-        let id = try peer.send(Request.unmap(0, 8192))
+        let id = try peer.send(VFIORequest.unmap(0, 8192))
         XCTAssertTrue(try peer.isQuiet())
         // Served meanwhile, and the range is free for another map.
-        try assertWorks(Request.read(0, 0, 1))
-        try assertWorks(Request.map(0, 8192), [memory.raw])
+        try assertWorks(VFIORequest.read(0, 0, 1))
+        try assertWorks(VFIORequest.map(0, 8192), [memory.raw])
         function.holdsPieces = false
         function.finishPiece()
         let reply = try peer.reply(to: id)
-        XCTAssertEqual(reply.body, Request.unmap(0, 8192).body)
+        XCTAssertEqual(reply.body, VFIORequest.unmap(0, 8192).body)
         XCTAssertEqual(byte(at: 0), 0x77)
     }
 
     func testWrittenPagesAreReported() throws {
         let memory = try memory(size: 1 << 20)
-        try assertWorks(Request.map(1 << 20, 1 << 20), [memory.raw])
-        func report(_ address: UInt64, _ size: UInt64, _ page: UInt64 = 4096) -> Message {
-            Request.feature(0x10008, le(address) + le(size) + le(page))
+        try assertWorks(VFIORequest.map(1 << 20, 1 << 20), [memory.raw])
+        func report(_ address: UInt64, _ size: UInt64, _ page: UInt64 = 4096) -> VFIOMessage {
+            VFIORequest.feature(0x10008, le(address) + le(size) + le(page))
         }
         try assertFails(report(1 << 20, 1 << 20))
         for feature: UInt32 in [0x60006, 0x60007, 0x50008] {
-            try assertWorks(Request.feature(feature))
+            try assertWorks(VFIORequest.feature(feature))
         }
         for feature: UInt32 in [0x40001, 0x40002, 0x70008, 0x30008, 0x20008, 0x10006, 8, 0x80008] {
-            try assertFails(Request.feature(feature))
+            try assertFails(VFIORequest.feature(feature))
         }
         let start = le(UInt64(4096)) + le(UInt32(0)) + le(UInt32(0))
         XCTAssertEqual(
-            try peer.request(Request.feature(0x20006, start)).body,
-            Request.feature(0x20006, start).body)
+            try peer.request(VFIORequest.feature(0x20006, start)).body,
+            VFIORequest.feature(0x20006, start).body)
         function.data = [UInt8](repeating: 1, count: 8192)
         function.start(.fromDevice, [(1 << 20 + 0x3800, 4096), (1 << 20 + 0x45000, 4096)])
         function.start(.toDevice, [(1 << 20 + 0x9000, 4096)])
@@ -151,15 +151,16 @@ final class MemoryTests: ServerTestCase {
         XCTAssertEqual(try peer.request(report(1 << 20, 1 << 16, 0x2000)).u64(32), 0b10)
         function.start(.fromDevice, [(1 << 20 + 0x3000, 512)])
         XCTAssertEqual(try peer.request(report(1 << 20 + 0x3000, 1 << 13, 1024)).u64(32), 0b1111)
-        try assertWorks(Request.map(4 << 20, 4096), [memory.raw])
+        try assertWorks(VFIORequest.map(4 << 20, 4096), [memory.raw])
         function.start(.fromDevice, [(4 << 20, 512)])
         XCTAssertEqual(try peer.request(report(4 << 20, 4096)).u64(32), 1)
         for wrong in [
             report(0, 0), report(0, 4096, 0), report(0, 4096, 3), report(.max, 4096),
         ] { try assertFails(wrong) }
         try assertFails(report(0, .max), [], E2BIG)
-        try assertFails(Request.feature(0x10008, room: 39, le(0) + le(4096) + le(4096)), [], E2BIG)
-        try assertWorks(Request.feature(0x20007))
+        try assertFails(
+            VFIORequest.feature(0x10008, room: 39, le(0) + le(4096) + le(4096)), [], E2BIG)
+        try assertWorks(VFIORequest.feature(0x20007))
         try assertFails(report(1 << 20, 4096))
     }
 
@@ -167,7 +168,7 @@ final class MemoryTests: ServerTestCase {
     func testMemoryThatGetsShorter() throws {
         try GuestRAM.surviveTruncation()
         let memory = try memory(6, size: 1 << 16, sealed: false)
-        try assertWorks(Request.map(0, 1 << 16), [memory.raw])
+        try assertWorks(VFIORequest.map(0, 1 << 16), [memory.raw])
         XCTAssertEqual(byte(at: 0xF000), 6)
         XCTAssertEqual(ftruncate(memory.raw, 4096), 0)
         XCTAssertThrowsError(try space.load(at: 0x8000, as: UInt64.self)) { error in
@@ -179,13 +180,13 @@ final class MemoryTests: ServerTestCase {
         // A device that copies itself, as the block layer does what is misaligned, reads zeroes.
         function.start(.toDevice, [(0xC000, 512)])
         XCTAssertEqual(function.data, [UInt8](repeating: 0, count: 512))
-        try assertWorks(Request.unmap(0, 1 << 16))
-        try assertWorks(Request.info)
+        try assertWorks(VFIORequest.unmap(0, 1 << 16))
+        try assertWorks(VFIORequest.info)
     }
 
     func testMemoryThatIsSealedStaysAsLongAsItIs() throws {
         let memory = try memory(6, size: 8192)
-        try assertWorks(Request.map(0, 8192), [memory.raw])
+        try assertWorks(VFIORequest.map(0, 8192), [memory.raw])
         XCTAssertEqual(ftruncate(memory.raw, 0), -1)
         XCTAssertEqual(byte(at: 4096), 6)
     }

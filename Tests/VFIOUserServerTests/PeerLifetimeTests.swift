@@ -10,7 +10,7 @@ final class PeerLifetimeTests: XCTestCase {
     private let function = FakeFunction()
 
     private func withServer(
-        _ body: (VFIOUserServer, AddressSpace, () throws -> Peer) throws -> Void
+        _ body: (VFIOUserServer, AddressSpace, () throws -> VFIOPeer) throws -> Void
     ) throws {
         let directory = try TemporaryDirectory()
         defer { directory.close() }
@@ -20,7 +20,7 @@ final class PeerLifetimeTests: XCTestCase {
         defer { function.mapper = nil }
         let server = try VFIOUserServer(listeningAt: path, function: function, memory: space)
         try body(server, space) {
-            Peer(try SystemCall.check(cts_connect(path), "connect")) {
+            VFIOPeer(try SystemCall.check(cts_connect(path), "connect")) {
                 try server.turn(milliseconds: 0)
             }
         }
@@ -31,13 +31,13 @@ final class PeerLifetimeTests: XCTestCase {
             let memory = Descriptor(try SystemCall.check(cts_memfd(4096), "memfd_create"))
             for round in 0..<5 {
                 let peer = try connect()
-                XCTAssertEqual(try peer.request(Request.version()).failure, 0)
+                XCTAssertEqual(try peer.request(VFIORequest.version()).failure, 0)
                 XCTAssertEqual(
-                    try peer.request(Request.read(0, 0, 1)).body.last, UInt8(round))
+                    try peer.request(VFIORequest.read(0, 0, 1)).body.last, UInt8(round))
                 XCTAssertEqual(
-                    try peer.request(Request.write(0, 0, [UInt8(round + 1)])).failure, 0)
+                    try peer.request(VFIORequest.write(0, 0, [UInt8(round + 1)])).failure, 0)
                 XCTAssertEqual(
-                    try peer.request(Request.map(0, 4096), [memory.raw]).failure, 0)
+                    try peer.request(VFIORequest.map(0, 4096), [memory.raw]).failure, 0)
                 XCTAssertNotNil(try? space.load(at: 0, as: UInt8.self))
                 peer.socket.close()
                 for _ in 0..<10 { try server.turn(milliseconds: 0) }
@@ -50,11 +50,11 @@ final class PeerLifetimeTests: XCTestCase {
     func testASecondPeerWaitsForTheFirstToGo() throws {
         try withServer { _, _, connect in
             let first = try connect()
-            XCTAssertEqual(try first.request(Request.version()).failure, 0)
+            XCTAssertEqual(try first.request(VFIORequest.version()).failure, 0)
             let second = try connect()
-            let id = try second.send(Request.version())
+            let id = try second.send(VFIORequest.version())
             XCTAssertTrue(try second.isQuiet())
-            XCTAssertEqual(try first.request(Request.info).failure, 0)
+            XCTAssertEqual(try first.request(VFIORequest.info).failure, 0)
             first.socket.close()
             XCTAssertEqual(try second.reply(to: id).failure, 0)
         }
@@ -65,11 +65,11 @@ final class PeerLifetimeTests: XCTestCase {
         try withServer { server, space, connect in
             let memory = Descriptor(try SystemCall.check(cts_memfd(8192), "memfd_create"))
             let event = Descriptor(try SystemCall.check(cts_eventfd(), "eventfd"))
-            let talk: [(Message, [CInt])] = [
-                (Request.version("{}"), []), (Request.map(0, 4096), [memory.raw]),
-                (Request.map(0x8000, 4096), []), (Request.setIRQs(0x24), [event.raw]),
-                (Request.write(4, 0, [1, 2, 3, 4]), []), (Request.unmap(0, 4096), []),
-                (Request.reset, []),
+            let talk: [(VFIOMessage, [CInt])] = [
+                (VFIORequest.version("{}"), []), (VFIORequest.map(0, 4096), [memory.raw]),
+                (VFIORequest.map(0x8000, 4096), []), (VFIORequest.setIRQs(0x24), [event.raw]),
+                (VFIORequest.write(4, 0, [1, 2, 3, 4]), []), (VFIORequest.unmap(0, 4096), []),
+                (VFIORequest.reset, []),
             ]
             function.onDoorbell = { [function] in
                 function.start(.toDevice, [(0, 512), (0x8000, 512)])

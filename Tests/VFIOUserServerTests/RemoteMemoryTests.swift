@@ -9,12 +9,12 @@ final class RemoteMemoryTests: ServerTestCase {
 
     private func mapped(_ limit: Int? = nil, flags: UInt32 = 3) throws {
         try negotiate(limit.map { #"{"capabilities":{"max_data_xfer_size":\#($0)}}"# })
-        try assertWorks(Request.map(0x10000, 0x10000, flags: flags))
+        try assertWorks(VFIORequest.map(0x10000, 0x10000, flags: flags))
     }
 
     /// The good answer to a DMA_READ.
-    private func answer(_ command: Message, _ data: [UInt8]) -> Message {
-        Message(
+    private func answer(_ command: VFIOMessage, _ data: [UInt8]) -> VFIOMessage {
+        VFIOMessage(
             id: command.id, command: command.command, flags: 1,
             body: Array(command.body[..<16]) + data)
     }
@@ -26,11 +26,11 @@ final class RemoteMemoryTests: ServerTestCase {
     func testReadsComeByMessageAndTheSocketIsServedMeanwhile() throws {
         try mapped()
         function.onDoorbell = { [function] in function.start(.toDevice, [(0x10800, 1024)]) }
-        try assertWorks(Request.write(4, 0, [1]))
+        try assertWorks(VFIORequest.write(4, 0, [1]))
         let command = try peer.command(Self.read)
         XCTAssertEqual([command.u64(0), command.u64(8)], [0x10800, 1024])
         // As a processor that polls a register, while nobody can answer.
-        for _ in 0..<10 { try assertWorks(Request.read(0, 0, 1)) }
+        for _ in 0..<10 { try assertWorks(VFIORequest.read(0, 0, 1)) }
         XCTAssertEqual(function.results, [])
         try peer.send(answer(command, data(1024)))
         XCTAssertTrue(try peer.isQuiet())
@@ -45,12 +45,12 @@ final class RemoteMemoryTests: ServerTestCase {
         function.onDoorbell = { [function] in
             function.start(.fromDevice, [(0x10000, 512), (0x10400, 512)])
         }
-        try assertWorks(Request.write(4, 0, [1]))
+        try assertWorks(VFIORequest.write(4, 0, [1]))
         let first = try peer.command(Self.write)
         let second = try peer.command(Self.write)
         XCTAssertEqual(first.body, le(UInt64(0x10000)) + le(UInt64(512)) + data(512))
         XCTAssertEqual(second.body, le(UInt64(0x10400)) + le(UInt64(512)) + data(512, from: 512))
-        try assertWorks(Request.read(0, 0, 1))
+        try assertWorks(VFIORequest.read(0, 0, 1))
         // In any order; the specification has the count in 4 bytes, QEMU in 8.
         try peer.send(answer(second, []))
         XCTAssertTrue(try peer.isQuiet())
@@ -66,7 +66,7 @@ final class RemoteMemoryTests: ServerTestCase {
     func testMessagesKeepToThePeersLimit() throws {
         try mapped(100)
         function.onDoorbell = { [function] in function.start(.toDevice, [(0x10000, 0x10000)]) }
-        try assertWorks(Request.write(4, 0, [1]))
+        try assertWorks(VFIORequest.write(4, 0, [1]))
         var done = 0
         while done < 0x10000 {
             let command = try peer.command(Self.read)
@@ -84,12 +84,12 @@ final class RemoteMemoryTests: ServerTestCase {
     func testMixedWithMappedMemory() throws {
         try mapped()
         let memory = try memory(size: 4096)
-        try assertWorks(Request.map(0x20000, 4096), [memory.raw])
+        try assertWorks(VFIORequest.map(0x20000, 4096), [memory.raw])
         function.data = data(1536)
         function.onDoorbell = { [function] in
             function.start(.fromDevice, [(0x20000, 512), (0x10000, 512), (0x20800, 512)])
         }
-        try assertWorks(Request.write(4, 0, [1]))
+        try assertWorks(VFIORequest.write(4, 0, [1]))
         let command = try peer.command(Self.write)
         XCTAssertEqual(command.body, le(UInt64(0x10000)) + le(UInt64(512)) + data(512, from: 512))
         try peer.send(answer(command, []))
@@ -103,20 +103,20 @@ final class RemoteMemoryTests: ServerTestCase {
     func testAnswersThatAreNoneFailTheTransfer() throws {
         try mapped()
         function.onDoorbell = { [function] in function.start(.toDevice, [(0x10000, 512)]) }
-        let wrong: [(Message) -> Message] = [
+        let wrong: [(VFIOMessage) -> VFIOMessage] = [
             {
                 var m = self.answer($0, self.data(512)); m.flags = 0x21; m.error = 5; return m
             },
             { self.answer($0, self.data(511)) },
             { self.answer($0, self.data(513)) },
             { self.answer($0, []) },
-            { Message(id: $0.id, command: $0.command, flags: 1) },
+            { VFIOMessage(id: $0.id, command: $0.command, flags: 1) },
             {
                 var m = self.answer($0, self.data(512)); m.body[0] = 1; return m
             },
         ]
         for (index, change) in wrong.enumerated() {
-            try assertWorks(Request.write(4, 0, [1]))
+            try assertWorks(VFIORequest.write(4, 0, [1]))
             try peer.send(change(try peer.command(Self.read)))
             XCTAssertTrue(try peer.isQuiet())
             XCTAssertEqual(function.results.count, index + 1)
@@ -129,7 +129,7 @@ final class RemoteMemoryTests: ServerTestCase {
     func testAnswersThatNobodyAskedForMeanNothing() throws {
         try mapped()
         function.onDoorbell = { [function] in function.start(.toDevice, [(0x10000, 512)]) }
-        try assertWorks(Request.write(4, 0, [1]))
+        try assertWorks(VFIORequest.write(4, 0, [1]))
         let command = try peer.command(Self.read)
         var other = answer(command, data(512))
         other.id &+= 1
@@ -149,16 +149,16 @@ final class RemoteMemoryTests: ServerTestCase {
     func testUnmapAndResetDoNotWaitForThePeer() throws {
         try mapped()
         function.onDoorbell = { [function] in function.start(.toDevice, [(0x10000, 512)]) }
-        try assertWorks(Request.write(4, 0, [1]))
+        try assertWorks(VFIORequest.write(4, 0, [1]))
         let late = try peer.command(Self.read)
-        try assertWorks(Request.unmap(0x10000, 0x10000))
+        try assertWorks(VFIORequest.unmap(0x10000, 0x10000))
         XCTAssertEqual(function.results.count, 1)
         // Its buffer may be somebody else's by now.
         try peer.send(answer(late, data(512)))
-        try assertWorks(Request.map(0x10000, 0x10000))
-        try assertWorks(Request.write(4, 0, [1]))
+        try assertWorks(VFIORequest.map(0x10000, 0x10000))
+        try assertWorks(VFIORequest.write(4, 0, [1]))
         _ = try peer.command(Self.read)
-        try assertWorks(Request.reset)
+        try assertWorks(VFIORequest.reset)
         XCTAssertEqual(function.results.count, 2)
         for result in function.results {
             guard case .fault = result.outcome else { return XCTFail("\(result)") }
@@ -170,7 +170,7 @@ final class RemoteMemoryTests: ServerTestCase {
         try mapped(flags: 1)
         function.data = data(512)
         function.onDoorbell = { [function] in function.start(.fromDevice, [(0x10000, 512)]) }
-        try assertWorks(Request.write(4, 0, [1]))
+        try assertWorks(VFIORequest.write(4, 0, [1]))
         XCTAssertTrue(try peer.isQuiet())
         XCTAssertEqual(function.results.map(\.outcome), [.success])
     }
@@ -188,7 +188,7 @@ final class RemoteMemoryTests: ServerTestCase {
         function.onDoorbell = { [function] in
             for _ in 0..<100 { function.start(.toDevice, [(0x10000, 512)]) }
         }
-        try assertWorks(Request.write(4, 0, [1]))
+        try assertWorks(VFIORequest.write(4, 0, [1]))
         _ = try peer.command(Self.read)
         peer.socket.close()
         for _ in 0..<10 { try server.turn(milliseconds: 0) }

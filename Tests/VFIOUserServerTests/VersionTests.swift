@@ -1,5 +1,6 @@
 import XCTest
 
+@testable import TestSupport
 @testable import VFIOUserServer
 
 /// VFIO_USER_VERSION.
@@ -11,7 +12,7 @@ final class VersionTests: ServerTestCase {
         + #""write_multiple":true}}"#
 
     func testTheReplyHasVersionAndCapabilities() throws {
-        let reply = try peer.request(Request.version(Self.qemu))
+        let reply = try peer.request(VFIORequest.version(Self.qemu))
         XCTAssertEqual(reply.failure, 0)
         XCTAssertEqual(Array(reply.body[..<4]), [0, 0, 0, 0])
         XCTAssertEqual(reply.body.last, 0)
@@ -27,22 +28,22 @@ final class VersionTests: ServerTestCase {
     }
 
     func testALargerMinorVersionIsAnsweredWithOurs() throws {
-        let reply = try peer.request(Request.version(nil, minor: 7))
+        let reply = try peer.request(VFIORequest.version(nil, minor: 7))
         XCTAssertEqual(reply.failure, 0)
         XCTAssertEqual(Array(reply.body[..<4]), [0, 0, 0, 0])
     }
 
     func testNothingElseComesFirst() throws {
-        try assertFails(Request.info)
-        try assertFails(Request.read(0, 0, 1))
+        try assertFails(VFIORequest.info)
+        try assertFails(VFIORequest.read(0, 0, 1))
         try negotiate()
-        try assertWorks(Request.info)
-        try assertFails(Request.version())
-        try assertWorks(Request.info)
+        try assertWorks(VFIORequest.info)
+        try assertFails(VFIORequest.version())
+        try assertWorks(VFIORequest.info)
     }
 
     func testAnotherMajorVersionEndsTheConnection() throws {
-        try assertFails(Request.version(nil, major: 1))
+        try assertFails(VFIORequest.version(nil, major: 1))
         XCTAssertTrue(try peer.isHungUp())
     }
 
@@ -55,15 +56,16 @@ final class VersionTests: ServerTestCase {
             #"{"capabilities":{"max_data_xfer_size":-5}}"#,
         ] {
             try connect()
-            XCTAssertEqual(try peer.request(Request.version(text)).failure, EINVAL, text)
+            XCTAssertEqual(try peer.request(VFIORequest.version(text)).failure, EINVAL, text)
             XCTAssertTrue(try peer.isHungUp(), text)
         }
         try connect()
         XCTAssertEqual(
-            try peer.request(Message(command: 1, body: [0, 0, 0, 0] + Array("{}".utf8))).failure,
+            try peer.request(VFIOMessage(command: 1, body: [0, 0, 0, 0] + Array("{}".utf8)))
+                .failure,
             EINVAL)
         try connect()
-        XCTAssertEqual(try peer.request(Message(command: 1, body: [0, 0])).failure, EINVAL)
+        XCTAssertEqual(try peer.request(VFIOMessage(command: 1, body: [0, 0])).failure, EINVAL)
     }
 
     func testTextsThatAreOddAreTaken() throws {
@@ -73,7 +75,7 @@ final class VersionTests: ServerTestCase {
             #"{"capabilities":{"max_data_xfer_size":99999999999999999999}}"#,
         ] {
             try connect()
-            XCTAssertEqual(try peer.request(Request.version(text)).failure, 0, text)
+            XCTAssertEqual(try peer.request(VFIORequest.version(text)).failure, 0, text)
         }
     }
 }

@@ -43,7 +43,7 @@ final class Bench {
 
     private static let pattern = (0..<1 << 20).map(content(at:))
 
-    private static func makeDisk(_ path: String, size: Int) throws {
+    static func makeDisk(_ path: String, size: Int) throws {
         guard let file = fopen(path, "w") else { throw FixtureError.failed("fopen \(path)") }
         defer { fclose(file) }
         guard size <= pattern.count, fwrite(pattern, 1, size, file) == size else {

@@ -10,7 +10,7 @@ class ServerTestCase: XCTestCase {
     let function = FakeFunction()
     private(set) var space: AddressSpace!
     private(set) var server: VFIOUserServer!
-    private(set) var peer: Peer!
+    private(set) var peer: VFIOPeer!
 
     override func setUpWithError() throws {
         space = try AddressSpace()
@@ -31,12 +31,12 @@ class ServerTestCase: XCTestCase {
         try SystemCall.check(cts_socketpair(&ends), "socketpair")
         let server = try VFIOUserServer(connectedTo: ends[0], function: function, memory: space)
         self.server = server
-        peer = Peer(ends[1]) { try server.turn(milliseconds: 0) }
+        peer = VFIOPeer(ends[1]) { try server.turn(milliseconds: 0) }
     }
 
     /// Exchanges versions.
     func negotiate(_ text: String? = nil) throws {
-        XCTAssertEqual(try peer.request(Request.version(text)).failure, 0)
+        XCTAssertEqual(try peer.request(VFIORequest.version(text)).failure, 0)
     }
 
     /// Shared memory that is full of `byte`.
@@ -52,7 +52,7 @@ class ServerTestCase: XCTestCase {
     func byte(at address: UInt64) -> UInt8? { try? space.load(at: address, as: UInt8.self) }
 
     func assertFails(
-        _ message: Message, _ descriptors: [CInt] = [], _ errno: CInt = EINVAL,
+        _ message: VFIOMessage, _ descriptors: [CInt] = [], _ errno: CInt = EINVAL,
         line: UInt = #line
     ) throws {
         XCTAssertEqual(
@@ -60,7 +60,7 @@ class ServerTestCase: XCTestCase {
     }
 
     func assertWorks(
-        _ message: Message, _ descriptors: [CInt] = [], line: UInt = #line
+        _ message: VFIOMessage, _ descriptors: [CInt] = [], line: UInt = #line
     ) throws {
         XCTAssertEqual(try peer.request(message, descriptors).failure, 0, "\(message)", line: line)
     }

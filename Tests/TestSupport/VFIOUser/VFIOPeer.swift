@@ -1,17 +1,15 @@
 import CTestSupport
 import Glibc
 
-@testable import TestSupport
-
 /// The other end of a server's socket: what QEMU is in earnest.
-final class Peer {
+final class VFIOPeer {
     let socket: Descriptor
     /// Lets the server do what it has to do.
     private let turn: () throws -> Void
     private var input: [UInt8] = []
     private var nextID: UInt16 = 100
     /// Messages that came while another was waited for.
-    private var others: [Message] = []
+    private var others: [VFIOMessage] = []
 
     init(_ socket: CInt, turn: @escaping () throws -> Void) {
         self.socket = Descriptor(socket)
@@ -20,7 +18,7 @@ final class Peer {
 
     /// Sends a message under an identifier of its own.
     @discardableResult
-    func send(_ message: Message, _ descriptors: [CInt] = []) throws -> UInt16 {
+    func send(_ message: VFIOMessage, _ descriptors: [CInt] = []) throws -> UInt16 {
         var message = message
         if !message.isReply {
             message.id = nextID
@@ -36,18 +34,21 @@ final class Peer {
     }
 
     /// Sends a command and waits for its reply; what else comes is kept for ``command(_:)``.
-    func request(_ message: Message, _ descriptors: [CInt] = []) throws -> Message {
+    func request(_ message: VFIOMessage, _ descriptors: [CInt] = []) throws -> VFIOMessage {
         try reply(to: try send(message, descriptors))
     }
 
-    func reply(to id: UInt16) throws -> Message {
+    func reply(to id: UInt16) throws -> VFIOMessage {
         try next("reply \(id)") { $0.isReply && $0.id == id }
     }
 
     /// The next command that the server sends.
-    func command(_ number: UInt16) throws -> Message {
+    func command(_ number: UInt16) throws -> VFIOMessage {
         try next("command \(number)") { !$0.isReply && $0.command == number }
     }
+
+    /// The next command that the server sends, whichever.
+    func anyCommand() throws -> VFIOMessage { try next("command") { !$0.isReply } }
 
     /// Whether the server has sent anything that was not waited for.
     func isQuiet() throws -> Bool {
@@ -67,7 +68,7 @@ final class Peer {
         return false
     }
 
-    private func next(_ what: String, _ isMeant: (Message) -> Bool) throws -> Message {
+    private func next(_ what: String, _ isMeant: (VFIOMessage) -> Bool) throws -> VFIOMessage {
         for _ in 0..<20000 {
             if let index = others.firstIndex(where: isMeant) { return others.remove(at: index) }
             try turn()
@@ -96,7 +97,7 @@ final class Peer {
             guard input.count >= size else { break }
             others.append(
                 input.withUnsafeBytes { bytes in
-                    Message(
+                    VFIOMessage(
                         id: bytes.loadUnaligned(as: UInt16.self),
                         command: bytes.loadUnaligned(fromByteOffset: 2, as: UInt16.self),
                         flags: bytes.loadUnaligned(fromByteOffset: 8, as: UInt32.self),

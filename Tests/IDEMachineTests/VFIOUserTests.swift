@@ -1,0 +1,195 @@
+import CTestSupport
+import XCTest
+
+@testable import TestSupport
+
+/// The vfio-user face with the controller behind it.
+final class VFIOUserTests: XCTestCase {
+    private static let patterns = (0..<4096).map { UInt8(truncatingIfNeeded: $0 &* 13 &+ $0 >> 8) }
+
+    func testTheFunctionIsInNativeMode() throws {
+        for (options, id, revision) in [
+            ([], 0x7010_8086, 0), (["--pci-id", "8086:7111"], 0x7111_8086, 0),
+            (["--pci-id", "1095:0646"], 0x0646_1095, 7),
+        ] as [([String], UInt32, UInt32)] {
+            let bench = try VFIOBench(options)
+            let space = try bench.request(VFIORequest.read(7, 0, 256))
+            XCTAssertEqual(space.u32(16), id)
+            XCTAssertEqual(space.u32(16 + 8), 0x0101_8F00 | revision)
+            for bar in 0..<5 { XCTAssertEqual(space.u32(16 + 0x10 + 4 * bar), 1) }
+            XCTAssertEqual(space.body[16 + 0x3D], 1)
+            if id & 0xFFFF == 0x8086 {
+                XCTAssertEqual([space.body[16 + 0x41], space.body[16 + 0x43]], [0x80, 0x80])
+            } else {
+                XCTAssertEqual(space.body[16 + 0x51], 0x0C)
+            }
+        }
+    }
+
+    func testDMAIntoSharedMemoryIsNotCopied() throws {
+        for engine in ["io_uring", "libaio", "threads"] {
+            let bench = try VFIOBench(engine: engine)
+            try bench.start(0xC8, at: 8, count: 16, [(0x10000, 4096), (0x20000, 4096)])
+            XCTAssertEqual(try bench.finish().status, 0x50)
+            XCTAssertEqual(bench.bytes(0x10000, 4096), Bench.content(of: 8..<16))
+            XCTAssertEqual(bench.bytes(0x20000, 4096), Bench.content(of: 16..<24))
+            bench.fill(0x30000, Self.patterns)
+            try bench.start(0xCA, at: 32, count: 8, [(0x30000, 4096)])
+            let end = try bench.finish()
+            XCTAssertEqual([end.status, end.busMaster], [0x50, 0x04])
+            XCTAssertEqual(try bench.medium(32..<40), Self.patterns)
+            let words = try bench.end()
+            XCTAssertTrue(words.isSuperset(of: ["direct=12288", "bounced=0", "dma_read=0"]))
+        }
+    }
+
+    /// A peer that keeps its memory: descriptor table and data come and go by message, and registers
+    /// are answered, with what they are, while a message is out.
+    func testDMAByMessage() throws {
+        let bench = try VFIOBench(shares: false)
+        var seen: Set<UInt8> = []
+        bench.beforeAnswer = { _ in
+            for _ in 0..<3 { seen.insert(try bench.alternateStatus) }
+            XCTAssertEqual(try bench.busMasterStatus & 1, 1)
+        }
+        try bench.start(0xC8, at: 8, count: 16, [(0x10000, 4096), (0x20000, 4096)])
+        for _ in 0..<3 { try bench.answer() }
+        var end = try bench.finish()
+        XCTAssertEqual([end.status, end.busMaster], [0x50, 0x04])
+        XCTAssertEqual(bench.bytes(0x10000, 4096), Bench.content(of: 8..<16))
+        XCTAssertEqual(bench.bytes(0x20000, 4096), Bench.content(of: 16..<24))
+        bench.fill(0x30000, Self.patterns)
+        try bench.start(0xCA, at: 32, count: 8, [(0x30000, 1024), (0x30400, 3072)])
+        for _ in 0..<3 { try bench.answer() }
+        end = try bench.finish()
+        XCTAssertEqual([end.status, end.busMaster], [0x50, 0x04])
+        XCTAssertEqual(try bench.medium(32..<40), Self.patterns)
+        // Command before START (58h) until the table is there, then busy.
+        XCTAssertEqual(seen, [0x58, 0xD0])
+        let words = try bench.end()
+        XCTAssertTrue(words.contains("dma_write=8192"), "\(words)")
+    }
+
+    func testMessagesThatFailAreMemoryFaults() throws {
+        let bench = try VFIOBench(shares: false)
+        for failing in 0..<2 {
+            try bench.start(0xCA, at: 32, count: 8, [(0x30000, 4096)])
+            for _ in 0..<failing { try bench.answer() }
+            let command = try bench.peer.anyCommand()
+            try bench.peer.send(
+                VFIOMessage(id: command.id, command: command.command, flags: 0x21, error: 5))
+            let end = try bench.finish()
+            XCTAssertEqual([end.status, end.busMaster], [0x41, 0x06])
+            XCTAssertEqual(try bench.read(0, 1), 0x04)
+        }
+        XCTAssertEqual(try bench.medium(32..<40), Bench.content(of: 32..<40))
+    }
+
+    /// Whatever happens while the table is on its way: stop, another table, a reset.
+    func testTheTableIsOvertaken() throws {
+        let bench = try VFIOBench(shares: false)
+        // Stopped and started again with another table, which is the one that counts.
+        try bench.start(0xC8, at: 8, count: 8, table: 0x1000, [(0x10000, 4096)])
+        try bench.write(4, 0, [0])
+        XCTAssertEqual(try bench.busMasterStatus & 1, 0)
+        bench.fill(0x2000, le(UInt32(0x20000)) + le(UInt32(4096 | 1 << 31)))
+        try bench.write(4, 4, le(UInt32(0x2000)))
+        try bench.write(4, 0, [9])
+        for _ in 0..<3 { try bench.answer() }
+        XCTAssertEqual(try bench.finish().status, 0x50)
+        XCTAssertEqual(bench.bytes(0x10000, 4096), [UInt8](repeating: 0, count: 4096))
+        XCTAssertEqual(bench.bytes(0x20000, 4096), Bench.content(of: 8..<16))
+        // SRST disarms.
+        try bench.start(0xC8, at: 8, count: 8, [(0x10000, 4096)])
+        try bench.write(1, 2, [4])
+        XCTAssertEqual(try bench.alternateStatus, 0x80)
+        try bench.write(1, 2, [0])
+        try bench.answer()
+        XCTAssertEqual(try bench.alternateStatus, 0x50)
+        XCTAssertTrue(try bench.peer.isQuiet())
+        // And a reset while data is on its way.
+        try bench.start(0xC8, at: 8, count: 8, [(0x10000, 4096)])
+        try bench.answer()
+        try eventually("the data is sent") { (try? bench.peer.isQuiet()) == false }
+        try bench.write(1, 2, [4])
+        try bench.write(1, 2, [0])
+        XCTAssertEqual(try bench.alternateStatus, 0x80)
+        try bench.answer()
+        XCTAssertEqual(try bench.alternateStatus, 0x50)
+        try bench.start(0xC8, at: 16, count: 8, [(0x40000, 4096)])
+        for _ in 0..<2 { try bench.answer() }
+        XCTAssertEqual(try bench.finish().status, 0x50)
+        XCTAssertEqual(bench.bytes(0x40000, 4096), Bench.content(of: 16..<24))
+    }
+
+    func testAResetIsAnsweredAndPeersComeAndGo() throws {
+        let bench = try VFIOBench(shares: false)
+        for round in 0..<6 {
+            try bench.start(round % 2 == 0 ? 0xC8 : 0xCA, at: 8, count: 8, [(0x10000, 4096)])
+            if round % 3 == 0 { try bench.request(VFIORequest.reset) }
+            try bench.reconnect(shares: round == 5)
+            if round % 3 != 0 {
+                // The state is kept: it is the transfer that has failed.
+                try bench.request(VFIORequest.reset)
+                try bench.request(VFIORequest.write(7, 4, [5, 0]))
+            }
+        }
+        try bench.start(0xC8, at: 8, count: 8, [(0x10000, 4096)])
+        XCTAssertEqual(try bench.finish().status, 0x50)
+        XCTAssertEqual(bench.bytes(0x10000, 4096), Bench.content(of: 8..<16))
+        XCTAssertEqual(try bench.medium(8..<16), Bench.content(of: 8..<16))
+        XCTAssertTrue(bench.machine.isRunning)
+        _ = try bench.end()
+    }
+
+    func testTheInterruptCanBeHeldDown() throws {
+        let bench = try VFIOBench()
+        try bench.request(VFIORequest.write(7, 4, [5, 4]))
+        try bench.start(0xC8, at: 8, count: 8, [(0x10000, 4096)])
+        try eventually("the command ends") { (try? bench.alternateStatus) == 0x50 }
+        // Status register bit 3.
+        XCTAssertEqual(try bench.request(VFIORequest.read(7, 6, 1)).body.last, 0x88)
+        XCTAssertEqual(cts_wait_readable(bench.event.raw, 0), 0)
+        try bench.request(VFIORequest.write(7, 4, [5, 0]))
+        XCTAssertEqual(try bench.finish().status, 0x50)
+        XCTAssertEqual(try bench.request(VFIORequest.read(7, 6, 1)).body.last, 0x80)
+    }
+
+    func testInterruptsOfTheCMD646() throws {
+        let bench = try VFIOBench(["--pci-id", "1095:0646"])
+        func copies() throws -> [UInt8] {
+            let space = try bench.request(VFIORequest.read(7, 0, 256))
+            return [space.body[16 + 0x50] & 4, space.body[16 + 0x57] & 16, space.body[16 + 0x71]]
+        }
+        XCTAssertEqual(try copies(), [0, 0, 0])
+        // Blocked: MRDMODE bit 4.
+        try bench.request(VFIORequest.write(7, 0x71, [0x10]))
+        try bench.start(0xC8, at: 8, count: 8, [(0x10000, 4096)])
+        try eventually("the command ends") { (try? bench.alternateStatus) == 0x50 }
+        XCTAssertEqual(try copies(), [4, 0, 0x14])
+        XCTAssertEqual(try bench.read(4, 1), 0x14)
+        XCTAssertEqual(cts_wait_readable(bench.event.raw, 0), 0)
+        try bench.write(4, 1, [0])
+        XCTAssertEqual(cts_wait_readable(bench.event.raw, LineSocket.patience), 1)
+        // Writing 1 clears, by either register, although INTRQ is still high.
+        try bench.request(VFIORequest.write(7, 0x50, [4]))
+        XCTAssertEqual(try copies(), [0, 0, 0])
+        XCTAssertEqual(try bench.finish().status, 0x50)
+        // Reading status lowers INTRQ, and the copy with it.
+        try bench.start(0xC8, at: 8, count: 8, [(0x10000, 4096)])
+        try eventually("the command ends") { (try? bench.alternateStatus) == 0x50 }
+        XCTAssertEqual(try copies(), [4, 0, 4])
+        XCTAssertEqual(try bench.finish().status, 0x50)
+        XCTAssertEqual(try copies(), [0, 0, 0])
+    }
+
+    func testTheSocketGoesWithTheProgram() throws {
+        let bench = try VFIOBench()
+        let path = bench.directory.path("socket")
+        let second = try MachineProcess(["--vfio-user", path])
+        XCTAssertEqual(try second.end().status, 1)
+        XCTAssertEqual(access(path, F_OK), 0)
+        _ = try bench.end()
+        XCTAssertNotEqual(access(path, F_OK), 0)
+    }
+}

@@ -1,0 +1,31 @@
+/// A message as a test makes and sees it.
+struct VFIOMessage: Equatable {
+    var id: UInt16 = 0
+    var command: UInt16
+    var flags: UInt32 = 0
+    var error: UInt32 = 0
+    var body: [UInt8] = []
+
+    var bytes: [UInt8] {
+        le(id) + le(command) + le(UInt32(16 + body.count)) + le(flags) + le(error) + body
+    }
+
+    var isReply: Bool { flags & 0xF == 1 }
+    /// The errno of an error reply, 0 of another.
+    var failure: Int32 { flags & 0x20 == 0 ? 0 : Int32(bitPattern: error) }
+
+    func u32(_ offset: Int) -> UInt32 { number(offset) }
+    func u64(_ offset: Int) -> UInt64 { number(offset) }
+
+    private func number<Value: FixedWidthInteger>(_ offset: Int) -> Value {
+        guard offset + MemoryLayout<Value>.size <= body.count else { return 0 }
+        return body[offset...].withUnsafeBytes {
+            Value(littleEndian: $0.loadUnaligned(as: Value.self))
+        }
+    }
+}
+
+/// The bytes of a number as they are on the wire.
+func le<Value: FixedWidthInteger>(_ value: Value) -> [UInt8] {
+    withUnsafeBytes(of: value.littleEndian) { Array($0) }
+}
