@@ -1,4 +1,5 @@
 import BlockIO
+import Foundation
 import IDE
 @testable import TestSupport
 
@@ -20,8 +21,15 @@ struct MachineConfiguration: Sendable, CustomStringConvertible {
     var bounce: Bounce
 
     /// Every storage but zram, with every engine direct and, but for libaio, buffered, each with
-    /// all bounce settings.
+    /// all bounce settings; with BLOCKIO_CONFIGURATIONS=few one in seven of them, for runs under the
+    /// sanitizers.
     static let all: [MachineConfiguration] = {
+        let isFew = ProcessInfo.processInfo.environment["BLOCKIO_CONFIGURATIONS"] == "few"
+        // Seven divides no number of choices: each of them is met.
+        return every.enumerated().filter { !isFew || $0.offset % 7 == 0 }.map(\.element)
+    }()
+
+    private static let every: [MachineConfiguration] = {
         let targets: [StorageTarget.Kind] = [.tmpfsFile, .ext4File, .loop512, .loop4096]
         return targets.flatMap { target in
             EngineKind.allCases.flatMap { engine in
