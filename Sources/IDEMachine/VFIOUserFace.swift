@@ -31,7 +31,10 @@ final class VFIOUserFace {
         try server.run(until: termination.descriptor) { [self] in
             if reports { report() }
         }
+        // A peer that is still there is not told of as gone.
+        let endsWithPeer = server.isConnected
         server.disconnect()
+        if reports && endsWithPeer { report() }
         while controller.isBusy { controller.poll(timeout: nil) }
     }
 

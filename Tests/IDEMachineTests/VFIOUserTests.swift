@@ -85,63 +85,6 @@ final class VFIOUserTests: XCTestCase {
         XCTAssertEqual(try bench.medium(32..<40), Bench.content(of: 32..<40))
     }
 
-    /// Whatever happens while the table is on its way: stop, another table, a reset.
-    func testTheTableIsOvertaken() throws {
-        let bench = try VFIOBench(shares: false)
-        // Stopped and started again with another table, which is the one that counts.
-        try bench.start(0xC8, at: 8, count: 8, table: 0x1000, [(0x10000, 4096)])
-        try bench.write(4, 0, [0])
-        XCTAssertEqual(try bench.busMasterStatus & 1, 0)
-        bench.fill(0x2000, le(UInt32(0x20000)) + le(UInt32(4096 | 1 << 31)))
-        try bench.write(4, 4, le(UInt32(0x2000)))
-        try bench.write(4, 0, [9])
-        for _ in 0..<3 { try bench.answer() }
-        XCTAssertEqual(try bench.finish().status, 0x50)
-        XCTAssertEqual(bench.bytes(0x10000, 4096), [UInt8](repeating: 0, count: 4096))
-        XCTAssertEqual(bench.bytes(0x20000, 4096), Bench.content(of: 8..<16))
-        // SRST disarms.
-        try bench.start(0xC8, at: 8, count: 8, [(0x10000, 4096)])
-        try bench.write(1, 2, [4])
-        XCTAssertEqual(try bench.alternateStatus, 0x80)
-        try bench.write(1, 2, [0])
-        try bench.answer()
-        XCTAssertEqual(try bench.alternateStatus, 0x50)
-        XCTAssertTrue(try bench.peer.isQuiet())
-        // And a reset while data is on its way.
-        try bench.start(0xC8, at: 8, count: 8, [(0x10000, 4096)])
-        try bench.answer()
-        try eventually("the data is sent") { (try? bench.peer.isQuiet()) == false }
-        try bench.write(1, 2, [4])
-        try bench.write(1, 2, [0])
-        XCTAssertEqual(try bench.alternateStatus, 0x80)
-        try bench.answer()
-        XCTAssertEqual(try bench.alternateStatus, 0x50)
-        try bench.start(0xC8, at: 16, count: 8, [(0x40000, 4096)])
-        for _ in 0..<2 { try bench.answer() }
-        XCTAssertEqual(try bench.finish().status, 0x50)
-        XCTAssertEqual(bench.bytes(0x40000, 4096), Bench.content(of: 16..<24))
-    }
-
-    func testAResetIsAnsweredAndPeersComeAndGo() throws {
-        let bench = try VFIOBench(shares: false)
-        for round in 0..<6 {
-            try bench.start(round % 2 == 0 ? 0xC8 : 0xCA, at: 8, count: 8, [(0x10000, 4096)])
-            if round % 3 == 0 { try bench.request(VFIORequest.reset) }
-            try bench.reconnect(shares: round == 5)
-            if round % 3 != 0 {
-                // The state is kept: it is the transfer that has failed.
-                try bench.request(VFIORequest.reset)
-                try bench.request(VFIORequest.write(7, 4, [5, 0]))
-            }
-        }
-        try bench.start(0xC8, at: 8, count: 8, [(0x10000, 4096)])
-        XCTAssertEqual(try bench.finish().status, 0x50)
-        XCTAssertEqual(bench.bytes(0x10000, 4096), Bench.content(of: 8..<16))
-        XCTAssertEqual(try bench.medium(8..<16), Bench.content(of: 8..<16))
-        XCTAssertTrue(bench.machine.isRunning)
-        _ = try bench.end()
-    }
-
     func testTheInterruptCanBeHeldDown() throws {
         let bench = try VFIOBench()
         try bench.request(VFIORequest.write(7, 4, [5, 4]))
