@@ -124,12 +124,11 @@ int cbio_aio_submit(struct cbio_aio *aio, uint32_t first, uint32_t count) {
 }
 
 // A completion without data is the wake.
-static inline void take(
-    const struct io_event *event, struct cbio_operations *ended, bool *woken) {
+static inline void take(const struct io_event *event, struct cbio_tail *ended, bool *woken) {
     struct cbio_operation *operation = event->data;
     if (operation) {
         operation->result = (int64_t)event->res;
-        cbio_append(ended, operation);
+        cbio_tail_add(ended, operation);
     } else {
         *woken = true;
     }
@@ -138,12 +137,15 @@ static inline void take(
 static uint32_t take_from_ring(
     struct completion_ring *ring, struct cbio_operations *ended, bool *woken) {
     unsigned head = atomic_load_explicit(&ring->head, memory_order_relaxed);
-    unsigned tail = atomic_load_explicit(&ring->tail, memory_order_acquire);
+    const unsigned end = atomic_load_explicit(&ring->tail, memory_order_acquire);
+    const unsigned entries = ring->nr;
+    struct cbio_tail tail = cbio_tail_of(ended);
     uint32_t taken = 0;
-    for (; head != tail; taken++) {
-        take(&ring->events[head], ended, woken);
-        if (++head == ring->nr) head = 0;
+    for (; head != end; taken++) {
+        take(&ring->events[head], &tail, woken);
+        if (++head == entries) head = 0;
     }
+    cbio_tail_end(ended, tail);
     // Release: the kernel may overwrite the entries once it sees the new head.
     if (taken) atomic_store_explicit(&ring->head, head, memory_order_release);
     return taken;
@@ -161,6 +163,8 @@ int cbio_aio_reap(
         aio->context, (long)(minimum - taken), (long)aio->capacity, aio->scratch,
         nanoseconds < 0 ? NULL : &limit);
     if (more < 0) return taken ? 0 : more;
-    for (int i = 0; i < more; i++) take(&aio->scratch[i], ended, woken);
+    struct cbio_tail tail = cbio_tail_of(ended);
+    for (int i = 0; i < more; i++) take(&aio->scratch[i], &tail, woken);
+    cbio_tail_end(ended, tail);
     return 0;
 }

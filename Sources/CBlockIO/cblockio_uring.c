@@ -15,7 +15,22 @@ struct cbio_uring {
     bool registered_file;
     bool registered_ring;
     pid_t owner;  // the thread that registered the ring
+    // By direction and whether there is one buffer: see `head_of`.
+    uint64_t heads[2][2];
 };
+
+// The first eight bytes of an entry, the same for all requests of a kind: opcode, flags, no I/O
+// priority, and the file.
+static uint64_t head_of(const struct cbio_uring *self, uint8_t opcode) {
+    const struct io_uring_sqe sqe = {
+        .opcode = opcode,
+        .flags = self->registered_file ? IOSQE_FIXED_FILE : 0,
+        .fd = self->registered_file ? 0 : self->fd,
+    };
+    uint64_t head;
+    memcpy(&head, &sqe, sizeof head);
+    return head;
+}
 
 static int set_up(struct cbio_uring *self, uint32_t entries, unsigned flags) {
     struct io_uring_params params;
@@ -51,6 +66,10 @@ int cbio_uring_create(struct cbio_uring **out, int fd, uint32_t entries, bool si
     }
     self->fd = fd;
     self->registered_file = io_uring_register_files(&self->ring, &fd, 1) == 0;
+    self->heads[0][0] = head_of(self, IORING_OP_READV);
+    self->heads[0][1] = head_of(self, IORING_OP_READ);
+    self->heads[1][0] = head_of(self, IORING_OP_WRITEV);
+    self->heads[1][1] = head_of(self, IORING_OP_WRITE);
     *out = self;
     return 0;
 }
@@ -115,28 +134,29 @@ int cbio_uring_probe(struct cbio_uring *self) {
     return result;
 }
 
-// The fields that io_uring_prep_read(3) and its like set.
+static __attribute__((noinline)) void prepare_sync(
+    const struct cbio_uring *self, struct io_uring_sqe *sqe, struct cbio_operation *operation) {
+    const uint64_t head = head_of(self, IORING_OP_FSYNC);
+    memcpy(sqe, &head, sizeof head);
+    sqe->off = 0;
+    sqe->addr = 0;
+    sqe->len = 0;
+    sqe->fsync_flags = IORING_FSYNC_DATASYNC;
+    sqe->user_data = (uintptr_t)operation;
+}
+
+// The fields that io_uring_prep_read(3) and its like set, but for those behind user_data: the kernel
+// hands out entries of zeroes, and no request of ours ever sets any.
 static inline void prepare(
-    struct io_uring_sqe *sqe, struct cbio_operation *operation, int fd, uint8_t flags) {
+    const struct cbio_uring *self, struct io_uring_sqe *sqe, struct cbio_operation *operation) {
     const struct iovec *list = operation->vectors;
-    const uint8_t is_write = operation->verb == CBIO_WRITE;
-    *sqe = (struct io_uring_sqe){.flags = flags, .fd = fd, .user_data = (uintptr_t)operation};
-    if (operation->verb == CBIO_SYNC) {
-        sqe->opcode = IORING_OP_FSYNC;
-        sqe->fsync_flags = IORING_FSYNC_DATASYNC;
-        return;
-    }
+    const bool is_single = operation->vector_count == 1;
+    memcpy(sqe, &self->heads[operation->verb][is_single], sizeof self->heads[0][0]);
     sqe->off = operation->position;
-    if (operation->is_durable) sqe->rw_flags = RWF_DSYNC;
-    if (operation->vector_count == 1) {
-        sqe->opcode = is_write ? IORING_OP_WRITE : IORING_OP_READ;
-        sqe->addr = (uintptr_t)list->iov_base;
-        sqe->len = (uint32_t)list->iov_len;
-    } else {
-        sqe->opcode = is_write ? IORING_OP_WRITEV : IORING_OP_READV;
-        sqe->addr = (uintptr_t)list;
-        sqe->len = operation->vector_count;
-    }
+    sqe->addr = is_single ? (uintptr_t)list->iov_base : (uintptr_t)list;
+    sqe->len = is_single ? (uint32_t)list->iov_len : operation->vector_count;
+    sqe->rw_flags = operation->is_durable ? RWF_DSYNC : 0;
+    sqe->user_data = (uintptr_t)operation;
 }
 
 uint32_t cbio_uring_prepare(
@@ -148,15 +168,19 @@ uint32_t cbio_uring_prepare(
     const unsigned mask = sq->ring_mask;
     const unsigned start = sq->sqe_tail;
     const unsigned room = sq->ring_entries - (start - io_uring_smp_load_acquire(sq->khead));
-    const int fd = self->registered_file ? 0 : self->fd;
-    const uint8_t flags = self->registered_file ? IOSQE_FIXED_FILE : 0;
-    if (limit > room) limit = room;
-    uint32_t count = 0;
-    for (; first && count < limit && first->verb <= CBIO_SYNC; first = first->next)
-        prepare(&entries[(start + count++) & mask], first, fd, flags);
-    sq->sqe_tail = start + count;
+    const unsigned end = start + (limit < room ? limit : room);
+    unsigned tail = start;
+    for (; first && tail != end; first = first->next) {
+        if (first->verb < CBIO_SYNC)
+            prepare(self, &entries[tail++ & mask], first);
+        else if (first->verb == CBIO_SYNC)
+            prepare_sync(self, &entries[tail++ & mask], first);
+        else
+            break;
+    }
+    sq->sqe_tail = tail;
     *behind = first;
-    return count;
+    return tail - start;
 }
 
 bool cbio_uring_prepare_wake(struct cbio_uring *self, int wake_fd) {
@@ -197,18 +221,20 @@ void cbio_uring_reap(struct cbio_uring *self, struct cbio_operations *ended, boo
     const unsigned mask = cq->ring_mask;
     const unsigned start = *cq->khead;
     const unsigned end = io_uring_smp_load_acquire(cq->ktail);
+    struct cbio_tail tail = cbio_tail_of(ended);
     for (unsigned index = start; index != end; index++) {
         const struct io_uring_cqe *cqe = &entries[index & mask];
         struct cbio_operation *operation = io_uring_cqe_get_data(cqe);
         // The answer to a cancel; the cancelled request has one of its own.
         if ((void *)operation == self) continue;
-        if (operation) {
-            operation->result = cqe->res;
-            cbio_append(ended, operation);
-        } else {
+        if (!operation) {
             *woken = true;
+            continue;
         }
+        operation->result = cqe->res;
+        cbio_tail_add(&tail, operation);
     }
+    cbio_tail_end(ended, tail);
     // Release: the kernel may overwrite the entries once it sees the new head.
     if (start != end) io_uring_cq_advance(&self->ring, end - start);
 }

@@ -26,8 +26,12 @@ struct HelperThreads: ~Copyable {
         return true
     }
 
+    @inline(__always)
     mutating func collect(into finished: inout RequestFIFO) {
-        guard inFlight > 0, let pool else { return }
+        if inFlight > 0, let pool { collect(from: pool, into: &finished) }
+    }
+
+    private mutating func collect(from pool: ThreadPool, into finished: inout RequestFIFO) {
         let before = finished.count
         pool.collect(minimum: 0, limit: .forever, into: &finished)
         inFlight -= finished.count - before

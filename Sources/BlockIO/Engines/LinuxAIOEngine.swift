@@ -47,15 +47,17 @@ struct LinuxAIOEngine: ~Copyable, Engine {
     var wakeEvent: WakeEvent { .descriptor(wakeDescriptor) }
 
     mutating func submit(_ pending: inout RequestFIFO, finished: inout RequestFIFO) {
-        giveToHelpers(&pending)
-        while !pending.isEmpty && inKernel < capacity {
+        while !pending.isEmpty {
             var behind: UnsafeMutablePointer<cbio_operation>?
             let prepared = Int(
                 cbio_aio_prepare(
                     context, pending.list.first, UInt32(capacity &- inKernel), inlineLimit,
                     &behind))
-            // The head waits for a thread that the system does not give.
-            if prepared == 0 { return }
+            if prepared == 0 {
+                if giveToHelpers(&pending) { continue }
+                // The head waits for room in the kernel's queue, or for a thread.
+                return
+            }
             let endedBefore = cbio_aio_ready(context)
             let taken = Int(cbio_aio_submit(context, 0, UInt32(prepared)))
             if taken == prepared {
@@ -65,7 +67,6 @@ struct LinuxAIOEngine: ~Copyable, Engine {
                 return
             }
             inlineCompletions &+= UInt64(cbio_aio_ready(context) &- endedBefore)
-            giveToHelpers(&pending)
         }
     }
 
@@ -141,12 +142,13 @@ struct LinuxAIOEngine: ~Copyable, Engine {
                 && request.pointee.engine.operation != .synchronize)
     }
 
-    /// Takes those at the head of `pending` that are not for the kernel's queue.
-    private mutating func giveToHelpers(_ pending: inout RequestFIFO) {
-        while let request = pending.head, belongsToHelpers(request) {
-            _ = pending.popFirst()
-            guard helpers.enqueue(request) else { return pending.prepend(request) }
-        }
+    /// Takes the head of `pending` if it is not for the kernel's queue. False when it stays.
+    private mutating func giveToHelpers(_ pending: inout RequestFIFO) -> Bool {
+        guard let request = pending.head, belongsToHelpers(request) else { return false }
+        _ = pending.popFirst()
+        if helpers.enqueue(request) { return true }
+        pending.prepend(request)
+        return false
     }
 }
 

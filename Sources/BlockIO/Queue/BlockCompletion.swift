@@ -1,13 +1,23 @@
 /// What became of a request. There is exactly one for each.
 public struct BlockCompletion: Sendable {
+    /// What the request asked for.
+    @usableFromInline
+    struct Asked: Sendable {
+        @usableFromInline var userData: UInt = 0
+        @usableFromInline var offset: UInt64 = 0
+        @usableFromInline var length: UInt64 = 0
+        @usableFromInline var operation: BlockOperation = .read
+    }
+    @usableFromInline var asked = Asked()
+
     /// What the caller gave with the request.
-    public internal(set) var userData: UInt = 0
+    @inlinable public var userData: UInt { asked.userData }
     /// The verb of the request.
-    public internal(set) var operation: BlockOperation = .read
+    @inlinable public var operation: BlockOperation { asked.operation }
     /// Where the request began in the image, in bytes.
-    public internal(set) var offset: UInt64 = 0
+    @inlinable public var offset: UInt64 { asked.offset }
     /// How many bytes it asked for.
-    public internal(set) var length: UInt64 = 0
+    @inlinable public var length: UInt64 { asked.length }
     /// How many bytes were moved: all of `length`, or less with a ``failure``; 0 for a discard that
     /// did nothing, see ``effect``.
     public internal(set) var transferred: UInt64 = 0

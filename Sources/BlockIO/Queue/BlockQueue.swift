@@ -23,7 +23,7 @@ public final class BlockQueue: @unchecked Sendable {
 
     // One pointer to a struct: no dynamic exclusivity checks on the hot path. What the compiler
     // cannot check, that callers keep to one thread at a time, is the contract of QueueThreading.
-    private let core: UnsafeMutablePointer<QueueCore>
+    @usableFromInline let core: UnsafeMutablePointer<QueueCore>
 
     /// Opens a queue. A writable image has one at a time.
     public init(_ image: BlockImage, _ options: QueueOptions = QueueOptions()) throws(BlockError) {
@@ -67,25 +67,27 @@ public final class BlockQueue: @unchecked Sendable {
     /// `vectors` and the memory it names must stay until the completion, which carries
     /// `userData`. Any offset, length and address will do; on a direct image what obeys
     /// ``BlockImage/alignment`` is not copied.
+    @inline(__always)
+    @inlinable
     @discardableResult
     public func readv(
         _ vectors: UnsafeBufferPointer<iovec>, at offset: UInt64, userData: UInt = 0
     ) -> RequestID {
-        RequestID(
-            core.pointee.startTransfer(
-                .read, vectors, at: offset, isDurable: false, userData: userData))
+        core.pointee.startTransfer(.read, vectors, at: offset, userData: userData)
     }
 
     /// pwritev(2): the counterpart of ``readv(_:at:userData:)``.
+    @inline(__always)
+    @inlinable
     @discardableResult
     public func writev(
         _ vectors: UnsafeBufferPointer<iovec>, at offset: UInt64,
         durability: WriteDurability = .volatile, userData: UInt = 0
     ) -> RequestID {
-        RequestID(
-            core.pointee.startTransfer(
-                .write, vectors, at: offset, isDurable: durability == .forceUnitAccess,
-                userData: userData))
+        if durability == .forceUnitAccess {
+            return startDurable(vectors, at: offset, userData: userData)
+        }
+        return core.pointee.startTransfer(.write, vectors, at: offset, userData: userData)
     }
 
     /// fdatasync(2): every write whose completion was delivered before this call is on stable
@@ -173,13 +175,15 @@ public final class BlockQueue: @unchecked Sendable {
         minimum: Int = 0, timeout: Duration? = nil, _ body: (BlockCompletion) -> Void = { _ in }
     ) -> Int {
         let ready = collect(minimum: minimum, timeout: timeout)
-        var left = ready
-        var completion = nextCompletion(&left, after: nil)
-        while let delivered = completion {
-            body(delivered.pointee)
-            completion = nextCompletion(&left, after: delivered)
+        var delivered = 0
+        while delivered < ready, let request = core.pointee.deliver() {
+            delivered &+= 1
+            if request.pointee.isPlain || !callClosure(of: request) {
+                body(request.pointee.completion)
+            }
+            core.pointee.recycle(request)
         }
-        return ready - left
+        return delivered
     }
 
     /// Delivers until nothing is outstanding, what `body` submits included.
@@ -218,25 +222,20 @@ extension BlockQueue {
         core.pointee.collect(minimum: minimum, timeout: timeout)
     }
 
-    /// The next completion for `poll`'s closure, in its slot, after calling the closures of requests
-    /// that have one of their own. `left` limits both. The slot of the `former` one is freed.
-    @usableFromInline func nextCompletion(
-        _ left: inout Int, after former: UnsafePointer<BlockCompletion>?
-    ) -> UnsafePointer<BlockCompletion>? {
-        if let former { core.pointee.recycle(RequestPointer(former)) }
-        while left > 0, let request = core.pointee.deliver() {
-            left &-= 1
-            if request.pointee.closure == nil { return request.completion }
-            callClosure(of: request)
-        }
-        return nil
+    /// Calls the closure of a request that has one of its own.
+    @usableFromInline func callClosure(of request: RequestPointer) -> Bool {
+        guard let closure = request.pointee.closure else { return false }
+        closure.takeRetainedValue().body(request.pointee.completion)
+        return true
     }
 
-    @inline(never)
-    private func callClosure(of request: RequestPointer) {
-        request.pointee.closure?.takeRetainedValue().body(request.pointee.completion)
-        request.pointee.closure = nil
-        core.pointee.recycle(request)
+    @usableFromInline func startDurable(
+        _ vectors: UnsafeBufferPointer<iovec>, at offset: UInt64, userData: UInt
+    ) -> RequestID {
+        start(
+            .init(
+                verb: .write, vectors: vectors.baseAddress, count: vectors.count,
+                offset: offset, isDurable: true, userData: userData))
     }
 
     /// For ``IOLoop``, from any thread: ends a wait of the queue's owner.
@@ -250,7 +249,7 @@ extension BlockQueue {
     }
 
     func start(_ call: borrowing QueueCore.Call) -> RequestID {
-        RequestID(core.pointee.start(call))
+        core.pointee.start(call)
     }
 
     func run(_ call: borrowing QueueCore.Call) -> BlockCompletion {

@@ -21,4 +21,10 @@ extension BlockStatistics.Counter {
         if hasFailed { errors &+= 1 } else { operations &+= 1 }
         bytes &+= moved
     }
+
+    mutating func add(_ other: Self) {
+        operations &+= other.operations
+        bytes &+= other.bytes
+        errors &+= other.errors
+    }
 }

@@ -1,44 +1,48 @@
 import CBlockIO
 import Glibc
 
-typealias RequestPointer = UnsafeMutablePointer<IORequest>
+@usableFromInline typealias RequestPointer = UnsafeMutablePointer<IORequest>
 
 /// One request of a ``BlockQueue``, in a slot whose address stays the same for the queue's life:
 /// the address is the tag that engines hand to the kernel.
 ///
 /// A request is one engine operation at a time. What the engine is to do now stands in `engine`;
 /// the pipeline above rewrites it for each piece, retry and fallback.
+///
+/// A slot that is free is clean: whatever a request leaves in it beyond what every request sets is
+/// reset when the slot is given back, so that the usual request has nothing to reset.
+@usableFromInline
 struct IORequest {
     /// What the engine does now, its answer, and the link in the one FIFO that the request is in.
     /// First in the slot, so that both have one address.
-    var operation = cbio_operation()
+    @usableFromInline var operation = cbio_operation()
     /// What the request was made of and what becomes of it: what its completion will say.
-    var completion = BlockCompletion()
+    @usableFromInline var completion = BlockCompletion()
     /// The list of a single-buffer request.
     var singleBuffer = iovec()
 
     // The request as it was made.
     /// Of its own, or `nil` when it goes to the closure given to `poll`.
     var closure: Unmanaged<CompletionClosure>?
+    /// The caller's list; not set while the request is plain.
     var vectors: UnsafePointer<iovec>?
     var vectorCount: Int = 0
-    /// Counts the uses of the slot, so that an identifier of an earlier use is seen to be stale.
-    var generation: UInt32 = 0
+    /// Counts the completions of the slot, so that an identifier of an earlier use is seen to be
+    /// stale.
+    @usableFromInline var generation: UInt32 = 0
 
-    // How far it has come. Bytes next to each other, so that a new use of the slot begins with a
-    // store or two.
+    // How far it has come.
+    /// It ends when the engine has moved all bytes: nothing is to be done before or after, and
+    /// nothing beyond what every request sets is to be reset.
+    @usableFromInline var isPlain = false
+    /// The caller's list goes to the engine as it is.
+    @usableFromInline var isDirect = false
     var phase = Phase.transfer
     var route = Route.poll
     var isDurable = false
     /// Retries without progress.
     var attempts: UInt8 = 0
     var isCancelled = false
-    /// Its completion stands; it waits to be delivered.
-    var isFinished = false
-    /// The caller's list goes to the engine as it is.
-    var isDirect = false
-    /// It ends when the engine has moved all bytes: nothing is to be done before or after.
-    var isPlain = false
     var hasReprobed = false
     /// It is in the list of writes under way.
     var isTracked = false
@@ -47,7 +51,7 @@ struct IORequest {
     /// The ways to do a discard or to write zeroes that have been tried.
     var rangeWay = RangeWay.first
     /// When the engine got it, in nanoseconds of CLOCK_MONOTONIC.
-    var started: UInt64 = 0
+    @usableFromInline var started: UInt64 = 0
     /// Set when the request goes in pieces of its own making.
     var pieces: UnsafeMutablePointer<PieceTransfer>?
     /// A list that the pipeline has made: zeroes to be written.
@@ -89,16 +93,46 @@ struct IORequest {
     }
 }
 
+extension IORequest {
+    /// What was plain turns out not to be: from here on it is handled, and its slot reset, like any
+    /// other.
+    mutating func makeUnusual() {
+        guard isPlain else { return }
+        isPlain = false
+        vectors = operation.vectors
+        vectorCount = Int(operation.vector_count)
+        moved = 0
+    }
+
+    /// Makes the slot clean.
+    mutating func reset() {
+        completion.failure = nil
+        completion.errno = 0
+        completion.effect = .unknown
+        closure = nil
+        isDirect = false
+        phase = .transfer
+        route = .poll
+        isDurable = false
+        attempts = 0
+        isCancelled = false
+        hasReprobed = false
+        isTracked = false
+        isExclusive = false
+        rangeWay = .first
+    }
+}
+
 // The pipeline's names for what the completion says.
 extension IORequest {
     var verb: BlockOperation {
         get { completion.operation }
-        set { completion.operation = newValue }
+        set { completion.asked.operation = newValue }
     }
     var offset: UInt64 { completion.offset }
     var length: UInt64 {
         get { completion.length }
-        set { completion.length = newValue }
+        set { completion.asked.length = newValue }
     }
     var moved: UInt64 {
         get { completion.transferred }
@@ -135,34 +169,23 @@ extension IORequest {
 // Where the parts of a slot are. They follow each other, and each is aligned to 8 bytes.
 extension RequestPointer {
     @inline(__always)
+    @inlinable
     init?(_ operation: UnsafeMutablePointer<cbio_operation>?) {
         guard let operation else { return nil }
         self = UnsafeMutableRawPointer(operation).assumingMemoryBound(to: IORequest.self)
     }
 
     @inline(__always)
+    @inlinable
     var operation: UnsafeMutablePointer<cbio_operation> {
         UnsafeMutableRawPointer(self).assumingMemoryBound(to: cbio_operation.self)
     }
 
-    private static var completionOffset: Int { MemoryLayout<cbio_operation>.stride }
-
-    @inline(__always)
-    init(_ completion: UnsafePointer<BlockCompletion>) {
-        let slot = UnsafeMutableRawPointer(mutating: completion) - Self.completionOffset
-        self = slot.assumingMemoryBound(to: IORequest.self)
-    }
-
-    @inline(__always)
-    var completion: UnsafePointer<BlockCompletion> {
-        UnsafeRawPointer(UnsafeMutableRawPointer(self) + Self.completionOffset)
-            .assumingMemoryBound(to: BlockCompletion.self)
-    }
-
     /// The list of a single-buffer request.
     var singleBuffer: UnsafePointer<iovec> {
-        (UnsafeRawPointer(completion) + MemoryLayout<BlockCompletion>.stride)
-            .assumingMemoryBound(to: iovec.self)
+        let offset =
+            MemoryLayout<cbio_operation>.stride + MemoryLayout<BlockCompletion>.stride
+        return (UnsafeRawPointer(self) + offset).assumingMemoryBound(to: iovec.self)
     }
 }
 

@@ -12,11 +12,14 @@ final class Mailbox: @unchecked Sendable {
     private let messages: UnsafeMutablePointer<[Message]>
     private let wake: UnsafeMutablePointer<WakeEvent?>
     /// Spares the owner the lock when there is nothing.
-    private let hasMail = Atomic<Bool>(false)
+    private let isFilled = Atomic<Bool>(false)
     /// Somebody may post: the queue's ``BlockQueue/remote`` was asked for.
     private let isOpen = Atomic<Bool>(false)
 
     var isInUse: Bool { isOpen.load(ordering: .relaxed) }
+
+    /// For the queue's own thread.
+    var hasMail: Bool { isFilled.load(ordering: .acquiring) }
 
     func open() { isOpen.store(true, ordering: .relaxed) }
 
@@ -52,7 +55,7 @@ final class Mailbox: @unchecked Sendable {
     func post(_ message: Message) {
         lock.lock()
         messages.pointee.append(message)
-        hasMail.store(true, ordering: .releasing)
+        isFilled.store(true, ordering: .releasing)
         wake.pointee?.signal()
         lock.unlock()
     }
@@ -66,11 +69,11 @@ final class Mailbox: @unchecked Sendable {
 
     /// The oldest message; for the queue's own thread.
     func take() -> Message? {
-        guard hasMail.load(ordering: .acquiring) else { return nil }
+        guard hasMail else { return nil }
         lock.lock()
         defer { lock.unlock() }
         if messages.pointee.isEmpty {
-            hasMail.store(false, ordering: .relaxed)
+            isFilled.store(false, ordering: .relaxed)
             return nil
         }
         return messages.pointee.removeFirst()

@@ -7,11 +7,12 @@ import Glibc
 /// alignment go as they are; offending neighbours form runs, closed to whole blocks, and each run
 /// passes through one extent of a bounce buffer. An element offends by its address, its length or
 /// its position (statx(2), STATX_DIOALIGN).
+@usableFromInline
 struct PieceTransfer: ~Copyable {
     /// Elements of one preadv2(2): IOV_MAX.
     static let maximumElements = 1024
     /// Bytes of one preadv2(2), read(2) "NOTES": 2 GiB less a page.
-    static let maximumBytes = 0x7fff_f000
+    @inlinable static var maximumBytes: Int { 0x7fff_f000 }
 
     private let isWrite: Bool
     private let vectors: UnsafePointer<iovec>

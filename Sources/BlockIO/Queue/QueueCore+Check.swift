@@ -38,24 +38,6 @@ extension QueueCore {
         }
     }
 
-    /// Most transfers are one aligned buffer inside the image: `check` would say `direct`. False when
-    /// it has to look closer.
-    @inline(__always)
-    func isUsual(_ request: RequestPointer, _ verb: BlockOperation) -> Bool {
-        guard request.pointee.vectorCount == 1, let vectors = request.pointee.vectors,
-            !isClosing, verb == .read || isWritable
-        else { return false }
-        let length = UInt(bitPattern: vectors.pointee.iov_len)
-        let offset = request.pointee.offset
-        let offending =
-            (length | UInt(offset)) & offsetMask
-            | UInt(bitPattern: vectors.pointee.iov_base) & memoryMask
-        request.pointee.length = UInt64(length)
-        // The difference wraps for an empty one.
-        return offending == 0 && length &- 1 < UInt(PieceTransfer.maximumBytes)
-            && offset <= size && UInt64(length) <= size &- offset
-    }
-
     private mutating func checkTransfer(_ request: RequestPointer) -> Verdict {
         var total: UInt = 0
         var offending: UInt = 0

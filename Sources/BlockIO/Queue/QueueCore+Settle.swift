@@ -7,8 +7,13 @@ extension QueueCore {
     private static var maximumAttempts: UInt8 { 64 }
 
     /// Looks at everything that came back from the engine.
+    @inline(__always)
     mutating func settleEnded() {
-        if ended.isEmpty { return }
+        if !ended.isEmpty { settleAll() }
+    }
+
+    @inline(never)
+    private mutating func settleAll() {
         let now = monotonicNanoseconds()
         while !ended.isEmpty {
             if !settlePlain(now), let request = ended.popFirst() { settleRarely(request, now) }
@@ -22,41 +27,46 @@ extension QueueCore {
         var last: RequestPointer?
         var next = ended.head
         var number = 0
+        var reads = BlockStatistics.Counter()
+        var writes = BlockStatistics.Counter()
         // Requests that were submitted together took equally long.
         var started: UInt64 = 0
         var bucket = 0
         while let request = next, request.pointee.isPlain,
             UInt64(bitPattern: request.pointee.result) == request.pointee.length
         {
-            let bytes = UInt64(bitPattern: request.pointee.result)
+            let bytes = request.pointee.length
             request.pointee.moved = bytes
-            request.pointee.isFinished = true
-            if last == nil || request.pointee.started != started {
+            request.pointee.generation &+= 1
+            if request.pointee.started != started {
                 started = request.pointee.started
                 bucket = LatencyHistogram.bucket(of: now &- started)
             }
             if request.pointee.verb == .read {
-                counters.reads.count(bytes, false)
+                reads.count(bytes, false)
                 latencies.count(.read, bucket)
             } else {
-                counters.writes.count(bytes, false)
+                writes.count(bytes, false)
                 latencies.count(.write, bucket)
+                if request.pointee.isTracked { tracked.remove(request) }
             }
-            counters.directBytes &+= bytes
             number &+= 1
             last = request
             next = request.pointee.next
-            // What waited for a write may go on, and end at once.
-            if request.pointee.isTracked { break }
         }
         guard let last else { return false }
+        counters.reads.add(reads)
+        counters.writes.add(writes)
+        counters.directBytes &+= reads.bytes &+ writes.bytes
         finished.take(number, from: &ended, upTo: last)
-        if last.pointee.isTracked { untrack(last) }
+        // What waited for a write may go on, and end at once.
+        if tracked.blockedCount > 0 { resumeUnblocked() }
         return true
     }
 
     /// Whatever is not simply done.
     private mutating func settleRarely(_ request: RequestPointer, _ now: UInt64) {
+        request.pointee.makeUnusual()
         let result = request.pointee.result
         guard result >= 0 else { return settleError(request, CInt(truncatingIfNeeded: -result)) }
         switch request.pointee.phase {
@@ -192,7 +202,7 @@ extension QueueCore {
         _ request: RequestPointer, _ failure: BlockError.Code?, _ now: UInt64? = nil
     ) {
         request.pointee.failure = failure
-        request.pointee.isFinished = true
+        request.pointee.generation &+= 1
         if let pieces = request.pointee.pieces {
             pieces.deinitialize(count: 1)
             pieces.deallocate()
@@ -213,6 +223,10 @@ extension QueueCore {
     /// Writes that waited for this one go on.
     private mutating func untrack(_ request: RequestPointer) {
         tracked.remove(request)
+        resumeUnblocked()
+    }
+
+    private mutating func resumeUnblocked() {
         while let next = tracked.popUnblocked(blockMask: UInt64(offsetMask)) {
             next.pointee.phase = .transfer
             if next.pointee.isDirect { enqueue(next) } else { proceed(next) }

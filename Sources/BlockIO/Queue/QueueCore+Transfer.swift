@@ -3,12 +3,13 @@ import Glibc
 
 // The second station: what the engine is asked to do for a request.
 extension QueueCore {
-    /// The usual request: one engine operation, the caller's own list.
-    @inline(__always)
-    mutating func transferDirectly(_ request: RequestPointer, _ verb: BlockOperation) {
-        let isWrite = verb == .write
+    /// One engine operation, the caller's own list.
+    mutating func transferDirectly(_ request: RequestPointer) {
+        let isWrite = request.pointee.verb == .write
         request.pointee.isDirect = true
-        request.pointee.isPlain = !request.pointee.isDurable && request.pointee.route == .poll
+        request.pointee.isPlain =
+            !request.pointee.isDurable && request.pointee.route == .poll
+            && request.pointee.closure == nil
         let operation = request.operation
         operation.pointee.verb = UInt8(isWrite ? CBIO_WRITE : CBIO_READ)
         operation.pointee.is_durable = request.pointee.isDurable && !lacksDurableWrite
@@ -16,13 +17,18 @@ extension QueueCore {
         operation.pointee.vector_count = UInt32(truncatingIfNeeded: request.pointee.vectorCount)
         operation.pointee.position = request.pointee.offset
         operation.pointee.length = request.pointee.length
-        if isWrite && offsetMask != 0 {
-            if tracked.add(request, isExclusive: false, blockMask: UInt64(offsetMask)) {
-                request.pointee.phase = .blocked
-                return
-            }
-        }
+        if isWrite && offsetMask != 0 && holdBack(request) { return }
         enqueue(request)
+    }
+
+    /// Keeps account of a write of whole blocks; true when it has to wait for an earlier one.
+    @usableFromInline
+    mutating func holdBack(_ request: RequestPointer) -> Bool {
+        guard tracked.add(request, isExclusive: false, blockMask: UInt64(offsetMask)) else {
+            return false
+        }
+        request.pointee.phase = .blocked
+        return true
     }
 
     /// Everything else.
@@ -57,7 +63,6 @@ extension QueueCore {
 
     /// What is left of a transfer, in pieces. Also where one resumes that came back short.
     mutating func startPieces(_ request: RequestPointer) {
-        request.pointee.isPlain = false
         let end = request.pointee.offset + request.pointee.length
         let isWrite = request.pointee.verb != .read
         let pieces =

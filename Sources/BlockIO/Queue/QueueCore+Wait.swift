@@ -14,8 +14,12 @@ extension QueueCore {
             closeIfDrained()
             return finished.count
         }
-        var limit = WaitLimit(timeout)
-        let deadline = limit.deadline()
+        var limit = WaitLimit.forever
+        var deadline: timespec?
+        if let timeout {
+            limit = WaitLimit(timeout)
+            deadline = limit.deadline()
+        }
         while finished.count < wanted {
             // What another thread leaves in the mailbox must be seen at once.
             let minimum = mailbox.isInUse ? 1 : wanted - finished.count
@@ -38,10 +42,11 @@ extension QueueCore {
 
     /// Waits for a request made with ``IORequest/Route/waiter``, and frees its slot. Others that
     /// end meanwhile are left to `poll`.
-    mutating func wait(for request: RequestPointer) -> BlockCompletion {
+    mutating func wait(for id: RequestID) -> BlockCompletion {
+        let request = id.request.unsafelyUnwrapped
         while request.pointee.route != .waiterDone { step(minimum: 1, limit: .forever) }
         let completion = request.pointee.completion
-        markDelivered(request)
+        outstanding &-= 1
         recycle(request)
         submitUnlessPlugged()
         return completion
@@ -57,8 +62,13 @@ extension QueueCore {
         }
     }
 
+    @inline(__always)
     private mutating func closeIfDrained() {
-        guard isClosing, !isClosed, finished.count == outstanding else { return }
+        if isClosing && !isClosed && finished.count == outstanding { shutDown() }
+    }
+
+    @inline(never)
+    private mutating func shutDown() {
         isClosed = true
         counters.inlineCompletions = engine.inlineCompletions
         mailbox.detach()
@@ -71,42 +81,25 @@ extension QueueCore {
     private mutating func step(minimum: Int, limit: WaitLimit) -> WaitEnd {
         // Here the descriptor becomes quiet, whatever is left in `finished`.
         isWoken = false
+        let before = pending.count
         let end = engine.reap(
             minimum: minimum, limit: limit, pending: &pending, finished: &ended)
+        counters.kernelRequests &+= UInt64(before &- pending.count)
         settleEnded()
         readMail()
         // Pieces and retries that `settle` has sent back.
-        if !pending.isEmpty {
-            engine.submit(&pending, finished: &ended)
-            settleEnded()
-        }
+        if !pending.isEmpty { giveToEngine() }
         return end
     }
-
-    /// The next request to deliver, in the order in which they ended. It counts as delivered; its
-    /// slot is to be recycled.
-    mutating func deliver() -> RequestPointer? {
-        guard let request = finished.popFirst() else { return nil }
-        markDelivered(request)
-        return request
-    }
-
-    private mutating func markDelivered(_ request: RequestPointer) {
-        request.pointee.generation &+= 1
-        outstanding &-= 1
-    }
-
-    /// Frees a slot.
-    mutating func recycle(_ request: RequestPointer) { slab.give(back: request) }
 
     // MARK: Cancelling
 
     /// Ends a request early if it can be: at once while it waits here, by asking the engine when it
     /// is there. Its one completion says what became of it.
     mutating func cancel(_ id: RequestID) {
-        guard let request = id.request, request.pointee.generation == id.generation,
-            !request.pointee.isFinished, !isClosed
+        guard let request = id.request, request.pointee.generation == id.generation, !isClosed
         else { return }
+        request.pointee.makeUnusual()
         request.pointee.isCancelled = true
         if request.pointee.phase == .blocked || pending.remove(request) {
             finish(request, .cancelled)
@@ -116,7 +109,13 @@ extension QueueCore {
         }
     }
 
+    @inline(__always)
     private mutating func readMail() {
+        if mailbox.hasMail { obeyMail() }
+    }
+
+    @inline(never)
+    private mutating func obeyMail() {
         while let message = mailbox.take() {
             switch message {
             case .cancel(let id): cancel(id)

@@ -8,34 +8,36 @@ import Glibc
 /// `settle` sends a request back to `pending` while it has pieces, retries or fallbacks to go.
 /// Everything that does not depend on the engine happens here, once; the stations are in the
 /// files named QueueCore+Station.
+@usableFromInline
 struct QueueCore: ~Copyable {
     let image: BlockImage
     let engine: ActiveEngine
-    let isWritable: Bool
+    @usableFromInline let isWritable: Bool
     let bounceLimit: Int
 
     // Copies of the image's, which only this queue's pipeline changes.
-    var memoryMask: UInt = 0
-    var offsetMask: UInt = 0
-    var size: UInt64 = 0
+    @usableFromInline var memoryMask: UInt = 0
+    @usableFromInline var offsetMask: UInt = 0
+    @usableFromInline var size: UInt64 = 0
     /// What a direct write may reach: whole blocks.
     var wholeBlocksEnd: UInt64 = 0
 
-    var slab: RequestSlab
+    private var slab: RequestSlab
+    @usableFromInline var free = FreeSlots()
     /// To be given to the engine, in order.
-    var pending = RequestFIFO()
+    @usableFromInline var pending = RequestFIFO()
     /// Back from the engine, not looked at.
     var ended = RequestFIFO()
     /// Done, and not yet delivered by `poll`.
-    var finished = RequestFIFO()
+    @usableFromInline var finished = RequestFIFO()
     /// Writes under way, in the order in which they were made; kept while blocks matter.
     var tracked = TrackedWrites()
     /// Started and not yet delivered or taken by a waiter.
-    var outstanding = 0
+    @usableFromInline var outstanding = 0
 
     private var plugs = 0
     /// No more requests are taken.
-    var isClosing = false
+    @usableFromInline var isClosing = false
     /// The engine is gone.
     var isClosed = false
     /// The descriptor has been made readable for `finished`.
@@ -45,8 +47,9 @@ struct QueueCore: ~Copyable {
     let mailbox: Mailbox
     var counters = BlockStatistics()
     let latencies = LatencyRecorder()
-    /// CLOCK_MONOTONIC of the batch that is being made, 0 between batches.
-    private var batchClock: UInt64 = 0
+    /// CLOCK_MONOTONIC of the batch that is being made; 0 until its first request, and while
+    /// nothing defers submission.
+    @usableFromInline var batchClock: UInt64 = 0
 
     init(image: BlockImage, options: QueueOptions) throws(BlockError) {
         self.image = image
@@ -55,6 +58,7 @@ struct QueueCore: ~Copyable {
         bounceLimit = options.bounceLimit
         slab = RequestSlab(chunkSize: 256)
         mailbox = Mailbox()
+        makeRoom()
         adoptGeometry()
     }
 
@@ -103,8 +107,10 @@ struct QueueCore: ~Copyable {
     }
 
     /// Starts a request. It is on its way when this returns, unless the queue is plugged.
-    mutating func start(_ call: borrowing Call) -> RequestPointer {
+    mutating func start(_ call: borrowing Call) -> RequestID {
         let request = take(call.verb, at: call.offset, userData: call.userData)
+        // It may have ended when this returns.
+        let id = RequestID(request)
         request.pointee.route = call.route
         request.pointee.closure = call.closure
         request.pointee.isDurable = call.isDurable
@@ -118,56 +124,37 @@ struct QueueCore: ~Copyable {
             request.pointee.vectorCount = call.count
         }
         route(request, check(request))
-        return request
+        return id
     }
 
-    /// The same for the usual read or write, whose completion goes to `poll`.
-    @inline(__always)
-    mutating func startTransfer(
-        _ verb: BlockOperation, _ vectors: UnsafeBufferPointer<iovec>, at offset: UInt64,
-        isDurable: Bool, userData: UInt
-    ) -> RequestPointer {
-        let request = take(verb, at: offset, userData: userData)
-        request.pointee.isDurable = isDurable
-        request.pointee.vectors = UnsafePointer(vectors.baseAddress)
-        request.pointee.vectorCount = vectors.count
-        if isUsual(request, verb) {
-            transferDirectly(request, verb)
-            if plugs == 0 { submitPending() }
-        } else {
-            startUnusual(request)
-        }
-        return request
-    }
-
-    @inline(never)
-    private mutating func startUnusual(_ request: RequestPointer) {
-        route(request, check(request))
-    }
-
-    /// A slot that nothing is left in of a former use, but what the caller sets.
-    @inline(__always)
     private mutating func take(
         _ verb: BlockOperation, at offset: UInt64, userData: UInt
     ) -> RequestPointer {
-        let request = slab.take()
+        makeRoom()
+        let request = free.take().unsafelyUnwrapped
         outstanding &+= 1
-        request.pointee.completion.userData = userData
-        request.pointee.completion.operation = verb
-        request.pointee.completion.offset = offset
+        request.pointee.isPlain = false
+        request.pointee.completion.asked.userData = userData
+        request.pointee.completion.asked.operation = verb
+        request.pointee.completion.asked.offset = offset
         request.pointee.completion.transferred = 0
-        request.pointee.completion.failure = nil
-        request.pointee.completion.errno = 0
-        request.pointee.completion.effect = .unknown
-        request.pointee.beginUse()
-        if batchClock == 0 { batchClock = monotonicNanoseconds() }
+        readBatchClock()
         request.pointee.started = batchClock
         return request
     }
 
+    /// Sees to it that a slot is free.
+    mutating func makeRoom() {
+        if free.first == nil { slab.addChunk(to: &free) }
+    }
+
+    mutating func readBatchClock() {
+        if batchClock == 0 { batchClock = monotonicNanoseconds() }
+    }
+
     private mutating func route(_ request: RequestPointer, _ verdict: Verdict) {
         switch verdict {
-        case .direct: transferDirectly(request, request.pointee.verb)
+        case .direct: transferDirectly(request)
         case .slow: startSlowly(request)
         case .done: finish(request, nil)
         case .refused(let code): finish(request, code)
@@ -186,28 +173,32 @@ struct QueueCore: ~Copyable {
     }
 
     /// Queues what `request.engine` says for the engine.
-    mutating func enqueue(_ request: RequestPointer) {
-        counters.kernelRequests &+= 1
-        pending.append(request)
-    }
+    mutating func enqueue(_ request: RequestPointer) { pending.append(request) }
 
+    @inline(__always)
     mutating func submitUnlessPlugged() {
         if plugs == 0 { submitPending() }
+    }
+
+    /// Gives the engine what it has room for.
+    mutating func giveToEngine() {
+        let before = pending.count
+        engine.submit(&pending, finished: &ended)
+        counters.kernelRequests &+= UInt64(before &- pending.count)
+        settleEnded()
     }
 
     private mutating func submitPending() {
         batchClock = 0
         if isClosed { return }
-        if !pending.isEmpty {
-            engine.submit(&pending, finished: &ended)
-            settleEnded()
-        }
+        if !pending.isEmpty { giveToEngine() }
         // A thread that sleeps on the descriptor would not learn what finishes outside `poll`.
         if !finished.isEmpty { wake() } else { wakeIfStuck() }
     }
 
     /// Nothing in flight would wake one who sleeps on the descriptor while the system has no
     /// resources for what is pending.
+    @inline(__always)
     mutating func wakeIfStuck() {
         if !pending.isEmpty && engine.inFlight == 0 { wake() }
     }
@@ -216,24 +207,6 @@ struct QueueCore: ~Copyable {
         if isWoken { return }
         isWoken = true
         engine.wake()
-    }
-}
-
-extension IORequest {
-    @inline(__always)
-    fileprivate mutating func beginUse() {
-        phase = .transfer
-        route = .poll
-        isDurable = false
-        attempts = 0
-        isCancelled = false
-        isFinished = false
-        isDirect = false
-        isPlain = false
-        hasReprobed = false
-        isTracked = false
-        isExclusive = false
-        rangeWay = .first
     }
 }
 

@@ -1,15 +1,17 @@
 import CBlockIO
 
 /// First in, first out, linked through the requests themselves: no allocation.
+@usableFromInline
 struct RequestFIFO {
     /// As the C side of the engines appends to it.
-    var list = cbio_operations()
+    @usableFromInline var list = cbio_operations()
 
     var head: RequestPointer? { RequestPointer(list.first) }
     var count: Int { Int(list.count) }
     var isEmpty: Bool { list.first == nil }
 
     @inline(__always)
+    @inlinable
     mutating func append(_ request: RequestPointer) { cbio_append(&list, request.operation) }
 
     /// Puts one back that was popped.
@@ -21,6 +23,7 @@ struct RequestFIFO {
     }
 
     @inline(__always)
+    @inlinable
     mutating func popFirst() -> RequestPointer? {
         guard let first = list.first else { return nil }
         list.first = first.pointee.next

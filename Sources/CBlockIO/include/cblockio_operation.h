@@ -42,4 +42,29 @@ static inline void cbio_append(struct cbio_operations *list, struct cbio_operati
     list->count++;
 }
 
+/// The end of a list while many are linked behind it; the list is whole again after `cbio_tail_end`.
+struct cbio_tail {
+    struct cbio_operation *last;
+    struct cbio_operation **link;
+    int64_t count;
+};
+
+static inline struct cbio_tail cbio_tail_of(struct cbio_operations *list) {
+    return (struct cbio_tail){
+        list->last, list->last ? &list->last->next : &list->first, list->count};
+}
+
+static inline void cbio_tail_add(struct cbio_tail *tail, struct cbio_operation *operation) {
+    *tail->link = operation;
+    tail->link = &operation->next;
+    tail->last = operation;
+    tail->count++;
+}
+
+static inline void cbio_tail_end(struct cbio_operations *list, struct cbio_tail tail) {
+    *tail.link = NULL;
+    list->last = tail.last;
+    list->count = tail.count;
+}
+
 #endif

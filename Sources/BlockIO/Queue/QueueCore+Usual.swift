@@ -1,0 +1,107 @@
+import CBlockIO
+import Glibc
+
+// The short way: one aligned buffer inside the image, in a batch, on its way to `poll`. Everything
+// else is somebody else's; what is here is compiled into the caller.
+extension QueueCore {
+    /// Starts a read or a write whose completion goes to `poll`.
+    @inline(__always)
+    @inlinable
+    mutating func startTransfer(
+        _ verb: BlockOperation, _ vectors: UnsafeBufferPointer<iovec>, at offset: UInt64,
+        userData: UInt
+    ) -> RequestID {
+        guard batchClock != 0, isUsual(verb, vectors, at: offset), let request = free.take() else {
+            return startFirst(verb, vectors, at: offset, userData: userData)
+        }
+        return startUsual(request, verb, vectors, at: offset, userData: userData)
+    }
+
+    /// The same for the first request of a batch, for one outside a batch and for an unusual one.
+    @inline(never)
+    @usableFromInline
+    mutating func startFirst(
+        _ verb: BlockOperation, _ vectors: UnsafeBufferPointer<iovec>, at offset: UInt64,
+        userData: UInt
+    ) -> RequestID {
+        makeRoom()
+        readBatchClock()
+        guard isUsual(verb, vectors, at: offset), let request = free.take() else {
+            return start(
+                Call(
+                    verb: verb, vectors: vectors.baseAddress, count: vectors.count,
+                    offset: offset, userData: userData))
+        }
+        let id = startUsual(request, verb, vectors, at: offset, userData: userData)
+        submitUnlessPlugged()
+        return id
+    }
+
+    /// Whether `check` would find nothing to do but to hand the list to the engine.
+    @inline(__always)
+    @inlinable
+    func isUsual(
+        _ verb: BlockOperation, _ vectors: UnsafeBufferPointer<iovec>, at offset: UInt64
+    ) -> Bool {
+        guard vectors.count == 1, let vector = vectors.baseAddress, !isClosing,
+            verb == .read || isWritable
+        else { return false }
+        let length = UInt(bitPattern: vector.pointee.iov_len)
+        let offending =
+            (length | UInt(offset)) & offsetMask
+            | UInt(bitPattern: vector.pointee.iov_base) & memoryMask
+        // The difference wraps for an empty one.
+        return offending == 0 && length &- 1 < UInt(PieceTransfer.maximumBytes) && offset <= size
+            && UInt64(length) <= size &- offset
+    }
+
+    @inline(__always)
+    @inlinable
+    mutating func startUsual(
+        _ request: RequestPointer, _ verb: BlockOperation, _ vectors: UnsafeBufferPointer<iovec>,
+        at offset: UInt64, userData: UInt
+    ) -> RequestID {
+        let vector = vectors.baseAddress.unsafelyUnwrapped
+        let length = UInt64(vector.pointee.iov_len)
+        outstanding &+= 1
+        request.pointee.completion.asked.userData = userData
+        request.pointee.completion.asked.operation = verb
+        request.pointee.completion.asked.offset = offset
+        request.pointee.completion.asked.length = length
+        request.pointee.isPlain = true
+        request.pointee.isDirect = true
+        request.pointee.started = batchClock
+        let operation = request.operation
+        operation.pointee.verb = UInt8(verb == .read ? CBIO_READ : CBIO_WRITE)
+        operation.pointee.is_durable = false
+        operation.pointee.vectors = UnsafePointer(vector)
+        operation.pointee.vector_count = 1
+        operation.pointee.position = offset
+        operation.pointee.length = length
+        let isHeld = verb == .write && offsetMask != 0 && holdBack(request)
+        if !isHeld { pending.append(request) }
+        return RequestID(request)
+    }
+
+    /// Delivers: the next request that has ended, in the order in which they did. It counts as
+    /// delivered; its slot is to be recycled.
+    @inline(__always)
+    @inlinable
+    mutating func deliver() -> RequestPointer? {
+        guard let request = finished.popFirst() else { return nil }
+        outstanding &-= 1
+        return request
+    }
+
+    /// Frees a slot.
+    @inline(__always)
+    @inlinable
+    mutating func recycle(_ request: RequestPointer) {
+        if !request.pointee.isPlain { clean(request) }
+        free.give(back: request)
+    }
+
+    @inline(never)
+    @usableFromInline
+    func clean(_ request: RequestPointer) { request.pointee.reset() }
+}
