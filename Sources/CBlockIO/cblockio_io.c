@@ -64,9 +64,10 @@ int cbio_futex_wait(const uint32_t *word, uint32_t expected, int64_t nanoseconds
     return result < 0 ? -errno : 0;
 }
 
-void cbio_futex_bump(uint32_t *word) {
-    __atomic_add_fetch(word, 1, __ATOMIC_RELEASE);
-    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+void cbio_futex_advance(uint32_t *word) { __atomic_add_fetch(word, 1, __ATOMIC_RELEASE); }
+
+void cbio_futex_wake(const uint32_t *word, int count) {
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, count, NULL, NULL, 0);
 }
 
 uint32_t cbio_futex_read(const uint32_t *word) { return __atomic_load_n(word, __ATOMIC_ACQUIRE); }

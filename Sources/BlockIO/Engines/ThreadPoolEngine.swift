@@ -20,16 +20,20 @@ struct ThreadPoolEngine: ~Copyable, Engine {
     }
 
     mutating func submit(_ pending: inout RequestFIFO, finished: inout RequestFIFO) {
+        enqueue(&pending, isFollowedByWait: false)
+    }
+
+    private mutating func enqueue(_ pending: inout RequestFIFO, isFollowedByWait: Bool) {
         if pending.isEmpty { return }
         let before = pending.count
-        pool.enqueue(&pending)
+        pool.enqueue(&pending, isFollowedByWait: isFollowedByWait)
         inFlight &+= before &- pending.count
     }
 
     mutating func reap(
         minimum: Int, limit: WaitLimit, pending: inout RequestFIFO, finished: inout RequestFIFO
     ) -> WaitEnd {
-        submit(&pending, finished: &finished)
+        enqueue(&pending, isFollowedByWait: minimum > 0 && !limit.hasPassed)
         if inFlight == 0 && !pending.isEmpty && minimum > 0 {
             limit.pauseForResources()
             return .normal

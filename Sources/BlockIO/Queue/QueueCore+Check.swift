@@ -40,20 +40,20 @@ extension QueueCore {
 
     private mutating func checkTransfer(_ request: RequestPointer) -> Verdict {
         var total: UInt = 0
-        var offending: UInt = 0
+        var lengths: UInt = 0
+        var addresses: UInt = 0
         var overflow = false
         let count = request.pointee.vectorCount
         if let vectors = request.pointee.vectors {
-            for index in 0..<count {
-                let length = UInt(bitPattern: vectors[index].iov_len)
-                let address = UInt(bitPattern: vectors[index].iov_base)
-                offending |= length & offsetMask
-                if length != 0 { offending |= address & memoryMask }
-                let (sum, carry) = total.addingReportingOverflow(length)
-                total = sum
-                overflow = overflow || carry
+            for vector in UnsafeBufferPointer(start: vectors, count: count) {
+                let length = UInt(bitPattern: vector.iov_len)
+                lengths |= length
+                addresses |= length == 0 ? 0 : UInt(bitPattern: vector.iov_base)
+                total &+= length
+                overflow = overflow || total < length
             }
         }
+        var offending = lengths & offsetMask | addresses & memoryMask
         request.pointee.length = overflow ? .max : UInt64(total)
         if let refused = checkRange(request) { return .refused(refused) }
         if total == 0 { return .done }

@@ -30,8 +30,10 @@ int64_t cbio_read_nowait(int fd, void *buffer, uint64_t length, uint64_t offset)
 /// (negative: no limit). 0 or -errno: EAGAIN when it was not, ETIMEDOUT, EINTR after a signal,
 /// which pthread_cond_wait(3) would not tell.
 int cbio_futex_wait(const uint32_t *word, uint32_t expected, int64_t nanoseconds);
-/// Adds 1 to `*word` and wakes one that sleeps on it.
-void cbio_futex_bump(uint32_t *word);
+/// Adds 1 to `*word`.
+void cbio_futex_advance(uint32_t *word);
+/// futex(2), FUTEX_WAKE: wakes up to `count` that sleep on the word.
+void cbio_futex_wake(const uint32_t *word, int count);
 /// Reads `*word` before a look at what it announces.
 uint32_t cbio_futex_read(const uint32_t *word);
 
