@@ -1,5 +1,6 @@
 """What is compared: each answers one short run with requests per second and CPU per request."""
 
+import functools
 import json
 import os
 import pathlib
@@ -16,6 +17,9 @@ class Case:
     def __init__(self, engine, pattern, block_size, depth, vectors=1):
         self.engine, self.pattern, self.block_size = engine, pattern, block_size
         self.depth, self.vectors = depth, vectors
+
+    def on(self, engine):
+        return Case(engine, self.pattern, self.block_size, self.depth, self.vectors)
 
     @property
     def name(self):
@@ -34,17 +38,24 @@ def run(words):
     return done.stdout, seconds
 
 
-def blockbench(case, path, seconds):
-    output, cpu = run(
+def blockbench(case, path, seconds, more=()):
+    output, _ = run(
         [
             BUILT / "blockbench", path, "--engine", case.engine, "--pattern", case.pattern,
             "--block-size", case.block_size, "--depth", case.depth, "--vectors", case.vectors,
-            "--seconds", seconds, "--rounds", 1, "--format", "json", "--allow-write",
+            "--seconds", seconds, "--rounds", 1, "--format", "json", "--allow-write", *more,
         ]
         | Words()
     )
     result = json.loads(output)["runs"][-1]
-    return {"iops": result["iops"]["median"], "cpu_ns": cpu * 1e9 / max(result["requests"], 1)}
+    return {
+        "iops": result["iops"]["median"], "cpu_ns": result["cpu_ns_per_io"],
+        "engine": result["engine"], "latency_us": result["latency_us"]}
+
+
+def baseline(case, name, path, seconds):
+    """One request an element, instead of one for the list."""
+    return blockbench(case, path, seconds, ["--baseline", name])
 
 
 def fio(case, path, seconds, batch):
@@ -53,8 +64,8 @@ def fio(case, path, seconds, batch):
     words = [
         "fio", "--name=compare", f"--filename={path}", "--direct=1", "--output-format=json",
         f"--rw={patterns.get(case.pattern, case.pattern)}", f"--bs={case.block_size}",
-        "--time_based", f"--runtime={seconds}", "--randrepeat=0", "--norandommap",
-        "--group_reporting", "--thread", "--disable_slat=1", "--disable_bw_measurement=1",
+        "--randrepeat=0", "--norandommap", "--group_reporting", "--thread", "--disable_slat=1",
+        "--disable_bw_measurement=1",
     ]
     if case.engine == "threads":
         words += ["--ioengine=psync", f"--numjobs={case.depth}"]
@@ -63,10 +74,18 @@ def fio(case, path, seconds, batch):
         words += [f"--iodepth_batch_submit={batch}", f"--iodepth_batch_complete_max={case.depth}"]
         if case.engine == "io_uring":
             words += ["--registerfiles"]
-    output, cpu = run(words)
+    output, cpu = run(words + ["--time_based", f"--runtime={seconds}"])
     job = json.loads(output[output.index("{"):])["jobs"][0]
     kind = "write" if "write" in case.pattern else "read"
+    # What it takes to start does not count for blockbench either.
+    cpu -= start_of(tuple(words))
     return {"iops": job[kind]["iops"], "cpu_ns": cpu * 1e9 / max(job[kind]["total_ios"], 1)}
+
+
+@functools.cache
+def start_of(words):
+    """CPU time of a fio that does one request for each job."""
+    return run([*words, "--number_ios=1"])[1]
 
 
 def c_loop(case, path, seconds):
