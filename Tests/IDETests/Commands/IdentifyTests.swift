@@ -1,7 +1,7 @@
 import IDE
 import XCTest
 
-/// ide-semantics.md, "ATA commands": IDENTIFY claims exactly what works.
+/// docs/ide-rules.md, "ATA commands": IDENTIFY claims exactly what works.
 final class IdentifyTests: IDETestCase {
     func testContent() throws {
         let options = DiskOptions(serial: "SERIAL 1", firmware: "FW 2.5", model: "A model")

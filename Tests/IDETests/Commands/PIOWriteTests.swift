@@ -2,7 +2,7 @@ import BlockIO
 import IDE
 import XCTest
 
-/// ide-semantics.md, "ATA commands": PIO data-out.
+/// docs/ide-rules.md, "ATA commands": PIO data-out.
 final class PIOWriteTests: IDETestCase {
     func testWriteSectors() throws {
         try forEachMachine { m in
@@ -85,17 +85,18 @@ final class PIOWriteTests: IDETestCase {
     }
 
     func testReadOnlyImageAbortsWrites() throws {
-        let m = try machine(.one, access: .readOnly)
-        for opcode: UInt8 in [0x30, 0x31, 0x34, 0xC5, 0x39, 0xCE, 0xCA, 0xCB, 0x35, 0x3D] {
-            m.command28(opcode, lba: 0, count: 1)
-            XCTAssertEqual(m.error, 4)
+        try forEachMachine(over: MachineConfiguration.engines, access: .readOnly) { m in
+            for opcode: UInt8 in [0x30, 0x31, 0x34, 0xC5, 0x39, 0xCE, 0xCA, 0xCB, 0x35, 0x3D] {
+                m.command28(opcode, lba: 0, count: 1)
+                XCTAssertEqual(m.error, 4)
+                XCTAssertEqual(m.status, 0x41)
+            }
+            m.command28(0x06, count: 1, features: 1)
             XCTAssertEqual(m.status, 0x41)
+            XCTAssertEqual(m.identify()[169], 0)
+            m.transfer(0xC8, lba: 0, count: 1, [(Machine.data, 512)])
+            XCTAssertEqual(m.status, 0x50)
         }
-        m.command28(0x06, count: 1, features: 1)
-        XCTAssertEqual(m.status, 0x41)
-        XCTAssertEqual(m.identify()[169], 0)
-        m.transfer(0xC8, lba: 0, count: 1, [(Machine.data, 512)])
-        XCTAssertEqual(m.status, 0x50)
     }
 
     /// FUA and a disabled write cache make each write durable by itself.
