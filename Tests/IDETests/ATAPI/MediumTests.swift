@@ -230,9 +230,10 @@ final class MediumTests: CDTestCase {
     }
 
     func testTheMediumGoesBetweenBursts() throws {
+        let other = try otherDisc()
         try forEachCD(over: MachineConfiguration.engines) { m in
             m.packet(Machine.read10(0, count: 8), limit: 4096)
-            try m.controller.changeMedium(slot, to: nil)
+            try m.controller.changeMedium(slot, to: m.openCD(other.path))
             // What is offered already can still be had.
             XCTAssertEqual(m.readData(count: 4096), Self.content(block: 0, count: 2))
             m.settle()

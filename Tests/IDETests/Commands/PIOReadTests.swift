@@ -7,7 +7,8 @@ final class PIOReadTests: IDETestCase {
         try forEachMachine { m in
             for (opcode, is48) in [(0x20, false), (0x21, false), (0x24, true)] as [(UInt8, Bool)] {
                 if is48 {
-                    m.command48(opcode, lba: 7, count: 3)
+                    // Bits 3:0 of the device register are no part of the address.
+                    m.command48(opcode, lba: 7, count: 3, device: 0xF)
                 } else {
                     m.command28(opcode, lba: 7, count: 3)
                 }

@@ -9,7 +9,7 @@ final class PIOWriteTests: IDETestCase {
             for (opcode, is48) in [(0x30, false), (0x31, false), (0x34, true)] as [(UInt8, Bool)] {
                 let data = (0..<3 * 512).map { UInt8(truncatingIfNeeded: $0 &* 7 &+ Int(opcode)) }
                 if is48 {
-                    m.command48(opcode, lba: 7, count: 3)
+                    m.command48(opcode, lba: 7, count: 3, device: 0xF)
                 } else {
                     m.command28(opcode, lba: 7, count: 3)
                 }
@@ -26,7 +26,7 @@ final class PIOWriteTests: IDETestCase {
                 }
                 XCTAssertEqual(m.alternateStatus, 0x50)
                 XCTAssertEqual(m.count, 0)
-                XCTAssertEqual(m.lba28, 10)
+                XCTAssertEqual(is48 ? m.lba48 : UInt64(m.lba28), 10)
                 XCTAssertEqual(try m.medium(sector: 7, count: 3), data)
                 XCTAssertEqual(try m.medium(sector: 6, count: 1), Self.content(sector: 6))
                 XCTAssertEqual(try m.medium(sector: 10, count: 1), Self.content(sector: 10))
@@ -41,7 +41,7 @@ final class PIOWriteTests: IDETestCase {
             for (opcode, is48) in [(0xC5, false), (0x39, true), (0xCE, true)] as [(UInt8, Bool)] {
                 let data = (0..<20 * 512).map { UInt8(truncatingIfNeeded: $0 / 512 &+ Int(opcode)) }
                 if is48 {
-                    m.command48(opcode, lba: 40, count: 20)
+                    m.command48(opcode, lba: 40, count: 20, device: 0xF)
                 } else {
                     m.command28(opcode, lba: 40, count: 20)
                 }

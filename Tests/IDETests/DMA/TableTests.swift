@@ -82,18 +82,19 @@ final class TableTests: IDETestCase {
     func testTablesCrossPagesAnd64KiB() throws {
         try forEachMachine { m in
             for table: UInt32 in [0xFFFC, 0x1FFF8, 0x2FF4, 0x10000 - 40] {
-                let entries = (0..<16).map {
+                // More than are read at a time.
+                let entries = (0..<80).map {
                     (address: Machine.data + UInt32($0) * 0x1000, size: 512)
                 }
                 m.stop()
                 m.outb(Machine.busMaster + 2, 6)
                 m.setTable(entries, at: table)
-                m.command28(0xC8, lba: 30, count: 16)
+                m.command28(0xC8, lba: 30, count: 80)
                 m.start(toMemory: true)
                 m.settle()
                 XCTAssertEqual([m.bmStatus, m.status], [4, 0x50], hex(table))
                 XCTAssertEqual(
-                    m.bytes(at: Machine.data + 0xF000, count: 512), Self.content(sector: 45))
+                    m.bytes(at: Machine.data + 79 * 0x1000, count: 512), Self.content(sector: 109))
             }
             m.sample("done")
         }

@@ -70,6 +70,7 @@ final class TaskFileTests: IDETestCase {
             XCTAssertEqual(m.alternateStatus, 0x50)
             XCTAssertTrue(m.irq)
             m.sample("raised")
+            XCTAssertTrue(m.irq, "nor does any other register")
             XCTAssertEqual(m.status, 0x50)
             XCTAssertFalse(m.irq)
             m.sample("lowered")
