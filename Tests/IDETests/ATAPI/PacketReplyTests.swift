@@ -245,7 +245,7 @@ final class PacketReplyTests: CDTestCase {
         let image = try TemporaryImage(size: 5 << 30)
         let last = UInt32(5 << 30 / 2048) - 1
         try compare(
-            over: engines, file: #filePath, line: #line,
+            over: engines,
             with: { configuration in
                 let machine = try Machine(configuration)
                 try machine.attachCD(image.path)

@@ -229,24 +229,27 @@ final class TableTests: IDETestCase {
 
     func testResolvers() throws {
         let path = try Self.plainPath(0)
-        let m = try Machine(.one, resolvers: [Shift(by: 0x10_0000, limit: 0x20_0000)])
-        try m.attach(path)
-        // The device sees memory 1 MiB further down, the table too.
-        func transfer(_ address: UInt32, table: UInt32 = 0x1000) {
-            m.stop()
-            m.outb(Machine.busMaster + 2, 6)
-            m.setTable([(address, 1024)], at: 0x10_1000)
-            m.controller.writePort(Machine.busMaster + 4, width: 4, value: table)
-            m.command28(0xC8, lba: 5, count: 2)
-            m.start(toMemory: true)
-            m.settle()
+        try compare(
+            over: MachineConfiguration.engines,
+            with: machines(with: path, resolvers: [Shift(by: 0x10_0000, limit: 0x20_0000)])
+        ) { m in
+            // The device sees memory 1 MiB further down, the table too.
+            func transfer(_ address: UInt32, table: UInt32 = 0x1000) {
+                m.stop()
+                m.outb(Machine.busMaster + 2, 6)
+                m.setTable([(address, 1024)], at: 0x10_1000)
+                m.controller.writePort(Machine.busMaster + 4, width: 4, value: table)
+                m.command28(0xC8, lba: 5, count: 2)
+                m.start(toMemory: true)
+                m.settle()
+            }
+            transfer(0x1_0000)
+            XCTAssertEqual([m.bmStatus, m.status], [4, 0x50])
+            XCTAssertEqual(m.bytes(at: 0x11_0000, count: 1024), Self.content(sector: 5, count: 2))
+            transfer(0x1F_FE00)
+            expectFault(m, "a fault of the resolver")
+            transfer(0x1_0000, table: 0x30_0000)
+            expectFault(m, "a table that is not translated")
         }
-        transfer(0x1_0000)
-        XCTAssertEqual([m.bmStatus, m.status], [4, 0x50])
-        XCTAssertEqual(m.bytes(at: 0x11_0000, count: 1024), Self.content(sector: 5, count: 2))
-        transfer(0x1F_FE00)
-        expectFault(m, "a fault of the resolver")
-        transfer(0x1_0000, table: 0x30_0000)
-        expectFault(m, "a table that is not translated")
     }
 }

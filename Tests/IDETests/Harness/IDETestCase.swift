@@ -1,4 +1,5 @@
 import BlockIO
+import GuestMemory
 import IDE
 import XCTest
 @testable import TestSupport
@@ -42,6 +43,18 @@ class IDETestCase: XCTestCase {
         return machine
     }
 
+    /// For ``compare(over:file:line:with:_:)``: machines with a disk that is the test's own.
+    func machines(
+        with path: String, in slot: IDESlot = .primaryMaster,
+        resolvers: [any AddressResolver] = []
+    ) -> (MachineConfiguration) throws -> Machine {
+        { configuration in
+            let machine = try Machine(configuration, resolvers: resolvers)
+            try machine.attach(path, to: slot)
+            return machine
+        }
+    }
+
     /// Runs `body` on all configurations, or on those given; a guest must see the same on each.
     func forEachMachine(
         _ options: DiskOptions = DiskOptions(),
@@ -58,8 +71,9 @@ class IDETestCase: XCTestCase {
     /// does at the registers and is answered, every change of the interrupt lines, and what memory
     /// and media come to.
     func compare(
-        over configurations: [MachineConfiguration], file: StaticString, line: UInt,
-        with make: (MachineConfiguration) throws -> Machine, _ body: (Machine) throws -> Void
+        over configurations: [MachineConfiguration], file: StaticString = #filePath,
+        line: UInt = #line, with make: (MachineConfiguration) throws -> Machine,
+        _ body: (Machine) throws -> Void
     ) throws {
         var expected: (configuration: MachineConfiguration, trace: [TraceEntry])?
         for configuration in configurations {
