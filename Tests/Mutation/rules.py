@@ -78,6 +78,7 @@ class Rules:
     def __init__(self, root):
         self.root = root
         self.complaints = []
+        self.lines = {}
         self.tests = self._read_table()
         self.mutations = self._read_mutations()
         self._check_tests()
@@ -104,8 +105,11 @@ class Rules:
         for number, line in enumerate(self._read(TABLE).split("\n"), 1):
             row = ROW.match(line)
             if not row:
+                if re.match(r"\| *[A-Z]+-\d", line):
+                    self._complain(TABLE, number, "this is no rule")
                 continue
             rule, _, names = row.groups()
+            self.lines[rule] = number
             if rule in found:
                 self._complain(TABLE, number, f"{rule} is there twice")
             found[rule] = [Test.named(name) for name in NAME.findall(names)]
@@ -151,7 +155,7 @@ class Rules:
         for rule, tests in self.tests.items():
             for test in tests:
                 if test not in known:
-                    self._complain(TABLE, 0, f"{rule}: there is no {test}")
+                    self._complain(TABLE, self.lines[rule], f"{rule}: there is no {test}")
 
     def _tests_in(self, module, path):
         suite, found = None, set()

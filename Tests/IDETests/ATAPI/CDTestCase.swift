@@ -20,7 +20,11 @@ class CDTestCase: IDETestCase {
     ) throws -> Machine {
         let target = try Self.target(configuration.target)
         try Self.fill(target)
-        if let content { try Self.write(content, to: target.path) }
+        if let content {
+            try Self.write(content, to: target.path)
+        } else {
+            Self.noteUnchanged(target.path)
+        }
         let machine = try Machine(configuration)
         try machine.attachCD(target.path, options)
         return machine

@@ -105,8 +105,13 @@ class IDETestCase: XCTestCase {
         guard let disk = machine.disks[.primaryMaster], !machine.isReplaced else { return }
         let statistics = disk.queue.statistics
         if statistics.writes.operations == 0 && statistics.discards.operations == 0 {
-            _ = Self.clean.withLock { $0.insert(disk.image.path) }
+            Self.noteUnchanged(disk.image.path)
         }
+    }
+
+    /// The content is as at the beginning, and stays so until the next ``fill(_:)``.
+    static func noteUnchanged(_ path: String) {
+        _ = clean.withLock { $0.insert(path) }
     }
 
     /// What a sector has at the beginning of each test.
