@@ -57,6 +57,7 @@ struct PIOWindow {
 
     mutating func close() {
         direction = .none
+        base = nil
         position = 0
         end = 0
     }

@@ -21,10 +21,7 @@ extension Machine {
     func attachCD(
         _ path: String?, to slot: IDESlot = .primaryMaster, _ options: CDROMOptions = CDROMOptions()
     ) throws -> CDROM {
-        let cdrom = try CDROM(
-            try path.map(openCD), options, queue: configuration.queueOptions(faults))
-        try controller.attach(cdrom, to: slot)
-        return cdrom
+        try attach(path.map(openCD), to: slot, options)
     }
 
     func openCD(_ path: String) throws -> BlockImage {

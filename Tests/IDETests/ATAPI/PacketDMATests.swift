@@ -3,7 +3,7 @@ import XCTest
 
 @testable import IDE
 
-/// ide-semantics.md, "ATAPI" and "Bus master": data by DMA.
+/// docs/ide-rules.md, "ATAPI" and "Bus master": data by DMA.
 final class PacketDMATests: CDTestCase {
     private let data = Machine.data
 
@@ -80,39 +80,42 @@ final class PacketDMATests: CDTestCase {
     }
 
     func testTheCommandWaitsForStart() throws {
-        let m = try cdMachine()
-        m.setTable([(data, 2048)])
-        m.packet(Machine.read10(4, count: 1), isDMA: true)
-        XCTAssertEqual([m.alternateStatus, m.reason, m.bmStatus], [0x58, 2, 0])
-        XCTAssertFalse(m.irq)
-        m.start(toMemory: true)
-        m.settle()
-        expectDone(m)
-        XCTAssertEqual(m.bytes(at: data, count: 2048), Self.content(block: 4))
-        // A second START moves nothing.
-        m.write([UInt8](repeating: 0, count: 2048), at: data)
-        m.start(toMemory: true)
-        m.settle()
-        XCTAssertEqual(m.bytes(at: data, count: 2048), [UInt8](repeating: 0, count: 2048))
+        try forEachCD(over: MachineConfiguration.engines) { m in
+            m.setTable([(data, 2048)])
+            m.packet(Machine.read10(4, count: 1), isDMA: true)
+            XCTAssertEqual([m.alternateStatus, m.reason, m.bmStatus], [0x58, 2, 0])
+            XCTAssertFalse(m.irq)
+            m.start(toMemory: true)
+            m.settle()
+            expectDone(m)
+            XCTAssertEqual(m.bytes(at: data, count: 2048), Self.content(block: 4))
+            // A second START moves nothing.
+            m.write([UInt8](repeating: 0, count: 2048), at: data)
+            m.start(toMemory: true)
+            m.settle()
+            XCTAssertEqual(m.bytes(at: data, count: 2048), [UInt8](repeating: 0, count: 2048))
+        }
     }
 
     func testADirectionBitOfNoUse() throws {
-        let m = try cdMachine()
-        m.packetDMA(Machine.read10(4, count: 1), [(data, 2048)], toMemory: false)
-        expectDone(m)
-        XCTAssertEqual(m.bytes(at: data, count: 2048), Self.content(block: 4))
+        try forEachCD(over: MachineConfiguration.engines) { m in
+            m.packetDMA(Machine.read10(4, count: 1), [(data, 2048)], toMemory: false)
+            expectDone(m)
+            XCTAssertEqual(m.bytes(at: data, count: 2048), Self.content(block: 4))
+        }
     }
 
     func testAnswersWithoutDataLeaveTheBusMasterAlone() throws {
-        let m = try cdMachine()
-        m.packetDMA([0x00], [(data, 2048)], startsFirst: true)
-        expectDone(m, bm: 5)
-        m.stop()
-        XCTAssertEqual(m.bmStatus, 4)
-        m.packetDMA([0xFE], [(data, 2048)])
-        XCTAssertEqual(m.bmStatus & 6, 4)
-        m.stop()
-        m.expectFailure(5, 0x2000)
+        try forEachCD(over: MachineConfiguration.engines) { m in
+            m.packetDMA([0x00], [(data, 2048)], startsFirst: true)
+            expectDone(m, bm: 5)
+            m.stop()
+            XCTAssertEqual(m.bmStatus, 4)
+            m.packetDMA([0xFE], [(data, 2048)])
+            XCTAssertEqual(m.bmStatus & 6, 4)
+            m.stop()
+            m.expectFailure(5, 0x2000)
+        }
     }
 
     func testModeSelectByDMA() throws {
@@ -154,62 +157,66 @@ final class PacketDMATests: CDTestCase {
 
     func testStopDoesNotWaitAndTheCommandEndsAsUsual() throws {
         for packet in [Machine.read10(8, count: 4), Machine.readCD(8, count: 4, 0x10)] {
-            let m = try cdMachine()
-            let hold = m.faults.add(.init(.hold, operations: [.read]))
-            m.setTable([(data, 8192)])
-            m.givePacket(packet, isDMA: true)
-            m.start(toMemory: true)
-            XCTAssertEqual(m.alternateStatus, 0xD0)
-            m.stop()
-            XCTAssertEqual([m.alternateStatus, m.bmStatus], [0xD0, 0])
-            m.faults.remove(hold)
-            m.faults.release()
-            m.settle()
-            expectDone(m)
-            XCTAssertEqual(m.bytes(at: data, count: 8192), Self.content(block: 8, count: 4))
+            try forEachCD(over: MachineConfiguration.engines.filter { $0.bounce != .forced }) { m in
+                let hold = m.faults.add(.init(.hold, operations: [.read]))
+                m.setTable([(data, 8192)])
+                m.givePacket(packet, isDMA: true)
+                m.start(toMemory: true)
+                XCTAssertEqual(m.alternateStatus, 0xD0)
+                m.stop()
+                XCTAssertEqual([m.alternateStatus, m.bmStatus], [0xD0, 0])
+                m.faults.remove(hold)
+                m.faults.release()
+                m.settle()
+                expectDone(m)
+                XCTAssertEqual(m.bytes(at: data, count: 8192), Self.content(block: 8, count: 4))
+            }
         }
     }
 
     func testStopBetweenPiecesAborts() throws {
         // Raw sectors go 33 at a time.
-        let m = try cdMachine()
-        let hold = m.faults.add(.init(.hold, operations: [.read]))
-        m.setTable(table(100 * 2352, sizes: [0x8000]))
-        m.givePacket(Machine.readCD(0, count: 100, 0xF8), isDMA: true)
-        m.start(toMemory: true)
-        m.stop()
-        m.faults.remove(hold)
-        m.faults.release()
-        m.settle()
-        XCTAssertEqual(m.bmStatus, 4)
-        m.expectAbort()
+        try forEachCD(over: MachineConfiguration.engines.filter { $0.bounce != .forced }) { m in
+            let hold = m.faults.add(.init(.hold, operations: [.read]))
+            m.setTable(table(100 * 2352, sizes: [0x8000]))
+            m.givePacket(Machine.readCD(0, count: 100, 0xF8), isDMA: true)
+            m.start(toMemory: true)
+            m.stop()
+            m.faults.remove(hold)
+            m.faults.release()
+            m.settle()
+            XCTAssertEqual(m.bmStatus, 4)
+            m.expectAbort()
+        }
     }
 
     func testSRSTDisarms() throws {
-        let m = try cdMachine()
-        m.setTable([(data, 2048)])
-        m.packet(Machine.read10(4, count: 1), isDMA: true)
-        m.control(4)
-        m.control(0)
-        m.start(toMemory: true)
-        m.settle()
-        XCTAssertEqual(m.bytes(at: data, count: 2048), [UInt8](repeating: 0, count: 2048))
-        XCTAssertFalse(m.irq)
+        try forEachCD(over: MachineConfiguration.engines) { m in
+            m.setTable([(data, 2048)])
+            m.packet(Machine.read10(4, count: 1), isDMA: true)
+            m.control(4)
+            m.control(0)
+            m.start(toMemory: true)
+            m.settle()
+            XCTAssertEqual(m.bytes(at: data, count: 2048), [UInt8](repeating: 0, count: 2048))
+            XCTAssertFalse(m.irq)
+        }
     }
 
     func testReadCopiesNothing() throws {
-        let m = try cdMachine()
-        let queue = try XCTUnwrap(m.controller.drive(in: .primaryMaster)?.queue)
-        let entries = (0..<32).map { (address: data + UInt32($0) * 8192, size: 4096) }
-        m.packetDMA(Machine.read10(0, count: 64), entries)
-        expectDone(m)
-        XCTAssertEqual(m.controller.dmaStatistics[0].directBytes, 131072)
-        XCTAssertEqual(m.controller.dmaStatistics[0].bouncedBytes, 0)
-        XCTAssertEqual(queue.statistics.directBytes, 131072)
-        XCTAssertEqual(queue.statistics.bouncedBytes, 0)
-        XCTAssertEqual(queue.statistics.kernelRequests, 1)
-        XCTAssertEqual(
-            entries.flatMap { m.bytes(at: $0.address, count: 4096) },
-            Self.content(block: 0, count: 64))
+        try forEachCD(over: [.one]) { m in
+            let queue = try XCTUnwrap(m.controller.drive(in: .primaryMaster)?.queue)
+            let entries = (0..<32).map { (address: data + UInt32($0) * 8192, size: 4096) }
+            m.packetDMA(Machine.read10(0, count: 64), entries)
+            expectDone(m)
+            XCTAssertEqual(m.controller.dmaStatistics[0].directBytes, 131072)
+            XCTAssertEqual(m.controller.dmaStatistics[0].bouncedBytes, 0)
+            XCTAssertEqual(queue.statistics.directBytes, 131072)
+            XCTAssertEqual(queue.statistics.bouncedBytes, 0)
+            XCTAssertEqual(queue.statistics.kernelRequests, 1)
+            XCTAssertEqual(
+                entries.flatMap { m.bytes(at: $0.address, count: 4096) },
+                Self.content(block: 0, count: 64))
+        }
     }
 }

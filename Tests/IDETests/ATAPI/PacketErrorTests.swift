@@ -3,7 +3,7 @@ import Glibc
 import IDE
 import XCTest
 
-/// ide-semantics.md, "ATAPI": what a failed read of the host means, by policy.
+/// docs/ide-rules.md, "ATAPI": what a failed read of the host means, by policy.
 final class PacketErrorTests: CDTestCase {
     private let data = Machine.data
 
@@ -35,28 +35,31 @@ final class PacketErrorTests: CDTestCase {
     }
 
     func testTheSenseNamesTheBlock() throws {
-        let m = try cdMachine()
-        fault(m)
-        // The first two bursts are good.
-        m.packet(Machine.read10(8, count: 4), limit: 2048)
-        XCTAssertEqual(m.takeBursts().data, Self.content(block: 8, count: 2))
-        XCTAssertEqual([m.status, m.error], [0x41, 0x30])
-        XCTAssertEqual(
-            m.dataIn([0x03, 0, 0, 0, 18]),
-            [0xF0, 0, 3] + Machine.bytes(10) + [10, 0, 0, 0, 0, 0x11, 0, 0, 0, 0, 0])
+        try forEachCD(over: MachineConfiguration.engines) { m in
+            fault(m)
+            // The first two bursts are good.
+            m.packet(Machine.read10(8, count: 4), limit: 2048)
+            XCTAssertEqual(m.takeBursts().data, Self.content(block: 8, count: 2))
+            XCTAssertEqual([m.status, m.error], [0x41, 0x30])
+            XCTAssertEqual(
+                m.dataIn([0x03, 0, 0, 0, 18]),
+                [0xF0, 0, 3] + Machine.bytes(10) + [10, 0, 0, 0, 0, 0x11, 0, 0, 0, 0, 0])
+        }
     }
 
     func testIgnored() throws {
-        let m = try cdMachine(.one, CDROMOptions(readErrorPolicy: .ignore))
-        fault(m)
-        XCTAssertEqual(
-            m.dataIn(Machine.read10(10, count: 1)), [UInt8](repeating: 0, count: 2048))
-        let raw = m.dataIn(Machine.readCD(10, count: 1, 0xF8))
-        XCTAssertEqual(raw[16..<2064].reduce(0, |), 0)
-        m.packetDMA(Machine.read10(10, count: 1), [(data, 2048)])
-        XCTAssertEqual(m.bmStatus, 4)
-        m.expectSuccess()
-        XCTAssertEqual(m.events.map(\.action), [.ignore, .ignore, .ignore])
+        try forEachCD(CDROMOptions(readErrorPolicy: .ignore), over: MachineConfiguration.engines) {
+            m in
+            fault(m)
+            XCTAssertEqual(
+                m.dataIn(Machine.read10(10, count: 1)), [UInt8](repeating: 0, count: 2048))
+            let raw = m.dataIn(Machine.readCD(10, count: 1, 0xF8))
+            XCTAssertEqual(raw[16..<2064].reduce(0, |), 0)
+            m.packetDMA(Machine.read10(10, count: 1), [(data, 2048)])
+            XCTAssertEqual(m.bmStatus, 4)
+            m.expectSuccess()
+            XCTAssertEqual(Set(m.events.map(\.action)), [.ignore])
+        }
     }
 
     func testStoppedAndResumed() throws {
@@ -93,47 +96,56 @@ final class PacketErrorTests: CDTestCase {
     }
 
     func testStoppedAndReset() throws {
-        let m = try cdMachine(.one, CDROMOptions(readErrorPolicy: .stop))
-        fault(m, count: 1)
-        m.packet(Machine.read10(10, count: 1))
-        XCTAssertEqual(m.alternateStatus, 0xD0)
-        m.outb(0x1F7, 0x08)
-        XCTAssertEqual(m.alternateStatus, 0)
-        m.controller.resume()
-        m.settle()
-        XCTAssertEqual(m.alternateStatus, 0)
-        XCTAssertEqual(m.dataIn(Machine.read10(10, count: 1)), Self.content(block: 10))
+        try forEachCD(CDROMOptions(readErrorPolicy: .stop), over: MachineConfiguration.engines) {
+            m in
+            fault(m, count: 1)
+            m.packet(Machine.read10(10, count: 1))
+            XCTAssertEqual(m.alternateStatus, 0xD0)
+            m.outb(0x1F7, 0x08)
+            XCTAssertEqual(m.alternateStatus, 0)
+            m.controller.resume()
+            m.settle()
+            XCTAssertEqual(m.alternateStatus, 0)
+            XCTAssertEqual(m.dataIn(Machine.read10(10, count: 1)), Self.content(block: 10))
+        }
     }
 
     func testStoppedAndTakenBack() throws {
-        let m = try cdMachine(.one, CDROMOptions(readErrorPolicy: .stop))
-        fault(m, count: 1)
-        m.packetDMA(Machine.read10(10, count: 1), [(data, 2048)])
-        XCTAssertEqual(m.alternateStatus, 0xD0)
-        m.stop()
-        XCTAssertEqual(m.bmStatus, 4)
-        m.expectAbort()
+        try forEachCD(CDROMOptions(readErrorPolicy: .stop), over: MachineConfiguration.engines) {
+            m in
+            fault(m, count: 1)
+            m.packetDMA(Machine.read10(10, count: 1), [(data, 2048)])
+            XCTAssertEqual(m.alternateStatus, 0xD0)
+            m.stop()
+            XCTAssertEqual(m.bmStatus, 4)
+            m.expectAbort()
+        }
     }
 
     func testStoppedAndTheMediumGoes() throws {
-        let m = try cdMachine(.one, CDROMOptions(readErrorPolicy: .stop))
-        fault(m, count: 1)
-        m.packetDMA(Machine.read10(10, count: 1), [(data, 2048)])
-        try m.controller.eject(.primaryMaster)
-        m.controller.resume()
-        m.settle()
-        XCTAssertEqual(m.bmStatus, 4)
-        m.expectFailure(2, 0x3A00)
+        try forEachCD(CDROMOptions(readErrorPolicy: .stop), over: MachineConfiguration.engines) {
+            m in
+            fault(m, count: 1)
+            m.packetDMA(Machine.read10(10, count: 1), [(data, 2048)])
+            try m.controller.eject(.primaryMaster)
+            m.controller.resume()
+            m.settle()
+            XCTAssertEqual(m.bmStatus, 4)
+            m.expectFailure(2, 0x3A00)
+        }
     }
 
     func testReadENOSPCStopsByPolicyEnospcOnly() throws {
         for (errno, action) in [(ENOSPC, ErrorAction.stop), (EIO, .report)] {
-            let m = try cdMachine(.one, CDROMOptions(readErrorPolicy: .enospc))
-            fault(m, errno: errno, count: 1)
-            m.packet(Machine.read10(10, count: 1))
-            XCTAssertEqual(m.events.map(\.action), [action])
-            m.controller.resume()
-            m.settle()
+            try forEachCD(
+                CDROMOptions(readErrorPolicy: .enospc), over: MachineConfiguration.engines
+            ) { m in
+                fault(m, errno: errno, count: 1)
+                m.packet(Machine.read10(10, count: 1))
+                XCTAssertEqual(m.events.map(\.action), [action])
+                m.controller.resume()
+                m.settle()
+            }
         }
     }
 }

@@ -2,7 +2,7 @@ import IDE
 import XCTest
 @testable import TestSupport
 
-/// ide-semantics.md, "ATAPI": READ CD and READ CD MSF.
+/// docs/ide-rules.md, "ATAPI": READ CD and READ CD MSF.
 final class ReadCDTests: CDTestCase {
     func testUserDataAndRawSectors() throws {
         try forEachCD { m in
@@ -29,46 +29,48 @@ final class ReadCDTests: CDTestCase {
     }
 
     func testMSF() throws {
-        let m = try cdMachine()
-        // 00:02:10 up to, not including, 00:02:13.
-        XCTAssertEqual(
-            m.dataIn([0xB9, 0, 0, 0, 2, 10, 0, 2, 13, 0x10]), Self.content(block: 10, count: 3))
-        XCTAssertEqual(
-            m.dataIn([0xB9, 0, 0, 0, 2, 10, 0, 2, 13, 0xF8]),
-            m.dataIn(Machine.readCD(10, count: 3, 0xF8)))
-        for (packet, code) in [
-            ([0xB9, 0, 0, 0, 2, 13, 0, 2, 10, 0x10], 0x2400),
-            ([0xB9, 0, 0, 0, 2, 75, 0, 3, 10, 0x10], 0x2400),
-            ([0xB9, 0, 0, 0, 60, 0, 1, 0, 10, 0x10], 0x2400),
-            ([0xB9, 0, 0, 255, 0, 0, 255, 255, 255, 0x10], 0x2400),
-            ([0xB9, 0, 0, 0, 1, 74, 0, 2, 10, 0x10], 0x2100),
-            ([0xB9, 0, 0, 0, 2, 0, 99, 59, 74, 0xF8], 0x2100),
-        ] as [([UInt8], UInt16)] {
-            m.packet(packet)
-            m.expectFailure(5, code)
+        try forEachCD(over: MachineConfiguration.engines) { m in
+            // 00:02:10 up to, not including, 00:02:13.
+            XCTAssertEqual(
+                m.dataIn([0xB9, 0, 0, 0, 2, 10, 0, 2, 13, 0x10]), Self.content(block: 10, count: 3))
+            XCTAssertEqual(
+                m.dataIn([0xB9, 0, 0, 0, 2, 10, 0, 2, 13, 0xF8]),
+                m.dataIn(Machine.readCD(10, count: 3, 0xF8)))
+            for (packet, code) in [
+                ([0xB9, 0, 0, 0, 2, 13, 0, 2, 10, 0x10], 0x2400),
+                ([0xB9, 0, 0, 0, 2, 75, 0, 3, 10, 0x10], 0x2400),
+                ([0xB9, 0, 0, 0, 60, 0, 1, 0, 10, 0x10], 0x2400),
+                ([0xB9, 0, 0, 255, 0, 0, 255, 255, 255, 0x10], 0x2400),
+                ([0xB9, 0, 0, 0, 1, 74, 0, 2, 10, 0x10], 0x2100),
+                ([0xB9, 0, 0, 0, 2, 0, 99, 59, 74, 0xF8], 0x2100),
+            ] as [([UInt8], UInt16)] {
+                m.packet(packet)
+                m.expectFailure(5, code)
+            }
         }
     }
 
     func testWhatASectorHasNot() throws {
-        let m = try cdMachine()
-        // Error flags, holes, sub-channels.
-        for packet in [
-            Machine.readCD(0, count: 1, 0x12), Machine.readCD(0, count: 1, 0x90),
-            Machine.readCD(0, count: 1, 0x08), Machine.readCD(0, count: 1, 0x10) + [0x01],
-        ] {
-            m.packet(packet)
-            m.expectFailure(5, 0x2400)
-        }
-        // Other types of sector than Mode 1.
-        for type in [1, 3, 4, 5] as [UInt8] {
+        try forEachCD(over: MachineConfiguration.engines) { m in
+            // Error flags, holes, sub-channels.
+            for packet in [
+                Machine.readCD(0, count: 1, 0x12), Machine.readCD(0, count: 1, 0x90),
+                Machine.readCD(0, count: 1, 0x08), Machine.readCD(0, count: 1, 0x10) + [0x01],
+            ] {
+                m.packet(packet)
+                m.expectFailure(5, 0x2400)
+            }
+            // Other types of sector than Mode 1.
+            for type in [1, 3, 4, 5] as [UInt8] {
+                var packet = Machine.readCD(0, count: 1, 0x10)
+                packet[1] = type << 2
+                m.packet(packet)
+                m.expectFailure(5, 0x6400)
+            }
             var packet = Machine.readCD(0, count: 1, 0x10)
-            packet[1] = type << 2
-            m.packet(packet)
-            m.expectFailure(5, 0x6400)
+            packet[1] = 2 << 2
+            XCTAssertEqual(m.dataIn(packet), Self.content(block: 0))
         }
-        var packet = Machine.readCD(0, count: 1, 0x10)
-        packet[1] = 2 << 2
-        XCTAssertEqual(m.dataIn(packet), Self.content(block: 0))
     }
 
     /// An ISO 9660 file system, made by genisoimage, and read in every way.

@@ -1,7 +1,7 @@
 import IDE
 import XCTest
 
-/// ide-semantics.md, "Task file": addresses, counts, what is out of range.
+/// docs/ide-rules.md, "Task file": addresses, counts, what is out of range.
 final class AddressTests: IDETestCase {
     private let last = UInt32(IDETestCase.sectorCount - 1)
 
@@ -64,36 +64,42 @@ final class AddressTests: IDETestCase {
     }
 
     func testAny48BitAddress() throws {
-        let m = try machine()
-        let addresses: [UInt64] = [
-            2048, 1 << 24, 1 << 28, 1 << 32, 1 << 40, (1 << 48) - 1, (1 << 48) - 65536,
-        ]
-        for opcode: UInt8 in [0x24, 0x34, 0x29, 0x39, 0x42, 0x25, 0x35, 0x3D, 0xCE] {
-            for lba in addresses {
-                m.stop()
-                m.setTable([UInt32](0..<512).map { (Machine.data + $0, 65536) })
-                m.command48(opcode, lba: lba, count: 0)
-                m.start(toMemory: true)
-                m.settle()
-                XCTAssertEqual([m.status, m.error], [0x41, 0x10], "\(hex(opcode)) \(hex(lba))")
-                XCTAssertEqual(m.lba48, lba)
+        try forEachMachine(over: MachineConfiguration.engines) { m in
+            let addresses: [UInt64] = [
+                2048, 1 << 24, 1 << 28, 1 << 32, 1 << 40, (1 << 48) - 1, (1 << 48) - 65536,
+            ]
+            for opcode: UInt8 in [0x24, 0x34, 0x29, 0x39, 0x42, 0x25, 0x35, 0x3D, 0xCE] {
+                for lba in addresses {
+                    m.stop()
+                    m.setTable([UInt32](0..<512).map { (Machine.data + $0, 65536) })
+                    m.command48(opcode, lba: lba, count: 0)
+                    m.start(toMemory: true)
+                    m.settle()
+                    XCTAssertEqual(
+                        [m.status, m.error], [0x41, 0x10], "\(hex(opcode)) \(hex(lba))")
+                    XCTAssertEqual(m.lba48, lba)
+                }
             }
+            XCTAssertEqual(
+                try m.medium(sector: 0, count: 2048), Self.content(sector: 0, count: 2048))
         }
-        XCTAssertEqual(try m.medium(sector: 0, count: 2048), Self.content(sector: 0, count: 2048))
     }
 
     func testCount0Is65536() throws {
         let directory = try TemporaryImage(size: 40 << 20)
-        let m = try Machine()
-        try m.attach(directory.path)
-        m.setTable([UInt32](0..<512).map { (Machine.data + $0 % 8 * 65536, 65536) })
-        m.command48(0x25, lba: 100, count: 0)
-        m.start(toMemory: true)
-        m.settle()
-        XCTAssertEqual(m.bmStatus, 4)
-        XCTAssertEqual(m.status, 0x50)
-        XCTAssertEqual(m.lba48, 100 + 65536)
-        XCTAssertEqual(m.count16, 0)
+        try compare(
+            over: MachineConfiguration.engines.filter { $0.bounce == .usual },
+            with: machines(with: directory.path)
+        ) { m in
+            m.setTable([UInt32](0..<512).map { (Machine.data + $0 % 8 * 65536, 65536) })
+            m.command48(0x25, lba: 100, count: 0)
+            m.start(toMemory: true)
+            m.settle()
+            XCTAssertEqual(m.bmStatus, 4)
+            XCTAssertEqual(m.status, 0x50)
+            XCTAssertEqual(m.lba48, 100 + 65536)
+            XCTAssertEqual(m.count16, 0)
+        }
     }
 
     func testCHS() throws {

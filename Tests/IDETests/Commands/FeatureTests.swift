@@ -1,7 +1,7 @@
 import IDE
 import XCTest
 
-/// ide-semantics.md, "ATA commands": SET FEATURES, power, buffers and what else has no data.
+/// docs/ide-rules.md, "ATA commands": SET FEATURES, power, buffers and what else has no data.
 final class FeatureTests: IDETestCase {
     private func setFeatures(_ m: Machine, _ subcommand: UInt8, count: UInt8 = 0) -> UInt8 {
         m.command28(0xEF, count: count, features: subcommand)
@@ -51,22 +51,23 @@ final class FeatureTests: IDETestCase {
     }
 
     func testRevertingIsOffUnlessAskedFor() throws {
-        let m = try machine()
-        func changeAndReset() -> [UInt16] {
-            m.command28(0xC6, count: 2)
-            _ = setFeatures(m, 0x55)
-            _ = setFeatures(m, 3, count: 0x20)
-            m.control(4)
-            m.control(0)
-            let words = m.identify()
-            return [words[59], words[85] >> 6 & 1, words[63]]
+        try forEachMachine(over: MachineConfiguration.engines) { m in
+            func changeAndReset() -> [UInt16] {
+                m.command28(0xC6, count: 2)
+                _ = setFeatures(m, 0x55)
+                _ = setFeatures(m, 3, count: 0x20)
+                m.control(4)
+                m.control(0)
+                let words = m.identify()
+                return [words[59], words[85] >> 6 & 1, words[63]]
+            }
+            XCTAssertEqual(changeAndReset(), [0x0102, 0, 0x0107])
+            XCTAssertEqual(setFeatures(m, 0xCC), 0x50)
+            XCTAssertEqual(changeAndReset(), [0x0110, 1, 0x0007])
+            XCTAssertEqual(setFeatures(m, 0xCC), 0x50)
+            XCTAssertEqual(setFeatures(m, 0x66), 0x50)
+            XCTAssertEqual(changeAndReset(), [0x0102, 0, 0x0107])
         }
-        XCTAssertEqual(changeAndReset(), [0x0102, 0, 0x0107])
-        XCTAssertEqual(setFeatures(m, 0xCC), 0x50)
-        XCTAssertEqual(changeAndReset(), [0x0110, 1, 0x0007])
-        XCTAssertEqual(setFeatures(m, 0xCC), 0x50)
-        XCTAssertEqual(setFeatures(m, 0x66), 0x50)
-        XCTAssertEqual(changeAndReset(), [0x0102, 0, 0x0107])
     }
 
     func testSetMultiple() throws {
@@ -167,10 +168,11 @@ final class FeatureTests: IDETestCase {
     }
 
     func testAnErrorIsGoneWithTheNextCommand() throws {
-        let m = try machine()
-        m.command28(0xFF)
-        XCTAssertEqual(m.error, 4)
-        m.command28(0xE5)
-        XCTAssertEqual([m.status, m.error], [0x50, 0])
+        try forEachMachine(over: MachineConfiguration.engines) { m in
+            m.command28(0xFF)
+            XCTAssertEqual(m.error, 4)
+            m.command28(0xE5)
+            XCTAssertEqual([m.status, m.error], [0x50, 0])
+        }
     }
 }

@@ -1,7 +1,7 @@
 import IDE
 import XCTest
 
-/// ide-semantics.md, "ATA commands": IDENTIFY claims exactly what works.
+/// docs/ide-rules.md, "ATA commands": IDENTIFY claims exactly what works.
 final class IdentifyTests: IDETestCase {
     func testContent() throws {
         let options = DiskOptions(serial: "SERIAL 1", firmware: "FW 2.5", model: "A model")
@@ -38,41 +38,47 @@ final class IdentifyTests: IDETestCase {
 
     func testLargeDisks() throws {
         let image = try TemporaryImage(size: 200 << 30)
-        let m = try Machine()
-        try m.attach(image.path)
-        let words = m.identify()
-        let sectors: UInt64 = 200 << 21
-        XCTAssertEqual([words[60], words[61]], [0xFFFF, 0x0FFF], "28 bits hold no more")
-        XCTAssertEqual(
-            Array(words[100...102]), [0, UInt16(sectors >> 16 & 0xFFFF), UInt16(sectors >> 32)])
-        XCTAssertEqual([words[1], words[3], words[6]], [16383, 16, 63])
-        XCTAssertEqual([words[57], words[58]], [0xFC10, 0x00FB])
-        m.command48(0x24, lba: sectors - 1, count: 1)
-        m.settle()
-        XCTAssertEqual(m.status, 0x58)
-        _ = m.readData(count: 512)
-        XCTAssertEqual(m.lba48, sectors)
-        m.command28(0xF8)
-        XCTAssertEqual(m.lba28, 0xFFF_FFFF)
-        m.command48(0x27)
-        XCTAssertEqual(m.lba48, sectors - 1)
-        m.command28(0x20, lba: 0xFFF_FFFF, count: 1)
-        m.settle()
-        _ = m.readData(count: 512)
-        XCTAssertEqual(m.status, 0x50)
+        try compare(
+            over: MachineConfiguration.engines,
+            with: machines(with: image.path)
+        ) { m in
+            let words = m.identify()
+            let sectors: UInt64 = 200 << 21
+            XCTAssertEqual([words[60], words[61]], [0xFFFF, 0x0FFF], "28 bits hold no more")
+            XCTAssertEqual(
+                Array(words[100...102]), [0, UInt16(sectors >> 16 & 0xFFFF), UInt16(sectors >> 32)])
+            XCTAssertEqual([words[1], words[3], words[6]], [16383, 16, 63])
+            XCTAssertEqual([words[57], words[58]], [0xFC10, 0x00FB])
+            m.command48(0x24, lba: sectors - 1, count: 1)
+            m.settle()
+            XCTAssertEqual(m.status, 0x58)
+            _ = m.readData(count: 512)
+            XCTAssertEqual(m.lba48, sectors)
+            m.command28(0xF8)
+            XCTAssertEqual(m.lba28, 0xFFF_FFFF)
+            m.command48(0x27)
+            XCTAssertEqual(m.lba48, sectors - 1)
+            m.command28(0x20, lba: 0xFFF_FFFF, count: 1)
+            m.settle()
+            _ = m.readData(count: 512)
+            XCTAssertEqual(m.status, 0x50)
+        }
     }
 
     func testEmptyDisk() throws {
         let image = try TemporaryImage(size: 0)
-        let m = try Machine()
-        try m.attach(image.path)
-        XCTAssertEqual(m.identify()[60], 0)
-        for opcode: UInt8 in [0x20, 0x30, 0x40, 0x70] {
-            m.command28(opcode, count: 1)
-            XCTAssertEqual([m.status, m.error], [0x41, 0x10])
+        try compare(
+            over: MachineConfiguration.engines,
+            with: machines(with: image.path)
+        ) { m in
+            XCTAssertEqual(m.identify()[60], 0)
+            for opcode: UInt8 in [0x20, 0x30, 0x40, 0x70] {
+                m.command28(opcode, count: 1)
+                XCTAssertEqual([m.status, m.error], [0x41, 0x10])
+            }
+            m.command28(0xF8)
+            XCTAssertEqual(m.status, 0x50)
         }
-        m.command28(0xF8)
-        XCTAssertEqual(m.status, 0x50)
     }
 
     func testGeometryFromThePartitionTable() throws {
@@ -130,7 +136,7 @@ final class IdentifyTests: IDETestCase {
             0xC5, 0xC6, 0xC8, 0xC9, 0xCA, 0xCB, 0xCE, 0xE0, 0xE1, 0xE2, 0xE3, 0xE4, 0xE5, 0xE6,
             0xE7, 0xE8, 0xEA, 0xEC, 0xEF, 0xF5, 0xF8,
         ]
-        for m in [try machine()] {
+        try forEachMachine(over: MachineConfiguration.engines.filter { $0.bounce == .usual }) { m in
             for opcode in UInt8.min...UInt8.max {
                 let isSMART = opcode == 0xB0
                 let features: UInt8 = isSMART ? 0xDA : opcode == 0xEF ? 2 : 1

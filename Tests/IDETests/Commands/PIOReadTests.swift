@@ -1,13 +1,14 @@
 import IDE
 import XCTest
 
-/// ide-semantics.md, "ATA commands": PIO data-in.
+/// docs/ide-rules.md, "ATA commands": PIO data-in.
 final class PIOReadTests: IDETestCase {
     func testReadSectors() throws {
         try forEachMachine { m in
             for (opcode, is48) in [(0x20, false), (0x21, false), (0x24, true)] as [(UInt8, Bool)] {
                 if is48 {
-                    m.command48(opcode, lba: 7, count: 3)
+                    // Bits 3:0 of the device register are no part of the address.
+                    m.command48(opcode, lba: 7, count: 3, device: 0xF)
                 } else {
                     m.command28(opcode, lba: 7, count: 3)
                 }
@@ -58,14 +59,15 @@ final class PIOReadTests: IDETestCase {
     }
 
     func testMultipleCanBeOff() throws {
-        let m = try machine()
-        m.command28(0xC6, count: 0)
-        XCTAssertEqual(m.status, 0x50)
-        for opcode: UInt8 in [0xC4, 0xC5, 0x29, 0x39, 0xCE] {
-            m.command28(opcode, lba: 0, count: 1)
-            XCTAssertTrue(m.irq)
-            XCTAssertEqual(m.error, 4)
-            XCTAssertEqual(m.status, 0x41)
+        try forEachMachine(over: MachineConfiguration.engines) { m in
+            m.command28(0xC6, count: 0)
+            XCTAssertEqual(m.status, 0x50)
+            for opcode: UInt8 in [0xC4, 0xC5, 0x29, 0x39, 0xCE] {
+                m.command28(opcode, lba: 0, count: 1)
+                XCTAssertTrue(m.irq)
+                XCTAssertEqual(m.error, 4)
+                XCTAssertEqual(m.status, 0x41)
+            }
         }
     }
 
@@ -138,18 +140,19 @@ final class PIOReadTests: IDETestCase {
     }
 
     func testDataPortWithoutData() throws {
-        let m = try machine()
-        XCTAssertEqual(m.controller.readPort(0x1F0, width: 2), 0)
-        m.controller.writePort(0x1F0, width: 4, value: 0x1234_5678)
-        m.setTable([(Machine.data, 512)])
-        m.command28(0xC8, lba: 0, count: 1)
-        XCTAssertEqual(m.controller.readPort(0x1F0, width: 4), 0, "armed, but not for PIO")
-        XCTAssertEqual(m.alternateStatus, 0x58)
-        m.start(toMemory: true)
-        m.settle()
-        XCTAssertEqual(m.status, 0x50)
-        m.command28(0x30, lba: 0, count: 1)
-        XCTAssertEqual(m.controller.readPort(0x1F0, width: 2), 0, "the wrong way")
-        XCTAssertEqual(m.alternateStatus, 0x58)
+        try forEachMachine(over: MachineConfiguration.engines) { m in
+            XCTAssertEqual(m.controller.readPort(0x1F0, width: 2), 0)
+            m.controller.writePort(0x1F0, width: 4, value: 0x1234_5678)
+            m.setTable([(Machine.data, 512)])
+            m.command28(0xC8, lba: 0, count: 1)
+            XCTAssertEqual(m.controller.readPort(0x1F0, width: 4), 0, "armed, but not for PIO")
+            XCTAssertEqual(m.alternateStatus, 0x58)
+            m.start(toMemory: true)
+            m.settle()
+            XCTAssertEqual(m.status, 0x50)
+            m.command28(0x30, lba: 0, count: 1)
+            XCTAssertEqual(m.controller.readPort(0x1F0, width: 2), 0, "the wrong way")
+            XCTAssertEqual(m.alternateStatus, 0x58)
+        }
     }
 }

@@ -2,14 +2,14 @@ import BlockIO
 import IDE
 import XCTest
 
-/// ide-semantics.md, "ATA commands": PIO data-out.
+/// docs/ide-rules.md, "ATA commands": PIO data-out.
 final class PIOWriteTests: IDETestCase {
     func testWriteSectors() throws {
         try forEachMachine { m in
             for (opcode, is48) in [(0x30, false), (0x31, false), (0x34, true)] as [(UInt8, Bool)] {
                 let data = (0..<3 * 512).map { UInt8(truncatingIfNeeded: $0 &* 7 &+ Int(opcode)) }
                 if is48 {
-                    m.command48(opcode, lba: 7, count: 3)
+                    m.command48(opcode, lba: 7, count: 3, device: 0xF)
                 } else {
                     m.command28(opcode, lba: 7, count: 3)
                 }
@@ -26,7 +26,7 @@ final class PIOWriteTests: IDETestCase {
                 }
                 XCTAssertEqual(m.alternateStatus, 0x50)
                 XCTAssertEqual(m.count, 0)
-                XCTAssertEqual(m.lba28, 10)
+                XCTAssertEqual(is48 ? m.lba48 : UInt64(m.lba28), 10)
                 XCTAssertEqual(try m.medium(sector: 7, count: 3), data)
                 XCTAssertEqual(try m.medium(sector: 6, count: 1), Self.content(sector: 6))
                 XCTAssertEqual(try m.medium(sector: 10, count: 1), Self.content(sector: 10))
@@ -41,7 +41,7 @@ final class PIOWriteTests: IDETestCase {
             for (opcode, is48) in [(0xC5, false), (0x39, true), (0xCE, true)] as [(UInt8, Bool)] {
                 let data = (0..<20 * 512).map { UInt8(truncatingIfNeeded: $0 / 512 &+ Int(opcode)) }
                 if is48 {
-                    m.command48(opcode, lba: 40, count: 20)
+                    m.command48(opcode, lba: 40, count: 20, device: 0xF)
                 } else {
                     m.command28(opcode, lba: 40, count: 20)
                 }
@@ -85,17 +85,18 @@ final class PIOWriteTests: IDETestCase {
     }
 
     func testReadOnlyImageAbortsWrites() throws {
-        let m = try machine(.one, access: .readOnly)
-        for opcode: UInt8 in [0x30, 0x31, 0x34, 0xC5, 0x39, 0xCE, 0xCA, 0xCB, 0x35, 0x3D] {
-            m.command28(opcode, lba: 0, count: 1)
-            XCTAssertEqual(m.error, 4)
+        try forEachMachine(over: MachineConfiguration.engines, access: .readOnly) { m in
+            for opcode: UInt8 in [0x30, 0x31, 0x34, 0xC5, 0x39, 0xCE, 0xCA, 0xCB, 0x35, 0x3D] {
+                m.command28(opcode, lba: 0, count: 1)
+                XCTAssertEqual(m.error, 4)
+                XCTAssertEqual(m.status, 0x41)
+            }
+            m.command28(0x06, count: 1, features: 1)
             XCTAssertEqual(m.status, 0x41)
+            XCTAssertEqual(m.identify()[169], 0)
+            m.transfer(0xC8, lba: 0, count: 1, [(Machine.data, 512)])
+            XCTAssertEqual(m.status, 0x50)
         }
-        m.command28(0x06, count: 1, features: 1)
-        XCTAssertEqual(m.status, 0x41)
-        XCTAssertEqual(m.identify()[169], 0)
-        m.transfer(0xC8, lba: 0, count: 1, [(Machine.data, 512)])
-        XCTAssertEqual(m.status, 0x50)
     }
 
     /// FUA and a disabled write cache make each write durable by itself.

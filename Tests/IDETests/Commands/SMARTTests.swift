@@ -1,7 +1,7 @@
 import IDE
 import XCTest
 
-/// ide-semantics.md, "ATA commands": SMART.
+/// docs/ide-rules.md, "ATA commands": SMART.
 final class SMARTTests: IDETestCase {
     private func smart(_ m: Machine, _ subcommand: UInt8, count: UInt8 = 0, low: UInt8 = 0) {
         m.command28(0xB0, lba: 0xC2_4F_00 | UInt32(low), count: count, features: subcommand)
@@ -106,34 +106,36 @@ final class SMARTTests: IDETestCase {
     }
 
     func testSelfTests() throws {
-        let m = try machine()
-        for subcommand: UInt8 in [0, 0x7F, 1, 2, 0x81, 0x82] {
-            smart(m, 0xD4, low: subcommand)
-            XCTAssertTrue(m.irq)
-            XCTAssertEqual(m.status, 0x50)
+        try forEachMachine(over: MachineConfiguration.engines) { m in
+            for subcommand: UInt8 in [0, 0x7F, 1, 2, 0x81, 0x82] {
+                smart(m, 0xD4, low: subcommand)
+                XCTAssertTrue(m.irq)
+                XCTAssertEqual(m.status, 0x50)
+            }
+            smart(m, 0xD4, low: 3)
+            XCTAssertEqual(m.status, 0x41)
+            smart(m, 0xD5, count: 1, low: 6)
+            let log = page(m)
+            XCTAssertEqual((0..<4).map { log[2 + 24 * $0] }, [1, 2, 0x81, 0x82])
+            XCTAssertEqual((0..<4).map { log[3 + 24 * $0] }, [0, 0, 0, 0])
+            XCTAssertEqual(log[508], 4)
+            for _ in 0..<20 { smart(m, 0xD4, low: 2) }
+            smart(m, 0xD5, count: 1, low: 6)
+            XCTAssertEqual(page(m)[508], 3, "24 tests in 21 places")
         }
-        smart(m, 0xD4, low: 3)
-        XCTAssertEqual(m.status, 0x41)
-        smart(m, 0xD5, count: 1, low: 6)
-        let log = page(m)
-        XCTAssertEqual((0..<4).map { log[2 + 24 * $0] }, [1, 2, 0x81, 0x82])
-        XCTAssertEqual((0..<4).map { log[3 + 24 * $0] }, [0, 0, 0, 0])
-        XCTAssertEqual(log[508], 4)
-        for _ in 0..<20 { smart(m, 0xD4, low: 2) }
-        smart(m, 0xD5, count: 1, low: 6)
-        XCTAssertEqual(page(m)[508], 3, "24 tests in 21 places")
     }
 
     func testManyErrorsFailTheDisk() throws {
-        let m = try machine()
-        m.faults.add(.init(.error(EIO), operations: [.write], count: 94))
-        for _ in 0..<94 {
-            m.command28(0x30, lba: 0, count: 1)
-            m.writeData([UInt8](repeating: 0, count: 512))
-            m.settle()
-            XCTAssertEqual(m.status, 0x41)
+        try forEachMachine(over: MachineConfiguration.engines) { m in
+            m.faults.add(.init(.error(EIO), operations: [.write], count: 94))
+            for _ in 0..<94 {
+                m.command28(0x30, lba: 0, count: 1)
+                m.writeData([UInt8](repeating: 0, count: 512))
+                m.settle()
+                XCTAssertEqual(m.status, 0x41)
+            }
+            smart(m, 0xDA)
+            XCTAssertEqual([m.inb(0x1F4), m.inb(0x1F5)], [0xF4, 0x2C])
         }
-        smart(m, 0xDA)
-        XCTAssertEqual([m.inb(0x1F4), m.inb(0x1F5)], [0xF4, 0x2C])
     }
 }

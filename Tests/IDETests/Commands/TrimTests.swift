@@ -2,7 +2,7 @@ import BlockIO
 import IDE
 import XCTest
 
-/// ide-semantics.md, "ATA commands": DATA SET MANAGEMENT, FLUSH CACHE.
+/// docs/ide-rules.md, "ATA commands": DATA SET MANAGEMENT, FLUSH CACHE.
 final class TrimTests: IDETestCase {
     /// A block of TRIM ranges.
     static func ranges(_ ranges: [(sector: UInt64, count: UInt64)]) -> [UInt8] {
@@ -88,37 +88,42 @@ final class TrimTests: IDETestCase {
     }
 
     func testWhatAborts() throws {
-        let m = try machine()
-        for (count, features) in [(1, 0), (1, 2), (65, 1), (0, 1)] as [(UInt16, UInt16)] {
-            m.command48(0x06, count: count, features: features)
-            XCTAssertTrue(m.irq)
-            XCTAssertEqual([m.status, m.error], [0x41, 4])
+        try forEachMachine(over: MachineConfiguration.engines) { m in
+            for (count, features) in [(1, 0), (1, 2), (65, 1), (0, 1)] as [(UInt16, UInt16)] {
+                m.command48(0x06, count: count, features: features)
+                XCTAssertTrue(m.irq)
+                XCTAssertEqual([m.status, m.error], [0x41, 4])
+            }
         }
     }
 
     func testTheListInAHole() throws {
-        let m = try machine()
-        m.setTable([(0x8000_0000, 512)])
-        m.command48(0x06, count: 1, features: 1)
-        m.start(toMemory: false)
-        m.settle()
-        XCTAssertEqual([m.bmStatus, m.status, m.error], [6, 0x41, 4])
+        try forEachMachine(over: MachineConfiguration.engines) { m in
+            m.setTable([(0x8000_0000, 512)])
+            m.command48(0x06, count: 1, features: 1)
+            m.start(toMemory: false)
+            m.settle()
+            XCTAssertEqual([m.bmStatus, m.status, m.error], [6, 0x41, 4])
+        }
     }
 
     func testFailedDiscardsGoByThePolicy() throws {
         for (policy, expected) in [
             (ErrorPolicy.report, [4, 0x41, 4]), (.ignore, [4, 0x50, 0]), (.stop, [4, 0x50, 0]),
         ] as [(ErrorPolicy, [UInt8])] {
-            let m = try machine(.one, DiskOptions(writeErrorPolicy: policy))
-            m.faults.add(.init(.error(EIO), operations: [.discard], count: 1))
-            trim(m, Self.ranges([(16, 8), (64, 8)]))
-            XCTAssertEqual(m.events.map(\.operation), [.discard])
-            if policy == .stop {
-                XCTAssertEqual(m.alternateStatus, 0xD0)
-                m.controller.resume()
-                m.settle()
+            try forEachMachine(
+                DiskOptions(writeErrorPolicy: policy), over: MachineConfiguration.engines
+            ) { m in
+                m.faults.add(.init(.error(EIO), operations: [.discard], count: 1))
+                trim(m, Self.ranges([(16, 8), (64, 8)]))
+                XCTAssertEqual(m.events.map(\.operation), [.discard])
+                if policy == .stop {
+                    XCTAssertEqual(m.alternateStatus, 0xD0)
+                    m.controller.resume()
+                    m.settle()
+                }
+                XCTAssertEqual([m.bmStatus, m.status, m.error], expected)
             }
-            XCTAssertEqual([m.bmStatus, m.status, m.error], expected)
         }
     }
 
@@ -139,16 +144,17 @@ final class TrimTests: IDETestCase {
     }
 
     func testSwitchingTheWriteCacheOffFlushes() throws {
-        let m = try machine()
-        let disk = try XCTUnwrap(m.disks[.primaryMaster])
-        m.command28(0xEF, features: 0x82)
-        m.settle()
-        XCTAssertEqual(m.status, 0x50)
-        XCTAssertEqual(disk.queue.statistics.flushes.operations, 1)
-        m.faults.add(.init(.error(EIO), operations: [.flush], count: 1))
-        m.command28(0xEF, features: 0x82)
-        m.settle()
-        XCTAssertEqual([m.status, m.error], [0x41, 4])
+        try forEachMachine(over: MachineConfiguration.engines) { m in
+            let disk = try XCTUnwrap(m.disks[.primaryMaster])
+            m.command28(0xEF, features: 0x82)
+            m.settle()
+            XCTAssertEqual(m.status, 0x50)
+            XCTAssertEqual(disk.queue.statistics.flushes.operations, 1)
+            m.faults.add(.init(.error(EIO), operations: [.flush], count: 1))
+            m.command28(0xEF, features: 0x82)
+            m.settle()
+            XCTAssertEqual([m.status, m.error], [0x41, 4])
+        }
     }
 
     func testFailedFlush() throws {

@@ -2,7 +2,7 @@ import GuestMemory
 import IDE
 import XCTest
 
-/// ide-semantics.md, "Bus master": DMA that would lead back into the controller.
+/// docs/ide-rules.md, "Bus master": DMA that would lead back into the controller.
 final class ReentrancyTests: IDETestCase {
     /// The bus master's registers, as memory.
     private final class OwnRegisters: MMIODevice, @unchecked Sendable {
@@ -58,12 +58,14 @@ final class ReentrancyTests: IDETestCase {
 
     /// A region that does not say where it leads finds the controller deaf.
     func testOwnRegistersInDisguise() throws {
-        let m = try machine()
-        let own = OwnRegisters(m)
-        try m.space.map(.mmio(own, size: 512), at: 0x20_0000, priority: 1)
-        m.transfer(0xC8, lba: 5, count: 1, [(0x20_0000, 512)])
-        XCTAssertEqual([m.bmStatus, m.status], [4, 0x50], "not stopped by what it wrote itself")
-        XCTAssertGreaterThan(own.accesses, 0)
-        XCTAssertEqual(m.controller.readPort(Machine.busMaster + 4, width: 4), Machine.table)
+        try forEachMachine(over: MachineConfiguration.engines) { m in
+            let own = OwnRegisters(m)
+            try m.space.map(.mmio(own, size: 512), at: 0x20_0000, priority: 1)
+            m.transfer(0xC8, lba: 5, count: 1, [(0x20_0000, 512)])
+            XCTAssertEqual(
+                [m.bmStatus, m.status], [4, 0x50], "not stopped by what it wrote itself")
+            XCTAssertGreaterThan(own.accesses, 0)
+            XCTAssertEqual(m.controller.readPort(Machine.busMaster + 4, width: 4), Machine.table)
+        }
     }
 }

@@ -2,7 +2,7 @@ import BlockIO
 import IDE
 import XCTest
 
-/// ide-semantics.md, "Bus master": stopping a transfer that is under way.
+/// docs/ide-rules.md, "Bus master": stopping a transfer that is under way.
 final class StopTests: IDETestCase {
     /// A disk whose requests are held from now on.
     private func hold(_ m: Machine, count: Int = .max) -> () -> Void {
@@ -42,12 +42,7 @@ final class StopTests: IDETestCase {
     }
 
     func testPiecesNotSubmittedAreDropped() throws {
-        // Pieces of 512 bytes, whatever the engine.
-        for engine in EngineKind.allCases {
-            var configuration = MachineConfiguration.one
-            configuration.engine = engine
-            configuration.bounce = .forced
-            let m = try machine(configuration)
+        try forEachMachine(over: MachineConfiguration.inPieces) { m in
             for opcode: UInt8 in [0xC8, 0xCA] {
                 let release = hold(m, count: 1)
                 m.write([UInt8](repeating: 0x99, count: 4096), at: Machine.data)
@@ -91,27 +86,29 @@ final class StopTests: IDETestCase {
     }
 
     func testStopOfAnArmedCommandLeavesItArmed() throws {
-        let m = try machine()
-        m.setTable([(Machine.data, 512)])
-        m.command28(0xC8, lba: 5, count: 1)
-        m.stop()
-        XCTAssertEqual(m.alternateStatus, 0x58)
-        m.start(toMemory: true)
-        m.settle()
-        XCTAssertEqual([m.bmStatus, m.status], [4, 0x50])
+        try forEachMachine(over: MachineConfiguration.engines) { m in
+            m.setTable([(Machine.data, 512)])
+            m.command28(0xC8, lba: 5, count: 1)
+            m.stop()
+            XCTAssertEqual(m.alternateStatus, 0x58)
+            m.start(toMemory: true)
+            m.settle()
+            XCTAssertEqual([m.bmStatus, m.status], [4, 0x50])
+        }
     }
 
     func testStopDuringTRIMDropsTheRangesLeft() throws {
-        let m = try machine()
-        m.write(TrimTests.ranges([(8, 8), (64, 8)]), at: Machine.data)
-        let release = hold(m, count: 1)
-        m.setTable([(Machine.data, 512)])
-        m.command48(0x06, count: 1, features: 1)
-        m.start(toMemory: false)
-        m.stop()
-        XCTAssertEqual([m.bmStatus, m.alternateStatus], [0, 0xD0])
-        release()
-        XCTAssertEqual([m.bmStatus, m.status, m.error], [4, 0x41, 4])
-        XCTAssertEqual(try m.medium(sector: 64, count: 8), Self.content(sector: 64, count: 8))
+        try forEachMachine(over: MachineConfiguration.engines) { m in
+            m.write(TrimTests.ranges([(8, 8), (64, 8)]), at: Machine.data)
+            let release = hold(m, count: 1)
+            m.setTable([(Machine.data, 512)])
+            m.command48(0x06, count: 1, features: 1)
+            m.start(toMemory: false)
+            m.stop()
+            XCTAssertEqual([m.bmStatus, m.alternateStatus], [0, 0xD0])
+            release()
+            XCTAssertEqual([m.bmStatus, m.status, m.error], [4, 0x41, 4])
+            XCTAssertEqual(try m.medium(sector: 64, count: 8), Self.content(sector: 64, count: 8))
+        }
     }
 }

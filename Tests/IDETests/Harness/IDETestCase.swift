@@ -1,4 +1,5 @@
 import BlockIO
+import GuestMemory
 import IDE
 import XCTest
 @testable import TestSupport
@@ -42,28 +43,59 @@ class IDETestCase: XCTestCase {
         return machine
     }
 
-    /// Runs `body` on all configurations; the samples it makes must be the same.
+    /// For ``compare(over:file:line:with:_:)``: machines with a disk that is the test's own.
+    func machines(
+        with path: String, in slot: IDESlot = .primaryMaster,
+        resolvers: [any AddressResolver] = []
+    ) -> (MachineConfiguration) throws -> Machine {
+        { configuration in
+            let machine = try Machine(configuration, resolvers: resolvers)
+            try machine.attach(path, to: slot)
+            return machine
+        }
+    }
+
+    /// Runs `body` on all configurations, or on those given; a guest must see the same on each.
     func forEachMachine(
-        _ options: DiskOptions = DiskOptions(), file: StaticString = #filePath, line: UInt = #line,
+        _ options: DiskOptions = DiskOptions(),
+        over configurations: [MachineConfiguration] = MachineConfiguration.all,
+        access: OpenOptions.Access = .readWrite, file: StaticString = #filePath,
+        line: UInt = #line, _ body: (Machine) throws -> Void
+    ) throws {
+        try compare(
+            over: configurations, file: file, line: line,
+            with: { try machine($0, options, access: access) }, body)
+    }
+
+    /// Runs `body` on a machine of each configuration, and compares the traces: everything that it
+    /// does at the registers and is answered, every change of the interrupt lines, and what memory
+    /// and media come to.
+    func compare(
+        over configurations: [MachineConfiguration], file: StaticString = #filePath,
+        line: UInt = #line, with make: (MachineConfiguration) throws -> Machine,
         _ body: (Machine) throws -> Void
     ) throws {
-        var expected: (MachineConfiguration, [String])?
-        for configuration in MachineConfiguration.all {
-            let machine = try machine(configuration, options)
+        var expected: (configuration: MachineConfiguration, trace: [TraceEntry])?
+        for configuration in configurations {
+            let machine = try make(configuration)
+            machine.record()
             let failures = testRun?.failureCount ?? 0
             try body(machine)
             machine.settle(file: file, line: line)
+            let trace = try machine.takeTrace()
             noteUnchanged(machine)
             if testRun?.failureCount ?? 0 > failures {
                 // Once is enough.
                 return XCTFail("with \(configuration)", file: file, line: line)
             }
-            if let (first, samples) = expected {
-                XCTAssertEqual(
-                    samples, machine.samples, "\(first) and \(configuration) differ", file: file,
-                    line: line)
+            if let expected {
+                if let difference = TraceEntry.difference(expected.trace, trace) {
+                    return XCTFail(
+                        "\(expected.configuration) and \(configuration) differ: \(difference)",
+                        file: file, line: line)
+                }
             } else {
-                expected = (configuration, machine.samples)
+                expected = (configuration, trace)
             }
         }
     }
@@ -73,8 +105,13 @@ class IDETestCase: XCTestCase {
         guard let disk = machine.disks[.primaryMaster], !machine.isReplaced else { return }
         let statistics = disk.queue.statistics
         if statistics.writes.operations == 0 && statistics.discards.operations == 0 {
-            _ = Self.clean.withLock { $0.insert(disk.image.path) }
+            Self.noteUnchanged(disk.image.path)
         }
+    }
+
+    /// The content is as at the beginning, and stays so until the next ``fill(_:)``.
+    static func noteUnchanged(_ path: String) {
+        _ = clean.withLock { $0.insert(path) }
     }
 
     /// What a sector has at the beginning of each test.

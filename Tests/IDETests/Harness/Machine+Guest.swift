@@ -99,6 +99,7 @@ extension Machine {
             controller.transferBlock(
                 from: 0x1F0, width: 2, into: UnsafeMutableRawBufferPointer(rebasing: $0[single...]))
         }
+        note(result)
         return result
     }
 

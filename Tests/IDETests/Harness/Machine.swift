@@ -20,6 +20,7 @@ final class Machine: IDEControllerDelegate {
     let faults = FaultInjector()
     var controller: IDEController
     private(set) var disks: [IDESlot: ATADisk] = [:]
+    private var cdroms: [IDESlot: CDROMOptions] = [:]
     let configuration: MachineConfiguration
     private let identity: PCIIdentity
 
@@ -27,8 +28,10 @@ final class Machine: IDEControllerDelegate {
     private(set) var levels: [IDEInterrupt: Bool] = [:]
     private(set) var changes: [String] = []
     var events: [DriveEvent] = []
-    /// What a guest has seen, to be compared between configurations.
-    private(set) var samples: [String] = []
+    /// What a guest has done and seen since ``record()``, to be compared between configurations. How
+    /// often the host was asked whether it has ended is not in it.
+    private(set) var trace: [TraceEntry] = []
+    private var isRecording = false
 
     /// A machine with I/O and bus mastering on.
     init(
@@ -70,6 +73,16 @@ final class Machine: IDEControllerDelegate {
         return disk
     }
 
+    @discardableResult
+    func attach(
+        _ image: BlockImage?, to slot: IDESlot, _ options: CDROMOptions
+    ) throws -> CDROM {
+        let cdrom = try CDROM(image, options, queue: configuration.queueOptions(faults))
+        try controller.attach(cdrom, to: slot)
+        cdroms[slot] = options
+        return cdrom
+    }
+
     /// The disks are no longer those that the test began with.
     private(set) var isReplaced = false
 
@@ -77,6 +90,7 @@ final class Machine: IDEControllerDelegate {
     func replaceController() throws {
         isReplaced = true
         let plugged = disks.map { ($0.key, $0.value.image, $0.value.options) }
+        let media = cdroms.map { ($0.key, controller.medium(in: $0.key), $0.value) }
         disks = [:]
         controller.delegate = nil
         levels = [:]
@@ -88,6 +102,8 @@ final class Machine: IDEControllerDelegate {
             try controller.attach(disk, to: slot)
             disks[slot] = disk
         }
+        for (slot, image, options) in media { try attach(image, to: slot, options) }
+        if isRecording { record() }
     }
 
     // MARK: Delegate
@@ -110,7 +126,9 @@ final class Machine: IDEControllerDelegate {
 
     /// Until the host has nothing to do any more.
     func settle(file: StaticString = #filePath, line: UInt = #line) {
-        for _ in 0..<10_000 where controller.isBusy { controller.poll(timeout: .seconds(10)) }
+        for _ in 0..<10_000 where controller.isBusy {
+            if controller.poll(timeout: .seconds(30)) == 0 { break }
+        }
         XCTAssertFalse(controller.isBusy, "the host does not end", file: file, line: line)
     }
 
@@ -154,7 +172,46 @@ final class Machine: IDEControllerDelegate {
         return result
     }
 
-    // MARK: Samples
+    // MARK: Trace
+
+    /// Keeps a ``trace`` from now on.
+    func record() {
+        isRecording = true
+        ram.dirtyLog.start(.display)
+        controller.trace = { [unowned self] in trace.append(.event($0)) }
+    }
+
+    /// The trace, and what all of it has come to: the memory that was written, and the media.
+    func takeTrace() throws -> [TraceEntry] {
+        controller.trace = nil
+        ram.dirtyLog.take(.display) { pages in
+            for page in pages {
+                let bytes = UnsafeRawBufferPointer(
+                    start: ram.base + page * GuestRAM.pageSize, count: GuestRAM.pageSize)
+                // A transfer that failed may have left pages as they were, and marks them or not.
+                guard bytes.contains(where: { $0 != 0 }) else { continue }
+                trace.append(.page(page, checksum: TraceEntry.checksum(bytes)))
+            }
+        }
+        for (slot, disk) in disks.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+            let statistics = disk.queue.statistics
+            // What a device has where it was told to discard is its own affair.
+            guard statistics.discards.operations == 0,
+                statistics.writes.operations > 0 || isReplaced
+            else { continue }
+            let content = try PlainFile(disk.image.path, direct: false)
+                .contents(at: 0, Int(disk.image.size))
+            trace.append(.medium(slot, checksum: TraceEntry.checksum(.init(content.bytes))))
+        }
+        return trace
+    }
+
+    /// Notes bytes that came through the data port.
+    func note(_ data: [UInt8]) {
+        guard isRecording else { return }
+        let checksum = data.withUnsafeBytes { TraceEntry.checksum($0) }
+        trace.append(.data(count: data.count, checksum: checksum))
+    }
 
     /// Notes everything a guest can look at without side effects, and the bytes given.
     func sample(_ what: String, _ bytes: [UInt8]...) {
@@ -162,16 +219,9 @@ final class Machine: IDEControllerDelegate {
         line +=
             " cmd \(hex(inb(Self.busMaster))) irq \(irq) \(takeChanges().joined(separator: ","))"
         for bytes in bytes {
-            line += " \(String(bytes.count)):\(String(checksum(bytes), radix: 16))"
+            line += " \(bytes.count):\(hex(bytes.withUnsafeBytes { TraceEntry.checksum($0) }))"
         }
-        samples.append(line)
-    }
-
-    /// Good for comparisons within a process.
-    private func checksum(_ bytes: [UInt8]) -> Int {
-        var hasher = Hasher()
-        bytes.withUnsafeBytes { hasher.combine(bytes: $0) }
-        return hasher.finalize()
+        trace.append(.sample(line))
     }
 
     private var registers: String {

@@ -29,6 +29,12 @@ struct MachineConfiguration: Sendable, CustomStringConvertible {
         return every.enumerated().filter { !isFew || $0.offset % 7 == 0 }.map(\.element)
     }()
 
+    /// Those of one storage, for rules that storage has nothing to do with.
+    static let engines = all.filter { $0.target == .tmpfsFile }
+
+    /// Those that move every transfer in pieces of 512 bytes.
+    static let inPieces = all.filter { $0.bounce == .forced }
+
     private static let every: [MachineConfiguration] = {
         let targets: [StorageTarget.Kind] = [.tmpfsFile, .ext4File, .loop512, .loop4096]
         return targets.flatMap { target in

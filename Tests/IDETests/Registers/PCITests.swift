@@ -2,7 +2,7 @@ import GuestMemory
 import IDE
 import XCTest
 
-/// ide-semantics.md, "PCI function".
+/// docs/ide-rules.md, "PCI function".
 final class PCITests: IDETestCase {
     func testIdentities() throws {
         for (identity, device) in [(PCIIdentity.piix3, 0x7010), (.piix4, 0x7111)] {
@@ -125,5 +125,63 @@ final class PCITests: IDETestCase {
         XCTAssertEqual(m.inb(0xE027), 0x50)
         XCTAssertEqual(m.takeChanges(), ["inta-"])
         XCTAssertEqual(m.controller.read(bar: 4, offset: 10, width: 1), 4)
+    }
+
+    /// A CMD646 with a disk on each channel, its registers at E000h, E010h and so on.
+    private func cmd646() throws -> Machine {
+        let m = try Machine(.one, identity: .cmd646)
+        try m.attach(Self.plainPath(0))
+        try m.attach(Self.plainPath(1), to: .secondaryMaster)
+        for bar in 0..<4 {
+            m.controller.writeConfiguration(
+                0x10 + 4 * bar, width: 4, value: 0xE000 + 16 * UInt32(bar))
+        }
+        return m
+    }
+
+    func testCMD646() throws {
+        let m = try cmd646()
+        XCTAssertEqual(m.controller.readConfiguration(0, width: 4), 0x0646_1095)
+        XCTAssertEqual(m.controller.readConfiguration(8, width: 4), 0x0101_8F07)
+        XCTAssertEqual(m.inb(0xE007), 0x50)
+        XCTAssertEqual(m.inb(0xE027), 0x50)
+        XCTAssertEqual(m.inb(0x1F7), 0xFF)
+    }
+
+    /// MRDMODE is also where the bus master has nothing.
+    func testInterruptsOfTheCMD646() throws {
+        let m = try cmd646()
+        func copies() -> [UInt32] {
+            [0x50, 0x57, 0x71].map { m.controller.readConfiguration($0, width: 1) }
+                + [m.controller.readPort(Machine.busMaster + 1, width: 1)]
+        }
+        XCTAssertEqual(copies(), [0, 0, 0, 0])
+        m.outb(0xE007, 0xE5)
+        XCTAssertEqual(copies(), [4, 0, 4, 4])
+        m.outb(0xE027, 0xE5)
+        XCTAssertEqual(copies(), [4, 0x10, 0xC, 0xC])
+        XCTAssertEqual(m.takeChanges(), ["inta+"])
+        // Reading status lowers INTRQ, and the copy with it.
+        XCTAssertEqual(m.inb(0xE027), 0x50)
+        XCTAssertEqual(copies(), [4, 0, 4, 4])
+        XCTAssertEqual(m.takeChanges(), [])
+        // Writing 1 clears, here and there, although INTRQ is still high.
+        m.controller.writeConfiguration(0x50, width: 1, value: 4)
+        XCTAssertEqual(copies(), [0, 0, 0, 0])
+        XCTAssertEqual(m.takeChanges(), ["inta-"])
+        m.outb(0xE007, 0xE5)
+        m.outb(0xE027, 0xE5)
+        m.controller.writeConfiguration(0x57, width: 1, value: 0x10)
+        XCTAssertEqual(copies(), [4, 0, 4, 4])
+        m.controller.writeConfiguration(0x71, width: 1, value: 4)
+        XCTAssertEqual(copies(), [0, 0, 0, 0])
+        XCTAssertEqual(m.takeChanges(), ["inta+", "inta-"])
+        // Bits 4 and 5 keep them from INTA.
+        m.outb(Machine.busMaster + 1, 0x20)
+        m.outb(0xE027, 0xE5)
+        XCTAssertEqual(copies(), [0, 0x10, 0x28, 0x28])
+        XCTAssertEqual(m.takeChanges(), [])
+        m.outb(Machine.busMaster + 1, 0)
+        XCTAssertEqual(m.takeChanges(), ["inta+"])
     }
 }

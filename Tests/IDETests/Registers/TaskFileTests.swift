@@ -1,7 +1,7 @@
 import IDE
 import XCTest
 
-/// ide-semantics.md, "Task file".
+/// docs/ide-rules.md, "Task file".
 final class TaskFileTests: IDETestCase {
     func testPowerOnShowsTheSignature() throws {
         try forEachMachine { m in
@@ -15,15 +15,16 @@ final class TaskFileTests: IDETestCase {
     }
 
     func testRegisterWritesReachBothDrives() throws {
-        let m = try machine()
-        try m.attach(Self.plainPath(1), to: .primarySlave)
-        for (index, value) in ([0x12, 0x34, 0x56, 0x78] as [UInt8]).enumerated() {
-            m.outb(0x1F2 + UInt16(index), value)
-        }
-        for device: UInt8 in [0xE0, 0xF0] {
-            m.outb(0x1F6, device)
-            XCTAssertEqual((2...5).map { m.inb(0x1F0 + $0) }, [0x12, 0x34, 0x56, 0x78])
-            XCTAssertEqual(m.device, device)
+        try forEachMachine(over: MachineConfiguration.engines) { m in
+            try m.attach(Self.plainPath(1), to: .primarySlave)
+            for (index, value) in ([0x12, 0x34, 0x56, 0x78] as [UInt8]).enumerated() {
+                m.outb(0x1F2 + UInt16(index), value)
+            }
+            for device: UInt8 in [0xE0, 0xF0] {
+                m.outb(0x1F6, device)
+                XCTAssertEqual((2...5).map { m.inb(0x1F0 + $0) }, [0x12, 0x34, 0x56, 0x78])
+                XCTAssertEqual(m.device, device)
+            }
         }
     }
 
@@ -54,11 +55,12 @@ final class TaskFileTests: IDETestCase {
     }
 
     func testDeviceRegisterBitsAlwaysSet() throws {
-        let m = try machine()
-        m.outb(0x1F6, 0)
-        XCTAssertEqual(m.device, 0xA0)
-        m.outb(0x1F6, 0x4F)
-        XCTAssertEqual(m.device, 0xEF)
+        try forEachMachine(over: MachineConfiguration.engines) { m in
+            m.outb(0x1F6, 0)
+            XCTAssertEqual(m.device, 0xA0)
+            m.outb(0x1F6, 0x4F)
+            XCTAssertEqual(m.device, 0xEF)
+        }
     }
 
     func testStatusLowersTheInterruptAlternateStatusDoesNot() throws {
@@ -68,6 +70,7 @@ final class TaskFileTests: IDETestCase {
             XCTAssertEqual(m.alternateStatus, 0x50)
             XCTAssertTrue(m.irq)
             m.sample("raised")
+            XCTAssertTrue(m.irq, "nor does any other register")
             XCTAssertEqual(m.status, 0x50)
             XCTAssertFalse(m.irq)
             m.sample("lowered")
@@ -75,21 +78,22 @@ final class TaskFileTests: IDETestCase {
     }
 
     func testACommandLowersTheInterrupt() throws {
-        let m = try machine()
-        m.command28(0xE5)
-        XCTAssertEqual(m.takeChanges(), ["irq14+"])
-        m.outb(0x1F7, 0xE5)
-        XCTAssertEqual(m.takeChanges(), ["irq14-", "irq14+"])
-        // Ignored: an absent drive.
-        m.outb(0x1F6, 0xF0)
-        m.outb(0x1F7, 0xE5)
-        XCTAssertEqual(m.takeChanges(), ["irq14-"])
-        // Ignored: an occupied drive.
-        m.command28(0xEC)
-        XCTAssertEqual(m.takeChanges(), ["irq14+"])
-        m.outb(0x1F7, 0xE5)
-        XCTAssertEqual(m.takeChanges(), ["irq14-"])
-        XCTAssertEqual(m.alternateStatus, 0x58)
+        try forEachMachine(over: MachineConfiguration.engines) { m in
+            m.command28(0xE5)
+            XCTAssertEqual(m.takeChanges(), ["irq14+"])
+            m.outb(0x1F7, 0xE5)
+            XCTAssertEqual(m.takeChanges(), ["irq14-", "irq14+"])
+            // Ignored: an absent drive.
+            m.outb(0x1F6, 0xF0)
+            m.outb(0x1F7, 0xE5)
+            XCTAssertEqual(m.takeChanges(), ["irq14-"])
+            // Ignored: an occupied drive.
+            m.command28(0xEC)
+            XCTAssertEqual(m.takeChanges(), ["irq14+"])
+            m.outb(0x1F7, 0xE5)
+            XCTAssertEqual(m.takeChanges(), ["irq14-"])
+            XCTAssertEqual(m.alternateStatus, 0x58)
+        }
     }
 
     func testOccupiedDriveIgnoresRegisters() throws {
@@ -109,20 +113,21 @@ final class TaskFileTests: IDETestCase {
     }
 
     func testBusyDriveIgnoresRegistersButNotDeviceControl() throws {
-        let m = try machine()
-        let hold = m.faults.add(.init(.hold))
-        m.command28(0x20, lba: 0x10, count: 1)
-        XCTAssertEqual(m.alternateStatus, 0xD0)
-        m.outb(0x1F2, 0x55)
-        m.outb(0x1F6, 0xF0)
-        m.outb(0x1F7, 0xE5)
-        XCTAssertEqual([m.count, m.device, m.alternateStatus], [1, 0xE0, 0xD0])
-        m.control(2)
-        m.faults.remove(hold)
-        m.faults.release()
-        m.settle()
-        XCTAssertEqual(m.alternateStatus, 0x58)
-        XCTAssertFalse(m.irq, "nIEN was taken")
+        try forEachMachine(over: MachineConfiguration.engines) { m in
+            let hold = m.faults.add(.init(.hold))
+            m.command28(0x20, lba: 0x10, count: 1)
+            XCTAssertEqual(m.alternateStatus, 0xD0)
+            m.outb(0x1F2, 0x55)
+            m.outb(0x1F6, 0xF0)
+            m.outb(0x1F7, 0xE5)
+            XCTAssertEqual([m.count, m.device, m.alternateStatus], [1, 0xE0, 0xD0])
+            m.control(2)
+            m.faults.remove(hold)
+            m.faults.release()
+            m.settle()
+            XCTAssertEqual(m.alternateStatus, 0x58)
+            XCTAssertFalse(m.irq, "nIEN was taken")
+        }
     }
 
     func testNoDriveAtAll() throws {
@@ -156,18 +161,22 @@ final class TaskFileTests: IDETestCase {
     }
 
     func testAbsentMasterBesideASlave() throws {
-        let m = try Machine()
-        try m.attach(Self.plainPath(0), to: .primarySlave)
-        XCTAssertEqual([m.status, m.error, m.count], [0, 0, 0])
-        m.outb(0x1F7, 0xEC)
-        XCTAssertEqual(m.status, 0)
-        XCTAssertEqual(m.takeChanges(), [])
-        m.outb(0x1F6, 0xB0)
-        XCTAssertEqual(m.status, 0x50)
-        m.outb(0x1F7, 0xEC)
-        XCTAssertEqual(m.takeChanges(), ["irq14+"])
-        XCTAssertEqual(m.readData(count: 512).count, 512)
-        XCTAssertEqual(m.status, 0x50)
+        let path = try Self.plainPath(0)
+        try compare(
+            over: MachineConfiguration.engines,
+            with: machines(with: path, in: .primarySlave)
+        ) { m in
+            XCTAssertEqual([m.status, m.error, m.count], [0, 0, 0])
+            m.outb(0x1F7, 0xEC)
+            XCTAssertEqual(m.status, 0)
+            XCTAssertEqual(m.takeChanges(), [])
+            m.outb(0x1F6, 0xB0)
+            XCTAssertEqual(m.status, 0x50)
+            m.outb(0x1F7, 0xEC)
+            XCTAssertEqual(m.takeChanges(), ["irq14+"])
+            XCTAssertEqual(m.readData(count: 512).count, 512)
+            XCTAssertEqual(m.status, 0x50)
+        }
     }
 
     func testNIENHidesInterruptsForGood() throws {
@@ -190,11 +199,12 @@ final class TaskFileTests: IDETestCase {
     }
 
     func testWideAccessesAreBytes() throws {
-        let m = try machine()
-        m.controller.writePort(0x1F2, width: 4, value: 0x4433_2211)
-        XCTAssertEqual((2...5).map { m.inb(0x1F0 + $0) }, [0x11, 0x22, 0x33, 0x44])
-        XCTAssertEqual(m.controller.readPort(0x1F4, width: 2), 0x4433)
-        XCTAssertEqual(m.controller.readPort(0x3F6, width: 2), 0xFF50)
-        XCTAssertEqual(m.controller.readPort(0x1F2, width: 0), 0)
+        try forEachMachine(over: MachineConfiguration.engines) { m in
+            m.controller.writePort(0x1F2, width: 4, value: 0x4433_2211)
+            XCTAssertEqual((2...5).map { m.inb(0x1F0 + $0) }, [0x11, 0x22, 0x33, 0x44])
+            XCTAssertEqual(m.controller.readPort(0x1F4, width: 2), 0x4433)
+            XCTAssertEqual(m.controller.readPort(0x3F6, width: 2), 0xFF50)
+            XCTAssertEqual(m.controller.readPort(0x1F2, width: 0), 0)
+        }
     }
 }

@@ -2,29 +2,8 @@ import BlockIO
 import IDE
 import XCTest
 
-/// ide-semantics.md, "State".
+/// docs/ide-rules.md, "State".
 final class StateTests: IDETestCase {
-    /// Saves, makes a new controller with the same drives, restores, and compares: the state bit
-    /// for bit, everything a guest can look at, and the lines.
-    private func move(_ m: Machine, line: UInt = #line) throws {
-        let state = try m.controller.save(timeout: .seconds(10))
-        let irq = m.irq
-        let before = look(m)
-        try m.replaceController()
-        try m.controller.load(state)
-        XCTAssertEqual(try m.controller.save(), state, line: line)
-        XCTAssertEqual(look(m), before, line: line)
-        XCTAssertEqual(m.irq, irq, line: line)
-    }
-
-    private func look(_ m: Machine) -> [UInt32] {
-        var result = (0..<64).map { m.controller.readConfiguration(4 * $0, width: 4) }
-        for port: UInt16 in [0x1F1, 0x1F2, 0x1F3, 0x1F4, 0x1F5, 0x1F6, 0x3F6, 0x171, 0x176, 0x376] {
-            result.append(m.controller.readPort(port, width: 1))
-        }
-        return result + (0..<4).map { m.controller.readPort(Machine.busMaster + 4 * $0, width: 4) }
-    }
-
     func testIdle() throws {
         try forEachMachine { m in
             m.controller.writeConfiguration(0x40, width: 2, value: 0xA307)
@@ -43,19 +22,20 @@ final class StateTests: IDETestCase {
     }
 
     func testInterruptIsRaisedAgain() throws {
-        let m = try machine()
-        m.command28(0xE5)
-        XCTAssertTrue(m.irq)
-        try move(m)
-        XCTAssertEqual(m.takeChanges().last, "irq14+")
-        XCTAssertEqual(m.status, 0x50)
-        XCTAssertFalse(m.irq)
-        m.command28(0xE5)
-        m.control(2)
-        try move(m)
-        XCTAssertFalse(m.irq)
-        m.control(0)
-        XCTAssertTrue(m.irq)
+        try forEachMachine(over: MachineConfiguration.engines) { m in
+            m.command28(0xE5)
+            XCTAssertTrue(m.irq)
+            try move(m)
+            XCTAssertEqual(m.takeChanges().last, "irq14+")
+            XCTAssertEqual(m.status, 0x50)
+            XCTAssertFalse(m.irq)
+            m.command28(0xE5)
+            m.control(2)
+            try move(m)
+            XCTAssertFalse(m.irq)
+            m.control(0)
+            XCTAssertTrue(m.irq)
+        }
     }
 
     func testInTheMiddleOfData() throws {
@@ -178,12 +158,13 @@ final class StateTests: IDETestCase {
     }
 
     func testHeldReset() throws {
-        let m = try machine()
-        m.control(4)
-        try move(m)
-        XCTAssertEqual(m.alternateStatus, 0x80)
-        m.control(0)
-        XCTAssertEqual(m.alternateStatus, 0x50)
+        try forEachMachine(over: MachineConfiguration.engines) { m in
+            m.control(4)
+            try move(m)
+            XCTAssertEqual(m.alternateStatus, 0x80)
+            m.control(0)
+            XCTAssertEqual(m.alternateStatus, 0x50)
+        }
     }
 
     func testSaveDoesNotWaitForEver() throws {
