@@ -95,12 +95,16 @@ struct DecoratedEngine: ~Copyable, Engine {
         while let request = pending.popFirst() {
             let order = request.pointee.engine
             checker?.check(order)
+            request.pointee.isTransientFailure = false
             guard let (fault, rule) = injector?.decide(operation(of: request), order) else {
                 accepted.append(request)
                 continue
             }
             switch fault {
             case .error(let errno): answer(request, errno)
+            case .transientError(let errno):
+                request.pointee.isTransientFailure = true
+                answer(request, errno)
             case .short, .flipByte, .reorder:
                 marks[request] = fault
                 accepted.append(request)

@@ -9,6 +9,9 @@ public final class FaultInjector: @unchecked Sendable {
     public enum Fault: Sendable, Hashable {
         /// It is not done and answers this errno.
         case error(CInt)
+        /// The same, but the kernel has lost nothing by it: a flush of a buffered image may succeed
+        /// when it is tried again.
+        case transientError(CInt)
         /// It is done, but answers at most so many bytes.
         case short(Int)
         /// It is given to the engine after so long.
