@@ -12,6 +12,7 @@ final class Drive {
         case cdrom(CDROM)
     }
 
+    private let openOptions: OpenOptions
     private var holds: [BlockOperation: FaultInjector.RuleID] = [:]
 
     /// Opens the image; nothing is plugged in yet.
@@ -19,13 +20,12 @@ final class Drive {
         slot = specification.slot
         let serial = specification.serial ?? "BIO0000\(slot.rawValue + 1)"
         let queueOptions = QueueOptions(bounceLimit: bounceLimit, faults: faults)
+        openOptions = OpenOptions(
+            access: specification.access, caching: specification.caching,
+            engine: specification.engine)
         var image: BlockImage?
         if !specification.path.isEmpty {
-            image = try BlockImage.open(
-                specification.path,
-                OpenOptions(
-                    access: specification.access, caching: specification.caching,
-                    engine: specification.engine))
+            image = try BlockImage.open(specification.path, openOptions)
         }
         guard let image, !specification.isCDROM else {
             var options = CDROMOptions(
@@ -40,6 +40,11 @@ final class Drive {
         options.readErrorPolicy = specification.readErrorPolicy
         options.writeErrorPolicy = specification.writeErrorPolicy
         device = .disk(try ATADisk(image, options, queue: queueOptions))
+    }
+
+    /// Opens another image as the first one was asked for.
+    func open(_ path: String) throws(BlockError) -> BlockImage {
+        try BlockImage.open(path, openOptions)
     }
 
     // MARK: Faults
@@ -68,6 +73,7 @@ final class Drive {
 
     /// Lets `after` operations of this kind by, then fails `count` of them.
     func fail(_ operation: BlockOperation, errno: CInt, count: Int, after: Int) {
-        faults.add(.init(.error(errno), operations: [operation], after: after, count: count))
+        faults.add(
+            .init(.transientError(errno), operations: [operation], after: after, count: count))
     }
 }
