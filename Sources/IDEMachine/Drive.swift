@@ -30,7 +30,11 @@ final class Drive {
         guard let image, !specification.isCDROM else {
             var options = CDROMOptions(
                 serial: serial, readErrorPolicy: specification.readErrorPolicy)
-            if let firmware = specification.firmware { options.firmware = firmware }
+            if let firmware = specification.firmware {
+                options.firmware = firmware
+                // INQUIRY has room for less.
+                options.revision = String(firmware.prefix(4))
+            }
             device = .cdrom(try CDROM(image, options, queue: queueOptions))
             return
         }

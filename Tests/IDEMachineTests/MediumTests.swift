@@ -38,6 +38,16 @@ final class MediumTests: XCTestCase {
         try bench.end()
     }
 
+    func testTheDriveSaysWhatItWasToldToBe() throws {
+        let (bench, cd) = try bench(",serial=S123,firmware=F1.2345")
+        XCTAssertEqual(
+            try cd.read([0x12, 0, 0, 0, 36], 36).suffix(4), Array("F1.2".utf8)[...])
+        // Vital product data: the serial number (SPC-3 7.6.11).
+        XCTAssertEqual(
+            try cd.read([0x12, 1, 0x80, 0, 24], 24).suffix(20).prefix(5), Array("S123 ".utf8)[...])
+        try bench.end()
+    }
+
     func testADiscIsEjectedAndAnotherPutIn() throws {
         let (bench, cd) = try bench(",engine=threads,direct=off")
         for _ in 0..<2 { try bench.qmp.run("eject", ["device": slot]) }
