@@ -56,10 +56,10 @@ final class Drive {
     /// Whether a request waits to be released.
     var isHolding: Bool { faults.heldCount > 0 }
 
-    /// From now on operations of this kind wait for ``release(_:)``.
+    /// From now on operations of this kind wait for ``release(_:)``; faults befall them then.
     func hold(_ operation: BlockOperation) {
         if holds[operation] == nil {
-            holds[operation] = faults.add(.init(.hold, operations: [operation]))
+            holds[operation] = faults.add(.init(.hold, operations: [operation]), isFirst: true)
         }
     }
 

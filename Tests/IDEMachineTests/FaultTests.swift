@@ -110,6 +110,28 @@ final class FaultTests: XCTestCase {
         }
     }
 
+    /// Whichever was asked for first.
+    func testAHeldReadMeetsItsFaultWhenItIsReleased() throws {
+        let bench = try Bench(["--drive", "\(slot)=DIR/disk.img"], size: 1 << 20)
+        let driver = try IDEDriver(bench.qtest)
+        for commands in [["x-hold", "x-fault"], ["x-fault", "x-hold"]] {
+            for command in commands {
+                try bench.qmp.run(command, ["drive": slot, "operation": "read"])
+            }
+            try driver.start(place, 0xc8, at: 8, count: 8, memory: pages)
+            XCTAssertEqual(try driver.alternateStatus(place), 0xd0)
+            XCTAssertTrue(bench.qmp.events.isEmpty)
+            try bench.qmp.run("x-release", ["drive": slot, "operation": "read"])
+            XCTAssertEqual(
+                try driver.finish(place), .init(status: 0x41, error: 0x40, busMaster: 0x04))
+            try assertEvent(bench, "read", "report")
+            // Both are over.
+            XCTAssertEqual(
+                try driver.transfer(place, 0xc8, at: 8, count: 8, memory: pages).status, 0x50)
+        }
+        try bench.end()
+    }
+
     func testAHeldFlushEndsWhenItIsReleased() throws {
         let bench = try Bench(["--drive", "\(slot)=DIR/disk.img"], size: 1 << 20)
         let driver = try IDEDriver(bench.qtest)
