@@ -18,7 +18,7 @@ final class Connection {
     private var buffer = [UInt8](repeating: 0, count: 1 << 16)
 
     /// Above this a peer has to take answers before its next commands are looked at.
-    private static let outputLimit = 1 << 20
+    private static let outputLimit = 4 << 20
 
     /// Connects to the socket that listens at `path`.
     init(to path: String) throws {

@@ -12,6 +12,7 @@ final class Drive {
         case cdrom(CDROM)
     }
 
+    private let openOptions: OpenOptions
     private var holds: [BlockOperation: FaultInjector.RuleID] = [:]
 
     /// Opens the image; nothing is plugged in yet.
@@ -19,18 +20,21 @@ final class Drive {
         slot = specification.slot
         let serial = specification.serial ?? "BIO0000\(slot.rawValue + 1)"
         let queueOptions = QueueOptions(bounceLimit: bounceLimit, faults: faults)
+        openOptions = OpenOptions(
+            access: specification.access, caching: specification.caching,
+            engine: specification.engine)
         var image: BlockImage?
         if !specification.path.isEmpty {
-            image = try BlockImage.open(
-                specification.path,
-                OpenOptions(
-                    access: specification.access, caching: specification.caching,
-                    engine: specification.engine))
+            image = try BlockImage.open(specification.path, openOptions)
         }
         guard let image, !specification.isCDROM else {
             var options = CDROMOptions(
                 serial: serial, readErrorPolicy: specification.readErrorPolicy)
-            if let firmware = specification.firmware { options.firmware = firmware }
+            if let firmware = specification.firmware {
+                options.firmware = firmware
+                // INQUIRY has room for less.
+                options.revision = String(firmware.prefix(4))
+            }
             device = .cdrom(try CDROM(image, options, queue: queueOptions))
             return
         }
@@ -42,15 +46,20 @@ final class Drive {
         device = .disk(try ATADisk(image, options, queue: queueOptions))
     }
 
+    /// Opens another image as the first one was asked for.
+    func open(_ path: String) throws(BlockError) -> BlockImage {
+        try BlockImage.open(path, openOptions)
+    }
+
     // MARK: Faults
 
     /// Whether a request waits to be released.
     var isHolding: Bool { faults.heldCount > 0 }
 
-    /// From now on operations of this kind wait for ``release(_:)``.
+    /// From now on operations of this kind wait for ``release(_:)``; faults befall them then.
     func hold(_ operation: BlockOperation) {
         if holds[operation] == nil {
-            holds[operation] = faults.add(.init(.hold, operations: [operation]))
+            holds[operation] = faults.add(.init(.hold, operations: [operation]), isFirst: true)
         }
     }
 
@@ -68,6 +77,7 @@ final class Drive {
 
     /// Lets `after` operations of this kind by, then fails `count` of them.
     func fail(_ operation: BlockOperation, errno: CInt, count: Int, after: Int) {
-        faults.add(.init(.error(errno), operations: [operation], after: after, count: count))
+        faults.add(
+            .init(.transientError(errno), operations: [operation], after: after, count: count))
     }
 }

@@ -91,6 +91,47 @@ final class FaultTests: XCTestCase {
         XCTAssertEqual(try bench.medium(24..<32), Bench.content(of: 24..<32))
     }
 
+    /// Whatever the caching: the fault is the test's, and the kernel has lost nothing.
+    func testAStoppedFlushRunsAgain() throws {
+        for direct in ["on", "off"] {
+            let bench = try Bench(
+                ["--drive", "\(slot)=DIR/disk.img,direct=\(direct),werror=stop"], size: 1 << 20)
+            let driver = try IDEDriver(bench.qtest)
+            try bench.qmp.run("x-fault", ["drive": slot, "operation": "flush"])
+            try driver.issue(place, 0xe7)
+            try assertEvent(bench, "write", "stop")
+            XCTAssertEqual(try bench.qmp.event().name, "STOP")
+            XCTAssertEqual(try driver.alternateStatus(place) & 0x80, 0x80)
+            try bench.qmp.run("cont")
+            XCTAssertEqual(try bench.qmp.event().name, "RESUME")
+            XCTAssertEqual(try driver.wait(place, interrupt: true), 0x50, direct)
+            XCTAssertTrue(bench.qmp.events.isEmpty)
+            try bench.end()
+        }
+    }
+
+    /// Whichever was asked for first.
+    func testAHeldReadMeetsItsFaultWhenItIsReleased() throws {
+        let bench = try Bench(["--drive", "\(slot)=DIR/disk.img"], size: 1 << 20)
+        let driver = try IDEDriver(bench.qtest)
+        for commands in [["x-hold", "x-fault"], ["x-fault", "x-hold"]] {
+            for command in commands {
+                try bench.qmp.run(command, ["drive": slot, "operation": "read"])
+            }
+            try driver.start(place, 0xc8, at: 8, count: 8, memory: pages)
+            XCTAssertEqual(try driver.alternateStatus(place), 0xd0)
+            XCTAssertTrue(bench.qmp.events.isEmpty)
+            try bench.qmp.run("x-release", ["drive": slot, "operation": "read"])
+            XCTAssertEqual(
+                try driver.finish(place), .init(status: 0x41, error: 0x40, busMaster: 0x04))
+            try assertEvent(bench, "read", "report")
+            // Both are over.
+            XCTAssertEqual(
+                try driver.transfer(place, 0xc8, at: 8, count: 8, memory: pages).status, 0x50)
+        }
+        try bench.end()
+    }
+
     func testAHeldFlushEndsWhenItIsReleased() throws {
         let bench = try Bench(["--drive", "\(slot)=DIR/disk.img"], size: 1 << 20)
         let driver = try IDEDriver(bench.qtest)

@@ -121,6 +121,11 @@ final class QtestProtocolTests: XCTestCase {
         let pair = digits.utf8.dropFirst(place).prefix(2)
         let byte = UInt8(String(decoding: Array(pair), as: UTF8.self), radix: 16)
         XCTAssertEqual(try bench.qtest.load(0x10_0000 + 777_777, as: UInt8.self), byte)
+        // As much as 65536 sectors, and no more. Data that is not given is zeroes.
+        try bench.qtest.command("write 0x100000 0x2000000 0x11")
+        XCTAssertEqual(try bench.qtest.read(0x10_0000, 2), [0x11, 0])
+        try bench.qtest.send("write 0x100000 0x2000001 0x11")
+        XCTAssertTrue(try bench.qtest.answer().hasPrefix("FAIL "))
         try bench.end()
     }
 
@@ -128,7 +133,7 @@ final class QtestProtocolTests: XCTestCase {
         let bench = try Bench()
         let chunk = [UInt8](repeating: UInt8(ascii: "1"), count: 1 << 20)
         do {
-            for _ in 0..<40 { try bench.qtest.socket.send(chunk) }
+            for _ in 0..<72 { try bench.qtest.socket.send(chunk) }
         } catch {
             // It hung up while we were still talking.
         }

@@ -10,6 +10,8 @@ struct DecoratedEngine: ~Copyable, Engine {
     /// Taken from the pipeline, to be taken by the engine.
     private var accepted = RequestFIFO()
     private var held: [(request: RequestPointer, rule: FaultInjector.RuleID)] = []
+    /// Let go, and on its way on.
+    private var letGo = RequestFIFO()
     private var delayed: [(request: RequestPointer, until: UInt64)] = []
     /// Not done at all, but answered.
     private var answered = RequestFIFO()
@@ -29,8 +31,8 @@ struct DecoratedEngine: ~Copyable, Engine {
     }
 
     var inFlight: Int {
-        base.inFlight + accepted.count + held.count + delayed.count + answered.count
-            + withheld.count
+        base.inFlight + accepted.count + held.count + letGo.count + delayed.count
+            + answered.count + withheld.count
     }
 
     var descriptor: CInt { base.descriptor }
@@ -62,6 +64,7 @@ struct DecoratedEngine: ~Copyable, Engine {
         releaseHeld()
         releaseDelayed()
         if !accepted.isEmpty { base.submit(&accepted, finished: &ended) }
+        finished.append(contentsOf: &answered)
         while let request = ended.popFirst() { come(back: request, &finished) }
         if !withheld.isEmpty && (!finished.isEmpty || base.inFlight + accepted.count == 0) {
             for request in withheld.reversed() { finished.append(request) }
@@ -76,7 +79,7 @@ struct DecoratedEngine: ~Copyable, Engine {
             injector?.countHeld(-1)
         } else if let index = delayed.firstIndex(where: { $0.request == request }) {
             delayed.remove(at: index)
-        } else if !accepted.remove(request) {
+        } else if !letGo.remove(request) && !accepted.remove(request) {
             return base.cancel(request)
         }
         marks[request] = nil
@@ -91,16 +94,23 @@ struct DecoratedEngine: ~Copyable, Engine {
 
     // MARK: On the way down
 
-    private mutating func accept(_ pending: inout RequestFIFO) {
+    private mutating func accept(_ pending: inout RequestFIFO, wereHeld: Bool = false) {
         while let request = pending.popFirst() {
             let order = request.pointee.engine
             checker?.check(order)
-            guard let (fault, rule) = injector?.decide(operation(of: request), order) else {
+            request.pointee.isTransientFailure = false
+            guard
+                let (fault, rule) = injector?.decide(
+                    operation(of: request), order, wasHeld: wereHeld)
+            else {
                 accepted.append(request)
                 continue
             }
             switch fault {
             case .error(let errno): answer(request, errno)
+            case .transientError(let errno):
+                request.pointee.isTransientFailure = true
+                answer(request, errno)
             case .short, .flipByte, .reorder:
                 marks[request] = fault
                 accepted.append(request)
@@ -130,11 +140,15 @@ struct DecoratedEngine: ~Copyable, Engine {
         let before = held.count
         for rule in injector.takeReleased(id) {
             for entry in held where rule == nil || entry.rule == rule {
-                accepted.append(entry.request)
+                letGo.append(entry.request)
             }
             held.removeAll { rule == nil || $0.rule == rule }
         }
         injector.countHeld(held.count - before)
+        var released = letGo
+        letGo = RequestFIFO()
+        accept(&released, wereHeld: true)
+        letGo = released
     }
 
     private mutating func releaseDelayed() {

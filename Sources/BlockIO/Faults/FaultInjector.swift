@@ -9,11 +9,15 @@ public final class FaultInjector: @unchecked Sendable {
     public enum Fault: Sendable, Hashable {
         /// It is not done and answers this errno.
         case error(CInt)
+        /// The same, but the kernel has lost nothing by it: a flush of a buffered image may succeed
+        /// when it is tried again.
+        case transientError(CInt)
         /// It is done, but answers at most so many bytes.
         case short(Int)
         /// It is given to the engine after so long.
         case delay(Duration)
-        /// It is given to the engine after ``FaultInjector/release(_:)``.
+        /// Nothing happens to it until ``FaultInjector/release(_:)``, and then what the other rules
+        /// say; it is not held again.
         case hold
         /// Its answer is held back until another has come, if there is another.
         case reorder
@@ -83,13 +87,14 @@ public final class FaultInjector: @unchecked Sendable {
         state.deallocate()
     }
 
-    /// Adds a rule; the first that matches an operation decides about it.
+    /// Adds a rule behind the others, or before them; the first that matches an operation decides
+    /// about it.
     @discardableResult
-    public func add(_ rule: Rule) -> RuleID {
+    public func add(_ rule: Rule, isFirst: Bool = false) -> RuleID {
         withLock { state in
             let id = RuleID(number: state.nextNumber)
             state.nextNumber += 1
-            state.rules.append((id, rule))
+            state.rules.insert((id, rule), at: isFirst ? 0 : state.rules.count)
             return id
         }
     }
@@ -136,13 +141,16 @@ extension FaultInjector {
         }
     }
 
-    /// What is to happen to an operation.
-    func decide(_ operation: BlockOperation, _ order: EngineOrder) -> (Fault, RuleID)? {
+    /// What is to happen to an operation, which may have been held already.
+    func decide(
+        _ operation: BlockOperation, _ order: EngineOrder, wasHeld: Bool
+    ) -> (Fault, RuleID)? {
         withLock { state in
             let end = order.position &+ max(1, order.length)
             for index in state.rules.indices {
                 let (id, rule) = state.rules[index]
                 guard rule.operations.contains(operation), rule.count > 0,
+                    !(wasHeld && rule.fault == .hold),
                     operation == .flush
                         || (rule.range.lowerBound < end && order.position < rule.range.upperBound)
                 else { continue }

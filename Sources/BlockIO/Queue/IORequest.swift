@@ -48,6 +48,8 @@ struct IORequest {
     var isTracked = false
     /// Excludes every other write from its blocks: it reads, modifies and writes some.
     var isExclusive = false
+    /// Failed without a part of the kernel in it, which has lost nothing.
+    var isTransientFailure = false
     /// The ways to do a discard or to write zeroes that have been tried.
     var rangeWay = RangeWay.first
     /// When the engine got it, in nanoseconds of CLOCK_MONOTONIC.

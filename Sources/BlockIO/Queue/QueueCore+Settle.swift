@@ -177,7 +177,9 @@ extension QueueCore {
         default: break
         }
         if request.pointee.phase == .range { return settleRangeError(request, errno) }
-        if request.pointee.engine.operation == .synchronize { image.flushFailed(errno) }
+        if request.pointee.engine.operation == .synchronize && !request.pointee.isTransientFailure {
+            image.flushFailed(errno)
+        }
         request.pointee.errno = errno
         finish(request, .system)
     }

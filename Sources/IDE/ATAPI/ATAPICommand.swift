@@ -7,6 +7,8 @@ enum ATAPICommand: UInt8 {
     case deviceReset = 0x08
     /// 8.34, only to be refused
     case readSectors = 0x20
+    /// ATA/ATAPI-4 8.27, where it is the same command and refused in the same way
+    case readSectorsNoRetry = 0x21
     /// ATA/ATAPI-3 8.37, 8.11, 8.36, 8.10, 8.2, 8.36: the former power management codes
     case standbyImmediateOld = 0x94
     case idleImmediateOld = 0x95

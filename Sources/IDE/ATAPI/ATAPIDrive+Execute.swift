@@ -9,7 +9,7 @@ extension ATAPIDrive {
         case .deviceReset: deviceReset()
         case .identifyPacketDevice: sendPage()
         // 8.15.5 and 8.34.5: so that a host that looks for a disk finds this.
-        case .identifyDevice, .readSectors: refuseAsDisk()
+        case .identifyDevice, .readSectors, .readSectorsNoRetry: refuseAsDisk()
         case .setFeatures: setFeatures()
         case .checkPowerMode, .checkPowerModeOld:
             registers.pointee.taskFile.count.current =

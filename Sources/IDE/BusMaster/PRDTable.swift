@@ -107,8 +107,9 @@ struct PRDTable: ~Copyable {
             let size = entry >> 32 & 0xFFFE
             let length = size == 0 ? 0x1_0000 : size
             list.append(address: address, length: min(length, left))
-            if length > left { return .longer }
-            left &-= length
+            // The bus moves words: an odd number of bytes fills one more.
+            if length > left &+ left & 1 { return .longer }
+            left &-= min(length, left)
         }
         return left == 0 ? .exact : .shorter
     }

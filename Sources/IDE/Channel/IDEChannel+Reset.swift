@@ -22,11 +22,11 @@ extension IDEChannel {
         updateLine()
         state.pointee.busMaster.finish()
         state.pointee.isResetting = true
-        state.pointee.selected = 0
+        // A host that looks at a drive sees it busy all the time, if need be the other one.
+        if selectedDrive == nil { selectFirst() }
         for device in 0..<2 {
             registers[device].isArmed = false
             registers[device].window.close()
-            registers[device].taskFile.device = DeviceRegister.alwaysSet
             guard let drive = drive(device) else { continue }
             drive.abandon()
             registers[device].status = Status.busy
@@ -42,7 +42,13 @@ extension IDEChannel {
         showSignatures()
     }
 
+    private func selectFirst() {
+        state.pointee.selected = 0
+        for device in 0..<2 { registers[device].taskFile.device = DeviceRegister.alwaysSet }
+    }
+
     private func showSignatures() {
+        selectFirst()
         for device in 0..<2 {
             if let drive = drive(device) { (registers + device).pointee.show(drive.signature) }
         }
@@ -50,10 +56,6 @@ extension IDEChannel {
 
     /// Both drives test themselves, whichever was selected; device 0 answers for both.
     func diagnose() {
-        state.pointee.selected = 0
-        for device in 0..<2 {
-            registers[device].taskFile.device = DeviceRegister.alwaysSet
-        }
         showSignatures()
         if drive(0) != nil { raiseInterrupt() }
     }

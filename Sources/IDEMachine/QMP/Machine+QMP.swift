@@ -13,11 +13,15 @@ extension Machine {
                     controller.dmaBytes(of: drive.slot))
             }
             return .array(list)
-        case "eject", "blockdev-change-medium":
+        case "eject":
             let drive = try drive(arguments.string("device"))
-            if command == "blockdev-change-medium" { _ = try arguments.string("filename") }
             try arguments.end()
-            throw .generic("Device '\(drive.slot)' is not removable")
+            try eject(drive)
+        case "blockdev-change-medium":
+            let drive = try drive(arguments.string("device"))
+            let path = try arguments.string("filename")
+            try arguments.end()
+            try changeMedium(of: drive, to: path)
         case "x-hold":
             let drive = try drive(arguments.string("drive"))
             let operation = try arguments.operation("operation")
@@ -58,6 +62,23 @@ extension Machine {
             throw .deviceNotFound(name)
         }
         return drive
+    }
+
+    private func eject(_ drive: Drive) throws(QMPError) {
+        do {
+            try controller.eject(drive.slot)
+        } catch {
+            throw .generic("Cannot eject: \(error)")
+        }
+    }
+
+    private func changeMedium(of drive: Drive, to path: String) throws(QMPError) {
+        do {
+            guard case .cdrom = drive.device else { throw IDEError.notRemovable(drive.slot) }
+            try controller.changeMedium(drive.slot, to: drive.open(path))
+        } catch {
+            throw .generic("Cannot change the medium: \(error)")
+        }
     }
 
     private func dirtyPages(clearing isClearing: Bool) -> [Int] {

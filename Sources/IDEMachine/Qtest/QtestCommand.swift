@@ -24,8 +24,9 @@ enum QtestCommand {
     /// `endianness`.
     case endianness
 
-    /// What one `read` or `write` moves at most. QEMU has no limit, and dies of it.
-    static let dataLimit = 16 << 20
+    /// What one `read` or `write` moves at most: as much as one ATA command does, 65536 sectors. QEMU
+    /// has no limit, and dies of it.
+    static let dataLimit = 65536 * 512
 
     init(parsing line: [UInt8]) throws(QtestError) {
         var words = QtestWords(line)

@@ -1,5 +1,6 @@
 import BlockIO
 import Dispatch
+import Glibc
 import XCTest
 @testable import TestSupport
 
@@ -47,6 +48,31 @@ final class FaultHoldTests: PipelineTestCase {
             XCTAssertTrue(bench.isQuiet())
             bench.faults.release(rule)
             XCTAssertEqual(try bench.finish().count, 1)
+        }
+    }
+
+    func testWhatWasHeldMeetsTheOtherRules() throws {
+        let faults: [(FaultInjector.Fault, Set<CInt>)] = [
+            (.error(EIO), [EIO]), (.transientError(ENOSPC), [ENOSPC]), (.refuse, [0]),
+            (.short(0), [0]), (.delay(.milliseconds(1)), [0]),
+        ]
+        try forEachBench(where: { $0.target == .tmpfsFile }) { bench in
+            let buffer = AlignedBuffer(count: 512)
+            for (fault, expected) in faults {
+                let rule = bench.faults.add(.init(fault, count: 1))
+                let hold = bench.faults.add(.init(.hold), isFirst: true)
+                bench.queue.read(into: buffer.bytes, at: 0)
+                XCTAssertTrue(bench.isQuiet())
+                XCTAssertEqual(bench.faults.heldCount, 1)
+                let before = bench.faults.injectedCount
+                // The hold is still there, but holds nothing twice.
+                bench.faults.release(hold)
+                let completions = try bench.finish()
+                XCTAssertEqual(Set(completions.map(\.errno)), expected, "\(fault)")
+                XCTAssertEqual(bench.faults.injectedCount, before + 1, "\(fault)")
+                bench.faults.remove(hold)
+                bench.faults.remove(rule)
+            }
         }
     }
 

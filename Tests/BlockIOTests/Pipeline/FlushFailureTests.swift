@@ -26,6 +26,22 @@ final class FlushFailureTests: PipelineTestCase {
         }
     }
 
+    /// Nothing was lost, so there is nothing to be remembered.
+    func testATransientFailurePasses() throws {
+        try forEachBench(where: { $0.caching == .buffered }) { bench in
+            bench.faults.add(.init(.transientError(EIO), operations: [.flush], count: 1))
+            bench.queue.flush()
+            XCTAssertEqual(try bench.finish().map(\.errno), [EIO])
+            try bench.queue.flushAndWait()
+            // The next one is not taken for it.
+            bench.faults.add(.init(.error(ENOSPC), operations: [.flush], count: 1))
+            for _ in 0..<2 {
+                bench.queue.flush()
+                XCTAssertEqual(try bench.finish().map(\.errno), [ENOSPC])
+            }
+        }
+    }
+
     func testAFailurePassesOnADirectImage() throws {
         try forEachBench(where: { $0.caching == .direct }) { bench in
             bench.faults.add(.init(.error(EIO), operations: [.flush], count: 1))

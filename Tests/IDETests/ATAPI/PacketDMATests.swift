@@ -79,6 +79,23 @@ final class PacketDMATests: CDTestCase {
         }
     }
 
+    /// No table can describe an odd number of bytes; the bus moves words.
+    func testAnOddAnswerFillsAWord() throws {
+        try forEachCD { m in
+            m.write([UInt8](repeating: 0xAA, count: 8), at: self.data)
+            m.packetDMA([0x12, 0, 0, 0, 5], [(self.data, 6)])
+            self.expectDone(m)
+            let answer = m.bytes(at: self.data, count: 8)
+            XCTAssertEqual(Array(answer.prefix(3)), [0x05, 0x80, 0x00])
+            XCTAssertEqual(Array(answer.suffix(2)), [0xAA, 0xAA])
+            m.packetDMA([0x12, 0, 0, 0, 5], [(self.data, 6), (self.data, 2)])
+            self.expectDone(m, bm: 5)
+            m.packetDMA([0x12, 0, 0, 0, 5], [(self.data, 4)])
+            XCTAssertEqual([m.bmStatus, m.alternateStatus, m.reason], [0, 0x50, 3])
+            m.sample("answer", answer)
+        }
+    }
+
     func testTheCommandWaitsForStart() throws {
         try forEachCD(over: MachineConfiguration.engines) { m in
             m.setTable([(data, 2048)])

@@ -31,7 +31,7 @@ final class PacketResetTests: CDTestCase {
 
     func testIdentifyAndReadAbortWithTheSignature() throws {
         try forEachCD(over: MachineConfiguration.engines) { m in
-            for opcode in [0xEC, 0x20] as [UInt8] {
+            for opcode in [0xEC, 0x20, 0x21] as [UInt8] {
                 m.command28(opcode, lba: 0x7654321, count: 9)
                 XCTAssertTrue(m.irq)
                 XCTAssertEqual([m.error, m.count, m.device], [4, 1, 0xE0])

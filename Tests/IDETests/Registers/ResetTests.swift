@@ -43,6 +43,28 @@ final class ResetTests: IDETestCase {
         }
     }
 
+    func testSRSTShowsWhatIsSelectedBusy() throws {
+        // No drive 0: the host sees drive 1 busy, and is back at the place of drive 0 then.
+        let m = try Machine(.one)
+        try m.attach(Self.plainPath(1), to: .primarySlave)
+        m.enable()
+        m.outb(0x1F6, 0xB0)
+        m.control(4)
+        XCTAssertEqual(m.alternateStatus, 0x80)
+        m.control(0)
+        XCTAssertEqual([m.device, m.alternateStatus], [0xA0, 0])
+        m.outb(0x1F6, 0xB0)
+        expectSignature(m)
+        // No drive 1: who looks there looks at drive 0 at once.
+        let other = try machine()
+        other.outb(0x1F6, 0xB0)
+        XCTAssertEqual(other.alternateStatus, 0)
+        other.control(4)
+        XCTAssertEqual(other.alternateStatus, 0x80)
+        other.control(0)
+        expectSignature(other)
+    }
+
     func testSRSTWaitsForTheHost() throws {
         try forEachMachine { m in
             let hold = m.faults.add(.init(.hold))
