@@ -88,6 +88,7 @@ final class FuzzTests: ServerTestCase {
                 function.start(.fromDevice, [(address, 1024)])
             }
         }
+        var messages: UInt64 = 0
         for _ in 0..<300 * Rounds.count {
             try connect()
             if generator.number(0...9) > 0 { try negotiate() }
@@ -110,7 +111,12 @@ final class FuzzTests: ServerTestCase {
             XCTAssertFalse(server.isConnected, Seed.text)
             XCTAssertEqual(function.mapper?.statistics.active, 0, Seed.text)
             XCTAssertNil(byte(at: 0), Seed.text)
+            messages += server.statistics.messages
         }
+        print("\(messages) messages, \(function.results.count) transfers, seed \(Seed.text)")
+        // Most of it gets as far as it can.
+        XCTAssertGreaterThan(messages, UInt64(5000 * Rounds.count), Seed.text)
+        XCTAssertGreaterThan(function.results.count, 1000 * Rounds.count, Seed.text)
         // After all that, a peer that behaves is served.
         try connect()
         try negotiate()
