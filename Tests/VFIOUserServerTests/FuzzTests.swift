@@ -48,7 +48,10 @@ final class FuzzTests: ServerTestCase {
                     (0..<generator.number(0...16)).map { UInt8($0) })
             case 11:
                 VFIORequest.feature(u32(), [UInt8](repeating: 0, count: generator.number(0...48)))
-            case 12: VFIORequest.reset
+            case 12:
+                pick([
+                    VFIORequest.reset, VFIORequest.write(4, 0, [1]), VFIORequest.write(4, 0, [1]),
+                ])
             default:
                 VFIOMessage(
                     id: UInt16(generator.number(0...40)), command: pick([11, 12]),
@@ -116,7 +119,7 @@ final class FuzzTests: ServerTestCase {
         print("\(messages) messages, \(function.results.count) transfers, seed \(Seed.text)")
         // Most of it gets as far as it can.
         XCTAssertGreaterThan(messages, UInt64(5000 * Rounds.count), Seed.text)
-        XCTAssertGreaterThan(function.results.count, 1000 * Rounds.count, Seed.text)
+        XCTAssertGreaterThan(function.results.count, 300 * Rounds.count, Seed.text)
         // After all that, a peer that behaves is served.
         try connect()
         try negotiate()
