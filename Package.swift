@@ -50,7 +50,10 @@ let package = Package(
             name: "VFIOUserServerTests",
             dependencies: ["VFIOUserServer", "GuestMemory", "CTestSupport", "TestSupport"]),
         .testTarget(
-            name: "IDEMachineTests", dependencies: ["IDEMachine", "CTestSupport", "TestSupport"]),
+            name: "IDEMachineTests",
+            dependencies: [
+                "IDEMachine", "BlockIO", "VFIOUserServer", "CTestSupport", "TestSupport",
+            ]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -2,9 +2,12 @@
 #include "CVFIOUser.h"
 
 #include <errno.h>
+#include <poll.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -12,7 +15,7 @@
 #define MOST_DESCRIPTORS 253
 
 ssize_t cvfiouser_receive(int socket, void *to, size_t count, int *descriptors, size_t room,
-                          size_t *received) {
+                          size_t *received, bool *lost) {
     union {
         struct cmsghdr header;
         char bytes[CMSG_SPACE(MOST_DESCRIPTORS * sizeof(int))];
@@ -28,6 +31,7 @@ ssize_t cvfiouser_receive(int socket, void *to, size_t count, int *descriptors, 
         result = recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     } while (result < 0 && errno == EINTR);
     if (result < 0) return -errno;
+    if (message.msg_flags & MSG_CTRUNC) *lost = true;
     for (struct cmsghdr *part = CMSG_FIRSTHDR(&message); part; part = CMSG_NXTHDR(&message, part)) {
         if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS) continue;
         size_t number = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
@@ -51,6 +55,22 @@ ssize_t cvfiouser_send(int socket, const void *from, size_t count) {
         result = send(socket, from, count, MSG_DONTWAIT | MSG_NOSIGNAL);
     } while (result < 0 && errno == EINTR);
     return result < 0 ? -errno : result;
+}
+
+bool cvfiouser_signal(int event) {
+    struct pollfd room = {.fd = event, .events = POLLOUT};
+    uint64_t one = 1;
+    return poll(&room, 1, 0) == 1 && (room.revents & POLLOUT) &&
+           write(event, &one, sizeof(one)) == sizeof(one);
+}
+
+bool cvfiouser_take(int event) {
+    uint64_t count;
+    struct iovec vector = {&count, sizeof(count)};
+    ssize_t result = preadv2(event, &vector, 1, -1, RWF_NOWAIT);
+    // Before Linux 5.8.
+    if (result < 0 && errno == EOPNOTSUPP) result = read(event, &count, sizeof(count));
+    return result == sizeof(count);
 }
 
 // Whether the socket at the address is a left-over of somebody who listens no more.

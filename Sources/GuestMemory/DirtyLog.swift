@@ -26,12 +26,14 @@ public final class DirtyLog: @unchecked Sendable {
     /// Behind that of the last consumer. (To count them all allocates, unless it is optimised.)
     private static var codeBit: Int { DirtyConsumer.display.rawValue + 1 }
 
-    init(pageCount: Int) {
+    init(pageCount: Int) throws(GuestMemoryError) {
         self.pageCount = pageCount
         wordCount = (pageCount + 63) / 64
-        // calloc(3): pages of a log that nobody uses are never touched.
-        let bytes = calloc((Self.codeBit + 1) * wordCount, 8)
-        guard let bytes else { fatalError("out of memory") }
+        // calloc(3): pages of a log that nobody uses are never touched. The size may be somebody
+        // else's choice, who maps a sparse file.
+        guard let bytes = calloc((Self.codeBit + 1) * wordCount, 8) else {
+            throw GuestMemoryError(.system, errno: ENOMEM)
+        }
         bitmaps = bytes.assumingMemoryBound(to: Atomic<UInt64>.self)
     }
 

@@ -17,7 +17,8 @@ public final class GuestRAM: @unchecked Sendable {
     public let size: Int
     /// The pages written.
     public let dirtyLog: DirtyLog
-    /// The file behind it, for sharing it with another process; -1 when it is private.
+    /// The file behind it, for sharing it with another process; -1 when it is private, or was made
+    /// from a descriptor of the caller's.
     public let descriptor: CInt
 
     /// Whether the file behind it can be made shorter by others: it is no memfd_create(2) file whose
@@ -44,7 +45,7 @@ public final class GuestRAM: @unchecked Sendable {
                 size: size, flags: MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
                 descriptor: -1, offset: 0)
             madvise(base, size, CInt(MADV_HUGEPAGE))
-            self.init(base: base, size: size, descriptor: -1)
+            try self.init(base: base, size: size, descriptor: -1)
         case .descriptor:
             let descriptor = cguestmemory_memfd("guest-ram")
             guard descriptor >= 0 else { throw GuestMemoryError(.system, errno: -descriptor) }
@@ -54,7 +55,7 @@ public final class GuestRAM: @unchecked Sendable {
                 }
                 let base = try Self.map(
                     size: size, flags: MAP_SHARED, descriptor: descriptor, offset: 0)
-                self.init(base: base, size: size, descriptor: descriptor)
+                try self.init(base: base, size: size, descriptor: descriptor)
             } catch {
                 Glibc.close(descriptor)
                 throw error
@@ -65,7 +66,7 @@ public final class GuestRAM: @unchecked Sendable {
     /// `size` bytes of the file behind `descriptor` from `offset` on, mapped MAP_SHARED; both
     /// multiples of 4096. The file must be that long, and must not be made shorter while this
     /// lives: touching what is gone is SIGBUS, see ``surviveTruncation()``. `descriptor` stays the
-    /// caller's. Memory that is not to be written (`isWritable`) needs a descriptor for reading only;
+    /// caller's, who may close it. Memory that is not to be written (`isWritable`) needs a descriptor for reading only;
     /// it is for regions that are ROM.
     public convenience init(
         descriptor: CInt, offset: Int = 0, size: Int, isWritable: Bool = true
@@ -77,37 +78,37 @@ public final class GuestRAM: @unchecked Sendable {
         }
         let (end, overflow) = offset.addingReportingOverflow(size)
         guard !overflow, end <= Int(status.st_size) else { throw GuestMemoryError(.invalidRegion) }
-        let own = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
-        guard own >= 0 else { throw GuestMemoryError(.system, errno: errno) }
-        do throws(GuestMemoryError) {
-            let base = try Self.map(
-                size: size, flags: MAP_SHARED, descriptor: own, offset: offset,
-                isWritable: isWritable)
-            let canShrink = Self.canShrink(own)
-            if canShrink && !cguestmemory_watch(base, size) {
-                munmap(base - Self.pageSize, size + 2 * Self.pageSize)
-                throw GuestMemoryError(.system, errno: ENOSPC)
-            }
-            self.init(base: base, size: size, descriptor: own, canShrink: canShrink)
-        } catch {
-            Glibc.close(own)
-            throw error
+        let base = try Self.map(
+            size: size, flags: MAP_SHARED, descriptor: descriptor, offset: offset,
+            isWritable: isWritable)
+        let canShrink = Self.canShrink(descriptor)
+        if canShrink && !cguestmemory_watch(base, size) {
+            Self.unmap(base, size)
+            throw GuestMemoryError(.system, errno: ENOSPC)
         }
+        try self.init(base: base, size: size, descriptor: -1, canShrink: canShrink)
     }
 
+    /// Takes over the mapping, which is gone when this throws; the descriptor is then not.
     private init(
         base: UnsafeMutableRawPointer, size: Int, descriptor: CInt, canShrink: Bool = false
-    ) {
+    ) throws(GuestMemoryError) {
+        do throws(GuestMemoryError) {
+            dirtyLog = try DirtyLog(pageCount: size / Self.pageSize)
+        } catch {
+            if canShrink { cguestmemory_unwatch(base) }
+            Self.unmap(base, size)
+            throw error
+        }
         self.canShrink = canShrink
         self.base = base
         self.size = size
         self.descriptor = descriptor
-        dirtyLog = DirtyLog(pageCount: size / Self.pageSize)
     }
 
     deinit {
         if canShrink { cguestmemory_unwatch(base) }
-        munmap(base - Self.pageSize, size + 2 * Self.pageSize)
+        Self.unmap(base, size)
         if descriptor >= 0 { Glibc.close(descriptor) }
     }
 
@@ -135,5 +136,9 @@ public final class GuestRAM: @unchecked Sendable {
             throw GuestMemoryError(.system, errno: reason)
         }
         return base
+    }
+
+    private static func unmap(_ base: UnsafeMutableRawPointer, _ size: Int) {
+        munmap(base - pageSize, size + 2 * pageSize)
     }
 }

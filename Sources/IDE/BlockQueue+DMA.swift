@@ -1,4 +1,5 @@
 public import BlockIO
+import Glibc
 public import GuestMemory
 
 // The bridge between guest memory and images: a transfer is carried out by a queue.
@@ -38,6 +39,10 @@ extension BlockQueue {
 }
 
 extension BlockCompletion {
+    /// Whether the memory is to blame and not the image: it has gone, as memory that another process
+    /// shares can (``GuestMemory/GuestRAM/surviveTruncation()``).
+    var isMemoryFault: Bool { errno == EFAULT }
+
     /// The transfer whose piece this completes, for requests made by
     /// ``BlockQueue/perform(_:of:at:durability:)`` and only those.
     public var transfer: DMATransfer {

@@ -9,10 +9,10 @@ import VFIOUserServer
 /// There is no monitor here: a request that the error policy `stop` keeps stays until the guest's driver
 /// gives up on it and resets the channel.
 final class VFIOUserFace {
-    private let drives: [Drive]
-    private let controller: IDEController
+    let drives: [Drive]
+    let controller: IDEController
+    let server: VFIOUserServer
     private let function: ControllerFunction
-    private let server: VFIOUserServer
     private let reports: Bool
 
     init(_ options: MachineOptions, path: String, reports: Bool) throws {

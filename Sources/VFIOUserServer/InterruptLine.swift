@@ -1,3 +1,4 @@
+import CVFIOUser
 import Glibc
 
 /// INTx towards a peer: the function's line is a level, the peer's eventfd is an edge.
@@ -16,6 +17,9 @@ final class InterruptLine {
     private var trigger: CInt = -1
     /// Written by the peer's side, mostly by KVM, to unmask; -1 when there is none.
     private(set) var unmaskEvent: CInt = -1
+    /// Called with ``unmaskEvent`` before it is closed. The peer has the same eventfd, so one that is
+    /// watched stays watched when it is closed here.
+    var unmaskEventEnds: (CInt) -> Void = { _ in }
 
     deinit { disconnect() }
 
@@ -37,7 +41,10 @@ final class InterruptLine {
 
     /// Takes over the descriptor that unmasks when it becomes readable; -1 for none.
     func connectUnmask(_ descriptor: CInt) {
-        if unmaskEvent >= 0 { close(unmaskEvent) }
+        if unmaskEvent >= 0 {
+            unmaskEventEnds(unmaskEvent)
+            close(unmaskEvent)
+        }
         unmaskEvent = descriptor
     }
 
@@ -56,16 +63,14 @@ final class InterruptLine {
 
     /// ``unmaskEvent`` is readable.
     func unmaskEventCame() {
-        var count: UInt64 = 0
-        if read(unmaskEvent, &count, 8) == 8 { unmask() }
+        if cvfiouser_take(unmaskEvent) { unmask() }
     }
 
     /// Writes the eventfd whatever the level: a peer that tries out its own handler asks for it.
     func signal() {
         guard trigger >= 0 else { return }
-        var one: UInt64 = 1
         // It is the peer's descriptor; if it cannot be written, that is the peer's loss.
-        if write(trigger, &one, 8) == 8 { signals &+= 1 }
+        if cvfiouser_signal(trigger) { signals &+= 1 }
     }
 
     private func signalIfDue() {

@@ -29,7 +29,7 @@ final class PeerRequests {
     private var sent: [UInt16: Request] = [:]
     private var line: [Request] = []
     private var nextID: UInt16 = 0
-    private var isClosed = false
+    private var isRefusing = false
 
     /// Requests on their way at a time.
     private static let window = 32
@@ -40,7 +40,7 @@ final class PeerRequests {
         address: UInt64, _ memory: UnsafeMutableRawBufferPointer, isWrite: Bool,
         _ answer: RemoteAnswer
     ) {
-        if isClosed {
+        if isRefusing {
             hasNews = true
             return answer.ended(isSuccess: false)
         }
@@ -91,31 +91,21 @@ final class PeerRequests {
         answer.ended(isSuccess: isGood)
     }
 
-    /// The peer takes back memory: what is asked for in there fails.
-    func fail(from address: UInt64, size: UInt64) {
-        fail { $0.address >= address && $0.address &- address < size }
-    }
-
-    /// All that is asked for fails.
-    func failCurrent() { fail { _ in true } }
-
-    /// The peer is gone: all that is and all that will be asked for fails.
-    func close() {
-        isClosed = true
-        failCurrent()
-    }
-
-    private func fail(where isMeant: (Request) -> Bool) {
-        var failed: [RemoteAnswer] = []
-        for (id, request) in sent where isMeant(request) {
+    /// All that is asked for fails, and all that will be, until ``accept()``. A peer that is owed a
+    /// reply which waits for transfers may serve nothing before it has it.
+    func refuse() {
+        isRefusing = true
+        var failed = line.compactMap(\.answer)
+        line.removeAll()
+        for (id, request) in sent {
             if let answer = request.answer { failed.append(answer) }
             sent[id]?.answer = nil
         }
-        failed += line.filter(isMeant).compactMap(\.answer)
-        line.removeAll(where: isMeant)
         if !failed.isEmpty { hasNews = true }
         for answer in failed { answer.ended(isSuccess: false) }
     }
+
+    func accept() { isRefusing = false }
 }
 
 /// A map without a descriptor, as an address space sees it.

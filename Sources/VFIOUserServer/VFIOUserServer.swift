@@ -48,7 +48,7 @@ public final class VFIOUserServer {
         functionDescriptors = Set(function.descriptors)
         loop = try EventLoop()
         try loop.add(listener)
-        for descriptor in functionDescriptors { try loop.add(descriptor) }
+        try watchFunction()
     }
 
     /// A server for one peer, that is connected already: the socket is the server's from now on.
@@ -61,11 +61,21 @@ public final class VFIOUserServer {
         self.memory = memory
         functionDescriptors = Set(function.descriptors)
         loop = try EventLoop()
-        for descriptor in functionDescriptors { try loop.add(descriptor) }
+        try watchFunction()
         try begin(socket)
     }
 
+    private func watchFunction() throws(VFIOUserError) {
+        for descriptor in functionDescriptors { try loop.add(descriptor) }
+        line.unmaskEventEnds = { [unowned self] event in
+            guard event == watchedUnmask else { return }
+            loop.remove(event)
+            watchedUnmask = -1
+        }
+    }
+
     deinit {
+        line.unmaskEventEnds = { _ in }
         if let session { session.end() }
         if listener >= 0 { close(listener) }
         if let path { unlink(path) }
@@ -135,10 +145,7 @@ public final class VFIOUserServer {
     /// After anything has happened: what the peer is owed, and what to watch for next.
     private func attend() throws(VFIOUserError) {
         guard let session else { return }
-        while session.requests.hasNews {
-            session.requests.hasNews = false
-            function.poll()
-        }
+        session.takeNews()
         session.sendLateReplies()
         session.flush()
         if session.isOver { return try endSession() }
@@ -147,9 +154,8 @@ public final class VFIOUserServer {
             try loop.change(session.socket, writable: isWatchingOutput)
         }
         if line.unmaskEvent != watchedUnmask {
-            // The one before is closed and with that no longer watched.
+            try loop.add(line.unmaskEvent)
             watchedUnmask = line.unmaskEvent
-            if watchedUnmask >= 0 { try loop.add(watchedUnmask) }
         }
     }
 
@@ -171,7 +177,6 @@ public final class VFIOUserServer {
     private func endSession() throws(VFIOUserError) {
         guard let session else { return }
         loop.remove(session.socket)
-        watchedUnmask = -1
         former.add(session)
         session.end()
         function.poll()

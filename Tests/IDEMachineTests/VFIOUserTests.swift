@@ -85,6 +85,26 @@ final class VFIOUserTests: XCTestCase {
         XCTAssertEqual(try bench.medium(32..<40), Bench.content(of: 32..<40))
     }
 
+    /// Memory that its owner has made shorter is a memory fault, of data and of the table.
+    func testMemoryThatIsGone() throws {
+        for engine in ["io_uring", "libaio", "threads"] {
+            let bench = try VFIOBench(engine: engine)
+            let other = Descriptor(try SystemCall.check(cts_memfd(1 << 16), "memfd_create"))
+            try bench.request(VFIORequest.map(1 << 20, 1 << 16), [other.raw])
+            XCTAssertEqual(ftruncate(other.raw, 4096), 0)
+            for command: UInt8 in [0xC8, 0xCA] {
+                try bench.start(command, at: 8, count: 8, [(1 << 20 + 0x8000, 4096)])
+                let end = try bench.finish()
+                XCTAssertEqual([end.status, end.busMaster], [0x41, 0x06])
+                XCTAssertEqual(try bench.read(0, 1), 0x04)
+            }
+            try bench.start(0xC8, at: 8, count: 8, table: 1 << 20 + 0x4000, [])
+            let end = try bench.finish()
+            XCTAssertEqual([end.status, end.busMaster], [0x41, 0x06])
+            XCTAssertEqual(try bench.medium(0..<64), Bench.content(of: 0..<64))
+        }
+    }
+
     func testTheInterruptCanBeHeldDown() throws {
         let bench = try VFIOBench()
         try bench.request(VFIORequest.write(7, 4, [5, 4]))

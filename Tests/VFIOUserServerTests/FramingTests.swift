@@ -88,6 +88,25 @@ final class FramingTests: ServerTestCase {
         XCTAssertEqual(cts_wait_readable(pipe.reading.raw, 0), 1)
     }
 
+    /// A descriptor that there is no room for is not there: the message must not pass for one without.
+    func testDescriptorsThatAreLost() throws {
+        try negotiate()
+        let memory = try memory(7)
+        var limit = rlimit()
+        let files = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+        XCTAssertEqual(getrlimit(files, &limit), 0)
+        let next = dup(memory.raw)
+        close(next)
+        var less = limit
+        less.rlim_cur = rlim_t(next)
+        XCTAssertEqual(setrlimit(files, &less), 0)
+        let failure = Result { try peer.request(VFIORequest.map(0, 4096), [memory.raw]).failure }
+        XCTAssertEqual(setrlimit(files, &limit), 0)
+        XCTAssertEqual(try failure.get(), EMFILE)
+        try assertWorks(VFIORequest.map(0, 4096), [memory.raw])
+        XCTAssertEqual(byte(at: 0), 7)
+    }
+
     func testSizesThatNoMessageHasEndTheConnection() throws {
         for size in [0, 15, UInt32(VFIOUser.Limit.message) + 1, .max] {
             try connect()

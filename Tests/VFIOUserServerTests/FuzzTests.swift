@@ -48,7 +48,10 @@ final class FuzzTests: ServerTestCase {
                     (0..<generator.number(0...16)).map { UInt8($0) })
             case 11:
                 VFIORequest.feature(u32(), [UInt8](repeating: 0, count: generator.number(0...48)))
-            case 12: VFIORequest.reset
+            case 12:
+                pick([
+                    VFIORequest.reset, VFIORequest.write(4, 0, [1]), VFIORequest.write(4, 0, [1]),
+                ])
             default:
                 VFIOMessage(
                     id: UInt16(generator.number(0...40)), command: pick([11, 12]),
@@ -88,6 +91,7 @@ final class FuzzTests: ServerTestCase {
                 function.start(.fromDevice, [(address, 1024)])
             }
         }
+        var messages: UInt64 = 0
         for _ in 0..<300 * Rounds.count {
             try connect()
             if generator.number(0...9) > 0 { try negotiate() }
@@ -110,7 +114,12 @@ final class FuzzTests: ServerTestCase {
             XCTAssertFalse(server.isConnected, Seed.text)
             XCTAssertEqual(function.mapper?.statistics.active, 0, Seed.text)
             XCTAssertNil(byte(at: 0), Seed.text)
+            messages += server.statistics.messages
         }
+        print("\(messages) messages, \(function.results.count) transfers, seed \(Seed.text)")
+        // Most of it gets as far as it can.
+        XCTAssertGreaterThan(messages, UInt64(5000 * Rounds.count), Seed.text)
+        XCTAssertGreaterThan(function.results.count, 300 * Rounds.count, Seed.text)
         // After all that, a peer that behaves is served.
         try connect()
         try negotiate()

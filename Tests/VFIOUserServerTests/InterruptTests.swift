@@ -2,6 +2,7 @@ import CTestSupport
 import XCTest
 
 @testable import TestSupport
+@testable import VFIOUserServer
 
 /// INTx: a level here, an edge on the wire.
 final class InterruptTests: ServerTestCase {
@@ -110,6 +111,67 @@ final class InterruptTests: ServerTestCase {
         XCTAssertEqual(write(other.raw, &one, 8), 8)
         try server.turn(milliseconds: 1000)
         XCTAssertEqual(count(event), 1)
+    }
+
+    /// A peer has the same eventfd as the server, so it stays open, and may be sent again.
+    func testTheSameEventMayComeAgain() throws {
+        let event = try connected()
+        let unmask = try self.event()
+        let before = watched()
+        for round in 0..<6 {
+            try assertWorks(VFIORequest.setIRQs(Flags.unmaskByEvent), [unmask.raw])
+            server.setInterrupt(isRaised: true)
+            XCTAssertEqual(count(event), 1, "\(round)")
+            server.setInterrupt(isRaised: false)
+            var one: UInt64 = 1
+            XCTAssertEqual(write(unmask.raw, &one, 8), 8)
+            try server.turn(milliseconds: 1000)
+        }
+        // Those that were replaced, or taken back, wake nobody any more.
+        XCTAssertEqual(watched(), before + 1)
+        try assertWorks(VFIORequest.setIRQs(Flags.unmaskByEvent))
+        XCTAssertEqual(watched(), before)
+        try assertWorks(VFIORequest.setIRQs(Flags.unmaskByEvent), [unmask.raw])
+        try assertWorks(VFIORequest.setIRQs(Flags.off, count: 0))
+        XCTAssertEqual(watched(), before)
+        try assertWorks(VFIORequest.setIRQs(Flags.unmaskByEvent), [unmask.raw])
+        XCTAssertEqual(watched(), before + 1)
+        peer.socket.close()
+        for _ in 0..<10 { try server.turn(milliseconds: 0) }
+        // The peer's socket was one more.
+        XCTAssertEqual(watched(), before - 1)
+    }
+
+    /// How much the epoll instances of this process watch (proc(5), fdinfo).
+    private func watched() -> Int {
+        var count = 0
+        for descriptor in 0..<1024 {
+            guard let file = fopen("/proc/self/fdinfo/\(descriptor)", "r") else { continue }
+            defer { fclose(file) }
+            var line = [CChar](repeating: 0, count: 256)
+            while fgets(&line, 256, file) != nil { count += strncmp(line, "tfd:", 4) == 0 ? 1 : 0 }
+        }
+        return count
+    }
+
+    /// The eventfd is full and its owner has made it one that waits: the peer's loss, and nobody waits.
+    func testAnEventThatCannotBeWritten() throws {
+        let event = try connected()
+        let flags = fcntl(event.raw, F_GETFL)
+        XCTAssertEqual(fcntl(event.raw, F_SETFL, flags & ~O_NONBLOCK), 0)
+        var most = UInt64.max - 1
+        XCTAssertEqual(write(event.raw, &most, 8), 8)
+        server.setInterrupt(isRaised: true)
+        XCTAssertEqual(server.statistics.signals, 0)
+        try assertWorks(VFIORequest.info)
+        // Nor where there is nothing to be read.
+        let unmask = try self.event()
+        try assertWorks(VFIORequest.setIRQs(Flags.unmaskByEvent), [unmask.raw])
+        XCTAssertEqual(fcntl(unmask.raw, F_SETFL, flags & ~O_NONBLOCK), 0)
+        let line = InterruptLine()
+        line.connectUnmask(dup(unmask.raw))
+        line.unmaskEventCame()
+        XCTAssertTrue(try peer.isQuiet())
     }
 
     func testWhatMakesNoSenseIsRefused() throws {

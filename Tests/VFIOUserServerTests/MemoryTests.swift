@@ -81,9 +81,15 @@ final class MemoryTests: ServerTestCase {
 
     func testThereIsALimit() throws {
         let memory = try memory()
+        let next = dup(memory.raw)
+        close(next)
         for number in 0..<1024 {
             try assertWorks(VFIORequest.map(UInt64(number) << 12, 4096), [memory.raw])
         }
+        // A map keeps no descriptor.
+        let nextNow = dup(memory.raw)
+        close(nextNow)
+        XCTAssertEqual(nextNow, next)
         try assertFails(VFIORequest.map(1 << 40, 4096), [memory.raw], ENOSPC)
         try assertWorks(VFIORequest.unmap(5 << 12, 4096))
         try assertWorks(VFIORequest.map(1 << 40, 4096), [memory.raw])
@@ -101,6 +107,23 @@ final class MemoryTests: ServerTestCase {
         XCTAssertEqual(reply.body, VFIORequest.unmap(0x1000, 8192).body)
         XCTAssertNil(byte(at: 0x1000))
         try assertFails(VFIORequest.unmap(0x1000, 8192), [], ENOENT)
+    }
+
+    func testEverythingCanBeUnmapped() throws {
+        let memory = try memory(1, size: 8192)
+        try assertWorks(VFIORequest.unmap(0, 0, flags: 2))
+        for page: UInt64 in [0, 1, 7] {
+            try assertWorks(VFIORequest.map(page << 12, 4096), [memory.raw])
+        }
+        try assertWorks(VFIORequest.map(1 << 40, 4096))
+        try assertFails(VFIORequest.unmap(0, 4096, flags: 2))
+        try assertFails(VFIORequest.unmap(4096, 0, flags: 2))
+        XCTAssertEqual(byte(at: 0x7000), 1)
+        let reply = try peer.request(VFIORequest.unmap(0, 0, flags: 2))
+        XCTAssertEqual(reply.failure, 0)
+        XCTAssertEqual(reply.body, VFIORequest.unmap(0, 0, flags: 2).body)
+        for page: UInt64 in [0, 1, 7] { XCTAssertNil(byte(at: page << 12)) }
+        try assertWorks(VFIORequest.map(0, 8192), [memory.raw])
     }
 
     func testUnmapWaitsForTransfersAndNobodyForIt() throws {

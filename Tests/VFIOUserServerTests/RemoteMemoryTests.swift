@@ -64,7 +64,7 @@ final class RemoteMemoryTests: ServerTestCase {
     }
 
     func testMessagesKeepToThePeersLimit() throws {
-        try mapped(100)
+        try mapped(512)
         function.onDoorbell = { [function] in function.start(.toDevice, [(0x10000, 0x10000)]) }
         try assertWorks(VFIORequest.write(4, 0, [1]))
         var done = 0
@@ -72,7 +72,7 @@ final class RemoteMemoryTests: ServerTestCase {
             let command = try peer.command(Self.read)
             XCTAssertEqual(command.u64(0), 0x10000 + UInt64(done))
             let count = Int(command.u64(8))
-            XCTAssertEqual(count, min(100, 0x10000 - done))
+            XCTAssertEqual(count, 512)
             try peer.send(answer(command, data(count, from: done)))
             done += count
         }

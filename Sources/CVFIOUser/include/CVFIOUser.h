@@ -1,19 +1,28 @@
 #ifndef CVFIOUSER_H
 #define CVFIOUSER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/epoll.h>
 #include <sys/types.h>
 
 /// Receives at most `count` bytes without waiting, and the descriptors that came with them
 /// (recvmsg(2) with MSG_CMSG_CLOEXEC). The first `room` descriptors are stored and `*received` says
-/// how many came; those beyond are closed. The number of bytes, 0 at the end, or -errno.
+/// how many came; those beyond are closed. `*lost` is set when there were some that this process could
+/// not have. The number of bytes, 0 at the end, or -errno.
 ssize_t cvfiouser_receive(int socket, void *_Nonnull to, size_t count, int *_Nonnull descriptors,
-                          size_t room, size_t *_Nonnull received);
+                          size_t room, size_t *_Nonnull received, bool *_Nonnull lost);
 
 /// Sends what the kernel takes without waiting: the number of bytes, or -errno. A peer that is gone
 /// is EPIPE and no signal.
 ssize_t cvfiouser_send(int socket, const void *_Nonnull from, size_t count);
+
+/// Adds 1 to an eventfd(2); false when it would have to wait. Whoever else has the eventfd may make
+/// it a waiting one at any time, so O_NONBLOCK alone does not do.
+bool cvfiouser_signal(int event);
+
+/// Takes what an eventfd(2) has counted, without waiting (RWF_NOWAIT); false when that is nothing.
+bool cvfiouser_take(int event);
 
 /// A socket that listens at `path` for one peer at a time, where a socket that nobody listens at any
 /// more is replaced; or -errno.

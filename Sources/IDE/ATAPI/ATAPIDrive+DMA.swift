@@ -60,6 +60,11 @@ extension ATAPIDrive {
         let transfer = entry.takeUnretainedValue()
         if state.pointee.job.isMediumGone { return failTransfer(.mediumNotPresent) }
         var transferred = completion.transferred
+        if completion.isMemoryFault {
+            releaseTransfer(transferred)
+            channel.transferEnded(.fault)
+            return abort()
+        }
         if !completion.isSuccess {
             switch decide(completion) {
             case .ignore: transferred = completion.length

@@ -51,6 +51,8 @@ struct PRDTable: ~Copyable {
                 try read(min(Self.chunk, Self.maximumEntries &- count), at: place, through: mapper)
                 if takeUntilEnd(min(Self.chunk, Self.maximumEntries &- count)) { return }
             } catch {
+                // Memory that is gone (EFAULT) would be zeroes the next time.
+                guard error.code != .system else { throw error }
                 // Not all of these need exist.
                 try read(1, at: place, through: mapper)
                 if takeUntilEnd(1) { return }

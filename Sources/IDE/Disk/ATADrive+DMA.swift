@@ -67,6 +67,15 @@ extension ATADrive {
                 transfer.pieceEnded(transferred: completion.transferred, isSuccess: true),
                 of: transfer)
         }
+        if completion.isMemoryFault {
+            let step = transfer.pieceEnded(
+                transferred: completion.transferred, isSuccess: false)
+            state.pointee.transfer = nil
+            if case .done(let result) = step {
+                advance(Int(clamping: result.transferred) / ATADisk.sectorSize)
+            }
+            return endTransfer(.fault, ErrorBits.aborted)
+        }
         switch decide(completion) {
         case .ignore:
             perform(

@@ -23,6 +23,8 @@ final class MessageReader {
     /// How many descriptors came with the message; more than ``VFIOUser/Limit/descriptors`` are
     /// counted and closed.
     private(set) var descriptorCount = 0
+    /// Descriptors came with it that this process could not have: it has too many.
+    private(set) var hasLostDescriptors = false
 
     private let socket: CInt
     /// The body of one message, as long as they can be.
@@ -99,7 +101,8 @@ final class MessageReader {
         var came = 0
         let room = max(0, VFIOUser.Limit.descriptors - descriptorCount)
         let free = descriptors + (VFIOUser.Limit.descriptors - room)
-        let result = cvfiouser_receive(socket, target, count, free, room, &came)
+        let result = cvfiouser_receive(
+            socket, target, count, free, room, &came, &hasLostDescriptors)
         descriptorCount += came
         switch result {
         case -Int(EAGAIN): return .incomplete
@@ -114,6 +117,7 @@ final class MessageReader {
         closeDescriptors()
         received = 0
         descriptorCount = 0
+        hasLostDescriptors = false
         isComplete = false
     }
 

@@ -35,6 +35,12 @@ enum VFIOUser {
         static let writeable: UInt32 = 1 << 1
     }
 
+    /// `VFIO_USER_DMA_UNMAP`: the flags. The specification has none; QEMU uses that of vfio.h,
+    /// `VFIO_DMA_UNMAP_FLAG_ALL`, with address and size 0.
+    enum UnmapFlags {
+        static let all: UInt32 = 1 << 1
+    }
+
     /// `VFIO_USER_DEVICE_GET_INFO`: the flags.
     enum DeviceFlags {
         static let reset: UInt32 = 1 << 0
@@ -98,6 +104,8 @@ enum VFIOUser {
         static let descriptors = 8
         /// `max_data_xfer_size`, and what a peer that says nothing can do.
         static let transfer = 1 << 20
+        /// A peer that takes less at a time cannot be served: a transfer would be too many messages.
+        static let leastTransfer = 512
         /// `max_dma_maps`.
         static let maps = 1024
         /// `pgsizes`: addresses, offsets and sizes of maps are multiples of it.

@@ -51,17 +51,22 @@ extension VFIOUserSession {
     /// The reply waits until no transfer can reach the memory any more.
     func unmap(_ header: MessageHeader, _ body: MessageBody) throws(Refusal) {
         guard body.count == 24, let room = body.u32(0), room >= 24, let flags = body.u32(4),
-            let address = body.u64(8), let size = body.u64(16), flags == 0,
-            reader.descriptorCount == 0
+            let address = body.u64(8), let size = body.u64(16), reader.descriptorCount == 0
         else { throw Refusal(EINVAL) }
-        let release = try memory.remove(address: address, size: size)
-        // A peer that waits for the reply may serve nothing else.
-        requests.fail(from: address, size: size)
+        let release: PeerMemory.Release
+        switch flags {
+        case 0: release = try memory.remove(address: address, size: size)
+        case VFIOUser.UnmapFlags.all:
+            guard address == 0, size == 0 else { throw Refusal(EINVAL) }
+            release = try memory.removeAll()
+        default: throw Refusal(EINVAL)
+        }
         let region = UnmappedRegion(flags: flags, address: address, size: size)
         if release.isDone {
             reply(header, region.put)
         } else {
             unmaps.append((header, region, release))
+            requests.refuse()
         }
     }
 }

@@ -62,10 +62,10 @@ extension VFIOUserSession {
     /// The reply waits until nothing that was begun before can reach memory any more.
     func reset(_ header: MessageHeader, _ body: MessageBody) throws(Refusal) {
         guard body.count == 0 else { throw Refusal(EINVAL) }
+        guard resets.count < Self.mostResets else { throw Refusal(EBUSY) }
         function.reset()
-        // A peer that waits for the reply may serve nothing else.
-        requests.failCurrent()
         resets.append(header)
+        requests.refuse()
     }
 
     private func access(_ body: MessageBody) throws(Refusal) -> Access {

@@ -12,7 +12,7 @@ extension VFIOUserSession {
                 let data = VersionData(UnsafeRawBufferPointer(rebasing: text.dropLast()))
             else { throw Refusal(EINVAL) }
             if let limit = data.capabilities["max_data_xfer_size"] {
-                guard limit > 0 else { throw Refusal(EINVAL) }
+                guard limit >= VFIOUser.Limit.leastTransfer else { throw Refusal(EINVAL) }
                 requests.transferLimit = min(limit, VFIOUser.Limit.transfer)
             }
         }

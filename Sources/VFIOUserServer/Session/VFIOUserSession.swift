@@ -31,6 +31,8 @@ final class VFIOUserSession {
 
     /// A peer that sends much is left for a while after so many messages.
     private static let turn = 64
+    /// So many resets may wait for their reply.
+    static let mostResets = 64
 
     /// Takes over the socket.
     init(
@@ -49,7 +51,7 @@ final class VFIOUserSession {
     /// they use to their end.
     func end() {
         isOver = true
-        requests.close()
+        requests.refuse()
         line.disconnect()
         // What cannot be taken away now, for want of room for another map, goes with the next try.
         while (try? memory.removeAll()) == nil { function.poll() }
@@ -73,6 +75,8 @@ final class VFIOUserSession {
             case .message:
                 messages &+= 1
                 serveMessage()
+                takeNews()
+                sendLateReplies()
                 flush()
             case .incomplete: return
             case .end: isOver = true
@@ -88,11 +92,21 @@ final class VFIOUserSession {
         if !writer.flush() { isOver = true }
     }
 
+    /// Tells the function of answers: before the next message, so that what follows an answer finds
+    /// it taken in.
+    func takeNews() {
+        while requests.hasNews {
+            requests.hasNews = false
+            function.poll()
+        }
+    }
+
     private func serveMessage() {
         let header = reader.header
         if header.isReply { return requests.answered(header, reader.body) }
         do throws(Refusal) {
             guard header.isCommand else { throw Refusal(EINVAL) }
+            guard !reader.hasLostDescriptors else { throw Refusal(EMFILE) }
             try serve(header, reader.body)
         } catch {
             refuse(header, error.errno)
@@ -158,6 +172,7 @@ final class VFIOUserSession {
             for header in resets { reply(header) }
             resets.removeAll()
         }
+        if unmaps.isEmpty && resets.isEmpty { requests.accept() }
         flush()
     }
 }

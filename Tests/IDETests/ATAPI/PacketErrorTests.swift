@@ -34,6 +34,20 @@ final class PacketErrorTests: CDTestCase {
         }
     }
 
+    /// EFAULT: the host could not reach the guest's memory, whatever the policy for the medium.
+    func testMemoryThatIsGone() throws {
+        for policy in [ErrorPolicy.report, .ignore] {
+            let m = try cdMachine(.one, CDROMOptions(readErrorPolicy: policy))
+            self.fault(m, errno: EFAULT, count: 1)
+            m.packetDMA(Machine.read10(10, count: 2), [(self.data, 4096)])
+            XCTAssertEqual(m.bmStatus, 6)
+            m.expectAbort()
+            XCTAssertEqual(m.events.count, 0)
+            m.packetDMA(Machine.read10(10, count: 2), [(self.data, 4096)])
+            XCTAssertEqual(m.bmStatus, 4)
+        }
+    }
+
     func testTheSenseNamesTheBlock() throws {
         try forEachCD(over: MachineConfiguration.engines) { m in
             fault(m)

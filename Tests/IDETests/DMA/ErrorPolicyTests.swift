@@ -41,6 +41,24 @@ final class ErrorPolicyTests: IDETestCase {
         }
     }
 
+    /// EFAULT: the host could not reach the guest's memory, whatever the policy for the medium.
+    func testMemoryThatIsGone() throws {
+        for policy in ErrorPolicy.allCases {
+            let m = try machine(
+                .one, DiskOptions(readErrorPolicy: policy, writeErrorPolicy: policy))
+            for opcode: UInt8 in [0xC8, 0xCA] {
+                m.faults.add(.init(.error(EFAULT), count: 1))
+                m.transfer(opcode, lba: 40, count: 8, [(Machine.data, 4096)])
+                XCTAssertTrue(m.irq)
+                XCTAssertEqual([m.bmStatus, m.status, m.error], [6, 0x41, 0x04])
+                XCTAssertEqual([m.count, m.inb(0x1F3)], [8, 40])
+                m.transfer(opcode, lba: 40, count: 8, [(Machine.data, 4096)])
+                XCTAssertEqual([m.bmStatus, m.status], [4, 0x50])
+            }
+            XCTAssertEqual(m.events.count, 0)
+        }
+    }
+
     func testReportOfPIO() throws {
         try forEachMachine(DiskOptions(writeErrorPolicy: .report)) { m in
             m.faults.add(.init(.error(EIO), operations: [.read], after: 1, count: 1))

@@ -1,0 +1,262 @@
+import CTestSupport
+import Glibc
+import XCTest
+
+@testable import TestSupport
+
+/// What overtakes what: DMA_UNMAP, resets and the end of a peer, while the host works or the peer is
+/// asked for memory. The host's requests are held, and messages come in the order of a test's own, so
+/// that each test is one order of things.
+final class VFIOUserOrderTests: XCTestCase {
+    private static let pattern = (0..<4096).map { UInt8(truncatingIfNeeded: $0 &* 29 &+ $0 >> 7) }
+    private static let zeroes = [UInt8](repeating: 0, count: 4096)
+    private static let all: (UInt64, UInt64) = (0, UInt64(VFIODriver.memorySize))
+
+    private func content(of file: Descriptor, at address: Int) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0xEE, count: 4096)
+        _ = pread(file.raw, &bytes, 4096, address)
+        return bytes
+    }
+
+    /// READ DMA or WRITE DMA of eight sectors, which the host holds.
+    private func startHeld(_ bench: VFIOInside, _ command: UInt8) throws {
+        bench.fill(0x10000, Self.pattern)
+        bench.hold(command == 0xC8 ? .read : .write)
+        try bench.start(command, at: 8, count: 8, [(0x10000, 4096)])
+        try bench.waitForHeld()
+    }
+
+    private func release(_ bench: VFIOInside, _ command: UInt8) {
+        bench.release(command == 0xC8 ? .read : .write)
+    }
+
+    // MARK: The host works
+
+    func testUnmapIsAnsweredWhenTheHostHasLetGoAndNobodyWaitsForIt() throws {
+        for engine in ["io_uring", "libaio", "threads"] {
+            for command: UInt8 in [0xC8, 0xCA] {
+                let bench = try VFIOInside(engine: engine)
+                try startHeld(bench, command)
+                let id = try bench.peer.send(VFIORequest.unmap(Self.all.0, Self.all.1))
+                XCTAssertTrue(try bench.peer.isQuiet())
+                XCTAssertEqual(try bench.alternateStatus, 0xD0)
+                XCTAssertEqual(try bench.busMasterStatus & 1, 1)
+                // Other memory in the same place.
+                let other = try VFIODriver.newMemory()
+                try bench.request(VFIORequest.map(Self.all.0, Self.all.1), [other.raw])
+                XCTAssertTrue(try bench.peer.isQuiet())
+                release(bench, command)
+                XCTAssertEqual(try bench.peer.reply(to: id).failure, 0)
+                // All has been moved by then.
+                if command == 0xC8 {
+                    XCTAssertEqual(bench.bytes(0x10000, 4096), Bench.content(of: 8..<16))
+                } else {
+                    XCTAssertEqual(try bench.medium(8..<16), Self.pattern)
+                }
+                let end = try bench.finish()
+                XCTAssertEqual([end.status, end.busMaster], [0x50, 0x04])
+                XCTAssertEqual(content(of: other, at: 0x10000), Self.zeroes)
+            }
+        }
+    }
+
+    func testUnmappingEverythingWaitsToo() throws {
+        let bench = try VFIOInside()
+        let more = try VFIODriver.newMemory()
+        try bench.request(VFIORequest.map(1 << 32, UInt64(VFIODriver.memorySize)), [more.raw])
+        try startHeld(bench, 0xC8)
+        let id = try bench.peer.send(VFIORequest.unmap(0, 0, flags: 2))
+        XCTAssertTrue(try bench.peer.isQuiet())
+        bench.release(.read)
+        XCTAssertEqual(try bench.peer.reply(to: id).failure, 0)
+        XCTAssertEqual(bench.bytes(0x10000, 4096), Bench.content(of: 8..<16))
+        XCTAssertEqual(try bench.finish().status, 0x50)
+        // Nothing is left.
+        try bench.start(0xC8, at: 8, count: 8, [(0x10000, 4096)])
+        let end = try bench.finish()
+        XCTAssertEqual([end.status, end.busMaster], [0x41, 0x06])
+        try bench.map(shares: true)
+        try bench.start(0xC8, at: 16, count: 8, [(0x10000, 4096)])
+        XCTAssertEqual(try bench.finish().status, 0x50)
+        XCTAssertEqual(bench.bytes(0x10000, 4096), Bench.content(of: 16..<24))
+    }
+
+    /// The memory stays until the host has let go; the next peer finds the command running, and is told
+    /// of its end.
+    func testAPeerVanishesWhileTheHostWorks() throws {
+        for engine in ["io_uring", "libaio", "threads"] {
+            for command: UInt8 in [0xC8, 0xCA] {
+                let bench = try VFIOInside(engine: engine)
+                try startHeld(bench, command)
+                let former = Descriptor(dup(bench.memory.raw))
+                try bench.vanish()
+                XCTAssertTrue(bench.isBusy)
+                try bench.reconnect()
+                XCTAssertEqual(try bench.alternateStatus, 0xD0)
+                XCTAssertEqual(bench.signals, 0)
+                release(bench, command)
+                let end = try bench.finish()
+                XCTAssertEqual([end.status, end.busMaster], [0x50, 0x04])
+                XCTAssertEqual(bench.bytes(0x10000, 4096), Self.zeroes)
+                if command == 0xC8 {
+                    XCTAssertEqual(content(of: former, at: 0x10000), Bench.content(of: 8..<16))
+                } else {
+                    XCTAssertEqual(try bench.medium(8..<16), Self.pattern)
+                }
+                XCTAssertEqual(try bench.medium(0..<8), Bench.content(of: 0..<8))
+                XCTAssertEqual(try bench.medium(16..<32), Bench.content(of: 16..<32))
+            }
+        }
+    }
+
+    func testAResetIsAnsweredWhenTheHostHasLetGo() throws {
+        let bench = try VFIOInside()
+        try startHeld(bench, 0xC8)
+        var ids: [UInt16] = []
+        for _ in 0..<70 { ids.append(try bench.peer.send(VFIORequest.reset)) }
+        // So many are kept, and no more.
+        for id in ids[64...] { XCTAssertEqual(try bench.peer.reply(to: id).failure, EBUSY) }
+        XCTAssertTrue(try bench.peer.isQuiet())
+        try bench.enable()
+        XCTAssertEqual(try bench.alternateStatus & 0x80, 0x80)
+        bench.release(.read)
+        for id in ids[..<64] { XCTAssertEqual(try bench.peer.reply(to: id).failure, 0) }
+        XCTAssertFalse(bench.isBusy)
+        XCTAssertEqual(try bench.alternateStatus, 0x50)
+        XCTAssertEqual(bench.signals, 0)
+        try bench.start(0xC8, at: 16, count: 8, [(0x20000, 4096)])
+        XCTAssertEqual(try bench.finish().status, 0x50)
+        XCTAssertEqual(bench.bytes(0x20000, 4096), Bench.content(of: 16..<24))
+    }
+
+    // MARK: The peer is asked
+
+    func testTheTableIsOvertakenByAnother() throws {
+        let bench = try VFIOInside(shares: false)
+        try bench.start(0xC8, at: 8, count: 8, table: 0x1000, [(0x10000, 4096)])
+        try bench.write(4, 0, [0])
+        XCTAssertEqual(try bench.busMasterStatus & 1, 0)
+        bench.fill(0x2000, le(UInt32(0x20000)) + le(UInt32(4096 | 1 << 31)))
+        try bench.write(4, 4, le(UInt32(0x2000)))
+        try bench.write(4, 0, [9])
+        for _ in 0..<3 { try bench.answer() }
+        XCTAssertEqual(try bench.finish().status, 0x50)
+        XCTAssertEqual(bench.bytes(0x10000, 4096), Self.zeroes)
+        XCTAssertEqual(bench.bytes(0x20000, 4096), Bench.content(of: 8..<16))
+        XCTAssertTrue(try bench.peer.isQuiet())
+    }
+
+    /// SRST disarms, while the table is on its way and while data is.
+    func testTheTableAndDataAreOvertakenByAReset() throws {
+        let bench = try VFIOInside(shares: false)
+        for answers in 0..<2 {
+            try bench.start(0xC8, at: 8, count: 8, [(0x10000, 4096)])
+            for _ in 0..<answers { try bench.answer() }
+            let command = try bench.peer.anyCommand()
+            XCTAssertEqual(command.command, answers == 0 ? 11 : 12)
+            try bench.write(1, 2, [4])
+            try bench.write(1, 2, [0])
+            XCTAssertEqual(try bench.alternateStatus, 0x80)
+            try bench.answer(command)
+            XCTAssertEqual(try bench.alternateStatus, 0x50)
+            XCTAssertTrue(try bench.peer.isQuiet())
+            XCTAssertEqual(bench.signals, 0)
+        }
+        try bench.start(0xC8, at: 16, count: 8, [(0x40000, 4096)])
+        for _ in 0..<2 { try bench.answer() }
+        XCTAssertEqual(try bench.finish().status, 0x50)
+        XCTAssertEqual(bench.bytes(0x40000, 4096), Bench.content(of: 16..<24))
+    }
+
+    /// A peer that waits for a reply may answer nothing before it has it: what it was asked for fails,
+    /// and the answer that comes later means nothing. Unmapped is what is asked for, all, or another
+    /// range.
+    func testWhatIsAskedForIsOvertakenByUnmap() throws {
+        let other: (UInt64, UInt64) = (1 << 32, 4096)
+        for unmap in [
+            VFIORequest.unmap(Self.all.0, Self.all.1), VFIORequest.unmap(0, 0, flags: 2),
+            VFIORequest.unmap(other.0, other.1),
+        ] {
+            for (command, answers) in [(0xC8, 0), (0xC8, 1), (0xCA, 1)] as [(UInt8, Int)] {
+                let bench = try VFIOInside(shares: false)
+                try bench.request(VFIORequest.map(other.0, other.1))
+                bench.fill(0x10000, Self.pattern)
+                try bench.start(command, at: 8, count: 8, [(0x10000, 4096)])
+                for _ in 0..<answers { try bench.answer() }
+                let late = try bench.peer.anyCommand()
+                try bench.request(unmap)
+                try bench.answer(late)
+                let end = try bench.finish()
+                XCTAssertEqual([end.status, end.busMaster], [0x41, 0x06])
+                XCTAssertEqual(try bench.read(0, 1), 0x04)
+                XCTAssertTrue(try bench.peer.isQuiet())
+                XCTAssertEqual(try bench.medium(8..<16), Bench.content(of: 8..<16))
+                if unmap.u64(8) != other.0 { try bench.map(shares: false) }
+                try bench.start(0xC8, at: 16, count: 8, [(0x20000, 4096)])
+                for _ in 0..<2 { try bench.answer() }
+                XCTAssertEqual(try bench.finish().status, 0x50)
+                XCTAssertEqual(bench.bytes(0x20000, 4096), Bench.content(of: 16..<24))
+            }
+        }
+    }
+
+    /// Nor is it asked when the host brings something meanwhile.
+    func testNothingIsAskedForWhileAReplyIsOwed() throws {
+        for message in [VFIORequest.unmap(Self.all.0, Self.all.1), VFIORequest.reset] {
+            let bench = try VFIOInside(shares: false)
+            bench.hold(.read)
+            try bench.start(0xC8, at: 8, count: 8, [(0x10000, 4096)])
+            try bench.answer()
+            try bench.waitForHeld()
+            let id = try bench.peer.send(message)
+            XCTAssertTrue(try bench.peer.isQuiet())
+            bench.release(.read)
+            XCTAssertEqual(try bench.peer.reply(to: id).failure, 0)
+            XCTAssertTrue(try bench.peer.isQuiet())
+            if message == VFIORequest.reset {
+                XCTAssertEqual(bench.signals, 0)
+                try bench.enable()
+            } else {
+                let end = try bench.finish()
+                XCTAssertEqual([end.status, end.busMaster], [0x41, 0x06])
+                try bench.map(shares: false)
+            }
+            XCTAssertEqual(bench.bytes(0x10000, 4096), Self.zeroes)
+            try bench.start(0xC8, at: 16, count: 8, [(0x20000, 4096)])
+            for _ in 0..<2 { try bench.answer() }
+            XCTAssertEqual(try bench.finish().status, 0x50)
+            XCTAssertEqual(bench.bytes(0x20000, 4096), Bench.content(of: 16..<24))
+        }
+    }
+
+    /// Peers go while they are asked for a table or for data, with a reset before or after, or none.
+    /// The state is kept: it is the transfer that fails, and the next peer hears of it.
+    func testPeersComeAndGo() throws {
+        let bench = try VFIOInside(shares: false)
+        for (command, answers) in [(0xC8, 0), (0xC8, 1), (0xCA, 0), (0xCA, 1)] as [(UInt8, Int)] {
+            for reset in 0..<3 {
+                bench.fill(0x10000, Self.pattern)
+                try bench.start(command, at: 8, count: 8, [(0x10000, 4096)])
+                for _ in 0..<answers { try bench.answer() }
+                _ = try bench.peer.anyCommand()
+                if reset == 1 { try bench.request(VFIORequest.reset) }
+                XCTAssertEqual(bench.signals, 0)
+                try bench.vanish()
+                XCTAssertFalse(bench.isBusy)
+                try bench.reconnect(shares: false)
+                XCTAssertEqual(bench.signals, reset == 1 ? 0 : 1)
+                if reset == 2 {
+                    try bench.request(VFIORequest.reset)
+                    try bench.enable()
+                }
+                XCTAssertEqual(try bench.read(0, 7), reset == 0 ? 0x41 : 0x50)
+                try bench.request(VFIORequest.setIRQs(0x11))
+            }
+        }
+        try bench.reconnect()
+        try bench.start(0xC8, at: 8, count: 8, [(0x10000, 4096)])
+        XCTAssertEqual(try bench.finish().status, 0x50)
+        XCTAssertEqual(bench.bytes(0x10000, 4096), Bench.content(of: 8..<16))
+        XCTAssertEqual(try bench.medium(0..<64), Bench.content(of: 0..<64))
+    }
+}
