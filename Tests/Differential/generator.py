@@ -1,10 +1,10 @@
-"""Makes lists of operations from a seed: commands with plausible and hostile parameters, and noise."""
+"""Makes lists of operations from a seed: commands, plausible and hostile, and noise."""
 
 import random
 
 from commands import (
-    DIAGNOSTIC, DMA, DMA_IN, DMA_OUT, EXTENDED, FUA, IDENTIFY, PACKET, PARAMETERS, PIO_IN, PIO_OUT, READ_BUFFER, SET_FEATURES,
-    SET_MULTIPLE, SIMPLE, SMART, TRIM, WRITE_BUFFER, sectors)
+    DMA, DMA_IN, DMA_OUT, EXTENDED, FUA, IDENTIFY, PACKET, PARAMETERS, PIO_IN, PIO_OUT, READ_BUFFER,
+    SET_FEATURES, SET_MULTIPLE, SIMPLE, SMART, TRIM, WRITE_BUFFER, sectors)
 from layout import (
     COMMAND, CONTROL, COUNT, DEVICE, FEATURES, HIGH, LOW, MIDDLE, START, TO_MEMORY, bus_master,
     task_port)
@@ -80,7 +80,7 @@ class Generator:
             code, after = self.random.choice(SIMPLE), "pump"
         else:
             code, after = self.random.randrange(256), "pump"
-        if code in FUA and self.chance(0.9):
+        if code in FUA and self.chance(0.97):
             code = 0x39 if after == "pump" else 0x35  # QEMU knows none of the durable writes
         writes, count = self._task_file(channel, slot, medium, code)
         if after == "dma":
@@ -136,8 +136,11 @@ class Generator:
             device |= 15
         elif chs and code not in (SMART,):
             device = device & ~0x4F | self.random.randrange(16)
-            lba = self.random.choice((0, 1, 1, 2, 5, 9, 17, 20, 33, 40, 62, 63, 63, 64))
-            middle, high = self.random.choice((0, 0, 1, 5, 15, 255)), self.random.choice((0,) * 9 + (1,))
+            lba = self.random.choice((1, 1, 2, 5, 9, 17, 20, 33, 40, 62, 63, 63))
+            if self.chance(0.05):
+                lba = self.random.choice((0, 64))
+            middle = self.random.choice((0, 0, 1, 5, 15, 255))
+            high = self.random.choice((0,) * 9 + (1,))
         elif not extended:
             device = device & ~0x0F | (lba >> 24 & 15 if device & 0x40 else 0)
         writes = [DEVICE, device, FEATURES, features]
@@ -160,7 +163,7 @@ class Generator:
 
     def _dma(self, channel, writes, reads, size):
         base, entries = random_table(self.random, size, reads)
-        self._add("prd", channel, base, entries)
+        self._prd(channel, base, entries)
         start = ["b", bus_master(channel, 0), START | (TO_MEMORY if reads else 0)]
         if self.chance(0.02):
             start[2] ^= TO_MEMORY
@@ -187,6 +190,12 @@ class Generator:
         if self.chance(0.8):
             self._add("out", "b", bus_master(channel, 2), self.random.choice((6, 6, 4, 2, 0x66)))
 
+    def _prd(self, channel, base, entries):
+        """Most of the time with the bus master stopped: QEMU keeps the table that START saw."""
+        if self.chance(0.97):
+            self._add("out", "b", bus_master(channel, 0), 0)
+        self._add("prd", channel, base, entries)
+
     def _trim(self, channel, slot, medium):
         blocks = max(medium.blocks, 1) if medium is not None else 1000
         count = self.random.choice((1, 1, 1, 2))
@@ -201,7 +210,7 @@ class Generator:
         data = ranges.ljust(512 * count, b"\0")[:512 * count]
         self._add("put", 0x300000, data.hex())
         base, entries = 0x100000, [[0x300000, 512 * count, 0x8000]]
-        self._add("prd", channel, base, entries)
+        self._prd(channel, base, entries)
         writes = self._ports(channel, [
             DEVICE, self._device(slot, True), FEATURES, 1 if self.chance(0.95) else 0,
             COUNT, 0, COUNT, count, LOW, 0, MIDDLE, 0, HIGH, 0, COMMAND, TRIM])
@@ -226,7 +235,7 @@ class Generator:
             self._pump(channel)
             return
         base, entries = random_table(self.random, size or 2048, True)
-        self._add("prd", channel, base, entries)
+        self._prd(channel, base, entries)
         start = ["b", bus_master(channel, 0), START | TO_MEMORY]
         before = self.chance(0.3)
         self._add("out", *(start if before else []), *writes)

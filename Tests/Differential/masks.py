@@ -1,13 +1,13 @@
 """The written mask: where the specification page departs from QEMU, and what that hides.
 
-A line of masks.txt is `name | rule of ide-semantics.md | after | labels | condition`. `after` says how
-the comparison goes on: `shown`, nothing but the value differs; `reset`, the channel is reset on both
-machines; `end`, media or memory may differ, the episode ends. Labels are shell patterns for
-a value's name; the condition is a Python expression over the last command of the value's channel
-(`c`, see tracker.Channel), the table (`t`), the operation (`op`), the two values (`qemu`, `ours`) and
-the registers of both machines after the operation (`q`, `o`), and for `data[...]` the number of the
-`word`. A difference that no line covers is a
-mismatch.
+A line of masks.txt is `name | rule | after | labels | condition`; the rule is one of
+ide-semantics.md, or of the standard where that page says nothing. `after` says how the comparison goes on: `shown`,
+nothing but the value differs; `reset`, the channel is reset on both machines; `end`, media may
+differ, the episode ends. Labels are shell patterns for a value's name; the condition is a Python
+expression over the last command of the value's channel (`c`, see tracker.Channel), its table (`t`),
+the operation (`op`), the two values (`qemu`, `ours`), the registers of both machines after the
+operation (`q`, `o`), and for `data[...]` the number of the `word`. A difference that no line covers
+is a mismatch.
 """
 
 import fnmatch

@@ -8,8 +8,8 @@
     ["port", CHANNEL, WIDTH, WORDS, SEED]   the data port: reads, or writes when SEED is not null
     ["pump", CHANNEL, WIDTH, BLOCKS, SEED]  the data port while DRQ, at most so many blocks
     ["packet", CHANNEL, HEX]                twelve bytes of a command packet
-    ["disarm", CHANNEL]                     ends a DMA command that waits, by a table that is too short
-    ["recover", CHANNEL]                    out of a transfer: disarm, then SRST while BSY or DRQ are left
+    ["disarm", CHANNEL]                     ends a DMA command that waits, by a short table
+    ["recover", CHANNEL]                    out of a transfer: disarm and SRST, if BSY or DRQ
 
 Every operation works on one machine alone and looks only at that machine's answers.
 """
@@ -35,7 +35,8 @@ def port_name(port):
     return f"master{port & 7}" if port >= BUS_MASTER else TASK_NAMES[port & 7]
 
 
-STATUS_READS = [("b", CONTROL[0]), ("b", CONTROL[1]), ("b", bus_master(0, 2)), ("b", bus_master(1, 2))]
+STATUS_READS = [("b", CONTROL[0]), ("b", CONTROL[1]),
+                ("b", bus_master(0, 2)), ("b", bus_master(1, 2))]
 
 
 def is_running(channels, statuses):

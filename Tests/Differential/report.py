@@ -43,4 +43,7 @@ def print_figures(bench, seconds):
     print(f"masked {figures.masked} of {figures.compared} values: "
           f"{100 * figures.masked / max(figures.compared, 1):.2f} %")
     for mask in sorted(bench.masks.masks, key=lambda mask: -mask.hits):
-        print(f"  {mask.hits:7} x {mask.name}: {mask.rule}")
+        if mask.hits:
+            print(f"  {mask.hits:7} x {mask.name}: {mask.rule}")
+    unused = [mask.name for mask in bench.masks.masks if not mask.hits]
+    print("never used: " + (", ".join(unused) or "none"))

@@ -95,10 +95,12 @@ class Channel:
         self.drive = 0
         self.features = self.count = self.lba = 0
         self.command_registers = [0] * 8
+        self.serial = 0  # of the last command
         self.moved_table = False  # the pointer was written after START
         self.was_second = False  # device 1 was selected before the last reset or diagnostic
         self.was_reset = False
         self.diagnosed = False  # QEMU shows the signature of one device only
+        self.ejected = False  # a packet has opened the tray
         self.sensed = -1  # the packet that failed last
         self.geometry_set = False
         self.modes_set = set()  # devices whose SET FEATURES changed something
@@ -200,6 +202,7 @@ class Channel:
         if self.status & (BSY | DRQ) and value != 0x08:
             return
         self.command, self.cdb, self.was_reset = value, b"", False
+        self.serial += 1
         self.command_registers = list(self.registers)
         if value == DIAGNOSTIC:
             self.diagnosed = True
@@ -294,6 +297,8 @@ def follow(channels, operation):
         channel = channels[operation[1]]
         if channel.command == PACKET:
             channel.cdb = bytes.fromhex(operation[2])
+            if channel.opcode == 0x1B and channel.cdb[4] & 2:
+                channel.ejected = not channel.cdb[4] & 1
     elif operation[0] in ("disarm", "recover"):
         if operation[0] == "recover" and channels[operation[1]].status & (BSY | DRQ):
             channels[operation[1]].write_control(4)
