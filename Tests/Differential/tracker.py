@@ -295,7 +295,7 @@ def follow(channels, operation):
         channels[operation[1]].write_pointer()
     elif operation[0] == "packet":
         channel = channels[operation[1]]
-        if channel.command == PACKET:
+        if channel.command == PACKET and not channel.cdb:
             channel.cdb = bytes.fromhex(operation[2])
             if channel.opcode == 0x1B and channel.cdb[4] & 2:
                 channel.ejected = not channel.cdb[4] & 1
