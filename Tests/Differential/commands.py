@@ -1,4 +1,4 @@
-"""The commands the generator knows, by what they do with data. ATA/ATAPI-6 and ACS, clause 8 and 7."""
+"""The commands the generator knows, by what they do with data. ATA/ATAPI-6, 8, and ACS, 7."""
 
 PIO_IN = (0x20, 0x21, 0x24, 0xC4, 0x29)
 PIO_OUT = (0x30, 0x31, 0x34, 0xC5, 0x39, 0xCE)

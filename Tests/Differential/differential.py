@@ -13,6 +13,7 @@ import json
 import os
 import shlex
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -67,6 +68,7 @@ class Bench:
 
 def options():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     parser.add_argument("--qemu", required=True, help="command of a QEMU with -accel qtest")
     parser.add_argument("--ours", required=True, help="command of ide-machine, or: qemu")
     parser.add_argument("--seed", type=int, default=1)
@@ -75,6 +77,7 @@ def options():
     parser.add_argument("--episode", type=int, default=150, help="commands in an episode")
     parser.add_argument("--disks-only", action="store_true")
     parser.add_argument("--drive-options", default="", help="for ours, e.g. engine=threads")
+    parser.add_argument("--directory", default=memory, help="where images and sockets are made")
     parser.add_argument("--masks", help="another mask file")
     parser.add_argument("--keep-going", action="store_true", help="collect mismatches")
     parser.add_argument("--failures", default="failures", help="directory for failing sequences")
@@ -117,9 +120,10 @@ def main():
     if chosen.drive_options:
         OurMachine.extra = "," + chosen.drive_options
     failures, began = 0, time.monotonic()
-    base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-    with tempfile.TemporaryDirectory(prefix="differential-", dir=base) as directory:
+    with tempfile.TemporaryDirectory(prefix="differential-", dir=chosen.directory) as directory:
         bench = Bench(chosen, directory)
+        print(subprocess.run([*shlex.split(chosen.qemu), "--version"], capture_output=True,
+                             text=True).stdout.split("\n")[0])
         if chosen.replay:
             with open(chosen.replay) as file:
                 stored = json.load(file)

@@ -1,15 +1,15 @@
-"""Makes lists of operations from a seed: commands with plausible and hostile parameters, and noise."""
+"""Makes lists of operations from a seed: commands, plausible and hostile, and noise."""
 
 import random
 
 from commands import (
-    DIAGNOSTIC, DMA, DMA_IN, DMA_OUT, EXTENDED, FUA, IDENTIFY, PACKET, PARAMETERS, PIO_IN, PIO_OUT, READ_BUFFER, SET_FEATURES,
-    SET_MULTIPLE, SIMPLE, SMART, TRIM, WRITE_BUFFER, sectors)
+    DMA, DMA_IN, DMA_OUT, EXTENDED, FUA, IDENTIFY, PACKET, PARAMETERS, PIO_IN, PIO_OUT, READ_BUFFER,
+    SET_FEATURES, SET_MULTIPLE, SIMPLE, SMART, TRIM, WRITE_BUFFER, sectors)
 from layout import (
     COMMAND, CONTROL, COUNT, DEVICE, FEATURES, HIGH, LOW, MIDDLE, START, TO_MEMORY, bus_master,
     task_port)
 from packets import random_packet
-from tables import random_table
+from tables import leaves_memory, random_table
 
 
 class Generator:
@@ -23,11 +23,21 @@ class Generator:
     def episode(self, commands):
         """The operations of so many commands, with noise between them."""
         self.operations.append(["fill", 0x200000, 0x200000, self.random.getrandbits(30)])
+        for slot, medium in self.drives.items():
+            if not medium.is_cd:
+                self._reverting(slot)
         for _ in range(commands):
             self._command()
             while self.random.random() < 0.35:
                 self._noise()
         return self.operations
+
+    def _reverting(self, slot):
+        """SET FEATURES CCh: a software reset sets back what can be set, as QEMU does always."""
+        channel = slot >> 1
+        self._add("out", *self._ports(channel, [
+            DEVICE, self._device(slot, True), FEATURES, 0xCC, COMMAND, SET_FEATURES]))
+        self._add("in", "b", task_port(channel, COMMAND))
 
     def _add(self, *operation):
         self.operations.append(list(operation))
@@ -68,17 +78,17 @@ class Generator:
                 code = self.random.choice((READ_BUFFER, WRITE_BUFFER))
         elif pick < 0.97:
             code, after = self.random.choice(SIMPLE), "pump"
-            if code == PARAMETERS and self.chance(0.8):
-                code = DIAGNOSTIC  # QEMU takes no notice of a geometry: it would end comparisons
         else:
             code, after = self.random.randrange(256), "pump"
-        if code in FUA and self.chance(0.9):
+        if code in FUA and self.chance(0.97):
             code = 0x39 if after == "pump" else 0x35  # QEMU knows none of the durable writes
         writes, count = self._task_file(channel, slot, medium, code)
         if after == "dma":
             return self._dma(channel, writes, code in DMA_IN, 512 * count)
         self._add("out", *writes)
         self._pump(channel)
+        if code == SET_FEATURES:
+            self._reverting(slot)
 
     def _pump(self, channel):
         blocks = 300 if self.chance(0.9) else self.random.randrange(3)
@@ -118,12 +128,19 @@ class Generator:
                 count = lba = self.random.choice((0, 0xF1, 5))
             elif features == 0xD5:
                 count = 1 if self.chance(0.9) else count
+        elif code == PARAMETERS and self.chance(0.9):
+            count = 63  # QEMU takes no notice of a geometry
         elif code == SET_MULTIPLE:
             count = self.random.choice((0, 1, 2, 4, 8, 16, 16, 16, 32, 3, 128))
-        if chs and code not in (SMART,):
+        if code == PARAMETERS and count == 63:
+            device |= 15
+        elif chs and code not in (SMART,):
             device = device & ~0x4F | self.random.randrange(16)
-            lba = self.random.choice((0, 1, 1, 2, 5, 9, 17, 20, 33, 40, 62, 63, 63, 64))
-            middle, high = self.random.choice((0, 0, 1, 5, 15, 255)), self.random.choice((0,) * 9 + (1,))
+            lba = self.random.choice((1, 1, 2, 5, 9, 17, 20, 33, 40, 62, 63, 63))
+            if self.chance(0.05):
+                lba = self.random.choice((0, 64))
+            middle = self.random.choice((0, 0, 1, 5, 15, 255))
+            high = self.random.choice((0,) * 9 + (1,))
         elif not extended:
             device = device & ~0x0F | (lba >> 24 & 15 if device & 0x40 else 0)
         writes = [DEVICE, device, FEATURES, features]
@@ -146,12 +163,14 @@ class Generator:
 
     def _dma(self, channel, writes, reads, size):
         base, entries = random_table(self.random, size, reads)
-        self._add("prd", channel, base, entries)
+        self._prd(channel, base, entries)
         start = ["b", bus_master(channel, 0), START | (TO_MEMORY if reads else 0)]
         if self.chance(0.02):
             start[2] ^= TO_MEMORY
         stop = ["b", bus_master(channel, 0), start[2] & TO_MEMORY]
         order = self.random.random()
+        if order >= 0.9 and any(leaves_memory(entry) for entry in entries):
+            order = 0  # QEMU dies of a stop while it looks for memory that is not there
         if order < 0.5:
             self._add("out", *writes, *start)
         elif order < 0.7:
@@ -171,20 +190,27 @@ class Generator:
         if self.chance(0.8):
             self._add("out", "b", bus_master(channel, 2), self.random.choice((6, 6, 4, 2, 0x66)))
 
+    def _prd(self, channel, base, entries):
+        """Most of the time with the bus master stopped: QEMU keeps the table that START saw."""
+        if self.chance(0.97):
+            self._add("out", "b", bus_master(channel, 0), 0)
+        self._add("prd", channel, base, entries)
+
     def _trim(self, channel, slot, medium):
         blocks = max(medium.blocks, 1) if medium is not None else 1000
         count = self.random.choice((1, 1, 1, 2))
         ranges = b""
         for _ in range(self.random.choice((1, 2, 5, 64))):
-            length = self.random.randrange(1, 40)
-            first = self.random.randrange(max(blocks - length, 1))
+            # Whole pages: what becomes of a part of one is the host's business.
+            length = 8 * self.random.randrange(1, 6)
+            first = 8 * self.random.randrange(max((blocks - length) // 8, 1))
             ranges += (first | length << 48).to_bytes(8, "little")
         if self.chance(0.05):
             ranges += (blocks | 1 << 48).to_bytes(8, "little")
         data = ranges.ljust(512 * count, b"\0")[:512 * count]
         self._add("put", 0x300000, data.hex())
         base, entries = 0x100000, [[0x300000, 512 * count, 0x8000]]
-        self._add("prd", channel, base, entries)
+        self._prd(channel, base, entries)
         writes = self._ports(channel, [
             DEVICE, self._device(slot, True), FEATURES, 1 if self.chance(0.95) else 0,
             COUNT, 0, COUNT, count, LOW, 0, MIDDLE, 0, HIGH, 0, COMMAND, TRIM])
@@ -209,7 +235,7 @@ class Generator:
             self._pump(channel)
             return
         base, entries = random_table(self.random, size or 2048, True)
-        self._add("prd", channel, base, entries)
+        self._prd(channel, base, entries)
         start = ["b", bus_master(channel, 0), START | TO_MEMORY]
         before = self.chance(0.3)
         self._add("out", *(start if before else []), *writes)
@@ -244,8 +270,10 @@ class Generator:
             self._add("out", "b", control, 2 if self.chance(0.5) else 0)
         elif kind == 7:
             if self.chance(0.4):
+                self._add("disarm", channel)
                 self._add("out", "b", control, 4, "b", control, 0)
             elif self.chance(0.5):
+                self._add("disarm", channel)
                 self._add("out", "b", task_port(channel, COMMAND), self.random.choice((0x90, 0x08)))
         elif kind == 8:
             self._add("out", "b", bus_master(channel, 2), self.random.randrange(256))

@@ -20,6 +20,7 @@ MEMORY_SIZE = MEMORY_MIB << 20
 ROM_BASE, ROM_SIZE = 0xE0000, 0x20000  # what a PC shows of a BIOS of 128 KiB
 HOLES = ((MEMORY_SIZE, 0x1000000),)
 TABLES = (0x100000, 0x20000)  # PRD tables live here
+SHORT_TABLE, SHORT_BUFFER = 0x130000, 0x130800
 BUFFERS = (0x200000, 0x200000)  # and what they point at here
 
 

@@ -8,7 +8,8 @@
     ["port", CHANNEL, WIDTH, WORDS, SEED]   the data port: reads, or writes when SEED is not null
     ["pump", CHANNEL, WIDTH, BLOCKS, SEED]  the data port while DRQ, at most so many blocks
     ["packet", CHANNEL, HEX]                twelve bytes of a command packet
-    ["recover", CHANNEL]                    out of a transfer: SRST while BSY or DRQ are left
+    ["disarm", CHANNEL]                     ends a DMA command that waits, by a short table
+    ["recover", CHANNEL]                    out of a transfer: disarm and SRST, if BSY or DRQ
 
 Every operation works on one machine alone and looks only at that machine's answers.
 """
@@ -18,7 +19,8 @@ import time
 
 from commands import IDENTIFY, IDENTIFY_PACKET, PACKET, WRITES_DATA_PORT
 from layout import (
-    BSY, BUS_MASTER, CONTROL, DRQ, HIGH, MIDDLE, START, TASK_NAMES, bus_master, task_port)
+    BSY, BUS_MASTER, COMMAND, CONTROL, DRQ, HIGH, MIDDLE, SHORT_BUFFER, SHORT_TABLE, START,
+    TASK_NAMES, bus_master, task_port)
 
 SETTLE_SECONDS = 10.0
 
@@ -33,30 +35,47 @@ def port_name(port):
     return f"master{port & 7}" if port >= BUS_MASTER else TASK_NAMES[port & 7]
 
 
+STATUS_READS = [("b", CONTROL[0]), ("b", CONTROL[1]),
+                ("b", bus_master(0, 2)), ("b", bus_master(1, 2))]
+
+
+def is_running(channels, statuses):
+    """Whether a command runs on either channel; `statuses`: what STATUS_READS gave."""
+    primary, secondary, first, second = statuses
+    running = False
+    for channel, status, master in zip(channels, (primary, secondary), (first, second)):
+        # A packet's DMA that QEMU gave up for want of table leaves D8h there until reset.
+        given_up = status & (BSY | DRQ) == BSY | DRQ and not master & START and channel.dma
+        running |= bool(status & BSY) and not channel.control & 4 and not given_up
+        # QEMU shows 58h while it moves data: armed and running differ in ACTIVE alone.
+        waits_for_packet = channel.command == PACKET and not channel.cdb
+        running |= (channel.dma and channel.started and not waits_for_packet
+                    and bool(status & DRQ and master & START))
+    return running
+
+
+class Patience:
+    """Sleeps between looks; `ends` when that has taken too long."""
+
+    def __init__(self):
+        self.limit = None
+
+    def ends(self):
+        now = time.monotonic()
+        self.limit = self.limit or now + SETTLE_SECONDS
+        if now > self.limit:
+            return True
+        time.sleep(0.0002)  # the machines share the processors with us
+        return False
+
+
 def settle(machine, channels):
     """Waits until no command runs; False when that takes too long."""
-    qtest = machine.qtest
-    reads = [("b", CONTROL[0]), ("b", CONTROL[1]),
-             ("b", bus_master(0, 2)), ("b", bus_master(1, 2))]
-    limit = None
-    while True:
-        primary, secondary, first, second = qtest.inputs(reads)
-        running = False
-        for channel, status, master in zip(
-                channels, (primary, secondary), (first, second)):
-            # A packet's DMA that QEMU gave up for want of table leaves D8h there until reset.
-            given_up = status & (BSY | DRQ) == BSY | DRQ and not master & START and channel.dma
-            running |= bool(status & BSY) and not channel.control & 4 and not given_up
-            # QEMU shows 58h while it moves data: armed and running differ in ACTIVE alone.
-            waits_for_packet = channel.command == PACKET and not channel.cdb
-            running |= (channel.dma and channel.started and not waits_for_packet
-                        and bool(status & DRQ and master & START))
-        if not running:
-            return True
-        limit = limit or time.monotonic() + SETTLE_SECONDS
-        if time.monotonic() > limit:
+    patience = Patience()
+    while is_running(channels, machine.qtest.inputs(STATUS_READS)):
+        if patience.ends():
             return False
-        time.sleep(0.0002)  # the machines share the processors with us
+    return True
 
 
 class Runner:
@@ -66,11 +85,15 @@ class Runner:
         self.machine = machine
         self.qtest = machine.qtest
         self.channels = channels
+        self.words = [0, 0]  # of each channel, read from the data port since the last command
 
     def perform(self, operation):
         return getattr(self, "_" + operation[0])(*operation[1:])
 
     def _out(self, *writes):
+        for channel in (0, 1):
+            if task_port(channel, COMMAND) in writes[1::3]:
+                self.words[channel] = 0
         self.qtest.run([f"out{writes[i]} 0x{writes[i + 1]:x} 0x{writes[i + 2]:x}"
                         for i in range(0, len(writes), 3)])
         return []
@@ -104,14 +127,17 @@ class Runner:
 
     def _values(self, channel, width, values):
         """Words of IDENTIFY and of packet replies count one by one, sectors as a block."""
-        state = self.channels[channel]
+        state, first = self.channels[channel], self.words[channel]
+        self.words[channel] += len(values) * (2 if width == "l" else 1)
+        if width == "b":
+            return [("bytes", tuple(values))]
         single = state.command in (IDENTIFY, IDENTIFY_PACKET) or (
             state.command == PACKET and not state.reads_medium)
         if not single:
             return [("block", tuple(values))]
         if width == "l":
             values = [half for value in values for half in (value & 0xFFFF, value >> 16)]
-        return [(f"data[{index}]", value) for index, value in enumerate(values)]
+        return [(f"data[{first + index}]", value) for index, value in enumerate(values)]
 
     def _pump(self, channel, width, blocks, seed):
         state, seen = self.channels[channel], []
@@ -145,9 +171,23 @@ class Runner:
                         for i in range(0, len(data), 2)])
         return []
 
+    def _disarm(self, channel):
+        """QEMU keeps a command armed over a reset, and dies of the next START."""
+        status, master = self.qtest.inputs(
+            [("b", CONTROL[channel]), ("b", bus_master(channel, 2))])
+        if not (self.channels[channel].dma and status & DRQ) or master & START:
+            return []
+        table = self.qtest.inputs([("l", bus_master(channel, 4))])[0]
+        self._out("b", bus_master(channel, 0), 0)
+        self._prd(channel, SHORT_TABLE, [[SHORT_BUFFER, 2, 0x8000]])
+        self._out("b", bus_master(channel, 0), START)
+        settle(self.machine, self.channels)
+        return self._out("b", bus_master(channel, 0), 0, "l", bus_master(channel, 4), table)
+
     def _recover(self, channel):
         status = self.qtest.inputs([("b", CONTROL[channel])])[0]
         if status & (BSY | DRQ):
+            self._disarm(channel)
             control = self.channels[channel].control & 2
             self._out("b", CONTROL[channel], 4 | control, "b", CONTROL[channel], control)
         return [("recover st", status)]

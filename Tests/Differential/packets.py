@@ -31,7 +31,8 @@ def random_packet(random, blocks):
         cdb[0], cdb[1] = 0x46, random.choice((0, 1, 2))
         cdb[7:9] = long.to_bytes(2, "big")
     elif choice < 0.7:
-        cdb[0], cdb[1], cdb[4] = 0x4A, random.choice((1, 1, 1, 0)), random.choice((0x10, 0x10, 0xFF))
+        cdb[0], cdb[1] = 0x4A, random.choice((1, 1, 1, 0))
+        cdb[4] = random.choice((0x10, 0x10, 0xFF))
         cdb[7:9] = long.to_bytes(2, "big")
     elif choice < 0.74:
         cdb[0] = 0x51
@@ -46,15 +47,15 @@ def random_packet(random, blocks):
         cdb[0], cdb[1], cdb[2], cdb[3] = 0x42, random.choice((0, 2)), 0x40, random.choice((1, 2, 3))
         cdb[7:9] = long.to_bytes(2, "big")
     elif choice < 0.98:
-        cdb[0] = random.choice((0x00, 0x00, 0x25, 0x25, 0x1E, 0xBB, 0x2B))
+        cdb[0] = random.choice((0x00, 0x00, 0x25, 0x25, 0x1E, 0x1B, 0xBB, 0x2B))
         if cdb[0] == 0x1E:
             cdb[4] = random.randrange(2)
+        if cdb[0] == 0x1B:
+            cdb[4] = random.choice((0, 1, 2, 3, 3))
         if cdb[0] == 0x2B:
             cdb[2:6] = random.randrange(max(blocks, 1)).to_bytes(4, "big")
     else:
-        cdb[0] = random.choice((0x1A, 0x55, 0x1B, 0x5D, 0xFF, random.randrange(256)))
-        if cdb[0] == 0x1B:
-            cdb[4] = random.choice((0, 1))
+        cdb[0] = random.choice((0x1A, 0x52, 0x55, 0xB9, 0x5D, 0xFF, random.randrange(256)))
     return bytes(cdb), 0
 
 

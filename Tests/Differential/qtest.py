@@ -79,9 +79,22 @@ class Qtest:
         answers = []
         for start in range(0, len(lines), IN_FLIGHT):
             part = lines[start:start + IN_FLIGHT]
-            self.peer.sendall(("\n".join(part) + "\n").encode())
+            try:
+                self.peer.sendall(("\n".join(part) + "\n").encode())
+            except OSError as error:
+                raise MachineGone(f"does not listen: {error}") from None
             answers += [self._answer() for _ in part]
         return answers
+
+    def ask(self, reads):
+        """Sends reads whose values `told` waits for; so two machines work at the same time."""
+        try:
+            self.peer.sendall("".join(f"in{width} 0x{port:x}\n" for width, port in reads).encode())
+        except OSError as error:
+            raise MachineGone(f"does not listen: {error}") from None
+
+    def told(self, count):
+        return [int(self._answer()[0], 16) for _ in range(count)]
 
     def take_edges(self):
         """The changes of interrupt lines since the last call, as (line, raised)."""

@@ -34,7 +34,8 @@ def describe(operations, first):
 def print_figures(bench, seconds):
     figures = bench.figures
     print(f"{figures['operations']} operations, {figures['commands']} commands, "
-          f"{figures.compared} values compared in {seconds:.0f} s")
+          f"{figures.compared} values compared in {seconds:.0f} s; {figures['resets']} resets and "
+          f"{figures['ended early']} episodes ended for a mask")
     for name in sorted(key[9:] for key in figures if key.startswith("compared ")):
         compared, masked = figures["compared " + name], figures["masked " + name]
         print(f"  {name:10} {compared:9} compared, {masked:7} masked"
@@ -42,4 +43,7 @@ def print_figures(bench, seconds):
     print(f"masked {figures.masked} of {figures.compared} values: "
           f"{100 * figures.masked / max(figures.compared, 1):.2f} %")
     for mask in sorted(bench.masks.masks, key=lambda mask: -mask.hits):
-        print(f"  {mask.hits:7} x {mask.name}: {mask.rule}")
+        if mask.hits:
+            print(f"  {mask.hits:7} x {mask.name}: {mask.rule}")
+    unused = [mask.name for mask in bench.masks.masks if not mask.hits]
+    print("never used: " + (", ".join(unused) or "none"))

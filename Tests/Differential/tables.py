@@ -82,3 +82,9 @@ def spoil(random, entries, reads):
     entry[0] = random.choice(
         (MEMORY_SIZE, MEMORY_SIZE + 0x100000, 0xA0000, ROM_BASE, ROM_BASE + 0x1000,
          entry[0] | 1, entry[0] | 1, 0xFFFFF000))
+
+
+def leaves_memory(entry):
+    """Whether it points at what is not RAM or ROM."""
+    end = entry[0] + ((entry[1] & 0xFFFE) or 0x10000)
+    return end > MEMORY_SIZE or end > 0xA0000 and entry[0] < 0xC0000

@@ -4,10 +4,13 @@ The mask file's conditions and the settling of a step look here; the comparison 
 """
 
 from commands import (
-    DIAGNOSTIC, DMA, EXTENDED, LISTED, MEDIA, PACKET, PACKET_READS, PARAMETERS, SEEK, TRIM, sectors)
+    DIAGNOSTIC, DMA, EXTENDED, LISTED, MEDIA, PACKET, PACKET_READS, PARAMETERS, PIO_OUT, SEEK,
+    SET_FEATURES, TRIM, sectors)
 from layout import (
-    BSY, BUS_MASTER, COMMAND, COMMAND_BLOCK, CONTROL, COUNT, DEVICE, DRQ, FEATURES, HIGH, LOW,
+    BSY, BUS_MASTER, COMMAND, COMMAND_BLOCK, CONTROL, COUNT, DEVICE, DRQ, ERR, FEATURES, HIGH, LOW,
     MEMORY_SIZE, MIDDLE, ROM_BASE, ROM_SIZE, START, TO_MEMORY)
+
+HEADS, SECTORS = 16, 63  # the translation both machines choose for the media
 
 
 class Table:
@@ -91,8 +94,23 @@ class Channel:
         self.cdb = b""
         self.drive = 0
         self.features = self.count = self.lba = 0
+        self.command_registers = [0] * 8
+        self.serial = 0  # of the last command
+        self.moved_table = False  # the pointer was written after START
+        self.was_second = False  # device 1 was selected before the last reset or diagnostic
         self.was_reset = False
+        self.diagnosed = False  # QEMU shows the signature of one device only
+        self.ejected = False  # a packet has opened the tray
+        self.sensed = -1  # the packet that failed last
         self.geometry_set = False
+        self.modes_set = set()  # devices whose SET FEATURES changed something
+        self.touched = set()  # devices that have had a command or a reset
+
+    def look(self, statuses):
+        """Takes what both machines show into account."""
+        self.status = statuses[0] | statuses[1]
+        if self.cdb and self.status & ERR:
+            self.sensed = self.opcode
 
     # What the mask file's conditions see.
     @property
@@ -100,12 +118,28 @@ class Channel:
         return (self.registers[DEVICE] >> 4) & 1
 
     @property
+    def untouched(self):
+        return self.selected not in self.touched
+
+    @property
+    def blocks(self):
+        return self.medium.blocks if self.medium else 0
+
+    @property
+    def selected_kind(self):
+        return self._kind(self.drives.get(self.selected))
+
+    @property
     def medium(self):
         return self.drives.get(self.drive)
 
     @property
     def kind(self):
-        return "none" if self.medium is None else "cd" if self.medium.is_cd else "disk"
+        return self._kind(self.medium)
+
+    @staticmethod
+    def _kind(medium):
+        return "none" if medium is None else "cd" if medium.is_cd else "disk"
 
     @property
     def absent(self):
@@ -117,13 +151,26 @@ class Channel:
         return self.cdb[0] if self.command == PACKET and self.cdb else -1
 
     @property
+    def limit(self):
+        """The byte-count limit of the last PACKET."""
+        return self.command_registers[MIDDLE] | self.command_registers[HIGH] << 8
+
+    @property
+    def allocation(self):
+        """The allocation length of a packet that has one."""
+        if self.opcode in (0x03, 0x12, 0x1A):
+            return self.cdb[4]
+        place = 8 if self.opcode in (0xAD, 0xBD) else 7
+        return int.from_bytes(self.cdb[place:place + 2], "big")
+
+    @property
     def extended(self):
         return self.command in EXTENDED
 
     @property
     def outside(self):
-        blocks = self.medium.blocks if self.medium else 0
-        return not self.chs and self.lba + self.count > blocks
+        count = 1 if self.command == SEEK else self.count
+        return not self.hostile_chs and self.lba + count > self.blocks
 
     @property
     def chs(self):
@@ -132,7 +179,7 @@ class Channel:
     @property
     def hostile_chs(self):
         """Not an address of the default geometry's tracks, or not of the default geometry."""
-        return self.chs and (self.geometry_set or not 1 <= self.registers[LOW] <= 63)
+        return self.chs and (self.geometry_set or not 1 <= self.registers[LOW] <= SECTORS)
 
     @property
     def unlisted(self):
@@ -155,40 +202,72 @@ class Channel:
         if self.status & (BSY | DRQ) and value != 0x08:
             return
         self.command, self.cdb, self.was_reset = value, b"", False
+        self.serial += 1
+        self.command_registers = list(self.registers)
         if value == DIAGNOSTIC:
+            self.diagnosed = True
+            self.was_second = self.selected == 1
             self.registers[DEVICE] &= ~0x10
-        self.geometry_set |= value == PARAMETERS
         self.drive = self.selected
+        self.touched |= {0, 1} if value == DIAGNOSTIC else {self.drive}
         now, before = self.registers, self.previous
+        if value == PARAMETERS and (now[COUNT], now[DEVICE] & 15) != (SECTORS, HEADS - 1):
+            self.geometry_set = True
         self.features = now[FEATURES]
+        if value == SET_FEATURES and self.features in (0x02, 0x03, 0x55, 0x82, 0xAA):
+            self.modes_set.add(self.drive)
         self.count = sectors(now[COUNT] | (before[COUNT] << 8 if self.extended else 0),
                              self.extended)
         self.lba = now[LOW] | now[MIDDLE] << 8 | now[HIGH] << 16
         if self.extended:
             self.lba |= before[LOW] << 24 | before[MIDDLE] << 32 | before[HIGH] << 40
-        else:
+        elif now[DEVICE] & 0x40:
             self.lba |= (now[DEVICE] & 15) << 24
+        else:
+            cylinder = now[MIDDLE] | now[HIGH] << 8
+            self.lba = (cylinder * HEADS + (now[DEVICE] & 15)) * SECTORS + now[LOW] - 1
 
     def write_control(self, value):
         if value & 4:
             self.was_reset = True
+            self.was_second = self.selected == 1
+            self.touched = {0, 1}
             self.registers[DEVICE] &= ~0x10
         self.control = value
 
+    def write_pointer(self):
+        self.moved_table = self.started
+
     def write_bus_master(self, value):
+        if value & START and not self.started:
+            self.moved_table = False
         self.started = bool(value & START)
         self.direction = value & TO_MEMORY
+
+    pio_out = PIO_OUT
 
     @property
     def media(self):
         return self.command in MEDIA or self.command == SEEK
 
     @property
+    def short(self):
+        """A table for less than the command moves."""
+        return self.dma and self.table.total < self.bytes
+
+    @property
+    def raw(self):
+        """READ CD that asks for more than user data."""
+        return self.opcode == 0xBE and self.cdb[9] & 0xF8 not in (0x10, 0)
+
+    @property
     def bytes(self):
         """Bytes the last command moves, as far as the writes tell."""
         if self.command == PACKET:
-            if self.opcode in (0x28, 0xBE):
+            if self.opcode == 0x28:
                 return 2048 * int.from_bytes(self.cdb[7:9], "big")
+            if self.opcode == 0xBE:
+                return (2352 if self.raw else 2048) * int.from_bytes(self.cdb[6:9], "big")
             if self.opcode == 0xA8:
                 return 2048 * int.from_bytes(self.cdb[6:10], "big")
             return 0
@@ -213,11 +292,15 @@ def follow(channels, operation):
     """Takes an operation into account, before it is performed."""
     if operation[0] == "prd":
         channels[operation[1]].table = Table(operation[2] & ~3, operation[3])
+        channels[operation[1]].write_pointer()
     elif operation[0] == "packet":
-        if channels[operation[1]].command == PACKET:
-            channels[operation[1]].cdb = bytes.fromhex(operation[2])
-    elif operation[0] == "recover":
-        if channels[operation[1]].status & (BSY | DRQ):
+        channel = channels[operation[1]]
+        if channel.command == PACKET and not channel.cdb:
+            channel.cdb = bytes.fromhex(operation[2])
+            if channel.opcode == 0x1B and channel.cdb[4] & 2:
+                channel.ejected = not channel.cdb[4] & 1
+    elif operation[0] in ("disarm", "recover"):
+        if operation[0] == "recover" and channels[operation[1]].status & (BSY | DRQ):
             channels[operation[1]].write_control(4)
             channels[operation[1]].write_control(channels[operation[1]].control & 2)
     for port, value in port_writes(operation):

@@ -29,6 +29,10 @@ extension ATAPIDrive {
         guard !disc.isDVD || fields.isUserData || fields == .none else {
             return fail(.illegalMode)
         }
+        // Sectors of which nothing is asked for have to be there all the same.
+        if fields == .none && !disc.contains(UInt64(block), count: UInt64(count)) {
+            return fail(.blockOutOfRange)
+        }
         read(block, count: fields == .none ? 0 : count, fields)
     }
 

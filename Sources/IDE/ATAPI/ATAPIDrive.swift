@@ -180,10 +180,11 @@ final class ATAPIDrive: IDEDrive {
         finishDeviceReset()
     }
 
-    /// Once the host is done. There is no interrupt.
+    /// Once the host is done. There is no interrupt. DEV alone survives in the device register (9.12).
     func finishDeviceReset() {
         guard state.pointee.isDeviceResetting, !isBusy else { return }
         state.pointee.isDeviceResetting = false
         registers.pointee.show(signature)
+        registers.pointee.taskFile.device &= DeviceRegister.alwaysSet | DeviceRegister.device
     }
 }

@@ -26,20 +26,27 @@ extension IDEChannel {
         if offset == Offset.status { lowerInterrupt() }
         let selected = registers + state.pointee.selected
         if offset == Offset.device { return selected.pointee.taskFile.device }
-        guard selectedDrive != nil else { return 0 }
+        guard let answering = answeringDevice else { return 0 }
+        let file = registers + answering
         let showsPrevious = state.pointee.deviceControl & DeviceControl.highOrderByte != 0
         let register: TwoByteRegister
         switch offset {
         case Offset.error:
             return showsPrevious
-                ? selected.pointee.taskFile.features.previous : selected.pointee.error
-        case Offset.count: register = selected.pointee.taskFile.count
-        case Offset.lbaLow: register = selected.pointee.taskFile.lbaLow
-        case Offset.lbaMid: register = selected.pointee.taskFile.lbaMid
-        case Offset.lbaHigh: register = selected.pointee.taskFile.lbaHigh
-        default: return selected.pointee.status
+                ? file.pointee.taskFile.features.previous : file.pointee.error
+        case Offset.count: register = file.pointee.taskFile.count
+        case Offset.lbaLow: register = file.pointee.taskFile.lbaLow
+        case Offset.lbaMid: register = file.pointee.taskFile.lbaMid
+        case Offset.lbaHigh: register = file.pointee.taskFile.lbaHigh
+        default: return readAlternateStatus()
         }
         return showsPrevious ? register.previous : register.current
+    }
+
+    /// The device whose registers are seen: device 0 answers for an absent device 1 (9.16.1).
+    private var answeringDevice: Int? {
+        if selectedDrive != nil { return state.pointee.selected }
+        return state.pointee.selected == 1 ? 0 : nil
     }
 
     /// Alternate status (7.3): status without the side effect.

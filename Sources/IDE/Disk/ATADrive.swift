@@ -111,6 +111,7 @@ final class ATADrive: IDEDrive {
         guard state.pointee.settings.revertsOnReset else { return }
         let old = state.pointee.settings
         var new = DiskSettings(disk.geometry)
+        new.revertsOnReset = true
         new.isStandby = old.isStandby
         new.isSMARTOn = old.isSMARTOn
         new.isAutosaveOn = old.isAutosaveOn

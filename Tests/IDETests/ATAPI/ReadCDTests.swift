@@ -67,6 +67,9 @@ final class ReadCDTests: CDTestCase {
                 m.packet(packet)
                 m.expectFailure(5, 0x6400)
             }
+            // Nothing of sectors that are not there.
+            m.packet(Machine.readCD(0xFF_FFFF, count: 2, 0))
+            m.expectFailure(5, 0x2100)
             var packet = Machine.readCD(0, count: 1, 0x10)
             packet[1] = 2 << 2
             XCTAssertEqual(m.dataIn(packet), Self.content(block: 0))

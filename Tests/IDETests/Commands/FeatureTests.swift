@@ -64,6 +64,8 @@ final class FeatureTests: IDETestCase {
             XCTAssertEqual(changeAndReset(), [0x0102, 0, 0x0107])
             XCTAssertEqual(setFeatures(m, 0xCC), 0x50)
             XCTAssertEqual(changeAndReset(), [0x0110, 1, 0x0007])
+            XCTAssertEqual(
+                changeAndReset(), [0x0110, 1, 0x0007], "the reset is no end of that")
             XCTAssertEqual(setFeatures(m, 0xCC), 0x50)
             XCTAssertEqual(setFeatures(m, 0x66), 0x50)
             XCTAssertEqual(changeAndReset(), [0x0102, 0, 0x0107])

@@ -146,7 +146,7 @@ final class TaskFileTests: IDETestCase {
     func testAbsentSlave() throws {
         try forEachMachine { m in
             m.outb(0x1F6, 0xB0)
-            XCTAssertEqual([m.status, m.alternateStatus, m.error, m.count], [0, 0, 0, 0])
+            XCTAssertEqual([m.status, m.alternateStatus], [0, 0])
             for command: UInt8 in [0xEC, 0x20, 0x90, 0xC8, 0xFF] {
                 m.outb(0x1F7, command)
                 XCTAssertFalse(m.controller.isBusy)
@@ -158,6 +158,26 @@ final class TaskFileTests: IDETestCase {
             m.outb(0x1F6, 0xA0)
             XCTAssertEqual(m.status, 0x50)
         }
+    }
+
+    /// ATA/ATAPI-6 9.16.1: all but status reads as if device 0 were selected.
+    func testMasterAnswersForAnAbsentSlave() throws {
+        let m = try machine()
+        // READ NATIVE MAX ADDRESS changes the registers of the drive that carries it out.
+        m.command28(0xF8)
+        let shown = (1...5).map { m.inb(0x1F0 + $0) }
+        XCTAssertGreaterThan(shown[2], 0)
+        m.outb(0x1F6, 0xF0)
+        XCTAssertEqual([m.status, m.alternateStatus], [0, 0])
+        XCTAssertEqual((1...5).map { m.inb(0x1F0 + $0) }, shown)
+        m.outb(0x1F6, 0xE0)
+        m.outb(0x1F7, 0xFF)
+        m.outb(0x1F6, 0xF0)
+        XCTAssertEqual(m.error, 4)
+        for register: UInt16 in 2...5 { m.outb(0x1F0 + register, 0x55) }
+        XCTAssertEqual((2...5).map { m.inb(0x1F0 + $0) }, [0x55, 0x55, 0x55, 0x55])
+        m.control(0x80)
+        XCTAssertEqual(m.inb(0x1F3), shown[2])
     }
 
     func testAbsentMasterBesideASlave() throws {
