@@ -17,7 +17,8 @@ extension DMAMapper {
     /// How many of the `limit` bytes from `address` on exist, if some of them are in another process:
     /// ``read(at:into:)`` refuses those, and a transfer reaches them. `nil` if none are.
     public func remoteStretch(at address: UInt64, limit: Int) -> Int? {
-        core.resolvers.isEmpty ? core.space.remoteStretch(at: address, limit: limit) : nil
+        guard core.space.hasRemoteMemory, core.resolvers.isEmpty else { return nil }
+        return core.space.remoteStretch(at: address, limit: limit)
     }
 }
 

@@ -97,20 +97,24 @@ struct PRDTable: ~Copyable {
 
     /// Makes the list of the first `bytes` bytes that the table describes.
     func describe(_ bytes: UInt64, in list: inout ScatterGatherList) -> Extent {
-        list.removeAll()
         var left = bytes
-        for index in 0..<count {
-            if left == 0 { return .longer }
-            let entry = entries[index]
-            // Bits 31:1 of the first word; bits 15:1 of the second, 0 for 64 KiB.
-            let address = entry & 0xFFFF_FFFE
-            let size = entry >> 32 & 0xFFFE
-            let length = size == 0 ? 0x1_0000 : size
-            list.append(address: address, length: min(length, left))
-            if length > left { return .longer }
-            left &-= length
+        var isCut = false
+        list.fill(atMost: count) { elements in
+            var used = 0
+            while used < count && left > 0 {
+                let entry = entries[used]
+                // Bits 31:1 of the first word; bits 15:1 of the second, 0 for 64 KiB.
+                let address = entry & 0xFFFF_FFFE
+                let length = ((entry &>> 32 & 0xFFFE) &- 1) & 0xFFFF &+ 1
+                isCut = length > left
+                elements[used] = .init(address: address, length: min(length, left))
+                left &-= min(length, left)
+                used &+= 1
+            }
+            isCut = isCut || used < count
+            return used
         }
-        return left == 0 ? .exact : .shorter
+        return left > 0 ? .shorter : isCut ? .longer : .exact
     }
 
     mutating func load(_ saved: [UInt64]) {
