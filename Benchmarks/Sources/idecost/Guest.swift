@@ -22,7 +22,8 @@ final class Guest: IDEControllerDelegate {
     private static let data: UInt32 = 0x10_0000
 
     private let controller: IDEController
-    private var descriptor: pollfd
+    /// Of the drive's queue, at an address of its own: what a guest costs is not to be counted.
+    private let descriptor: UnsafeMutablePointer<pollfd>
     private var isRaised = false
     private(set) var interrupts = 0
     /// Commands that have not ended as they should.
@@ -36,7 +37,9 @@ final class Guest: IDEControllerDelegate {
         controller = try IDEController(identity: .piix3, memory: space)
         let image = try BlockImage.open(path, OpenOptions(engine: .forced(engine)))
         try controller.attach(try ATADisk(image), to: .primaryMaster)
-        descriptor = pollfd(fd: controller.descriptors[0], events: Int16(POLLIN), revents: 0)
+        descriptor = .allocate(capacity: 1)
+        descriptor.initialize(
+            to: pollfd(fd: controller.descriptors[0], events: Int16(POLLIN), revents: 0))
         controller.delegate = self
         controller.writeConfiguration(0x20, width: 4, value: UInt32(Port.busMaster))
         controller.writeConfiguration(0x04, width: 2, value: 5)
@@ -52,6 +55,8 @@ final class Guest: IDEControllerDelegate {
         }
         out(Port.busMaster + 4, Self.table, width: 4)
     }
+
+    deinit { descriptor.deallocate() }
 
     func interrupt(_ line: IDEInterrupt, isRaised: Bool) {
         self.isRaised = isRaised
@@ -76,7 +81,7 @@ final class Guest: IDEControllerDelegate {
     func transfer() {
         out(Port.busMaster, 0x09)
         while !isRaised {
-            poll(&descriptor, 1, -1)
+            poll(descriptor, 1, -1)
             controller.poll()
         }
     }
