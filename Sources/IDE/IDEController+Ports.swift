@@ -126,6 +126,12 @@ extension IDEController {
 
     // MARK: Accesses
 
+    /// Without holding the channel: it stays as long as the controller.
+    @inline(__always)
+    private func on<Result>(_ number: Int, _ body: (IDEChannel) -> Result) -> Result {
+        number == 0 ? body(primary) : body(secondary)
+    }
+
     private static func allOnes(_ width: Int) -> UInt32 {
         UInt32.max >> UInt32(8 * (4 - clamped(width)))
     }
@@ -188,9 +194,9 @@ extension IDEController {
     private func readByte(_ register: IDERegister) -> UInt8 {
         switch register {
         case .command(let number, Offset.data):
-            UInt8(truncatingIfNeeded: channel(number).readData())
-        case .command(let number, let offset): channel(number).read(offset)
-        case .control(let number): channel(number).readAlternateStatus()
+            UInt8(truncatingIfNeeded: on(number) { $0.readData() })
+        case .command(let number, let offset): on(number) { $0.read(offset) }
+        case .control(let number): on(number) { $0.readAlternateStatus() }
         case .busMaster(let offset): readBusMaster(offset)
         case .configuration: 0xFF
         }
@@ -200,7 +206,7 @@ extension IDEController {
         if isCMD646, let shown = CMD646.configurationRegister(ofBusMaster: offset) {
             return configurationByte(shown)
         }
-        return channel(offset >> 3).readBusMaster(offset & 7)
+        return on(offset >> 3) { $0.readBusMaster(offset & 7) }
     }
 
     private func writeBusMaster(_ offset: Int, _ value: UInt8) {
@@ -208,14 +214,14 @@ extension IDEController {
             writeConfigurationByte(shown, value)
             return configurationChanged()
         }
-        channel(offset >> 3).writeBusMaster(offset & 7, value)
+        on(offset >> 3) { $0.writeBusMaster(offset & 7, value) }
     }
 
     private func writeByte(_ register: IDERegister, _ value: UInt8) {
         switch register {
-        case .command(let number, Offset.data): channel(number).writeData(UInt16(value))
-        case .command(let number, let offset): channel(number).write(offset, value)
-        case .control(let number): channel(number).writeControl(value)
+        case .command(let number, Offset.data): on(number) { $0.writeData(UInt16(value)) }
+        case .command(let number, let offset): on(number) { $0.write(offset, value) }
+        case .control(let number): on(number) { $0.writeControl(value) }
         case .busMaster(let offset): writeBusMaster(offset, value)
         case .configuration: break
         }

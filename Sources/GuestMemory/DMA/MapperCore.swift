@@ -72,6 +72,7 @@ final class MapperCore {
     }
 
     /// Takes notice of a step on its way to the device.
+    @inline(__always)
     func handOver(_ transfer: DMATransfer, _ step: DMAStep) -> DMAStep {
         switch step {
         case .submit: break

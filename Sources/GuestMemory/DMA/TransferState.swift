@@ -239,15 +239,18 @@ struct TransferState: ~Copyable {
 
     private mutating func done(_ outcome: DMAResult.Outcome) -> DMAStep {
         releaseBuffer()
-        let core = mapper.takeUnretainedValue()
-        core.space.release(mapSlot)
+        let slot = mapSlot
+        mapper._withUnsafeGuaranteedRef { $0.space.release(slot) }
         map = nil
-        if !tokens.isEmpty {
-            for (resolver, token) in zip(core.resolvers, tokens) { resolver.endTransfer(token) }
-            tokens.removeAll(keepingCapacity: true)
-        }
+        if !tokens.isEmpty { endResolving() }
         phase = .idle
         return .done(DMAResult(outcome: outcome, transferred: transferred))
+    }
+
+    private mutating func endResolving() {
+        let resolvers = mapper._withUnsafeGuaranteedRef { $0.resolvers }
+        for (resolver, token) in zip(resolvers, tokens) { resolver.endTransfer(token) }
+        tokens.removeAll(keepingCapacity: true)
     }
 
     private mutating func releaseBuffer() {
