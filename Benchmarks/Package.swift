@@ -23,6 +23,14 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .executableTarget(
+            name: "idecost",
+            dependencies: [
+                .product(name: "BlockIO", package: "swift-blockio"),
+                .product(name: "GuestMemory", package: "swift-blockio"),
+                .product(name: "IDE", package: "swift-blockio"),
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
+        .executableTarget(
             name: "blockbench",
             dependencies: [
                 "BenchSupport", "CBaselines",

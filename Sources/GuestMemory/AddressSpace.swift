@@ -1,4 +1,5 @@
 import Glibc
+import Synchronization
 
 /// What a device or a processor sees at each 64-bit physical address.
 ///
@@ -10,6 +11,8 @@ public final class AddressSpace: @unchecked Sendable {
     public let bouncePool: BouncePool
 
     private let maps: SnapshotCell<MemoryMap>
+    /// Some region of the current map is memory of another process.
+    private let isPartlyRemote = Atomic(false)
     private let mutex = PthreadMutex()
 
     // Under the mutex.
@@ -74,9 +77,13 @@ public final class AddressSpace: @unchecked Sendable {
         defer { mutex.unlock() }
         var changes = Changes(regions: maps.current.regions)
         let result = try body(&changes)
+        let isRemote = changes.regions.contains { $0.region.kind == .remote }
+        // Nobody who sees such a region may think that there is none.
+        if isRemote { isPartlyRemote.store(true, ordering: .releasing) }
         guard let (former, isFree) = maps.publish(MemoryMap(regions: changes.regions)) else {
             throw GuestMemoryError(.tooManyMaps)
         }
+        if !isRemote { isPartlyRemote.store(false, ordering: .releasing) }
         if isFree { gone = maps.retire(former) } else { held.insert(former) }
         for (mapped, released) in changes.removed {
             guard let released else { continue }
@@ -112,6 +119,9 @@ public final class AddressSpace: @unchecked Sendable {
     ) throws(GuestMemoryError) {
         try update { changes in changes.unmap(mapped, released: released) }
     }
+
+    /// Whether it is worth looking for memory of other processes.
+    var hasRemoteMemory: Bool { isPartlyRemote.load(ordering: .acquiring) }
 
     // MARK: Holding a map
 

@@ -13,37 +13,29 @@ extension IDEController {
     /// answer at, at the moment, read FFh.
     public func readPort(_ port: UInt16, width: Int) -> UInt32 {
         guard !reentrancy.isEntered else { return Self.allOnes(width) }
-        if case .command(let channel, Offset.data)? = decode(port) {
-            return readData(channel, width: width)
-        }
-        return readBytes(width) { decode(port &+ UInt16($0)) }
+        return read(decode(port), width) { decode(port &+ UInt16($0)) }
     }
 
     /// Writes the low `width` bytes (1, 2 or 4) of `value` to a port.
     public func writePort(_ port: UInt16, width: Int, value: UInt32) {
         guard !reentrancy.isEntered else { return }
-        if case .command(let channel, Offset.data)? = decode(port) {
-            return writeData(channel, width: width, value: value)
-        }
-        writeBytes(width, value) { decode(port &+ UInt16($0)) }
+        write(decode(port), width, value) { decode(port &+ UInt16($0)) }
     }
 
     /// Reads at an offset in a base address register (0 to 4), wherever that is.
     public func read(bar: Int, offset: Int, width: Int) -> UInt32 {
         guard !reentrancy.isEntered else { return Self.allOnes(width) }
-        if case .command(let channel, Offset.data)? = decode(bar: bar, offset: offset) {
-            return readData(channel, width: width)
+        return read(decode(bar: bar, offset: offset), width) {
+            decode(bar: bar, offset: offset &+ $0)
         }
-        return readBytes(width) { decode(bar: bar, offset: offset &+ $0) }
     }
 
     /// Writes at an offset in a base address register (0 to 4), wherever that is.
     public func write(bar: Int, offset: Int, width: Int, value: UInt32) {
         guard !reentrancy.isEntered else { return }
-        if case .command(let channel, Offset.data)? = decode(bar: bar, offset: offset) {
-            return writeData(channel, width: width, value: value)
+        write(decode(bar: bar, offset: offset), width, value) {
+            decode(bar: bar, offset: offset &+ $0)
         }
-        writeBytes(width, value) { decode(bar: bar, offset: offset &+ $0) }
     }
 
     /// A string input: as if `target` were filled by reads of `width` bytes (1, 2 or 4) at one port,
@@ -98,7 +90,7 @@ extension IDEController {
         {
             return .busMaster(offset: Int(port &- base))
         }
-        if identity.isNative {
+        if isNative {
             for bar in 0..<PCIConfiguration.busMasterBAR {
                 if let base = configuration.pointee.base(ofBAR: bar), port &- base < 8 {
                     if let found = decode(bar: bar, offset: Int(port &- base)) { return found }
@@ -122,7 +114,7 @@ extension IDEController {
         if bar == PCIConfiguration.busMasterBAR {
             return offset < 16 ? .busMaster(offset: offset) : nil
         }
-        guard identity.isNative else { return nil }
+        guard isNative else { return nil }
         switch bar {
         case 0, 2: return offset < 8 ? .command(channel: bar / 2, offset: offset) : nil
         // The control block has its one register at offset 2 (PCI IDE Controller Specification
@@ -133,6 +125,12 @@ extension IDEController {
     }
 
     // MARK: Accesses
+
+    /// Without holding the channel: it stays as long as the controller.
+    @inline(__always)
+    private func on<Result>(_ number: Int, _ body: (IDEChannel) -> Result) -> Result {
+        number == 0 ? body(primary) : body(secondary)
+    }
 
     private static func allOnes(_ width: Int) -> UInt32 {
         UInt32.max >> UInt32(8 * (4 - clamped(width)))
@@ -155,25 +153,38 @@ extension IDEController {
         if width == 4 { channel.writeData(UInt16(truncatingIfNeeded: value >> 16)) }
     }
 
+    /// An access whose first byte is at `first`; the places of the others are asked for.
     @inline(__always)
-    private func readBytes(_ width: Int, _ decode: (Int) -> IDERegister?) -> UInt32 {
+    private func read(
+        _ first: IDERegister?, _ width: Int, _ decode: (Int) -> IDERegister?
+    ) -> UInt32 {
+        if case .command(let channel, Offset.data)? = first {
+            return readData(channel, width: width)
+        }
         var value: UInt32 = 0
-        for byte in 0..<Self.clamped(width) {
-            let found = decode(byte).map(readByte) ?? 0xFF
-            value |= UInt32(found) << UInt32(8 * byte)
+        if width > 0 { value = UInt32(first.map(readByte) ?? 0xFF) }
+        if width > 1 {
+            for byte in 1..<Self.clamped(width) {
+                value |= UInt32(decode(byte).map(readByte) ?? 0xFF) << UInt32(8 * byte)
+            }
         }
-        if let register = decode(0) {
-            router.note(.read(register, width: width, value: value))
-        }
+        if let first { router.note(.read(first, width: width, value: value)) }
         return value
     }
 
     @inline(__always)
-    private func writeBytes(_ width: Int, _ value: UInt32, _ decode: (Int) -> IDERegister?) {
-        if let register = decode(0) {
-            router.note(.write(register, width: width, value: value))
+    private func write(
+        _ first: IDERegister?, _ width: Int, _ value: UInt32, _ decode: (Int) -> IDERegister?
+    ) {
+        if case .command(let channel, Offset.data)? = first {
+            return writeData(channel, width: width, value: value)
         }
-        for byte in 0..<Self.clamped(width) {
+        if let first {
+            router.note(.write(first, width: width, value: value))
+            if width > 0 { writeByte(first, UInt8(truncatingIfNeeded: value)) }
+        }
+        guard width > 1 else { return }
+        for byte in 1..<Self.clamped(width) {
             if let register = decode(byte) {
                 writeByte(register, UInt8(truncatingIfNeeded: value >> UInt32(8 * byte)))
             }
@@ -183,34 +194,34 @@ extension IDEController {
     private func readByte(_ register: IDERegister) -> UInt8 {
         switch register {
         case .command(let number, Offset.data):
-            UInt8(truncatingIfNeeded: channel(number).readData())
-        case .command(let number, let offset): channel(number).read(offset)
-        case .control(let number): channel(number).readAlternateStatus()
+            UInt8(truncatingIfNeeded: on(number) { $0.readData() })
+        case .command(let number, let offset): on(number) { $0.read(offset) }
+        case .control(let number): on(number) { $0.readAlternateStatus() }
         case .busMaster(let offset): readBusMaster(offset)
         case .configuration: 0xFF
         }
     }
 
     private func readBusMaster(_ offset: Int) -> UInt8 {
-        if identity.isCMD646, let shown = CMD646.configurationRegister(ofBusMaster: offset) {
+        if isCMD646, let shown = CMD646.configurationRegister(ofBusMaster: offset) {
             return configurationByte(shown)
         }
-        return channel(offset >> 3).readBusMaster(offset & 7)
+        return on(offset >> 3) { $0.readBusMaster(offset & 7) }
     }
 
     private func writeBusMaster(_ offset: Int, _ value: UInt8) {
-        if identity.isCMD646, let shown = CMD646.configurationRegister(ofBusMaster: offset) {
+        if isCMD646, let shown = CMD646.configurationRegister(ofBusMaster: offset) {
             writeConfigurationByte(shown, value)
             return configurationChanged()
         }
-        channel(offset >> 3).writeBusMaster(offset & 7, value)
+        on(offset >> 3) { $0.writeBusMaster(offset & 7, value) }
     }
 
     private func writeByte(_ register: IDERegister, _ value: UInt8) {
         switch register {
-        case .command(let number, Offset.data): channel(number).writeData(UInt16(value))
-        case .command(let number, let offset): channel(number).write(offset, value)
-        case .control(let number): channel(number).writeControl(value)
+        case .command(let number, Offset.data): on(number) { $0.writeData(UInt16(value)) }
+        case .command(let number, let offset): on(number) { $0.write(offset, value) }
+        case .control(let number): on(number) { $0.writeControl(value) }
         case .busMaster(let offset): writeBusMaster(offset, value)
         case .configuration: break
         }

@@ -27,6 +27,9 @@ public final class IDEController {
     let router: InterruptRouter
     private var disks: [IDESlot: ATADisk] = [:]
     let configuration: UnsafeMutablePointer<PCIConfiguration>
+    /// Of ``identity``.
+    let isNative: Bool
+    let isCMD646: Bool
 
     /// A controller without drives whose bus master reaches `memory`, through `resolvers` if any.
     public init(
@@ -34,6 +37,8 @@ public final class IDEController {
         options: IDEOptions = IDEOptions()
     ) throws(IDEError) {
         self.identity = identity
+        isNative = identity.isNative
+        isCMD646 = identity.isCMD646
         let router = InterruptRouter(isNative: identity.isNative)
         let dmaOptions = DMAOptions(
             forceBounce: options.forceBounce, bounceLimit: options.bounceLimit,
@@ -64,6 +69,8 @@ public final class IDEController {
         primary.powerOnReset()
         secondary.powerOnReset()
         while isBusy { poll(timeout: nil) }
+        primary.unplugAll()
+        secondary.unplugAll()
         configuration.deinitialize(count: 1)
         configuration.deallocate()
     }
@@ -134,9 +141,9 @@ public final class IDEController {
         let isEnabled = configuration.pointee.isMasterEnabled
         primary.state.pointee.isMasterEnabled = isEnabled
         secondary.state.pointee.isMasterEnabled = isEnabled
-        guard identity.isNative else { return }
+        guard isNative else { return }
         let blocked =
-            identity.isCMD646
+            isCMD646
             ? configuration.pointee.read(CMD646.mrdmode) >> CMD646.blockShift & 3 : 0
         router.block(blocked, isDisabled: configuration.pointee.isInterruptDisabled)
     }

@@ -17,7 +17,8 @@ extension DMAMapper {
     /// How many of the `limit` bytes from `address` on exist, if some of them are in another process:
     /// ``read(at:into:)`` refuses those, and a transfer reaches them. `nil` if none are.
     public func remoteStretch(at address: UInt64, limit: Int) -> Int? {
-        core.resolvers.isEmpty ? core.space.remoteStretch(at: address, limit: limit) : nil
+        guard core.space.hasRemoteMemory, core.resolvers.isEmpty else { return nil }
+        return core.space.remoteStretch(at: address, limit: limit)
     }
 }
 
@@ -38,12 +39,33 @@ extension AddressSpace {
     }
 }
 
+extension AddressSpace {
+    /// Copies what lies in one piece of memory, as descriptors do: nothing that could lead back. False
+    /// when it does not.
+    fileprivate func readMemory(
+        at address: UInt64, into target: UnsafeMutableRawPointer, count: Int
+    ) -> Bool {
+        let (slot, map) = hold()
+        defer { release(slot) }
+        return map._withUnsafeGuaranteedRef { map in
+            guard let range = map.range(at: address), let host = range.pointee.host,
+                !range.pointee.canShrink,
+                UInt64(count) <= range.pointee.last &- address
+            else { return false }
+            let offset = Int(truncatingIfNeeded: address &- range.pointee.first)
+            cguestmemory_copy(target, host + offset, count)
+            return true
+        }
+    }
+}
+
 extension MapperCore {
     fileprivate func read(
         at address: UInt64, into buffer: UnsafeMutableRawBufferPointer, through mapper: DMAMapper
     ) throws(GuestMemoryError) {
         guard let base = buffer.baseAddress else { return }
         if resolvers.isEmpty {
+            if space.readMemory(at: address, into: base, count: buffer.count) { return }
             return try ReentrancyGuard.within(reentrancy) { () throws(GuestMemoryError) in
                 try space.read(at: address, into: buffer)
             }

@@ -31,23 +31,24 @@ public final class DMAMapper {
     }
 
     deinit {
-        if core.active > 0 { _ = Unmanaged.passRetained(core) }
+        if core.state.pointee.active > 0 { _ = Unmanaged.passRetained(core) }
     }
 
     /// The switches; what is set holds for transfers begun afterwards.
-    public var options: DMAOptions { core.options }
+    public var options: DMAOptions { core.state.pointee.options }
 
     /// Changes the switches.
     public func setOptions(_ options: DMAOptions) throws(GuestMemoryError) {
         try options.validate(pool: core.pool)
-        core.options = options
+        core.setOptions(options)
     }
 
     /// What has been done so far.
     public var statistics: DMAStatistics {
         DMAStatistics(
-            directBytes: core.directBytes, bouncedBytes: core.bouncedBytes,
-            allocatedTransfers: core.allocations, active: core.active)
+            directBytes: core.state.pointee.directBytes,
+            bouncedBytes: core.state.pointee.bouncedBytes,
+            allocatedTransfers: core.state.pointee.allocations, active: core.state.pointee.active)
     }
 
     /// Begins a transfer. The whole list is mapped and checked before anything moves; what is wrong

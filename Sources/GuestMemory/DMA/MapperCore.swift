@@ -5,20 +5,22 @@ final class MapperCore {
     let resolvers: [any AddressResolver]
     let reentrancy: ReentrancyGuard?
     let wake: (@Sendable () -> Void)?
-    var options: DMAOptions {
-        didSet { trimCache() }
+    /// Behind a pointer, so that no access is checked at run time.
+    let state: UnsafeMutablePointer<State>
+
+    struct State {
+        fileprivate(set) var options: DMAOptions
+        /// Transfers that are over, to be used again.
+        fileprivate var free: Unmanaged<DMATransfer>?
+        fileprivate var freeCount = 0
+        /// Transfers that stand in line for bounce buffers, in the order in which they came.
+        fileprivate var waiting: [Unmanaged<DMATransfer>] = []
+
+        var directBytes: UInt64 = 0
+        var bouncedBytes: UInt64 = 0
+        fileprivate(set) var allocations = 0
+        fileprivate(set) var active = 0
     }
-
-    /// Transfers that are over, to be used again.
-    private var free: Unmanaged<DMATransfer>?
-    private var freeCount = 0
-    /// Transfers that stand in line for bounce buffers, in the order in which they came.
-    private var waiting: [Unmanaged<DMATransfer>] = []
-
-    var directBytes: UInt64 = 0
-    var bouncedBytes: UInt64 = 0
-    private(set) var allocations = 0
-    private(set) var active = 0
 
     /// A transfer with more room than this is not kept.
     static let largestKept = 2048
@@ -32,67 +34,80 @@ final class MapperCore {
         self.resolvers = resolvers
         self.reentrancy = reentrancy
         self.wake = wake
-        self.options = options
+        state = .allocate(capacity: 1)
+        state.initialize(to: State(options: options))
     }
 
     deinit {
         while let transfer = popFree() { transfer.release() }
+        state.deinitialize(count: 1)
+        state.deallocate()
+    }
+
+    /// The switches, for transfers that are begun from now on.
+    func setOptions(_ options: DMAOptions) {
+        state.pointee.options = options
+        trimCache()
     }
 
     /// A transfer that stays alive until it is handed over with its result.
     func take() -> Unmanaged<DMATransfer> {
-        active += 1
+        state.pointee.active += 1
         if let transfer = popFree() { return transfer }
-        allocations += 1
+        state.pointee.allocations += 1
         return .passRetained(DMATransfer(mapper: self))
     }
 
     private func trimCache() {
-        while freeCount > options.cacheLimit, let transfer = popFree() { transfer.release() }
+        while state.pointee.freeCount > state.pointee.options.cacheLimit, let transfer = popFree() {
+            transfer.release()
+        }
     }
 
     private func popFree() -> Unmanaged<DMATransfer>? {
-        guard let transfer = free else { return nil }
-        free = transfer._withUnsafeGuaranteedRef { $0.state.pointee.next }
-        freeCount -= 1
+        guard let transfer = state.pointee.free else { return nil }
+        state.pointee.free = transfer._withUnsafeGuaranteedRef { $0.state.pointee.next }
+        state.pointee.freeCount -= 1
         return transfer
     }
 
     /// Takes notice of a step on its way to the device.
+    @inline(__always)
     func handOver(_ transfer: DMATransfer, _ step: DMAStep) -> DMAStep {
         switch step {
         case .submit: break
-        case .wait: waiting.append(.passUnretained(transfer))
+        case .wait: state.pointee.waiting.append(.passUnretained(transfer))
         case .done: giveBack(transfer)
         }
         return step
     }
 
     func giveBack(_ transfer: DMATransfer) {
-        active -= 1
+        state.pointee.active -= 1
         let entry = Unmanaged.passUnretained(transfer)
-        guard freeCount < options.cacheLimit,
+        guard state.pointee.freeCount < state.pointee.options.cacheLimit,
             transfer.state.pointee.capacity <= Self.largestKept
         else { return entry.release() }
-        transfer.state.pointee.next = free
-        free = entry
-        freeCount += 1
+        transfer.state.pointee.next = state.pointee.free
+        state.pointee.free = entry
+        state.pointee.freeCount += 1
     }
 
     // MARK: Waiting
 
-    var isWaiting: Bool { !waiting.isEmpty }
+    var isWaiting: Bool { !state.pointee.waiting.isEmpty }
 
     func removeWaiting(_ transfer: DMATransfer) {
         let entry = Unmanaged.passUnretained(transfer).toOpaque()
-        waiting.removeAll { $0.toOpaque() == entry }
+        state.pointee.waiting.removeAll { $0.toOpaque() == entry }
     }
 
     /// Goes on with the transfers that have been granted bounce buffers.
     func resume(_ body: (DMATransfer, DMAStep) -> Void) {
         // `body` may begin, answer and cancel transfers.
-        for entry in waiting {
-            guard waiting.contains(where: { $0.toOpaque() == entry.toOpaque() }) else { continue }
+        for entry in state.pointee.waiting {
+            guard state.pointee.waiting.contains(where: { $0.toOpaque() == entry.toOpaque() })
+            else { continue }
             let transfer = entry.takeUnretainedValue()
             guard let step = transfer.state.pointee.resume() else { continue }
             removeWaiting(transfer)

@@ -44,6 +44,17 @@ public struct ScatterGatherList: ~Copyable {
         count &+= 1
     }
 
+    /// Replaces all elements: `body` writes up to `limit` of them to where it is told, and returns how
+    /// many.
+    public mutating func fill(
+        atMost limit: Int, _ body: (UnsafeMutablePointer<Element>) -> Int
+    ) {
+        count = 0
+        while capacity < limit { grow() }
+        count = body(storage)
+        precondition(count >= 0 && count <= limit, "more elements than was said")
+    }
+
     /// Forgets all elements and keeps the room.
     public mutating func removeAll() { count = 0 }
 

@@ -127,8 +127,9 @@ struct SegmentList: ~Copyable {
     private mutating func mapIdentity(
         _ list: UnsafeBufferPointer<ScatterGatherList.Element>, _ map: MemoryMap, _ rules: Rules
     ) throws(GuestMemoryError) {
-        var hint: UnsafePointer<FlatRange>?
-        var window = Window()
+        var hint = map.range(at: list[0].address)
+        var window = Window(hint, rules)
+        if window.size > 0 { tail = hint }
         var index = 0
         while index < list.count {
             index &+= mapInside(window, UnsafeBufferPointer(rebasing: list[index...]))
@@ -156,7 +157,11 @@ struct SegmentList: ~Copyable {
         let stop = first + limit
         var element = first
         var vector = vectors + count
-        var end = UInt(bitPattern: vector[-1].iov_base) &+ UInt(bitPattern: vector[-1].iov_len)
+        // No element continues what is not there: nothing is at address 0.
+        var end: UInt = 0
+        if count > 0 {
+            end = UInt(bitPattern: vector[-1].iov_base) &+ UInt(bitPattern: vector[-1].iov_len)
+        }
         var sum = total
         while element < stop {
             let address = element.pointee.address
@@ -188,14 +193,12 @@ struct SegmentList: ~Copyable {
         return element - first
     }
 
-    /// Memory that elements are reached in directly; at first there is none.
+    /// Memory that elements are reached in directly, if they are.
     private struct Window {
         /// Behind the last address, here and in the host; the former may be 2^64, which is 0.
         var end: UInt64 = 0
         var hostEnd: UInt = 0
         var size: UInt64 = 0
-
-        init() {}
 
         init(_ range: UnsafePointer<FlatRange>?, _ rules: Rules) {
             guard let range, rules.reachesDirectly(range.pointee.kind) else { return }

@@ -66,7 +66,7 @@ struct TransferState: ~Copyable {
         }
         if list.bounced == 0 {
             phase = .submitted
-            core.directBytes &+= list.total
+            core.state.pointee.directBytes &+= list.total
             return .submit(
                 DMAPiece(
                     vectors: UnsafeBufferPointer(start: list.vectors, count: list.count),
@@ -75,7 +75,7 @@ struct TransferState: ~Copyable {
         // Transforming resolvers are promised words of 8 bytes.
         let unit = Swift.max(unit, alignment, core.resolvers.isEmpty ? 1 : 8)
         self.unit = UInt64(unit)
-        bounceLimit = Swift.max(core.options.bounceLimit ?? core.pool.size, unit)
+        bounceLimit = Swift.max(core.state.pointee.options.bounceLimit ?? core.pool.size, unit)
         pieces.reset()
         return nextPiece()
     }
@@ -90,8 +90,9 @@ struct TransferState: ~Copyable {
         map = held
         for resolver in core.resolvers { tokens.append(resolver.beginTransfer()) }
         let rules = SegmentList.Rules(
-            direction: direction, alignment: alignment, forceBounce: core.options.forceBounce,
-            maximumSegments: core.options.maximumSegments,
+            direction: direction, alignment: alignment,
+            forceBounce: core.state.pointee.options.forceBounce,
+            maximumSegments: core.state.pointee.options.maximumSegments,
             reentrancy: core.reentrancy.map { .passUnretained($0) })
         // Tables of an IOMMU can be anywhere, in the device's registers too.
         let own = core.resolvers.isEmpty ? nil : core.reentrancy
@@ -169,8 +170,8 @@ struct TransferState: ~Copyable {
             }
         }
         let length = pieces.end - pieces.position
-        core.bouncedBytes &+= UInt64(pieces.bounced)
-        core.directBytes &+= length &- UInt64(pieces.bounced)
+        core.state.pointee.bouncedBytes &+= UInt64(pieces.bounced)
+        core.state.pointee.directBytes &+= length &- UInt64(pieces.bounced)
         return .submit(DMAPiece(vectors: vectors, offset: pieces.position, length: length))
     }
 
@@ -238,15 +239,18 @@ struct TransferState: ~Copyable {
 
     private mutating func done(_ outcome: DMAResult.Outcome) -> DMAStep {
         releaseBuffer()
-        let core = mapper.takeUnretainedValue()
-        core.space.release(mapSlot)
+        let slot = mapSlot
+        mapper._withUnsafeGuaranteedRef { $0.space.release(slot) }
         map = nil
-        if !tokens.isEmpty {
-            for (resolver, token) in zip(core.resolvers, tokens) { resolver.endTransfer(token) }
-            tokens.removeAll(keepingCapacity: true)
-        }
+        if !tokens.isEmpty { endResolving() }
         phase = .idle
         return .done(DMAResult(outcome: outcome, transferred: transferred))
+    }
+
+    private mutating func endResolving() {
+        let resolvers = mapper._withUnsafeGuaranteedRef { $0.resolvers }
+        for (resolver, token) in zip(resolvers, tokens) { resolver.endTransfer(token) }
+        tokens.removeAll(keepingCapacity: true)
     }
 
     private mutating func releaseBuffer() {

@@ -6,8 +6,8 @@ import GuestMemory
 final class ATAPIDrive: IDEDrive {
     let cdrom: CDROM
     let slot: IDESlot
-    /// Lives longer: it owns this.
-    unowned(unsafe) let channel: IDEChannel
+    /// Lets go of this when the controller goes.
+    let channel: IDEChannel
     let registers: UnsafeMutablePointer<DriveRegisters>
     let state: UnsafeMutablePointer<State>
     /// What the host reads by PIO, sectors that need more than their user data, parameter lists.

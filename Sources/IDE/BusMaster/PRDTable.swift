@@ -85,11 +85,15 @@ struct PRDTable: ~Copyable {
 
     /// Counts up to `number` entries; true when one of them ends the table.
     private mutating func takeUntilEnd(_ number: Int) -> Bool {
-        for index in count..<count &+ number {
-            entries[index] = UInt64(littleEndian: entries[index])
+        var entry = entries + count
+        let end = entry + number
+        while entry < end {
+            let value = UInt64(littleEndian: entry.pointee)
+            entry.pointee = value
+            entry += 1
             // Bit 31 of the second word: end of table.
-            if entries[index] >> 63 != 0 {
-                count = index &+ 1
+            if value >> 63 != 0 {
+                count = entry - entries
                 return true
             }
         }
@@ -100,20 +104,33 @@ struct PRDTable: ~Copyable {
     /// Makes the list of the first `bytes` bytes that the table describes.
     func describe(_ bytes: UInt64, in list: inout ScatterGatherList) -> Extent {
         list.removeAll()
-        var left = bytes
-        for index in 0..<count {
-            if left == 0 { return .longer }
-            let entry = entries[index]
-            // Bits 31:1 of the first word; bits 15:1 of the second, 0 for 64 KiB.
-            let address = entry & 0xFFFF_FFFE
-            let size = entry >> 32 & 0xFFFE
-            let length = size == 0 ? 0x1_0000 : size
-            list.append(address: address, length: min(length, left))
-            // The bus moves words: an odd number of bytes fills one more.
-            if length > left &+ left & 1 { return .longer }
-            left &-= min(length, left)
+        if bytes == 0 { return count > 0 ? .longer : .exact }
+        var extent = Extent.shorter
+        list.fill(atMost: count) { elements in
+            // Variables of its own, which can be in registers.
+            var left = bytes
+            var entry = entries
+            let end = entries + count
+            var element = elements
+            while entry < end {
+                // Bits 31:1 of the first word; bits 15:1 of the second, 0 for 64 KiB.
+                let address = entry.pointee & 0xFFFF_FFFE
+                let length = ((entry.pointee &>> 32 & 0xFFFE) &- 1) & 0xFFFF &+ 1
+                entry += 1
+                if length >= left {
+                    element.initialize(to: .init(address: address, length: left))
+                    // The bus moves words: an odd number of bytes fills one more.
+                    let moved = left &+ left & 1
+                    extent = length > moved || entry < end ? .longer : .exact
+                    return element - elements + 1
+                }
+                element.initialize(to: .init(address: address, length: length))
+                element += 1
+                left &-= length
+            }
+            return element - elements
         }
-        return left == 0 ? .exact : .shorter
+        return extent
     }
 
     mutating func load(_ saved: [UInt64]) {

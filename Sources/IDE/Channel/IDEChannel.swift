@@ -68,6 +68,9 @@ final class IDEChannel {
         (registers + device).pointee.show(drive.signature)
     }
 
+    /// Drives hold their channel.
+    func unplugAll() { state.pointee.drives = (nil, nil) }
+
     var selectedDrive: (any IDEDrive)? { drive(state.pointee.selected) }
 
     /// A channel without any drive answers 0 to everything.

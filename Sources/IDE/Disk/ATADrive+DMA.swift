@@ -61,12 +61,14 @@ extension ATADrive {
     /// The host has answered a piece.
     func pieceEnded(_ completion: BlockCompletion) {
         guard let entry = state.pointee.transfer else { return }
-        let transfer = entry.takeUnretainedValue()
         if completion.isSuccess {
-            return perform(
-                transfer.pieceEnded(transferred: completion.transferred, isSuccess: true),
-                of: transfer)
+            return entry._withUnsafeGuaranteedRef { transfer in
+                perform(
+                    transfer.pieceEnded(transferred: completion.transferred, isSuccess: true),
+                    of: transfer)
+            }
         }
+        let transfer = entry.takeUnretainedValue()
         if completion.isMemoryFault {
             let step = transfer.pieceEnded(
                 transferred: completion.transferred, isSuccess: false)

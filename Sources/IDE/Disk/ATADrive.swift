@@ -5,8 +5,8 @@ import GuestMemory
 final class ATADrive: IDEDrive {
     let disk: ATADisk
     let slot: IDESlot
-    /// Lives longer: it owns this.
-    unowned(unsafe) let channel: IDEChannel
+    /// Lets go of this when the controller goes.
+    let channel: IDEChannel
     let registers: UnsafeMutablePointer<DriveRegisters>
     let state: UnsafeMutablePointer<State>
     /// Data blocks, what VERIFY reads, and TRIM ranges.

@@ -29,10 +29,10 @@ extension IDEController {
     /// A configuration register as a guest sees it: with what changes by itself.
     func configurationByte(_ offset: Int) -> UInt8 {
         let value = configuration.pointee.read(offset)
-        if identity.isNative && offset == PCIConfiguration.Offset.status {
+        if isNative && offset == PCIConfiguration.Offset.status {
             return value | (router.isRaised ? PCIConfiguration.interruptStatus : 0)
         }
-        guard identity.isCMD646 else { return value }
+        guard isCMD646 else { return value }
         let pending = router.pending
         return switch offset {
         case CMD646.cfr: value | (pending & 1 != 0 ? CMD646.primaryInCFR : 0)
@@ -44,7 +44,7 @@ extension IDEController {
 
     func writeConfigurationByte(_ offset: Int, _ value: UInt8) {
         configuration.pointee.write(offset, value)
-        guard identity.isCMD646 else { return }
+        guard isCMD646 else { return }
         switch offset {
         case CMD646.cfr where value & CMD646.primaryInCFR != 0: router.acknowledge(1)
         case CMD646.arttim23 where value & CMD646.secondaryInARTTIM23 != 0: router.acknowledge(2)

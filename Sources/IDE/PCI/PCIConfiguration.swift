@@ -129,11 +129,8 @@ struct PCIConfiguration: ~Copyable {
     /// The first port of a base address register. `nil` while it has none: 0, as firmware leaves
     /// it, is no place, and there are 65536 ports.
     func base(ofBAR bar: Int) -> UInt16? {
-        var value: UInt32 = 0
-        for byte in 0..<4 {
-            value |= UInt32(bytes[Offset.firstBAR + 4 * bar + byte]) << UInt32(8 * byte)
-        }
-        value &= ~3
+        let register = UnsafeRawPointer(bytes + (Offset.firstBAR &+ 4 &* bar))
+        let value = UInt32(littleEndian: register.loadUnaligned(as: UInt32.self)) & ~3
         return value == 0 ? nil : UInt16(exactly: value)
     }
 

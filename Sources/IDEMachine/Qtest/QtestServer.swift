@@ -39,9 +39,11 @@ final class QtestServer {
 
     /// Tells the peer of a level, if it wants to know.
     func interrupt(_ number: Int, isRaised: Bool) {
-        if isIntercepting {
-            connection.send("IRQ \(isRaised ? "raise" : "lower") \(number)\n".utf8)
-        }
+        guard isIntercepting else { return }
+        var line = Array((isRaised ? "IRQ raise " : "IRQ lower ").utf8)
+        line += String(number).utf8
+        line.append(0x0a)
+        connection.send(line)
     }
 
     /// Carries out a command; the result is what stands behind OK.

@@ -23,21 +23,29 @@ struct QtestWords {
     /// The next word as strtoull(3) with base 0 has it: 0x... is hexadecimal, 0... octal.
     mutating func number(_ name: String) throws(QtestError) -> UInt64 {
         let word = try next(name)
+        if let value = Self.unsigned(word) { return value }
         let text = String(decoding: word.prefix(80), as: UTF8.self)
-        let value: UInt64? =
-            if text.hasPrefix("0x") || text.hasPrefix("0X") {
-                Self.unsigned(text.dropFirst(2), radix: 16)
-            } else if text.hasPrefix("0") && text.count > 1 {
-                Self.unsigned(text.dropFirst(), radix: 8)
-            } else {
-                Self.unsigned(text[...], radix: 10)
-            }
-        guard let value else { throw QtestError("\(name) '\(text)' of \(verb) is no number") }
-        return value
+        throw QtestError("\(name) '\(text)' of \(verb) is no number")
     }
 
-    private static func unsigned(_ text: Substring, radix: Int) -> UInt64? {
-        text.first?.isHexDigit == true ? UInt64(text, radix: radix) : nil
+    private static func unsigned(_ word: ArraySlice<UInt8>) -> UInt64? {
+        var digits = word
+        var radix: UInt64 = 10
+        if word.count > 1, word.first == UInt8(ascii: "0") {
+            let isHexadecimal = word[word.startIndex + 1] | 0x20 == UInt8(ascii: "x")
+            radix = isHexadecimal ? 16 : 8
+            digits = word.dropFirst(isHexadecimal ? 2 : 1)
+        }
+        if digits.isEmpty { return nil }
+        var value: UInt64 = 0
+        for character in digits {
+            guard let digit = DataText.value(character), digit < radix else { return nil }
+            let (product, overflow) = value.multipliedReportingOverflow(by: radix)
+            let (sum, carry) = product.addingReportingOverflow(UInt64(digit))
+            if overflow || carry { return nil }
+            value = sum
+        }
+        return value
     }
 
     /// The next word as a port: there are 65536.

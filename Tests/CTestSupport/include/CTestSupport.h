@@ -5,6 +5,7 @@
 #define CTESTSUPPORT_H
 
 #include "cts_allocations.h"
+#include "cts_compare.h"
 #include "cts_epoll.h"
 #include "cts_file.h"
 #include "cts_fuse.h"

@@ -1,0 +1,204 @@
+import BlockIO
+import IDE
+
+// What a guest does, of its own accord or by mistake.
+extension FuzzGuest {
+    func act() {
+        let base: UInt16 = oneIn(3) ? 0x170 : 0x1F0
+        switch number(256) {
+        case 0..<24: write(base + 1 + UInt16(number(6)), value())
+        case 24..<36: write(base + 7, UInt32(command()))
+        case 36..<48: read(base + UInt16(number(8)), width: width())
+        case 48..<60: moveData(base)
+        case 60..<70: write(bus(base), one([0, 1, 8, 9]))
+        case 70..<80: makeTable(base)
+        case 80..<84: write(bus(base) + UInt16(number(8)), value(), width: width())
+        case 84..<88: read(bus(base) + UInt16(number(8)), width: width())
+        case 88..<91: control(base)
+        case 91..<96: write(base + UInt16(number(8)), value(), width: width())
+        case 96..<98: write(0x1EC + UInt16(number(20)), value(), width: width())
+        case 98..<128: diskCommand()
+        case 128..<160: transfer()
+        case 160..<186: packet()
+        case 186..<212: packetTransfer()
+        case 212..<236: step { $0.poll() }
+        case 236..<244: step { $0.poll(timeout: .microseconds(200)) }
+        case 244..<246: machine.faults.release()
+        case 246..<249: resume()
+        default: disturb()
+        }
+        if oneIn(8) { step { $0.poll() } }
+    }
+
+    func bus(_ base: UInt16) -> UInt16 { FuzzMachine.busMaster + (base == 0x170 ? 8 : 0) }
+
+    private func width() -> Int { oneIn(32) ? number(9) - 1 : one([1, 2, 4]) }
+
+    private func resume() {
+        machine.step = FuzzMachine.Step()
+        machine.resume()
+    }
+
+    /// A drive of a kind, mostly: first port and device register.
+    func drive(cdrom: Bool) -> (base: UInt16, device: UInt32) {
+        let slots = cdrom ? machine.cdroms : machine.disks.map(\.slot)
+        let slot = slots.isEmpty || oneIn(16) ? one(IDESlot.allCases) : one(slots)
+        return (slot.rawValue < 2 ? 0x1F0 : 0x170, slot.rawValue & 1 == 0 ? 0xA0 : 0xB0)
+    }
+
+    /// Something in between, now and then.
+    func stumble(_ base: UInt16) {
+        guard oneIn(24) else { return }
+        switch number(8) {
+        case 0: control(base)
+        case 1: write(bus(base), one([0, 1, 8, 9]))
+        case 2: write(base + 7, UInt32(command()))
+        case 3: makeTable(base)
+        case 4: moveData(base)
+        case 5: write(base + 6, one([0xA0, 0xB0, 0xE0, 0xF0]))
+        case 6: read(base + 7)
+        default: step { $0.poll() }
+        }
+    }
+
+    // MARK: Registers
+
+    private func command() -> UInt8 {
+        let usual: [UInt8] = [
+            0xC8, 0xCA, 0x25, 0x35, 0x3D, 0x20, 0x30, 0x24, 0x34, 0xC4, 0xC5, 0x29, 0x39, 0xCE,
+            0x40, 0x42, 0xE7, 0xEF, 0xC6, 0xEC, 0xE4, 0xE8, 0xB0, 0x90, 0x70, 0xF8, 0x27, 0xA0,
+            0xA1, 0x08, 0xE5, 0x10,
+        ]
+        if oneIn(40) { return one([0x06, 0x91]) }
+        return oneIn(8) ? UInt8(number(256)) : one(usual)
+    }
+
+    private func control(_ base: UInt16) {
+        let value = oneIn(8) ? value() : one([0, 2, 0x80, 0x80, 4])
+        write(base + 0x206, value)
+        if oneIn(4) { stumble(base) }
+        write(base + 0x206, oneIn(4) ? 2 : 0)
+    }
+
+    /// Registers that may well be those of a command.
+    private func diskCommand() {
+        let (base, device) = drive(cdrom: false)
+        address(base, device)
+        if oneIn(3) { address(base, device) }
+        write(base + 7, UInt32(command()))
+        if oneIn(2) { moveData(base) }
+        if oneIn(4) { read(base + 7) }
+    }
+
+    private func address(_ base: UInt16, _ device: UInt32) {
+        write(base + 6, device | one([0x40, 0x40, 0]) | (oneIn(16) ? value() & 15 : 0))
+        write(base + 5, oneIn(32) ? value() : 0)
+        write(base + 4, oneIn(32) ? value() : UInt32(number(2)))
+        write(base + 3, value())
+        write(base + 2, oneIn(16) ? value() : UInt32(number(20)))
+        if oneIn(8) { write(base + 1, one([1, 2, 3, 0x82, 0xD0, 0xD5, 0x66, 0xCC])) }
+    }
+
+    // MARK: Data
+
+    /// A string of words, as long as a block or not.
+    func moveData(_ base: UInt16) {
+        let width = one([1, 2, 2, 2, 4])
+        let count = one([256, 256, 6, number(300), 1024, number(9000)])
+        if count < 3 {
+            read(base, width: width)
+            return write(base, value(), width: width)
+        }
+        remember("string \(hex(base)) \(width) times \(count)")
+        withUnsafeTemporaryAllocation(byteCount: width * count + number(3), alignment: 8) { bytes in
+            bytes.initializeMemory(as: UInt8.self, repeating: UInt8(number(256)))
+            if oneIn(2) {
+                step { $0.transferBlock(from: base, width: width, into: bytes) }
+            } else {
+                step {
+                    $0.transferBlock(to: base, width: width, from: UnsafeRawBufferPointer(bytes))
+                }
+            }
+        }
+    }
+
+    /// As a driver does it, mostly.
+    private func transfer() {
+        let (base, device) = drive(cdrom: false)
+        let isRead = oneIn(2)
+        let sectors = 1 + number(oneIn(4) ? 256 : 16)
+        write(bus(base), 0)
+        write(bus(base) + 2, 6)
+        makeTable(base, bytes: oneIn(8) ? nil : sectors * 512)
+        stumble(base)
+        let startsFirst = oneIn(4)
+        if startsFirst { write(bus(base), isRead ? 9 : 1) }
+        address(base, device)
+        write(base + 2, UInt32(sectors & 0xFF))
+        write(base + 7, isRead ? one([0xC8, 0xC8, 0x25]) : one([0xCA, 0xCA, 0x35, 0x3D, 0x06]))
+        stumble(base)
+        if !startsFirst { write(bus(base), isRead ? 9 : 1) }
+        finish(base)
+    }
+
+    /// Waits for the end of a command, or not.
+    func finish(_ base: UInt16) {
+        stumble(base)
+        if oneIn(3) { step { $0.poll(timeout: .microseconds(500)) } }
+        stumble(base)
+        if oneIn(3) { write(bus(base), one([0, 8])) }
+        if oneIn(2) { read(bus(base) + 2) }
+        if oneIn(2) { read(base + 7) }
+    }
+
+    // MARK: Tables
+
+    /// Descriptors of all kinds; for `bytes` bytes, if that is said.
+    func makeTable(_ base: UInt16, bytes: Int? = nil) {
+        var words: [UInt32] = []
+        var left = bytes ?? 0
+        let most = oneIn(40) ? 600 : 1 + number(24)
+        let isGood = oneIn(3)
+        while words.count < 2 * most && (bytes == nil || left > 0) {
+            var size = one([512, 512, 1024, 4096, 2, number(65536), oneIn(8) ? 65536 : 2048])
+            if bytes != nil { size = min(size, left) }
+            left -= size
+            words.append(isGood ? UInt32(number(FuzzMemory.size / 2)) & ~511 : place())
+            words.append(UInt32(size & 0xFFFF) | (oneIn(64) ? value() & 0x7FFF_0000 : 0))
+        }
+        if !words.isEmpty, !oneIn(24) { words[words.count - 1] |= 1 << 31 }
+        let offset =
+            oneIn(16)
+            ? FuzzMemory.tablesSize - 4 * number(64) : 4 * number(FuzzMemory.tablesSize / 4 - 64)
+        machine.memory.setTable(words, at: offset)
+        var pointer = FuzzMemory.tables + UInt32(offset)
+        if oneIn(24) { pointer = place() }
+        remember("table \(words.prefix(64).map { hex($0) })")
+        if oneIn(8) {
+            write(bus(base) + 4, pointer, width: 2)
+            write(bus(base) + 6, pointer >> 16, width: 2)
+        } else {
+            write(bus(base) + 4, pointer, width: 4)
+        }
+    }
+
+    /// An address to move data to or from.
+    private func place() -> UInt32 {
+        switch number(40) {
+        case 0: value()
+        case 1: UInt32.max - UInt32(number(8192))
+        case 2: FuzzMemory.hole - UInt32(number(2048))
+        case 3: FuzzMemory.hole + 4096 - UInt32(number(2))
+        case 4: UInt32(FuzzMemory.size - number(4096))
+        case 5: FuzzMemory.tables + UInt32(number(FuzzMemory.tablesSize))
+        case 6: FuzzMemory.flash + UInt32(number(FuzzMemory.flashSize - 4096))
+        case 7...8: FuzzMemory.registers + UInt32(number(Int(FuzzMemory.deviceSize) - 8192))
+        case 9: FuzzMemory.refusing + UInt32(number(8192))
+        case 10: FuzzMemory.own + UInt32(number(16))
+        case 11: FuzzMemory.leadingBack + UInt32(number(4096))
+        // Often the same.
+        case 12..<16: UInt32(number(16) * 512)
+        default: UInt32(number(FuzzMemory.size))
+        }
+    }
+}
