@@ -19,7 +19,7 @@ import time
 
 from commands import IDENTIFY, IDENTIFY_PACKET, PACKET, WRITES_DATA_PORT
 from layout import (
-    BSY, BUS_MASTER, COMMAND, CONTROL, DRQ, HIGH, MIDDLE, SHORT_BUFFER, SHORT_TABLE, START,
+    BSY, BUS_MASTER, CONTROL, DRQ, HIGH, MIDDLE, SHORT_BUFFER, SHORT_TABLE, START,
     TASK_NAMES, bus_master, task_port)
 
 SETTLE_SECONDS = 10.0
@@ -85,15 +85,13 @@ class Runner:
         self.machine = machine
         self.qtest = machine.qtest
         self.channels = channels
+        self.serials = [0, 0]  # of the commands that `words` is about
         self.words = [0, 0]  # of each channel, read from the data port since the last command
 
     def perform(self, operation):
         return getattr(self, "_" + operation[0])(*operation[1:])
 
     def _out(self, *writes):
-        for channel in (0, 1):
-            if task_port(channel, COMMAND) in writes[1::3]:
-                self.words[channel] = 0
         self.qtest.run([f"out{writes[i]} 0x{writes[i + 1]:x} 0x{writes[i + 2]:x}"
                         for i in range(0, len(writes), 3)])
         return []
@@ -127,7 +125,10 @@ class Runner:
 
     def _values(self, channel, width, values):
         """Words of IDENTIFY and of packet replies count one by one, sectors as a block."""
-        state, first = self.channels[channel], self.words[channel]
+        state = self.channels[channel]
+        if self.serials[channel] != state.serial:
+            self.serials[channel], self.words[channel] = state.serial, 0
+        first = self.words[channel]
         self.words[channel] += len(values) * (2 if width == "l" else 1)
         if width == "b":
             return [("bytes", tuple(values))]

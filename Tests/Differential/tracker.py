@@ -199,7 +199,7 @@ class Channel:
             self.registers[register] = value
 
     def _command(self, value):
-        if self.status & (BSY | DRQ) and value != 0x08:
+        if self.status & (BSY | DRQ) and value != 0x08 or self.absent and self.selected == 1:
             return
         self.command, self.cdb, self.was_reset = value, b"", False
         self.serial += 1
@@ -249,6 +249,10 @@ class Channel:
     @property
     def media(self):
         return self.command in MEDIA or self.command == SEEK
+
+    @property
+    def low(self):
+        return self.command_registers[LOW]
 
     @property
     def short(self):
