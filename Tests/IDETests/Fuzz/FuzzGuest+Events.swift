@@ -37,7 +37,8 @@ extension FuzzGuest {
     /// Anything, for a while.
     private func configure() {
         remember("configuration")
-        if oneIn(2) {
+        // One at a time: the end of this is that all is known again.
+        if machine.isUnknown || oneIn(2) {
             // The ports stay where they are.
             let value = UInt32(number(8))
             step { $0.writeConfiguration(4, width: 2, value: value | (oneIn(4) ? 0x400 : 0)) }
@@ -122,6 +123,7 @@ extension FuzzGuest {
 
     /// A state that nobody has saved; if it is taken, the machine runs with it for a while.
     private func loadDamaged() {
+        if machine.isUnknown { return }
         machine.faults.release()
         guard let state = saved() else { return }
         remember("damaged state")
