@@ -19,26 +19,30 @@ struct LinuxAIOEngine: ~Copyable, Engine {
     let descriptor: CInt
 
     init(image: BlockImage, options: QueueOptions) throws(BlockError) {
-        capacity = options.depth
-        inlineLimit = image.inlineLimit ?? .max
-        wakeDescriptor = cbio_eventfd()
-        descriptor = options.hasDescriptor ? cbio_eventfd() : -1
+        // The first property is set when nothing can fail any more: the optimiser of Swift 6.3 gets the
+        // clean-up of a half-made engine wrong.
+        let wake = cbio_eventfd()
+        let own = options.hasDescriptor ? cbio_eventfd() : -1
         var created: OpaquePointer?
-        let hasDescriptors = wakeDescriptor >= 0 && (descriptor >= 0 || !options.hasDescriptor)
+        let hasDescriptors = wake >= 0 && (own >= 0 || !options.hasDescriptor)
         let error =
             hasDescriptors
-            ? cbio_aio_create(&created, image.descriptor, UInt32(capacity), descriptor) : -EMFILE
+            ? cbio_aio_create(&created, image.descriptor, UInt32(options.depth), own) : -EMFILE
         guard error == 0, let created else {
-            if wakeDescriptor >= 0 { close(wakeDescriptor) }
-            if descriptor >= 0 { close(descriptor) }
+            if wake >= 0 { close(wake) }
+            if own >= 0 { close(own) }
             throw BlockError(
                 .engineUnavailable, errno: -error, operation: .open, image: image.path,
                 detail: Self.refusal(errno: -error).reason)
         }
+        capacity = options.depth
+        inlineLimit = image.inlineLimit ?? .max
+        wakeDescriptor = wake
+        descriptor = own
         context = created
         helpers = HelperThreads(
             image: image, limit: image.inlineLimit == nil ? 4 : options.maximumThreads,
-            wakeDescriptor: wakeDescriptor)
+            wakeDescriptor: wake)
         armWake()
     }
 

@@ -42,19 +42,18 @@ extension QueueCore {
         var total: UInt = 0
         var lengths: UInt = 0
         var addresses: UInt = 0
-        var overflow = false
         let count = request.pointee.vectorCount
-        if let vectors = request.pointee.vectors {
-            for vector in UnsafeBufferPointer(start: vectors, count: count) {
-                let length = UInt(bitPattern: vector.iov_len)
-                lengths |= length
-                addresses |= length == 0 ? 0 : UInt(bitPattern: vector.iov_base)
-                total &+= length
-                overflow = overflow || total < length
-            }
+        let vectors = UnsafeBufferPointer(start: request.pointee.vectors, count: count)
+        for vector in vectors {
+            let length = UInt(bitPattern: vector.iov_len)
+            lengths |= length
+            addresses |= length == 0 ? 0 : UInt(bitPattern: vector.iov_base)
+            total &+= length
         }
         var offending = lengths & offsetMask | addresses & memoryMask
-        request.pointee.length = overflow ? .max : UInt64(total)
+        // No sum of 2^20 lengths below 2^43 overflows.
+        let mayOverflow = lengths >> 43 != 0 || count >> 20 != 0
+        request.pointee.length = mayOverflow && overflows(vectors) ? .max : UInt64(total)
         if let refused = checkRange(request) { return .refused(refused) }
         if total == 0 { return .done }
         // Lengths that are all multiples make the positions multiples, if the first one is.
@@ -63,6 +62,16 @@ extension QueueCore {
             offending == 0 && count <= PieceTransfer.maximumElements
             && total <= PieceTransfer.maximumBytes
         return fits ? .direct : .slow
+    }
+
+    @inline(never)
+    private func overflows(_ vectors: UnsafeBufferPointer<iovec>) -> Bool {
+        var total: UInt = 0
+        return vectors.contains { vector in
+            let (sum, carry) = total.addingReportingOverflow(UInt(bitPattern: vector.iov_len))
+            total = sum
+            return carry
+        }
     }
 
     private mutating func checkRange(_ request: RequestPointer) -> BlockError.Code? {

@@ -144,7 +144,8 @@ final class FuzzMachine: IDEControllerDelegate {
     /// Now and then a host is out of order.
     private func addFaults(_ random: inout SplitMix64) {
         for (fault, probability) in [
-            (.error(EIO), 0.02), (.error(ENOSPC), 0.02), (.short(512), 0.02), (.short(1), 0.01),
+            (.transientError(EIO), 0.02), (.transientError(ENOSPC), 0.02), (.short(512), 0.02),
+            (.short(1), 0.01),
             (.delay(.microseconds(20)), 0.002), (.hold, 0.01), (.reorder, 0.02), (.refuse, 0.01),
         ] as [(FaultInjector.Fault, Double)] where random.number(0...3) > 0 {
             rules.append(.init(fault, probability: probability))
