@@ -13,6 +13,8 @@ final class InterruptRouter {
         /// Those that do not reach INTA.
         var blocked: UInt8 = 0
         var isDisabled = false
+        /// INTA keeps its level until everything is known.
+        var isRestoring = false
         /// The level of INTA.
         var line = false
         var isNative: Bool
@@ -74,7 +76,18 @@ final class InterruptRouter {
         updateLine()
     }
 
+    /// Takes over the channels' levels, which `setLevels` says, and which of the interrupts nobody has
+    /// acknowledged; then INTA follows.
+    func restore(unacknowledged: UInt8, _ setLevels: () -> Void) {
+        state.pointee.isRestoring = true
+        setLevels()
+        state.pointee.isRestoring = false
+        state.pointee.pending &= unacknowledged
+        updateLine()
+    }
+
     private func updateLine() {
+        if state.pointee.isRestoring { return }
         let level = isRaised && !state.pointee.isDisabled
         guard level != state.pointee.line else { return }
         state.pointee.line = level

@@ -3,7 +3,7 @@ extension IDEController {
     /// "BIDE", the first bytes of a saved state.
     private static let magic: UInt32 = 0x4544_4942
     /// Of the format. A later version reads the earlier ones.
-    static let stateVersion: UInt32 = 1
+    static let stateVersion: UInt32 = 2
 
     /// Ends what the host has begun, and returns everything that a guest could notice: registers,
     /// commands under way, requests kept by policy ``ErrorPolicy/stop``.
@@ -32,6 +32,7 @@ extension IDEController {
         }
         primary.save(&writer)
         secondary.save(&writer)
+        writer.put(router.pending)
         return writer.bytes
     }
 
@@ -42,29 +43,35 @@ extension IDEController {
     public func load(_ state: [UInt8]) throws(IDEError) {
         guard !isBusy else { throw .busy }
         reset()
+        let unacknowledged: UInt8
         do throws(IDEError) {
             var reader = StateReader(state)
-            try loadHeader(&reader)
+            let version = try loadHeader(&reader)
             try configuration.pointee.load(&reader)
             try compareDrives(&reader)
             try primary.load(&reader)
             try secondary.load(&reader)
+            // Version 1 did not say: all of them.
+            unacknowledged = version < 2 ? 3 : try reader.take(0...3, "a channel's interrupt")
             guard reader.isAtEnd else { throw IDEError.damagedState("it is too long") }
         } catch {
             reset()
             throw error
         }
         configurationChanged()
-        primary.updateLine()
-        secondary.updateLine()
+        router.restore(unacknowledged: unacknowledged) {
+            primary.updateLine()
+            secondary.updateLine()
+        }
     }
 
-    private func loadHeader(_ reader: inout StateReader) throws(IDEError) {
+    private func loadHeader(_ reader: inout StateReader) throws(IDEError) -> UInt32 {
         guard try reader.take(UInt32.self) == Self.magic else {
             throw .damagedState("it is no state of a controller")
         }
         let version = try reader.take(UInt32.self)
-        guard version == Self.stateVersion else { throw .unknownVersion(version) }
+        guard (1...Self.stateVersion).contains(version) else { throw .unknownVersion(version) }
+        return version
     }
 
     private func compareDrives(_ reader: inout StateReader) throws(IDEError) {

@@ -102,7 +102,11 @@ extension FuzzGuest {
         let before = look()
         let levels = machine.levels.filter(\.value)
         restore(state, elsewhere: oneIn(8))
-        if look() != before { machine.fail("registers differ after a restore") }
+        let after = look()
+        if let place = before.indices.first(where: { before[$0] != after[$0] }) {
+            machine.fail(
+                "register \(place) is \(after[place]) and was \(before[place]) before a restore")
+        }
         if machine.levels.filter(\.value) != levels { machine.fail("lines differ after a restore") }
         if saved() != state { machine.fail("a restored state is another state") }
     }

@@ -183,5 +183,15 @@ final class PCITests: IDETestCase {
         XCTAssertEqual(m.takeChanges(), [])
         m.outb(Machine.busMaster + 1, 0)
         XCTAssertEqual(m.takeChanges(), ["inta+"])
+        // What was cleared stays so in a restored controller, without an edge between.
+        m.outb(0xE007, 0xE5)
+        m.controller.writeConfiguration(0x71, width: 1, value: 8)
+        XCTAssertEqual(copies(), [4, 0, 4, 4])
+        let state = try m.controller.save()
+        try m.controller.load(state)
+        XCTAssertEqual(copies(), [4, 0, 4, 4])
+        XCTAssertEqual(m.takeChanges(), ["inta-", "inta+"])
+        XCTAssertEqual(m.inb(0xE007), 0x50)
+        XCTAssertEqual(m.takeChanges(), ["inta-"])
     }
 }

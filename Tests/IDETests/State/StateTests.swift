@@ -201,10 +201,15 @@ final class StateTests: IDETestCase {
             guard case IDEError.otherHardware = $0 else { return XCTFail("\($0)") }
         }
         var later = state
-        later[4] = 2
+        later[4] = 3
         XCTAssertThrowsError(try m.controller.load(later)) {
-            XCTAssertEqual($0 as? IDEError, .unknownVersion(2))
+            XCTAssertEqual($0 as? IDEError, .unknownVersion(3))
         }
+        // Version 1 did not end with the interrupts that nobody has acknowledged.
+        var earlier = Array(state.dropLast())
+        earlier[4] = 1
+        try m.controller.load(earlier)
+        XCTAssertEqual(try m.controller.save(), state)
     }
 
     /// Whatever the bytes are: an error or a state, and a machine that runs.
