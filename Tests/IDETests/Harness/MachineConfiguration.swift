@@ -20,34 +20,44 @@ struct MachineConfiguration: Sendable, CustomStringConvertible {
     var caching: OpenOptions.Caching
     var bounce: Bounce
 
-    /// Every storage but zram, with every engine direct and, but for libaio, buffered, each with
-    /// all bounce settings; with BLOCKIO_CONFIGURATIONS=few one in seven of them, for runs under the
-    /// sanitizers.
+    /// Every engine, direct and, but for libaio, buffered, each with all bounce settings, and each on
+    /// another storage than the one before. BLOCKIO_CONFIGURATIONS=all puts each on every storage but
+    /// zram; =few leaves one bounce setting to each engine and caching, for runs under the sanitizers.
     static let all: [MachineConfiguration] = {
-        let isFew = ProcessInfo.processInfo.environment["BLOCKIO_CONFIGURATIONS"] == "few"
-        // Seven divides no number of choices: each of them is met.
-        return every.enumerated().filter { !isFew || $0.offset % 7 == 0 }.map(\.element)
+        if choice == "all" { return targets.flatMap { target in onOne.map { $0.on(target) } } }
+        return some(onOne.enumerated().map { $0.element.on(targets[$0.offset % targets.count]) })
     }()
 
     /// Those of one storage, for rules that storage has nothing to do with.
-    static let engines = all.filter { $0.target == .tmpfsFile }
+    static let engines = some(onOne)
 
     /// Those that move every transfer in pieces of 512 bytes.
     static let inPieces = all.filter { $0.bounce == .forced }
 
-    private static let every: [MachineConfiguration] = {
-        let targets: [StorageTarget.Kind] = [.tmpfsFile, .ext4File, .loop512, .loop4096]
-        return targets.flatMap { target in
-            EngineKind.allCases.flatMap { engine in
-                cachings(of: engine).flatMap { caching in
-                    Bounce.allCases.map {
-                        MachineConfiguration(
-                            target: target, engine: engine, caching: caching, bounce: $0)
-                    }
-                }
+    private static let choice = ProcessInfo.processInfo.environment["BLOCKIO_CONFIGURATIONS"]
+    private static let targets: [StorageTarget.Kind] = [.tmpfsFile, .ext4File, .loop512, .loop4096]
+    private static let onOne: [MachineConfiguration] = EngineKind.allCases.flatMap { engine in
+        cachings(of: engine).flatMap { caching in
+            Bounce.allCases.map {
+                MachineConfiguration(
+                    target: .tmpfsFile, engine: engine, caching: caching, bounce: $0)
             }
         }
-    }()
+    }
+
+    private static func some(_ configurations: [MachineConfiguration]) -> [MachineConfiguration] {
+        guard choice == "few" else { return configurations }
+        // Of each engine and caching another setting than of the one before.
+        let settings = Bounce.allCases.count
+        return configurations.enumerated()
+            .filter { $0.offset % settings == $0.offset / settings % settings }.map(\.element)
+    }
+
+    private func on(_ target: StorageTarget.Kind) -> MachineConfiguration {
+        var result = self
+        result.target = target
+        return result
+    }
 
     /// For what has nothing to do with any of it.
     static let one = MachineConfiguration(
