@@ -112,7 +112,7 @@ def main():
     parser.add_argument("--engines", type=words, default=ENGINES + ["auto"])
     parser.add_argument("--peers", type=words, default=["fio", "c", "qemu-img", "baselines"])
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=int, default=2, help="of each run")
+    parser.add_argument("--seconds", type=float, default=2, help="of each run")
     parser.add_argument("--size", type=int, default=256, help="of a target, in MiB")
     parser.add_argument("--json", help="where to keep every figure")
     options = parser.parse_args()

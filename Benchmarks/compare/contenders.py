@@ -74,7 +74,7 @@ def fio(case, path, seconds, batch):
         words += [f"--iodepth_batch_submit={batch}", f"--iodepth_batch_complete_max={case.depth}"]
         if case.engine == "io_uring":
             words += ["--registerfiles"]
-    output, cpu = run(words + ["--time_based", f"--runtime={seconds}"])
+    output, cpu = run(words + ["--time_based", f"--runtime={round(seconds * 1000)}ms"])
     job = json.loads(output[output.index("{"):])["jobs"][0]
     kind = "write" if "write" in case.pattern else "read"
     # What it takes to start does not count for blockbench either.

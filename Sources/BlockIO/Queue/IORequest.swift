@@ -96,16 +96,6 @@ struct IORequest {
 }
 
 extension IORequest {
-    /// What was plain turns out not to be: from here on it is handled, and its slot reset, like any
-    /// other.
-    mutating func makeUnusual() {
-        guard isPlain else { return }
-        isPlain = false
-        vectors = operation.vectors
-        vectorCount = Int(operation.vector_count)
-        moved = 0
-    }
-
     /// Makes the slot clean.
     mutating func reset() {
         completion.failure = nil
@@ -181,6 +171,16 @@ extension RequestPointer {
     @inlinable
     var operation: UnsafeMutablePointer<cbio_operation> {
         UnsafeMutableRawPointer(self).assumingMemoryBound(to: cbio_operation.self)
+    }
+
+    /// What was plain turns out not to be: from here on it is handled, and its slot reset, like any
+    /// other. Field by field, because an engine's thread may be writing its answer.
+    func makeUnusual() {
+        guard pointee.isPlain else { return }
+        pointee.isPlain = false
+        pointee.vectors = UnsafePointer(operation.pointee.vectors)
+        pointee.vectorCount = Int(operation.pointee.vector_count)
+        pointee.completion.transferred = 0
     }
 
     /// The list of a single-buffer request.

@@ -66,7 +66,7 @@ extension QueueCore {
 
     /// Whatever is not simply done.
     private mutating func settleRarely(_ request: RequestPointer, _ now: UInt64) {
-        request.pointee.makeUnusual()
+        request.makeUnusual()
         let result = request.pointee.result
         guard result >= 0 else { return settleError(request, CInt(truncatingIfNeeded: -result)) }
         switch request.pointee.phase {

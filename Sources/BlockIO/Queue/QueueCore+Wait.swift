@@ -99,7 +99,7 @@ extension QueueCore {
     mutating func cancel(_ id: RequestID) {
         guard let request = id.request, request.pointee.generation == id.generation, !isClosed
         else { return }
-        request.pointee.makeUnusual()
+        request.makeUnusual()
         request.pointee.isCancelled = true
         if request.pointee.phase == .blocked || pending.remove(request) {
             finish(request, .cancelled)

@@ -8,8 +8,8 @@ extension FuzzMachine {
     /// Bytes that a device in guest memory may be asked for by one call: what all bounce buffers
     /// have, and the smallest accesses.
     private static let mostAccesses = 2 << 20
-    /// Registers, packets and lines that one call may concern.
-    private static let mostEvents = 256
+    /// Registers, packets and lines that one call may concern: those of a string, word by word.
+    private static let mostEvents = 9216
 
     func check(after step: Step, accesses: Int) {
         tally.mostEvents = max(tally.mostEvents, step.events)
