@@ -10,11 +10,11 @@ struct RequestPace {
     /// So many in a row, and not one that took four times as long, before they count as quick.
     private static let patience = 32
 
-    /// A request of so many bytes took so many nanoseconds.
-    mutating func note(_ nanoseconds: UInt64, bytes: UInt64) {
-        let quick = Self.quickSpan &* (1 &+ bytes / Self.bytesPerSpan)
+    /// So many requests, of so many bytes together, took so many nanoseconds one after the other.
+    mutating func note(_ nanoseconds: UInt64, requests: Int = 1, bytes: UInt64) {
+        let quick = Self.quickSpan &* (UInt64(requests) &+ bytes / Self.bytesPerSpan)
         if nanoseconds < quick {
-            quickInARow &+= 1
+            quickInARow &+= requests
             if quickInARow >= Self.patience { isQuick = true }
         } else if nanoseconds > 4 &* quick {
             quickInARow = 0

@@ -53,6 +53,8 @@ final class ThreadPool: @unchecked Sendable {
     private static let stackSize = 512 * 1024
     /// Requests that an owner does itself in one wait, before it looks at what else has ended.
     private static let ownShare = 16
+    /// Quick requests that one takes at a time.
+    private static let quickShare = 8
 
     init(image: BlockImage, threadLimit: Int, eventDescriptor: CInt, clearsDescriptor: Bool) {
         self.image = image
@@ -238,8 +240,8 @@ extension ThreadPool {
         lock.lock()
         state.pointee.called -= 1
         while waitForWork() {
-            while let request = state.pointee.queued.popFirst() {
-                serve(request)
+            while !state.pointee.queued.isEmpty {
+                serveShare()
                 if announce() {
                     unlockAndTell(true)
                     lock.lock()
@@ -253,21 +255,38 @@ extension ThreadPool {
 
     /// Under the lock: what the owner does itself before it sleeps.
     private func serveSome() {
-        for _ in 0..<Self.ownShare where state.pointee.pace.isQuick && !state.pointee.isWoken {
-            guard let request = state.pointee.queued.popFirst() else { return }
-            serve(request)
+        var left = Self.ownShare
+        while left > 0, state.pointee.pace.isQuick, !state.pointee.isWoken,
+            !state.pointee.queued.isEmpty
+        {
+            left -= serveShare()
         }
     }
 
-    /// Under the lock, which it gives up meanwhile.
-    private func serve(_ request: RequestPointer) {
+    /// Under the lock, which it gives up meanwhile: serves the first request, and while they are quick a
+    /// few more, but no more than are left to others. Returns how many.
+    @discardableResult
+    private func serveShare() -> Int {
+        let count = state.pointee.queued.count
+        let share = state.pointee.pace.isQuick ? min((count + 1) / 2, Self.quickShare) : 1
+        var taken = RequestFIFO()
+        for _ in 0..<share {
+            if let request = state.pointee.queued.popFirst() { taken.append(request) }
+        }
         lock.unlock()
+        var bytes: UInt64 = 0
         let start = monotonicNanoseconds()
-        request.pointee.result = perform(request)
+        var next = taken.head
+        while let request = next {
+            request.pointee.result = perform(request)
+            bytes &+= request.operation.pointee.length
+            next = request.pointee.next
+        }
         let span = monotonicNanoseconds() &- start
         lock.lock()
-        state.pointee.pace.note(span, bytes: request.pointee.engine.length)
-        state.pointee.ended.append(request)
+        state.pointee.pace.note(span, requests: share, bytes: bytes)
+        state.pointee.ended.append(contentsOf: &taken)
+        return share
     }
 
     /// Under the lock: sleeps until there is work. False when this thread is to leave.
