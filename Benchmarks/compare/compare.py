@@ -127,12 +127,17 @@ def main():
                 runs = measure(case, path, options)
                 if runs:
                     report(target, case, runs, results)
-    if options.json:
-        host = {
-            "kernel": platform.release(), "machine": platform.machine(),
-            "processor": processor(), "cpus": os.cpu_count()}
-        with open(options.json, "w") as file:
-            json.dump({"schema": 1, "host": host, "command": sys.argv, "cases": results}, file)
+        # After each target: what was measured is kept if the next one fails.
+        if options.json:
+            keep(options.json, results)
+
+
+def keep(path, results):
+    host = {
+        "kernel": platform.release(), "machine": platform.machine(), "processor": processor(),
+        "cpus": os.cpu_count()}
+    with open(path, "w") as file:
+        json.dump({"schema": 1, "host": host, "command": sys.argv, "cases": results}, file)
 
 
 if __name__ == "__main__":
