@@ -33,7 +33,8 @@ struct HelperThreads: ~Copyable {
 
     private mutating func collect(from pool: ThreadPool, into finished: inout RequestFIFO) {
         let before = finished.count
-        pool.collect(minimum: 0, limit: .forever, into: &finished)
+        var none = RequestFIFO()
+        pool.collect(minimum: 0, limit: .forever, pending: &none, into: &finished)
         inFlight -= finished.count - before
     }
 

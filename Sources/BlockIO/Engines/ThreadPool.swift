@@ -5,21 +5,22 @@ import Glibc
 /// call for.
 ///
 /// A thread is added when there is work that no idle one is there for, up to the limit; one that
-/// has been idle for `idleLimit` leaves. How many are woken for a batch depends on what requests were
-/// seen to do (``RequestPace``): where they sleep, a thread for each; where the kernel does them on
-/// the spot, no more than there are processors, and an owner that waits does some itself.
+/// has been idle for long leaves. How many are called for a batch depends on what requests were seen
+/// to do (``RequestPace``): where they sleep, a thread for each; where the kernel does them on the
+/// spot, no more than there are processors. An owner that waits does requests itself rather than
+/// hand them over and sleep, when that keeps it from nothing else.
 ///
 /// Safe to share: all state is under the lock. Who is to be woken is woken after it is given up.
 final class ThreadPool: @unchecked Sendable {
     /// The queue keeps it. Not owned here: a thread on its way out still holds the pool for a
     /// moment after `stop`, and an image that is released gives back its locks at once.
-    private unowned let image: BlockImage
+    unowned let image: BlockImage
     private let threadLimit: Int
-    private let lock = PthreadMutex()
+    let lock = PthreadMutex()
     /// The last thread has left.
-    private let departure = PthreadCondition()
+    let departure = PthreadCondition()
     /// A futex(2) that idle threads sleep on: there is work, or the pool stops.
-    private let work: Futex
+    let work: Futex
     /// A futex(2) that the owner sleeps on: as many have ended as it waits for, or it is woken. No
     /// condition variable, since a signal has to end the wait.
     private let progress: Futex
@@ -28,11 +29,13 @@ final class ThreadPool: @unchecked Sendable {
     /// Whether the descriptor is this pool's to clear, or its owner's.
     private let clearsDescriptor: Bool
     private let processors = max(1, sysconf(CInt(_SC_NPROCESSORS_ONLN)))
-    private let state: UnsafeMutablePointer<State>
+    let state: UnsafeMutablePointer<State>
 
-    private struct State {
+    struct State {
         var queued = RequestFIFO()
         var ended = RequestFIFO()
+        /// Requests that are queued or being served.
+        var unfinished = 0
         var threads = 0
         /// Threads that sleep.
         var idle = 0
@@ -44,17 +47,14 @@ final class ThreadPool: @unchecked Sendable {
         var isTold = false
         var isSignalled = false
         var isWoken = false
+        /// Others have something to say to the owner.
+        var wasEverWoken = false
         var isStopping = false
         var pace = RequestPace()
     }
 
-    private static let idleLimit = WaitLimit.nanoseconds(5_000_000_000)
-    /// Room for a worker's few frames, with a margin for sanitizers.
-    private static let stackSize = 512 * 1024
     /// Requests that an owner does itself in one wait, before it looks at what else has ended.
     private static let ownShare = 16
-    /// Quick requests that one takes at a time.
-    private static let quickShare = 8
 
     init(image: BlockImage, threadLimit: Int, eventDescriptor: CInt, clearsDescriptor: Bool) {
         self.image = image
@@ -72,58 +72,30 @@ final class ThreadPool: @unchecked Sendable {
         state.deallocate()
     }
 
-    /// Takes all of `pending`, unless there is no thread at all and none can be made. With
-    /// `isFollowedByWait` the owner waits next, and may do some of it.
-    func enqueue(_ pending: inout RequestFIFO, isFollowedByWait: Bool = false) {
+    /// Takes all of `pending`, unless there is no thread at all and none can be made.
+    func enqueue(_ pending: inout RequestFIFO) {
         lock.lock()
-        if state.pointee.threads > 0 || addThread() {
-            state.pointee.queued.append(contentsOf: &pending)
-        }
-        let called = callThreads(besides: isFollowedByWait ? 1 : 0)
-        lock.unlock()
-        if called > 0 { work.wake(called) }
+        take(&pending)
+        unlockAndCall(callThreads())
     }
 
-    /// Under the lock: calls as many threads as the queue needs besides `others` that will help.
-    /// Returns how many are to be woken when the lock is given up.
-    private func callThreads(besides others: Int = 0) -> Int {
-        var wanted = state.pointee.queued.count - state.pointee.called
-        if state.pointee.pace.isQuick {
-            // No more than can run, and none for a request or two that the owner does sooner.
-            let busy = state.pointee.threads - state.pointee.idle
-            wanted = min(wanted - 2 * others, processors - others - busy)
-        }
-        while wanted > state.pointee.idle, state.pointee.threads < threadLimit, addThread() {
-            wanted -= 1
-        }
-        let count = min(wanted, state.pointee.idle)
-        guard count > 0 else { return 0 }
-        state.pointee.idle -= count
-        state.pointee.called += count
-        work.advance()
-        return count
-    }
-
-    /// Moves what has ended to `finished`, after waiting until that is at least `minimum`, `wake`
-    /// was called, the limit has passed or a signal came.
+    /// Takes `pending` as `enqueue` does, then moves what has ended to `finished`. With a `minimum` above
+    /// 0 it first waits until there is so much, or all; or until `wake` is called, the limit has passed
+    /// or a signal came.
     @discardableResult
     func collect(
-        minimum: Int, limit: WaitLimit, into finished: inout RequestFIFO
+        minimum: Int, limit: WaitLimit, pending: inout RequestFIFO, into finished: inout RequestFIFO
     ) -> WaitEnd {
         var end = WaitEnd.normal
         lock.lock()
-        if minimum > 0 {
-            if state.pointee.pace.isQuick && !limit.hasPassed { serveSome() }
-            // What is left, others do while this thread sleeps or delivers.
-            let called = state.pointee.queued.isEmpty ? 0 : callThreads()
-            if called > 0 {
-                lock.unlock()
-                work.wake(called)
-                lock.lock()
-            }
-        }
-        if state.pointee.ended.count < minimum && !state.pointee.isWoken {
-            state.pointee.awaited = minimum
+        if !pending.isEmpty { take(&pending) }
+        let all = state.pointee.unfinished + state.pointee.ended.count
+        // Not for what no thread could be had for.
+        let isWaiting = minimum > 0 && (all > 0 || pending.isEmpty)
+        let wanted = isWaiting ? max(1, min(minimum, all)) : 0
+        if !state.pointee.queued.isEmpty { distribute(wanted: wanted, limit) }
+        if state.pointee.ended.count < wanted && !state.pointee.isWoken {
+            state.pointee.awaited = wanted
             end = waitForProgress(limit)
             state.pointee.awaited = 0
         }
@@ -138,27 +110,11 @@ final class ThreadPool: @unchecked Sendable {
         return end
     }
 
-    /// Under the lock, which it gives up while it sleeps.
-    private func waitForProgress(_ limit: WaitLimit) -> WaitEnd {
-        var left = limit
-        let deadline = limit.deadline()
-        while state.pointee.ended.count < state.pointee.awaited && !state.pointee.isWoken {
-            let seen = progress.value
-            state.pointee.isTold = false
-            lock.unlock()
-            let result = progress.wait(seen, left)
-            lock.lock()
-            if result == -EINTR { return .interrupted }
-            if result == -ETIMEDOUT { return .normal }
-            if let deadline { left = WaitLimit(until: deadline) }
-        }
-        return .normal
-    }
-
     /// Ends a wait, or makes the descriptor readable until the next `collect`. From any thread.
     func wake() {
         lock.lock()
         state.pointee.isWoken = true
+        state.pointee.wasEverWoken = true
         unlockAndTell(announce())
     }
 
@@ -167,6 +123,7 @@ final class ThreadPool: @unchecked Sendable {
         lock.lock()
         guard state.pointee.queued.remove(request) else { return lock.unlock() }
         request.pointee.result = -Int64(ECANCELED)
+        state.pointee.unfinished -= 1
         state.pointee.ended.append(request)
         unlockAndTell(announce())
     }
@@ -183,7 +140,7 @@ final class ThreadPool: @unchecked Sendable {
 
     /// Under the lock: tells the owner that something has ended, by the descriptor unless it sleeps.
     /// True when it sleeps and is to be woken once the lock is given up.
-    private func announce() -> Bool {
+    func announce() -> Bool {
         if state.pointee.awaited > 0 {
             let isEnough =
                 state.pointee.isWoken || state.pointee.ended.count >= state.pointee.awaited
@@ -199,136 +156,98 @@ final class ThreadPool: @unchecked Sendable {
         return false
     }
 
-    private func unlockAndTell(_ isSleeping: Bool) {
+    func unlockAndTell(_ isSleeping: Bool) {
         lock.unlock()
         if isSleeping { progress.wake(1) }
     }
 }
 
-// The threads.
+// Who does what, all of it under the lock.
 extension ThreadPool {
-    /// Under the lock; false when the system gives no thread.
-    private func addThread() -> Bool {
-        var attributes = pthread_attr_t()
-        pthread_attr_init(&attributes)
-        pthread_attr_setdetachstate(&attributes, CInt(PTHREAD_CREATE_DETACHED))
-        pthread_attr_setstacksize(&attributes, Self.stackSize)
-        // Signals are the emulator's business: the new thread inherits a mask that blocks all.
-        var all = sigset_t()
-        var before = sigset_t()
-        sigfillset(&all)
-        pthread_sigmask(SIG_SETMASK, &all, &before)
-        var thread = pthread_t()
-        let error = pthread_create(
-            &thread, &attributes,
-            { context in
-                Unmanaged<ThreadPool>.fromOpaque(context!).takeRetainedValue().serve()
-                return nil
-            }, Unmanaged.passRetained(self).toOpaque())
-        pthread_sigmask(SIG_SETMASK, &before, nil)
-        pthread_attr_destroy(&attributes)
-        guard error == 0 else {
-            Unmanaged.passUnretained(self).release()
-            return false
-        }
-        state.pointee.threads += 1
-        state.pointee.called += 1
-        return true
+    private func take(_ pending: inout RequestFIFO) {
+        guard state.pointee.threads > 0 || addThread() else { return }
+        state.pointee.unfinished += pending.count
+        state.pointee.queued.append(contentsOf: &pending)
     }
 
-    private func serve() {
-        lock.lock()
-        state.pointee.called -= 1
-        while waitForWork() {
-            while !state.pointee.queued.isEmpty {
-                serveShare()
-                if announce() {
-                    unlockAndTell(true)
-                    lock.lock()
-                }
-            }
-        }
-        state.pointee.threads -= 1
-        if state.pointee.threads == 0 { departure.signal() }
-        lock.unlock()
-    }
-
-    /// Under the lock: what the owner does itself before it sleeps.
-    private func serveSome() {
+    /// Gives what is queued to threads, and to the owner itself.
+    private func distribute(wanted: Int, _ limit: WaitLimit) {
+        guard wanted > 0, isForOwner(wanted, limit) else { return callAndRelock(callThreads()) }
+        // One less: the owner takes the first.
+        callAndRelock(callThreads(besides: 1))
         var left = Self.ownShare
-        while left > 0, state.pointee.pace.isQuick, !state.pointee.isWoken,
-            !state.pointee.queued.isEmpty
+        while left > 0, !state.pointee.queued.isEmpty, !state.pointee.isWoken,
+            isForOwner(wanted, limit)
         {
             left -= serveShare()
+            // Others go on while it delivers.
+            if state.pointee.ended.count >= wanted && isAnyBusy { break }
+        }
+        if !state.pointee.queued.isEmpty {
+            let isDelivering = state.pointee.ended.count >= wanted
+            callAndRelock(callThreads(besides: isDelivering ? 1 : 0))
         }
     }
 
-    /// Under the lock, which it gives up meanwhile: serves the first request, and while they are quick a
-    /// few more, but no more than are left to others. Returns how many.
-    @discardableResult
-    private func serveShare() -> Int {
-        let count = state.pointee.queued.count
-        let share = state.pointee.pace.isQuick ? min((count + 1) / 2, Self.quickShare) : 1
-        var taken = RequestFIFO()
-        for _ in 0..<share {
-            if let request = state.pointee.queued.popFirst() { taken.append(request) }
+    /// Whether an owner that waits for `wanted` is to do a request itself. If it is quick that is always
+    /// sooner. Otherwise only if the wait could not end without it, and if none was slow for long: a
+    /// wait is over late when this one is.
+    private func isForOwner(_ wanted: Int, _ limit: WaitLimit) -> Bool {
+        if limit.hasPassed { return false }
+        if state.pointee.pace.isQuick { return true }
+        return state.pointee.pace.isPrompt && !state.pointee.wasEverWoken
+            && wanted - state.pointee.ended.count >= state.pointee.unfinished
+            && limit.isAtLeast(RequestPace.promptSpan)
+    }
+
+    private var isAnyBusy: Bool { state.pointee.threads > state.pointee.idle }
+
+    /// Calls as many threads as the queue needs besides `others` that will help. Returns how many are
+    /// to be woken when the lock is given up.
+    private func callThreads(besides others: Int = 0) -> Int {
+        var wanted = state.pointee.queued.count - state.pointee.called - others
+        if state.pointee.pace.isQuick {
+            // No more than can run, and beside a helper none for what it will have done sooner.
+            let busy = state.pointee.threads - state.pointee.idle
+            let shares = others > 0 ? state.pointee.queued.count / Self.quickShare : wanted
+            wanted = min(shares, processors - others - busy)
         }
+        while wanted > state.pointee.idle, state.pointee.threads < threadLimit, addThread() {
+            wanted -= 1
+        }
+        let count = min(wanted, state.pointee.idle)
+        guard count > 0 else { return 0 }
+        state.pointee.idle -= count
+        state.pointee.called += count
+        work.advance()
+        return count
+    }
+
+    private func unlockAndCall(_ threads: Int) {
         lock.unlock()
-        var bytes: UInt64 = 0
-        let start = monotonicNanoseconds()
-        var next = taken.head
-        while let request = next {
-            request.pointee.result = perform(request)
-            bytes &+= request.operation.pointee.length
-            next = request.pointee.next
-        }
-        let span = monotonicNanoseconds() &- start
+        if threads > 0 { work.wake(threads) }
+    }
+
+    private func callAndRelock(_ threads: Int) {
+        if threads == 0 { return }
+        unlockAndCall(threads)
         lock.lock()
-        state.pointee.pace.note(span, requests: share, bytes: bytes)
-        state.pointee.ended.append(contentsOf: &taken)
-        return share
     }
 
-    /// Under the lock: sleeps until there is work. False when this thread is to leave.
-    private func waitForWork() -> Bool {
-        while state.pointee.queued.isEmpty {
-            if state.pointee.isStopping { return false }
-            let seen = work.value
-            state.pointee.idle += 1
+    /// Sleeps, and gives up the lock meanwhile.
+    private func waitForProgress(_ limit: WaitLimit) -> WaitEnd {
+        var left = limit
+        let deadline = limit.deadline()
+        while state.pointee.ended.count < state.pointee.awaited && !state.pointee.isWoken {
+            let seen = progress.value
+            state.pointee.isTold = false
             lock.unlock()
-            let result = work.wait(seen, Self.idleLimit)
+            let result = progress.wait(seen, left)
             lock.lock()
-            // Whoever comes first answers for one that was called.
-            if state.pointee.called > 0 {
-                state.pointee.called -= 1
-            } else {
-                state.pointee.idle -= 1
-            }
-            if result == -ETIMEDOUT && state.pointee.queued.isEmpty { return false }
+            if result == -EINTR { return .interrupted }
+            if result == -ETIMEDOUT { return .normal }
+            if let deadline { left = WaitLimit(until: deadline) }
         }
-        return true
-    }
-
-    private func perform(_ request: RequestPointer) -> Int64 {
-        let order = request.pointee.engine
-        let file = image.descriptor
-        switch order.operation {
-        case .read:
-            return cbio_preadv(file, order.vectors, order.vectorCount, order.position)
-        case .write:
-            return cbio_pwritev(
-                file, order.vectors, order.vectorCount, order.position, order.isDurable)
-        case .synchronize: return cbio_fdatasync(file)
-        case .bufferedWrite:
-            let buffered = image.bufferedDescriptor()
-            guard buffered >= 0 else { return Int64(buffered) }
-            return cbio_pwritev(
-                buffered, order.vectors, order.vectorCount, order.position, order.isDurable)
-        case .punchHole: return cbio_punch_hole(file, order.position, order.length)
-        case .zeroRange: return cbio_zero_range(file, order.position, order.length)
-        case .deviceDiscard: return cbio_device_discard(file, order.position, order.length)
-        case .deviceZero: return cbio_device_zero(file, order.position, order.length)
-        case .truncate: return cbio_truncate(file, order.position)
-        }
+        return .normal
     }
 }

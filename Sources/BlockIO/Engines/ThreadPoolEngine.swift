@@ -20,29 +20,21 @@ struct ThreadPoolEngine: ~Copyable, Engine {
     }
 
     mutating func submit(_ pending: inout RequestFIFO, finished: inout RequestFIFO) {
-        enqueue(&pending, isFollowedByWait: false)
-    }
-
-    private mutating func enqueue(_ pending: inout RequestFIFO, isFollowedByWait: Bool) {
         if pending.isEmpty { return }
         let before = pending.count
-        pool.enqueue(&pending, isFollowedByWait: isFollowedByWait)
+        pool.enqueue(&pending)
         inFlight &+= before &- pending.count
     }
 
     mutating func reap(
         minimum: Int, limit: WaitLimit, pending: inout RequestFIFO, finished: inout RequestFIFO
     ) -> WaitEnd {
-        enqueue(&pending, isFollowedByWait: minimum > 0 && !limit.hasPassed)
-        if inFlight == 0 && !pending.isEmpty && minimum > 0 {
-            limit.pauseForResources()
-            return .normal
-        }
-        let before = finished.count
+        let before = pending.count &- finished.count
         let end = pool.collect(
-            minimum: minimum > 0 ? max(1, min(minimum, inFlight)) : 0, limit: limit,
-            into: &finished)
-        inFlight &-= finished.count &- before
+            minimum: minimum, limit: limit, pending: &pending, into: &finished)
+        inFlight &+= before &- pending.count &- finished.count
+        // No thread could be had.
+        if inFlight == 0 && !pending.isEmpty && minimum > 0 { limit.pauseForResources() }
         return end
     }
 

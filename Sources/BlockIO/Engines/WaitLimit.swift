@@ -18,6 +18,10 @@ enum WaitLimit {
         if case .nanoseconds(0) = self { true } else { false }
     }
 
+    func isAtLeast(_ nanoseconds: UInt64) -> Bool {
+        if case .nanoseconds(let value) = self { value >= nanoseconds } else { true }
+    }
+
     init(_ duration: Duration?) {
         guard let duration else {
             self = .forever

@@ -168,7 +168,8 @@ public final class BlockQueue: @unchecked Sendable {
     ///
     /// Waits until there are `minimum`, or all that are outstanding if that is less; until
     /// `timeout` has passed (`nil`: no limit); or until the wait was interrupted (EINTR), by a signal
-    /// handler or by the kernel's own work for this thread. `body` may submit.
+    /// handler or by the kernel's own work for this thread. With the thread pool it may be late by
+    /// one request, which the caller then does itself. `body` may submit.
     @inlinable
     @discardableResult
     public func poll(

@@ -7,7 +7,8 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
-/// preadv2(2), pwritev2(2) and fdatasync(2): bytes moved (0 for the sync), or -errno.
+/// preadv2(2), pwritev2(2), for one buffer pread(2), pwrite(2), and fdatasync(2): bytes moved (0 for
+/// the sync), or -errno.
 /// `durable` is RWF_DSYNC: the write completes when it is on stable storage.
 int64_t cbio_preadv(int fd, const struct iovec *iov, uint32_t count, uint64_t offset);
 int64_t cbio_pwritev(

@@ -36,6 +36,19 @@ final class RequestPaceTests: XCTestCase {
         XCTAssertFalse(pace.isQuick)
     }
 
+    func testRequestsThatSleepBrieflyArePrompt() {
+        var pace = RequestPace()
+        for _ in 0..<31 { pace.note(500_000, bytes: 4096) }
+        XCTAssertFalse(pace.isPrompt)
+        pace.note(500_000, bytes: 4096)
+        XCTAssertTrue(pace.isPrompt)
+        XCTAssertFalse(pace.isQuick)
+        pace.note(5_000_000, bytes: 4096)
+        XCTAssertTrue(pace.isPrompt, "a little late")
+        pace.note(9_000_000, bytes: 4096)
+        XCTAssertFalse(pace.isPrompt)
+    }
+
     private func quick() -> RequestPace {
         var pace = RequestPace()
         for _ in 0..<32 { pace.note(1_000, bytes: 4096) }
