@@ -66,6 +66,8 @@ def fio(case, path, seconds, batch):
         f"--rw={patterns.get(case.pattern, case.pattern)}", f"--bs={case.block_size}",
         "--randrepeat=0", "--norandommap", "--group_reporting", "--thread", "--disable_slat=1",
         "--disable_bw_measurement=1",
+        # blockbench writes the same random bytes again and again, which a compressor likes.
+        "--scramble_buffers=0",
     ]
     if case.engine == "threads":
         words += ["--ioengine=psync", f"--numjobs={case.depth}"]

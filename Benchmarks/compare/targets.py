@@ -5,6 +5,7 @@ import os
 import pathlib
 import subprocess
 import tempfile
+import time
 
 MIB = 1 << 20
 
@@ -75,7 +76,16 @@ def zram(size):
         fill(device, size)
         yield device
     finally:
-        call("zramctl", "--reset", device)
+        reset(device)
+
+
+def reset(device):
+    """The kernel frees a ring, and the files registered with it, some time after its process ends."""
+    for _ in range(50):
+        if subprocess.run(["zramctl", "--reset", device], capture_output=True).returncode == 0:
+            return
+        time.sleep(0.1)
+    call("zramctl", "--reset", device)
 
 
 ALL = {"tmpfs": tmpfs, "zram": zram, "loop": loop, "ext4": ext4}
