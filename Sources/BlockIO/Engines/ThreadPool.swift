@@ -170,23 +170,22 @@ extension ThreadPool {
         state.pointee.queued.append(contentsOf: &pending)
     }
 
-    /// Gives what is queued to threads, and to the owner itself.
+    /// Gives what is queued to threads, and to the owner itself. None is left without someone that will
+    /// come to it.
     private func distribute(wanted: Int, _ limit: WaitLimit) {
         guard wanted > 0, isForOwner(wanted, limit) else { return callAndRelock(callThreads()) }
-        // One less: the owner takes the first.
-        callAndRelock(callThreads(besides: 1))
+        callAndRelock(callThreads(besidesOwner: true))
         var left = Self.ownShare
         while left > 0, !state.pointee.queued.isEmpty, !state.pointee.isWoken,
             isForOwner(wanted, limit)
         {
             left -= serveShare()
             // Others go on while it delivers.
-            if state.pointee.ended.count >= wanted && isAnyBusy { break }
+            if state.pointee.ended.count >= wanted && state.pointee.pace.isQuick && busy > 0 {
+                return
+            }
         }
-        if !state.pointee.queued.isEmpty {
-            let isDelivering = state.pointee.ended.count >= wanted
-            callAndRelock(callThreads(besides: isDelivering ? 1 : 0))
-        }
+        callAndRelock(callThreads())
     }
 
     /// Whether an owner that waits for `wanted` is to do a request itself. If it is quick that is always
@@ -200,17 +199,17 @@ extension ThreadPool {
             && limit.isAtLeast(RequestPace.promptSpan)
     }
 
-    private var isAnyBusy: Bool { state.pointee.threads > state.pointee.idle }
+    /// Threads that are at work or on their way.
+    private var busy: Int { state.pointee.threads - state.pointee.idle }
 
-    /// Calls as many threads as the queue needs besides `others` that will help. Returns how many are
-    /// to be woken when the lock is given up.
-    private func callThreads(besides others: Int = 0) -> Int {
-        var wanted = state.pointee.queued.count - state.pointee.called - others
+    /// Calls as many threads as the queue needs, the owner not counted that begins with it. Returns how
+    /// many are to be woken when the lock is given up.
+    private func callThreads(besidesOwner: Bool = false) -> Int {
+        var wanted = state.pointee.queued.count - state.pointee.called - (besidesOwner ? 1 : 0)
         if state.pointee.pace.isQuick {
-            // No more than can run, and beside a helper none for what it will have done sooner.
-            let busy = state.pointee.threads - state.pointee.idle
-            let shares = others > 0 ? state.pointee.queued.count / Self.quickShare : wanted
-            wanted = min(shares, processors - others - busy)
+            // No more than can run, and none for less than the owner has done before it comes.
+            if besidesOwner { wanted = state.pointee.queued.count / Self.quickShare }
+            wanted = min(wanted, processors - busy - (besidesOwner ? 1 : 0))
         }
         while wanted > state.pointee.idle, state.pointee.threads < threadLimit, addThread() {
             wanted -= 1
