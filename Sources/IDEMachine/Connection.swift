@@ -4,24 +4,32 @@ import Glibc
 /// for, and what goes out until the peer takes it.
 final class Connection {
     let descriptor: CInt
-    /// Whether the peer says no more.
-    private(set) var isAtEnd = false
-    /// Whether the peer hears no more.
-    private(set) var isBroken = false
+    /// Behind a pointer, so that no access is checked at run time.
+    private let state: UnsafeMutablePointer<State>
 
-    private var input: [UInt8] = []
-    /// How much of `input` has been looked through for the end of a line.
-    private var scanned = 0
-    private var output: [UInt8] = []
-    /// How much of `output` the kernel has.
-    private var sent = 0
-    private var buffer = [UInt8](repeating: 0, count: 1 << 16)
+    private struct State: ~Copyable {
+        /// Whether the peer says no more.
+        var isAtEnd = false
+        /// Whether the peer hears no more.
+        var isBroken = false
+        var input = ByteQueue(capacity: 2 * inputStep)
+        /// How much of `input` has been looked through for the end of a line.
+        var scanned = 0
+        /// What the kernel has not taken.
+        var output = ByteQueue()
+    }
 
+    /// Taken in at a time.
+    private static let inputStep = 1 << 16
+    /// Kept back for the next flush, at most.
+    private static let outputStep = 1 << 16
     /// Above this a peer has to take answers before its next commands are looked at.
     private static let outputLimit = 4 << 20
 
     /// Connects to the socket that listens at `path`.
     init(to path: String) throws {
+        state = .allocate(capacity: 1)
+        state.initialize(to: State())
         descriptor = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue), 0)
         guard descriptor >= 0 else { throw SystemError("socket") }
         var address = sockaddr_un()
@@ -35,88 +43,99 @@ final class Connection {
         guard result == 0, fcntl(descriptor, F_SETFD, FD_CLOEXEC) == 0,
             fcntl(descriptor, F_SETFL, O_NONBLOCK) == 0
         else {
-            let error = SystemError("connect to \(path)")
-            close(descriptor)
-            throw error
+            // deinit closes it.
+            throw SystemError("connect to \(path)")
         }
     }
 
-    deinit { close(descriptor) }
+    deinit {
+        if descriptor >= 0 { close(descriptor) }
+        state.deinitialize(count: 1)
+        state.deallocate()
+    }
 
     /// Whether the peer is far behind with taking answers.
-    var isCongested: Bool { output.count - sent > Self.outputLimit }
+    var isCongested: Bool { state.pointee.output.count > Self.outputLimit }
 
     /// Whether there is nothing to be done for the peer any more, all it said having been served.
-    var hasEnded: Bool { isBroken || (isAtEnd && output.isEmpty) }
+    var hasEnded: Bool {
+        state.pointee.isBroken || (state.pointee.isAtEnd && state.pointee.output.isEmpty)
+    }
 
     /// What poll(2) is to wait for.
     var events: CShort {
-        let input = isCongested || isAtEnd ? 0 : POLLIN
-        return CShort(sent < output.count ? input | POLLOUT : input)
+        let input = isCongested || state.pointee.isAtEnd ? 0 : POLLIN
+        return CShort(state.pointee.output.isEmpty ? input : input | POLLOUT)
     }
 
     // MARK: In
 
     /// How many bytes have come and have not been taken.
-    var unreadCount: Int { input.count }
+    var unreadCount: Int { state.pointee.input.count }
 
     /// Takes in some of what has come.
     func receive() {
-        guard !isCongested && !isAtEnd else { return }
-        let count = read(descriptor, &buffer, buffer.count)
+        guard !isCongested && !state.pointee.isAtEnd else { return }
+        let room = state.pointee.input.room(for: Self.inputStep)
+        let count = read(descriptor, room, Self.inputStep)
         if count > 0 {
-            input += buffer[..<count]
+            state.pointee.input.add(count)
         } else if count == 0 || (errno != EAGAIN && errno != EINTR) {
-            isAtEnd = true
+            state.pointee.isAtEnd = true
         }
     }
 
-    /// The next line, without its end; `nil` when none is complete.
-    func takeLine() -> [UInt8]? {
-        let end = input.withUnsafeBytes { bytes -> Int? in
-            guard let base = bytes.baseAddress, scanned < bytes.count else { return nil }
-            let found = memchr(base + scanned, CInt(UInt8(ascii: "\n")), bytes.count - scanned)
-            return found.map { UnsafeRawPointer($0) - base }
-        }
-        guard let end else {
-            scanned = input.count
+    /// The next line, without its end; `nil` when none is complete. Good until ``receive()``.
+    func takeLine() -> UnsafeRawBufferPointer? {
+        let bytes = state.pointee.input.bytes
+        let scanned = state.pointee.scanned
+        guard let base = bytes.baseAddress, scanned < bytes.count,
+            let end = memchr(base + scanned, CInt(UInt8(ascii: "\n")), bytes.count - scanned)
+        else {
+            state.pointee.scanned = bytes.count
             return nil
         }
-        let line = Array(input[..<end])
-        input.removeFirst(end + 1)
-        scanned = 0
+        let line = UnsafeRawBufferPointer(rebasing: bytes[..<(UnsafeRawPointer(end) - base)])
+        state.pointee.input.removeFirst(line.count + 1)
+        state.pointee.scanned = 0
         return line
     }
 
     /// All that has come.
     func takeAll() -> [UInt8] {
-        defer { input.removeAll(keepingCapacity: true) }
-        return input
+        let all = Array(state.pointee.input.bytes)
+        state.pointee.input.removeFirst(all.count)
+        return all
     }
 
     // MARK: Out
 
     /// Sends now what the kernel takes, the rest when ``flush()`` is called.
-    func send(_ bytes: some Sequence<UInt8>) {
-        output += bytes
+    func send(_ bytes: [UInt8]) {
+        write { output in bytes.withUnsafeBytes { output.append($0) } }
         flush()
+    }
+
+    /// Adds what `body` adds to the output, which goes to the peer with the next ``flush()`` or when
+    /// there is much of it.
+    @inline(__always)
+    func write(_ body: (inout ByteQueue) -> Void) {
+        body(&state.pointee.output)
+        if state.pointee.output.count >= Self.outputStep { flush() }
     }
 
     /// Sends what the kernel takes.
     func flush() {
-        while sent < output.count && !isBroken {
-            let count = output.withUnsafeBytes {
-                write(descriptor, $0.baseAddress! + sent, $0.count - sent)
-            }
+        while !state.pointee.output.isEmpty && !state.pointee.isBroken {
+            let bytes = state.pointee.output.bytes
+            let count = Glibc.write(descriptor, bytes.baseAddress, bytes.count)
             if count > 0 {
-                sent += count
+                state.pointee.output.removeFirst(count)
             } else if errno == EAGAIN {
                 return
             } else if errno != EINTR {
-                isBroken = true
+                state.pointee.isBroken = true
             }
         }
-        output.removeAll(keepingCapacity: true)
-        sent = 0
     }
 }

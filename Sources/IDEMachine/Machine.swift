@@ -13,13 +13,13 @@ protocol MachineObserver: AnyObject {
 /// A PC without a processor: guest memory, a PCI bus with an IDE controller on it, two interrupt
 /// lines. Whoever drives it does what a processor does: reads and writes ports and memory.
 ///
-/// One thread does everything. It sleeps on ``descriptors`` and then calls ``poll()``.
+/// One thread does everything. It sleeps on the controller's descriptors and then polls it.
 final class Machine {
     let memory: MachineMemory
     let controller: IDEController
     let drives: [Drive]
-    /// The interrupt lines that are high, by their number on a PC.
-    private(set) var raisedInterrupts: Set<Int> = []
+    /// Bit n: interrupt line n of a PC is high.
+    private(set) var raisedInterrupts: UInt16 = 0
 
     /// Who hears of interrupts and failures.
     weak var observer: (any MachineObserver)?
@@ -61,11 +61,10 @@ final class Machine {
 
     // MARK: What an I/O loop does
 
-    /// Readable when ``poll()`` has something to do.
-    var descriptors: [CInt] { controller.descriptors }
-
     /// Lets the controller see what the host has completed.
-    func poll() { controller.poll() }
+    func poll() {
+        if controller.isBusy { controller.poll() }
+    }
 
     /// Runs again what the drives' error policies have stopped the machine for.
     func resume() { controller.resume() }
@@ -96,7 +95,8 @@ extension Machine: IDEControllerDelegate {
         case .irq15: number = 15
         case .inta: return  // Only identities in native mode have it; this machine has none.
         }
-        if isRaised { raisedInterrupts.insert(number) } else { raisedInterrupts.remove(number) }
+        let bit: UInt16 = 1 << number
+        raisedInterrupts = isRaised ? raisedInterrupts | bit : raisedInterrupts & ~bit
         observer?.interruptChanged(number, isRaised: isRaised)
     }
 

@@ -21,35 +21,29 @@ final class QtestFace {
     /// Serves until a peer ends its connection, one asks for the end, or `termination` comes. All
     /// requests have ended then.
     func run(until termination: TerminationSignal) throws {
+        let connections = [qtestConnection] + [qmpConnection].compactMap(\.self)
         defer {
             machine.shutDown()
             for connection in connections { connection.flush() }
         }
+        var waits = PollSet(capacity: 1 + connections.count + IDESlot.allCases.count)
         while true {
-            var entries = [pollfd(fd: termination.descriptor, events: CShort(POLLIN), revents: 0)]
-            entries += connections.map {
-                pollfd(fd: $0.descriptor, events: $0.events, revents: 0)
-            }
-            entries += machine.descriptors.map {
-                pollfd(fd: $0, events: CShort(POLLIN), revents: 0)
-            }
-            guard poll(&entries, nfds_t(entries.count), -1) >= 0 || errno == EINTR else {
-                throw SystemError("poll")
-            }
-            if entries[0].revents != 0 { return }
-            machine.poll()
-            for (connection, entry) in zip(connections, entries.dropFirst())
-            where entry.revents != 0 {
-                connection.flush()
-                connection.receive()
+            waits.removeAll()
+            waits.add(termination.descriptor)
+            for connection in connections { waits.add(connection.descriptor, connection.events) }
+            machine.controller.forEachDescriptor { waits.add($0) }
+            try waits.wait()
+            if waits.isReady(0) { return }
+            if waits.isAnyReady(from: 1 + connections.count) { machine.controller.poll() }
+            for index in connections.indices where waits.isReady(1 + index) {
+                connections[index].flush()
+                connections[index].receive()
             }
             try qtest.serve()
             qmp?.serve()
             if qmp?.isQuitting == true || connections.contains(where: \.hasEnded) { return }
         }
     }
-
-    private var connections: [Connection] { [qtestConnection] + [qmpConnection].compactMap(\.self) }
 }
 
 extension QtestFace: MachineObserver {

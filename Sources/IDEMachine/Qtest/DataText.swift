@@ -30,7 +30,7 @@ enum DataText: CustomStringConvertible {
 
     /// `count` bytes: what the text has too few are zeroes in hexadecimal, and missing in base64;
     /// what it has too many are ignored (qtest.rst, `write` and `b64write`).
-    func decode(_ text: ArraySlice<UInt8>, count: Int) -> [UInt8]? {
+    func decode(_ text: UnsafeBufferPointer<UInt8>, count: Int) -> [UInt8]? {
         switch self {
         case .hexadecimal:
             guard text.starts(with: "0x".utf8) else { return nil }
@@ -45,11 +45,11 @@ enum DataText: CustomStringConvertible {
             }
             return digits.allSatisfy { Self.value($0) != nil } ? bytes : nil
         case .base64:
-            return Data(base64Encoded: Data(text)).map { Array($0.prefix(count)) }
+            return Data(base64Encoded: Data(buffer: text)).map { Array($0.prefix(count)) }
         }
     }
 
-    private static func digit(_ value: UInt8) -> UInt8 {
+    static func digit(_ value: UInt8) -> UInt8 {
         value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
     }
 

@@ -28,7 +28,7 @@ enum QtestCommand {
     /// has no limit, and dies of it.
     static let dataLimit = 65536 * 512
 
-    init(parsing line: [UInt8]) throws(QtestError) {
+    init(parsing line: UnsafeRawBufferPointer) throws(QtestError) {
         var words = QtestWords(line)
         let verb = words.verb
         switch verb {
@@ -49,11 +49,11 @@ enum QtestCommand {
             let address = try words.number("address")
             self = .read(
                 address: address, count: try words.count(),
-                verb == "read" ? .hexadecimal : .base64)
+                "read" ~= verb ? .hexadecimal : .base64)
         case "write", "b64write":
             let address = try words.number("address")
             let count = try words.count()
-            let text: DataText = verb == "write" ? .hexadecimal : .base64
+            let text: DataText = "write" ~= verb ? .hexadecimal : .base64
             let data = try words.next("data")
             guard let bytes = text.decode(data, count: count) else {
                 throw QtestError("the data is not \(text)")
@@ -72,16 +72,16 @@ enum QtestCommand {
                 nanoseconds: words.isAtEnd ? nil : Int64(clamping: try words.number("time")))
         case "clock_set": self = .clockSet(nanoseconds: Int64(clamping: try words.number("time")))
         case "endianness": self = .endianness
-        default: throw QtestError("Unknown command '\(verb.prefix(80))'")
+        default: throw QtestError("Unknown command '\(words.verbText.prefix(80))'")
         }
-        guard words.isAtEnd else { throw QtestError("too many words for \(verb)") }
+        guard words.isAtEnd else { throw QtestError("too many words for \(words.verbText)") }
     }
 
-    private static func width(of verb: String) -> Int {
+    private static func width(of verb: UnsafeBufferPointer<UInt8>) -> Int {
         switch verb.last {
-        case "b": 1
-        case "w": 2
-        case "l": 4
+        case UInt8(ascii: "b"): 1
+        case UInt8(ascii: "w"): 2
+        case UInt8(ascii: "l"): 4
         default: 8
         }
     }

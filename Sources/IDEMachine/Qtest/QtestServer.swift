@@ -8,6 +8,7 @@ final class QtestServer {
     private let machine: Machine
     private let connection: Connection
     private var isIntercepting = false
+    private var isServing = false
     /// The virtual clock in nanoseconds. Nothing depends on it: this machine has no timers.
     private var clock: Int64 = 0
 
@@ -23,34 +24,40 @@ final class QtestServer {
 
     /// Carries out the commands that are there.
     func serve() throws {
+        isServing = true
         while !connection.isCongested, let line = connection.takeLine() {
             machine.poll()
             do throws(QtestError) {
-                let result = try run(QtestCommand(parsing: line))
-                connection.send(Array("OK".utf8) + (result.isEmpty ? [] : [0x20] + result) + [0x0a])
+                let answer = try run(QtestCommand(parsing: line))
+                connection.write { answer.write(to: &$0) }
             } catch {
-                connection.send("FAIL \(error)\n".utf8)
+                connection.write { $0.append("FAIL \(error)\n") }
             }
         }
+        isServing = false
+        connection.flush()
         if connection.unreadCount > Self.lineLimit && !connection.isCongested {
             throw QtestError("a line of more than \(Self.lineLimit) bytes")
         }
     }
 
-    /// Tells the peer of a level, if it wants to know.
+    /// Tells the peer of a level, if it wants to know: at once, or with the answer of the command that
+    /// is being carried out.
     func interrupt(_ number: Int, isRaised: Bool) {
         guard isIntercepting else { return }
-        var line = Array((isRaised ? "IRQ raise " : "IRQ lower ").utf8)
-        line += String(number).utf8
-        line.append(0x0a)
-        connection.send(line)
+        connection.write { output in
+            output.append(isRaised ? "IRQ raise " : "IRQ lower ")
+            if number >= 10 { output.append(UInt8(ascii: "0") + UInt8(number / 10)) }
+            output.append(UInt8(ascii: "0") + UInt8(number % 10))
+            output.append(UInt8(ascii: "\n"))
+        }
+        if !isServing { connection.flush() }
     }
 
-    /// Carries out a command; the result is what stands behind OK.
-    private func run(_ command: QtestCommand) throws(QtestError) -> [UInt8] {
+    private func run(_ command: QtestCommand) throws(QtestError) -> QtestAnswer {
         switch command {
         case .input(let port, let width):
-            return hexadecimal(UInt64(machine.readPort(port, width: width)), digits: 4)
+            return .number(UInt64(machine.readPort(port, width: width)), digits: 4)
         case .output(let port, let width, let value):
             machine.writePort(port, width: width, value: value & .max >> UInt32(32 - 8 * width))
         case .load(let address, let width):
@@ -58,7 +65,7 @@ final class QtestServer {
             withUnsafeMutableBytes(of: &value) {
                 machine.memory.read(at: address, into: .init(rebasing: $0[..<width]))
             }
-            return hexadecimal(UInt64(littleEndian: value), digits: 16)
+            return .number(UInt64(littleEndian: value), digits: 16)
         case .store(let address, let width, let value):
             withUnsafeBytes(of: value.littleEndian) {
                 machine.memory.write(at: address, from: .init(rebasing: $0[..<width]))
@@ -66,7 +73,7 @@ final class QtestServer {
         case .read(let address, let count, let text):
             var bytes = [UInt8](repeating: 0, count: count)
             bytes.withUnsafeMutableBytes { machine.memory.read(at: address, into: $0) }
-            return text.encode(bytes)
+            return .bytes(text.encode(bytes))
         case .write(let address, let data):
             data.withUnsafeBytes { machine.memory.write(at: address, from: $0) }
         case .fill(let address, let count, let byte):
@@ -76,25 +83,44 @@ final class QtestServer {
             intercept()
         case .clockStep(let nanoseconds):
             clock &+= nanoseconds ?? 0
-            return Array(String(clock).utf8)
+            return .text(String(clock))
         case .clockSet(let nanoseconds):
             clock = nanoseconds
-            return Array(String(clock).utf8)
-        case .endianness: return Array("little".utf8)
+            return .text(String(clock))
+        case .endianness: return .text("little")
         }
-        return []
+        return .done
     }
 
     /// From now on the peer learns of levels, those that are high already at once.
     private func intercept() {
         guard !isIntercepting else { return }
         isIntercepting = true
-        for number in machine.raisedInterrupts.sorted() { interrupt(number, isRaised: true) }
+        for number in 0..<16 where machine.raisedInterrupts & 1 << number != 0 {
+            interrupt(number, isRaised: true)
+        }
     }
+}
 
-    private func hexadecimal(_ value: UInt64, digits: Int) -> [UInt8] {
-        let text = String(value, radix: 16)
-        let zeroes = String(repeating: "0", count: max(0, digits - text.count))
-        return Array("0x\(zeroes)\(text)".utf8)
+/// What stands behind OK.
+enum QtestAnswer {
+    /// Nothing.
+    case done
+    /// Hexadecimal, with at least so many digits.
+    case number(UInt64, digits: Int)
+    case text(String)
+    case bytes([UInt8])
+
+    /// The whole line.
+    func write(to output: inout ByteQueue) {
+        output.append("OK")
+        if case .done = self {} else { output.append(UInt8(ascii: " ")) }
+        switch self {
+        case .done: break
+        case .number(let value, let digits): output.append(hexadecimal: value, digits: digits)
+        case .text(let text): output.append(text)
+        case .bytes(let bytes): bytes.withUnsafeBytes { output.append($0) }
+        }
+        output.append(UInt8(ascii: "\n"))
     }
 }

@@ -1,49 +1,71 @@
-/// The words of a qtest command, one after the other.
+/// The words of a qtest command, one after the other. They are where the line is.
 struct QtestWords {
     /// The first.
-    let verb: String
-    private var rest: ArraySlice<ArraySlice<UInt8>>
+    let verb: UnsafeBufferPointer<UInt8>
+    private var rest: UnsafeBufferPointer<UInt8>
 
-    init(_ line: [UInt8]) {
-        // Those who type, or telnet(1), end lines with CR LF.
-        let words = line.split { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\r") }
-        verb = String(decoding: words.first ?? [], as: UTF8.self)
-        rest = words.dropFirst()
+    init(_ line: UnsafeRawBufferPointer) {
+        rest = line.assumingMemoryBound(to: UInt8.self)
+        verb = Self.word(of: &rest)
     }
 
+    var verbText: String { String(decoding: verb, as: UTF8.self) }
+
     /// Whether there are no more.
-    var isAtEnd: Bool { rest.isEmpty }
+    var isAtEnd: Bool {
+        var rest = rest
+        return Self.word(of: &rest).isEmpty
+    }
 
     /// The next word, which is called `name` in messages.
-    mutating func next(_ name: String) throws(QtestError) -> ArraySlice<UInt8> {
-        guard let word = rest.popFirst() else { throw QtestError("\(verb) without \(name)") }
+    mutating func next(_ name: StaticString) throws(QtestError) -> UnsafeBufferPointer<UInt8> {
+        let word = Self.word(of: &rest)
+        guard !word.isEmpty else { throw QtestError("\(verbText) without \(name)") }
         return word
     }
 
+    /// Takes the first word off; an empty one when there is none.
+    private static func word(of text: inout UnsafeBufferPointer<UInt8>) -> UnsafeBufferPointer<UInt8>
+    {
+        guard let base = text.baseAddress else { return text }
+        var start = 0
+        while start < text.count, isBlank(base[start]) { start &+= 1 }
+        var end = start
+        while end < text.count, !isBlank(base[end]) { end &+= 1 }
+        defer { text = UnsafeBufferPointer(start: base + end, count: text.count &- end) }
+        return UnsafeBufferPointer(start: base + start, count: end &- start)
+    }
+
+    /// Those who type, or telnet(1), end lines with CR LF.
+    private static func isBlank(_ character: UInt8) -> Bool {
+        character == UInt8(ascii: " ") || character == UInt8(ascii: "\r")
+    }
+
     /// The next word as strtoull(3) with base 0 has it: 0x... is hexadecimal, 0... octal.
-    mutating func number(_ name: String) throws(QtestError) -> UInt64 {
+    mutating func number(_ name: StaticString) throws(QtestError) -> UInt64 {
         let word = try next(name)
         if let value = Self.unsigned(word) { return value }
         let text = String(decoding: word.prefix(80), as: UTF8.self)
-        throw QtestError("\(name) '\(text)' of \(verb) is no number")
+        throw QtestError("\(name) '\(text)' of \(verbText) is no number")
     }
 
-    private static func unsigned(_ word: ArraySlice<UInt8>) -> UInt64? {
-        var digits = word
+    private static func unsigned(_ word: UnsafeBufferPointer<UInt8>) -> UInt64? {
+        var place = 0
         var radix: UInt64 = 10
-        if word.count > 1, word.first == UInt8(ascii: "0") {
-            let isHexadecimal = word[word.startIndex + 1] | 0x20 == UInt8(ascii: "x")
+        if word.count > 1, word[0] == UInt8(ascii: "0") {
+            let isHexadecimal = word[1] | 0x20 == UInt8(ascii: "x")
             radix = isHexadecimal ? 16 : 8
-            digits = word.dropFirst(isHexadecimal ? 2 : 1)
+            place = isHexadecimal ? 2 : 1
         }
-        if digits.isEmpty { return nil }
+        if place == word.count { return nil }
         var value: UInt64 = 0
-        for character in digits {
-            guard let digit = DataText.value(character), digit < radix else { return nil }
+        while place < word.count {
+            guard let digit = DataText.value(word[place]), digit < radix else { return nil }
             let (product, overflow) = value.multipliedReportingOverflow(by: radix)
             let (sum, carry) = product.addingReportingOverflow(UInt64(digit))
             if overflow || carry { return nil }
             value = sum
+            place &+= 1
         }
         return value
     }
@@ -65,4 +87,10 @@ struct QtestWords {
         }
         return Int(number)
     }
+}
+
+/// Whether a word is this one, for `switch`.
+func ~= (name: StaticString, word: UnsafeBufferPointer<UInt8>) -> Bool {
+    name.utf8CodeUnitCount == word.count
+        && (0..<word.count).allSatisfy { name.utf8Start[$0] == word[$0] }
 }
