@@ -5,9 +5,10 @@
         [--commands 500] [--json FILE]
 
 One client drives both, each under callgrind: commands of 128 KiB into 32 pieces of 4 KiB, and the same
-number of lines that read and write a register of no effect. Each figure is the difference between two runs of other length, so
-that start and end do not count, and what the lines alone cost is subtracted. The client sends nothing
-while it waits for the interrupt.
+number of lines that read and write a register of no effect. Each figure is the difference between two
+runs of other length, so that start and end do not count, and what the lines alone cost is subtracted:
+lines of the same kinds, and as many lines that read. The client sends nothing while it waits for the
+interrupt.
 
 QEMU is refused io_uring, as in a container: its main loop would wait in it, which valgrind 3.19 does not
 get through. So its drives are aio=native and aio=threads.
@@ -48,6 +49,7 @@ HANDLER = [f"inb {BUS_MASTER + 2}", f"outb {BUS_MASTER} 0", "inb 0x1f7"]
 # As many lines, of the same kinds, that do nothing.
 HARMLESS = ["inb 0x3f6" if line.startswith("in") else "outb 0x1f1 0" for line in COMMAND + HANDLER]
 LINES = len(HARMLESS)
+READS = ["inb 0x3f6"] * LINES
 
 
 def refuse_io_uring():
@@ -108,7 +110,7 @@ class Client:
         self.raised = False
 
 
-def collected(command, transfers, idle, work):
+def collected(command, transfers, idle, work, harmless=HARMLESS):
     """Instructions of a machine that does so much."""
     path, log = os.path.join(work, "qtest.sock"), os.path.join(work, "log")
     if os.path.exists(path):
@@ -130,7 +132,7 @@ def collected(command, transfers, idle, work):
         for _ in range(transfers):
             client.transfer()
         for _ in range(idle):
-            for line in HARMLESS:
+            for line in harmless:
                 client.run(line)
         machine.terminate()
         machine.wait(timeout=120)
@@ -148,8 +150,12 @@ def measure(name, command, count, work):
     base = collected(command, 20, 1, work)
     transfer = (collected(command, 20 + count, 1, work) - base) / count
     lines = (collected(command, 20, 1 + count, work) - base) / count
-    result = {"transfer": transfer, "lines": lines, "net": transfer - lines}
-    print(f"{name:24} {transfer:10.0f} {lines:12.0f} {transfer - lines:10.0f}", flush=True)
+    few, many = (collected(command, 20, number, work, READS) for number in (1, 1 + count))
+    reads = (many - few) / count
+    result = {"transfer": transfer, "lines": lines, "net": transfer - lines, "reads": reads}
+    print(
+        f"{name:24} {transfer:10.0f} {lines:12.0f} {transfer - lines:10.0f}"
+        f" {reads:12.0f} {transfer - reads:10.0f}", flush=True)
     return result
 
 
@@ -181,7 +187,9 @@ def main():
                 "-drive", f"if=none,id=disk,format=raw,file={image},cache.direct=on,aio={aio}",
                 "-device", "ide-hd,drive=disk,bus=ide.0,unit=0", "-qtest", "unix:SOCKET",
             ]
-        print(f"{'user instructions':24} {'READ DMA':>10} {f'{LINES} lines':>12} {'without':>10}")
+        print(
+            f"{'user instructions':24} {'READ DMA':>10} {f'{LINES} lines':>12} {'without':>10}"
+            f" {f'{LINES} reads':>12} {'without':>10}")
         figures = {
             name: measure(name, command, options.commands, work)
             for name, command in machines.items()

@@ -137,18 +137,20 @@ struct DecoratedEngine: ~Copyable, Engine {
 
     private mutating func releaseHeld() {
         guard let injector else { return }
+        let released = injector.takeReleased(id)
+        if released.isEmpty && letGo.isEmpty { return }
         let before = held.count
-        for rule in injector.takeReleased(id) {
+        for rule in released {
             for entry in held where rule == nil || entry.rule == rule {
                 letGo.append(entry.request)
             }
             held.removeAll { rule == nil || $0.rule == rule }
         }
         injector.countHeld(held.count - before)
-        var released = letGo
+        var goingOn = letGo
         letGo = RequestFIFO()
-        accept(&released, wereHeld: true)
-        letGo = released
+        accept(&goingOn, wereHeld: true)
+        letGo = goingOn
     }
 
     private mutating func releaseDelayed() {
@@ -185,7 +187,7 @@ struct DecoratedEngine: ~Copyable, Engine {
     // MARK: On the way up
 
     private mutating func come(back request: RequestPointer, _ finished: inout RequestFIFO) {
-        guard let mark = marks.removeValue(forKey: request) else {
+        guard !marks.isEmpty, let mark = marks.removeValue(forKey: request) else {
             return finished.append(request)
         }
         switch mark {

@@ -175,7 +175,9 @@ extension FaultInjector {
     }
 
     func takeReleased(_ engine: ObjectIdentifier) -> [RuleID?] {
-        withLock { $0.released.removeValue(forKey: engine) ?? [] }
+        withLock { state in
+            state.released.isEmpty ? [] : state.released.removeValue(forKey: engine) ?? []
+        }
     }
 
     /// Wakes an engine, if it is still there, after a while.

@@ -25,8 +25,9 @@ struct QtestWords {
     }
 
     /// Takes the first word off; an empty one when there is none.
-    private static func word(of text: inout UnsafeBufferPointer<UInt8>) -> UnsafeBufferPointer<UInt8>
-    {
+    private static func word(of text: inout UnsafeBufferPointer<UInt8>) -> UnsafeBufferPointer<
+        UInt8
+    > {
         guard let base = text.baseAddress else { return text }
         var start = 0
         while start < text.count, isBlank(base[start]) { start &+= 1 }
