@@ -30,7 +30,7 @@ enum DataText: CustomStringConvertible {
 
     /// `count` bytes: what the text has too few are zeroes in hexadecimal, and missing in base64;
     /// what it has too many are ignored (qtest.rst, `write` and `b64write`).
-    func decode(_ text: UnsafeBufferPointer<UInt8>, count: Int) -> [UInt8]? {
+    func decode(_ text: QtestWord, count: Int) -> [UInt8]? {
         switch self {
         case .hexadecimal:
             guard text.starts(with: "0x".utf8) else { return nil }

@@ -77,7 +77,7 @@ enum QtestCommand {
         guard words.isAtEnd else { throw QtestError("too many words for \(words.verbText)") }
     }
 
-    private static func width(of verb: UnsafeBufferPointer<UInt8>) -> Int {
+    private static func width(of verb: QtestWord) -> Int {
         switch verb.last {
         case UInt8(ascii: "b"): 1
         case UInt8(ascii: "w"): 2

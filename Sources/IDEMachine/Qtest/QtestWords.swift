@@ -1,8 +1,11 @@
-/// The words of a qtest command, one after the other. They are where the line is.
+/// A word where it is in its line.
+typealias QtestWord = UnsafeBufferPointer<UInt8>
+
+/// The words of a qtest command, one after the other.
 struct QtestWords {
     /// The first.
-    let verb: UnsafeBufferPointer<UInt8>
-    private var rest: UnsafeBufferPointer<UInt8>
+    let verb: QtestWord
+    private var rest: QtestWord
 
     init(_ line: UnsafeRawBufferPointer) {
         rest = line.assumingMemoryBound(to: UInt8.self)
@@ -18,16 +21,14 @@ struct QtestWords {
     }
 
     /// The next word, which is called `name` in messages.
-    mutating func next(_ name: StaticString) throws(QtestError) -> UnsafeBufferPointer<UInt8> {
+    mutating func next(_ name: StaticString) throws(QtestError) -> QtestWord {
         let word = Self.word(of: &rest)
         guard !word.isEmpty else { throw QtestError("\(verbText) without \(name)") }
         return word
     }
 
     /// Takes the first word off; an empty one when there is none.
-    private static func word(of text: inout UnsafeBufferPointer<UInt8>) -> UnsafeBufferPointer<
-        UInt8
-    > {
+    private static func word(of text: inout QtestWord) -> QtestWord {
         guard let base = text.baseAddress else { return text }
         var start = 0
         while start < text.count, isBlank(base[start]) { start &+= 1 }
@@ -50,7 +51,7 @@ struct QtestWords {
         throw QtestError("\(name) '\(text)' of \(verbText) is no number")
     }
 
-    private static func unsigned(_ word: UnsafeBufferPointer<UInt8>) -> UInt64? {
+    private static func unsigned(_ word: QtestWord) -> UInt64? {
         var place = 0
         var radix: UInt64 = 10
         if word.count > 1, word[0] == UInt8(ascii: "0") {
@@ -91,7 +92,7 @@ struct QtestWords {
 }
 
 /// Whether a word is this one, for `switch`.
-func ~= (name: StaticString, word: UnsafeBufferPointer<UInt8>) -> Bool {
+func ~= (name: StaticString, word: QtestWord) -> Bool {
     name.utf8CodeUnitCount == word.count
         && (0..<word.count).allSatisfy { name.utf8Start[$0] == word[$0] }
 }
