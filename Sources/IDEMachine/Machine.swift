@@ -21,8 +21,8 @@ final class Machine {
     /// Bit n: interrupt line n of a PC is high.
     private(set) var raisedInterrupts: UInt16 = 0
 
-    /// Who hears of interrupts and failures.
-    weak var observer: (any MachineObserver)?
+    /// Who hears of interrupts and failures. It has this machine, and so is there as long.
+    unowned var observer: (any MachineObserver)?
 
     private var configuration: PCIConfigurationMechanism
 

@@ -39,7 +39,12 @@ struct DecoratedEngine: ~Copyable, Engine {
     var wakeEvent: WakeEvent { base.wakeEvent }
     var inlineCompletions: UInt64 { base.inlineCompletions }
 
+    /// Whether there is nothing to do between the two. (A rule that comes later finds no operation that
+    /// it would have to know of.)
+    private var isTransparent: Bool { checker == nil && injector?.isIdle == true }
+
     mutating func submit(_ pending: inout RequestFIFO, finished: inout RequestFIFO) {
+        if isTransparent { return base.submit(&pending, finished: &finished) }
         // First: what was let go before an operation came cannot mean that operation.
         releaseHeld()
         accept(&pending)
@@ -50,6 +55,10 @@ struct DecoratedEngine: ~Copyable, Engine {
     mutating func reap(
         minimum: Int, limit: WaitLimit, pending: inout RequestFIFO, finished: inout RequestFIFO
     ) -> WaitEnd {
+        if isTransparent {
+            return base.reap(
+                minimum: minimum, limit: limit, pending: &pending, finished: &finished)
+        }
         releaseHeld()
         accept(&pending)
         releaseDelayed()
@@ -137,20 +146,18 @@ struct DecoratedEngine: ~Copyable, Engine {
 
     private mutating func releaseHeld() {
         guard let injector else { return }
-        let released = injector.takeReleased(id)
-        if released.isEmpty && letGo.isEmpty { return }
         let before = held.count
-        for rule in released {
+        for rule in injector.takeReleased(id) {
             for entry in held where rule == nil || entry.rule == rule {
                 letGo.append(entry.request)
             }
             held.removeAll { rule == nil || $0.rule == rule }
         }
         injector.countHeld(held.count - before)
-        var goingOn = letGo
+        var released = letGo
         letGo = RequestFIFO()
-        accept(&goingOn, wereHeld: true)
-        letGo = goingOn
+        accept(&released, wereHeld: true)
+        letGo = released
     }
 
     private mutating func releaseDelayed() {
@@ -187,7 +194,7 @@ struct DecoratedEngine: ~Copyable, Engine {
     // MARK: On the way up
 
     private mutating func come(back request: RequestPointer, _ finished: inout RequestFIFO) {
-        guard !marks.isEmpty, let mark = marks.removeValue(forKey: request) else {
+        guard let mark = marks.removeValue(forKey: request) else {
             return finished.append(request)
         }
         switch mark {

@@ -1,4 +1,5 @@
 import Glibc
+import Synchronization
 
 /// Makes an engine misbehave, by rules that can be added and removed at any time from any thread.
 /// It sits between the pipeline and the engine, so what it does looks like the kernel's or the
@@ -62,6 +63,8 @@ public final class FaultInjector: @unchecked Sendable {
         let number: Int
     }
 
+    /// Whether there has ever been a rule: until then engines need not ask.
+    private let wasEverUsed = Atomic<Bool>(false)
     private let lock = PthreadMutex()
     private let state: UnsafeMutablePointer<State>
 
@@ -91,7 +94,8 @@ public final class FaultInjector: @unchecked Sendable {
     /// about it.
     @discardableResult
     public func add(_ rule: Rule, isFirst: Bool = false) -> RuleID {
-        withLock { state in
+        wasEverUsed.store(true, ordering: .sequentiallyConsistent)
+        return withLock { state in
             let id = RuleID(number: state.nextNumber)
             state.nextNumber += 1
             state.rules.insert((id, rule), at: isFirst ? 0 : state.rules.count)
@@ -106,6 +110,7 @@ public final class FaultInjector: @unchecked Sendable {
 
     /// Lets go what a rule holds at this moment, or what all rules hold.
     public func release(_ id: RuleID? = nil) {
+        if isIdle { return }
         withLock { state in
             for (engine, wake) in state.engines {
                 state.released[engine, default: []].append(id)
@@ -141,6 +146,10 @@ extension FaultInjector {
         }
     }
 
+    /// Whether nothing can befall an operation.
+    @inline(__always)
+    var isIdle: Bool { !wasEverUsed.load(ordering: .acquiring) }
+
     /// What is to happen to an operation, which may have been held already.
     func decide(
         _ operation: BlockOperation, _ order: EngineOrder, wasHeld: Bool
@@ -175,9 +184,7 @@ extension FaultInjector {
     }
 
     func takeReleased(_ engine: ObjectIdentifier) -> [RuleID?] {
-        withLock { state in
-            state.released.isEmpty ? [] : state.released.removeValue(forKey: engine) ?? []
-        }
+        withLock { $0.released.removeValue(forKey: engine) ?? [] }
     }
 
     /// Wakes an engine, if it is still there, after a while.
