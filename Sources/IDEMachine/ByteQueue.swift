@@ -38,10 +38,12 @@ struct ByteQueue: ~Copyable {
     mutating func removeFirst(_ count: Int) {
         precondition(count >= 0 && count <= self.count, "more than there is")
         start &+= count
-        if start == end {
-            start = 0
-            end = 0
-        }
+        if start == end { removeAll() }
+    }
+
+    mutating func removeAll() {
+        start = 0
+        end = 0
     }
 
     @inline(never)

@@ -137,5 +137,7 @@ final class Connection {
                 state.pointee.isBroken = true
             }
         }
+        // A peer that hears no more is never far behind: what it has said is still carried out.
+        state.pointee.output.removeAll()
     }
 }

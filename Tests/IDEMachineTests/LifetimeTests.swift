@@ -57,6 +57,23 @@ final class LifetimeTests: XCTestCase {
         }
     }
 
+    /// More answers than are kept for a peer that is slow: this one never takes them.
+    func testWhatAPeerSaidBeforeItVanishedIsCarriedOut() throws {
+        let bench = try Bench(["--drive", disk], size: 1 << 20)
+        // One piece of input, with a write of sector 8 by PIO at its end.
+        var lines = ["outl 0xcf8 0x80000904", "outw 0xcfc 5", "outb 0x3f6 2"]
+        lines += Array(repeating: "read 0 0x100000", count: 8)
+        lines += ["outb 0x1f6 0xe0", "outb 0x1f2 1", "outb 0x1f3 8", "outb 0x1f4 0"]
+        lines += ["outb 0x1f5 0", "outb 0x1f7 0x30"]
+        lines += Array(repeating: "outw 0x1f0 0x3c3c", count: 256)
+        try bench.qtest.socket.send(lines.map { $0 + "\n" }.joined().utf8)
+        bench.qtest.socket.close()
+        let (status, errors) = try bench.machine.end()
+        XCTAssertEqual(status, 0, errors)
+        XCTAssertEqual(try bench.medium(8..<9), [UInt8](repeating: 0x3c, count: 512))
+        XCTAssertEqual(try bench.medium(9..<10), Bench.content(of: 9..<10))
+    }
+
     /// A request that an error policy keeps is not carried out, and keeps nobody.
     func testAStoppedRequestIsDropped() throws {
         let bench = try Bench(["--drive", disk + ",werror=stop"], size: 1 << 20)

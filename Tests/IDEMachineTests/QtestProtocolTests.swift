@@ -51,6 +51,8 @@ final class QtestProtocolTests: XCTestCase {
         try bench.qtest.command("b64write 0x3020 2 aGVsbG8=")
         XCTAssertEqual(try bench.qtest.read(0x3020, 3), Array("he".utf8) + [0])
         XCTAssertEqual(try bench.qtest.command("read 0x3000 0"), "0x")
+        try bench.qtest.send("b64read 0x3000 0")
+        XCTAssertEqual(try bench.qtest.answer(), "OK", "nothing, and no blank before it")
         try bench.qtest.command("memset 0x3000 0 0xff")
         XCTAssertEqual(try bench.qtest.read(0x3000, 1), [0])
         try bench.end()

@@ -75,7 +75,8 @@ final class QtestServer {
         case .read(let address, let count, let text):
             var bytes = [UInt8](repeating: 0, count: count)
             bytes.withUnsafeMutableBytes { machine.memory.read(at: address, into: $0) }
-            return .bytes(text.encode(bytes))
+            let encoded = text.encode(bytes)
+            return encoded.isEmpty ? .done : .bytes(encoded)
         case .write(let address, let data):
             data.withUnsafeBytes { machine.memory.write(at: address, from: $0) }
         case .fill(let address, let count, let byte):
