@@ -9,15 +9,6 @@ extension IDEController {
         IDESlot.allCases.compactMap { drive(in: $0)?.descriptor }
     }
 
-    /// Calls `body` with each of ``descriptors``, and allocates nothing.
-    public func forEachDescriptor(_ body: (CInt) -> Void) {
-        for number in 0..<4 {
-            if let descriptor = channel(number >> 1).drive(number & 1)?.descriptor {
-                body(descriptor)
-            }
-        }
-    }
-
     /// Takes in what the host has completed, and returns how much it was: commands end here, and
     /// interrupts are raised.
     ///

@@ -1,36 +1,35 @@
 import Glibc
 
-/// What a thread sleeps for in poll(2). It is filled anew for each sleep, and keeps its room.
+/// What a thread sleeps for in poll(2), time and again.
 struct PollSet: ~Copyable {
-    private let entries: UnsafeMutablePointer<pollfd>
-    private let capacity: Int
-    private var count = 0
+    private let entries: UnsafeMutableBufferPointer<pollfd>
 
-    init(capacity: Int) {
-        self.capacity = capacity
-        entries = .allocate(capacity: capacity)
+    /// Sleeps until one of these is readable.
+    init(_ descriptors: [CInt]) {
+        entries = .allocate(capacity: descriptors.count)
+        for (index, descriptor) in descriptors.enumerated() {
+            entries.initializeElement(
+                at: index, to: pollfd(fd: descriptor, events: CShort(POLLIN), revents: 0))
+        }
     }
 
     deinit { entries.deallocate() }
 
-    mutating func removeAll() { count = 0 }
-
-    mutating func add(_ descriptor: CInt, _ events: CShort = CShort(POLLIN)) {
-        precondition(count < capacity, "no room")
-        entries[count] = pollfd(fd: descriptor, events: events, revents: 0)
-        count += 1
-    }
+    /// Waits for other events at a descriptor.
+    func setEvents(of index: Int, _ events: CShort) { entries[index].events = events }
 
     /// Sleeps until one of them is ready, or a signal comes.
     func wait() throws(SystemError) {
-        guard poll(entries, nfds_t(count), -1) >= 0 || errno == EINTR else {
-            throw SystemError("poll")
-        }
+        if poll(entries.baseAddress, nfds_t(entries.count), -1) >= 0 { return }
+        guard errno == EINTR else { throw SystemError("poll") }
+        for index in entries.indices { entries[index].revents = 0 }
     }
 
-    /// Whether the one that was added as number `index` is ready, or broken.
+    /// Whether a descriptor is ready, or broken.
     func isReady(_ index: Int) -> Bool { entries[index].revents != 0 }
 
     /// Whether one from number `index` on is.
-    func isAnyReady(from index: Int) -> Bool { (index..<count).contains { isReady($0) } }
+    func isAnyReady(from index: Int) -> Bool {
+        (index..<entries.count).contains { isReady($0) }
+    }
 }

@@ -26,12 +26,13 @@ final class QtestFace {
             machine.shutDown()
             for connection in connections { connection.flush() }
         }
-        var waits = PollSet(capacity: 1 + connections.count + IDESlot.allCases.count)
+        let waits = PollSet(
+            [termination.descriptor] + connections.map(\.descriptor)
+                + machine.controller.descriptors)
         while true {
-            waits.removeAll()
-            waits.add(termination.descriptor)
-            for connection in connections { waits.add(connection.descriptor, connection.events) }
-            machine.controller.forEachDescriptor { waits.add($0) }
+            for index in connections.indices {
+                waits.setEvents(of: 1 + index, connections[index].events)
+            }
             try waits.wait()
             if waits.isReady(0) { return }
             if waits.isAnyReady(from: 1 + connections.count) { machine.controller.poll() }
