@@ -87,12 +87,14 @@ struct PRDTable: ~Copyable {
     private mutating func takeUntilEnd(_ number: Int) -> Bool {
         var entry = entries + count
         let end = entry + number
+        // Bit 31 of the second word: end of table. Four at a time, as most do not have it.
+        while end - entry >= 4, !Self.isEnd(entry[0] | entry[1] | entry[2] | entry[3]) {
+            entry += 4
+        }
         while entry < end {
-            let value = UInt64(littleEndian: entry.pointee)
-            entry.pointee = value
+            let value = entry.pointee
             entry += 1
-            // Bit 31 of the second word: end of table.
-            if value >> 63 != 0 {
+            if Self.isEnd(value) {
                 count = entry - entries
                 return true
             }
@@ -101,40 +103,46 @@ struct PRDTable: ~Copyable {
         return false
     }
 
+    private static func isEnd(_ entry: UInt64) -> Bool { UInt64(littleEndian: entry) >> 63 != 0 }
+
     /// Makes the list of the first `bytes` bytes that the table describes.
     func describe(_ bytes: UInt64, in list: inout ScatterGatherList) -> Extent {
         list.removeAll()
         if bytes == 0 { return count > 0 ? .longer : .exact }
         var extent = Extent.shorter
         list.fill(atMost: count) { elements in
-            // Variables of its own, which can be in registers.
-            var left = bytes
-            var entry = entries
-            let end = entries + count
-            var element = elements
-            while entry < end {
+            var used = count
+            var sum: UInt64 = 0
+            // All of the table: a loop without a branch costs less than to stop in time.
+            for index in 0..<used {
                 // Bits 31:1 of the first word; bits 15:1 of the second, 0 for 64 KiB.
-                let address = entry.pointee & 0xFFFF_FFFE
-                let length = ((entry.pointee &>> 32 & 0xFFFE) &- 1) & 0xFFFF &+ 1
-                entry += 1
-                if length >= left {
-                    element.initialize(to: .init(address: address, length: left))
-                    // The bus moves words: an odd number of bytes fills one more.
-                    let moved = left &+ left & 1
-                    extent = length > moved || entry < end ? .longer : .exact
-                    return element - elements + 1
-                }
-                element.initialize(to: .init(address: address, length: length))
-                element += 1
-                left &-= length
+                let address = word(2 &* index) & 0xFFFF_FFFE
+                let length = (word(2 &* index &+ 1) &- 2) & 0xFFFE &+ 2
+                elements[index] = .init(address: UInt64(address), length: UInt64(length))
+                sum &+= UInt64(length)
             }
-            return element - elements
+            // What is not needed goes again, and the rest is cut to size.
+            if sum < bytes { return used }
+            while sum &- elements[used &- 1].length >= bytes {
+                used &-= 1
+                sum &-= elements[used].length
+            }
+            elements[used &- 1].length &-= sum &- bytes
+            // The bus moves words: an odd number of bytes fills one more.
+            extent = used < count || sum > bytes &+ bytes & 1 ? .longer : .exact
+            return used
         }
         return extent
     }
 
+    private func word(_ index: Int) -> UInt32 {
+        UInt32(
+            littleEndian: UnsafeRawPointer(entries).load(
+                fromByteOffset: 4 &* index, as: UInt32.self))
+    }
+
     mutating func load(_ saved: [UInt64]) {
         count = min(saved.count, Self.maximumEntries)
-        for index in 0..<count { entries[index] = saved[index] }
+        for index in 0..<count { entries[index] = saved[index].littleEndian }
     }
 }
