@@ -39,18 +39,22 @@ extension QueueCore {
     }
 
     private mutating func checkTransfer(_ request: RequestPointer) -> Verdict {
-        var total: UInt = 0
-        var lengths: UInt = 0
-        var addresses: UInt = 0
+        // Addresses and lengths, a vector at a time.
+        var bits = SIMD2<UInt>()
+        var sums = SIMD2<UInt>()
         let count = request.pointee.vectorCount
         let vectors = UnsafeBufferPointer(start: request.pointee.vectors, count: count)
-        for vector in vectors {
-            let length = UInt(bitPattern: vector.iov_len)
-            lengths |= length
-            addresses |= length == 0 ? 0 : UInt(bitPattern: vector.iov_base)
-            total &+= length
+        let raw = UnsafeRawBufferPointer(vectors)
+        for index in 0..<count {
+            let vector = raw.loadUnaligned(
+                fromByteOffset: index &* MemoryLayout<iovec>.stride, as: SIMD2<UInt>.self)
+            bits |= vector
+            sums &+= vector
         }
-        var offending = lengths & offsetMask | addresses & memoryMask
+        let (lengths, total) = (bits[1], sums[1])
+        var offending = lengths & offsetMask
+        // That of an empty one does not count.
+        if bits[0] & memoryMask != 0 { offending |= addresses(vectors) & memoryMask }
         // No sum of 2^20 lengths below 2^43 overflows.
         let mayOverflow = lengths >> 43 != 0 || count >> 20 != 0
         request.pointee.length = mayOverflow && overflows(vectors) ? .max : UInt64(total)
@@ -62,6 +66,11 @@ extension QueueCore {
             offending == 0 && count <= PieceTransfer.maximumElements
             && total <= PieceTransfer.maximumBytes
         return fits ? .direct : .slow
+    }
+
+    @inline(never)
+    private func addresses(_ vectors: UnsafeBufferPointer<iovec>) -> UInt {
+        vectors.reduce(0) { $1.iov_len == 0 ? $0 : $0 | UInt(bitPattern: $1.iov_base) }
     }
 
     @inline(never)
