@@ -31,11 +31,11 @@ struct SegmentList: ~Copyable {
     /// address that the device named.
     private(set) var described = 0
     private var tail: UnsafePointer<FlatRange>?
-    /// All host addresses, all lengths less one, and all distances from the end of a segment to the
-    /// next, each a disjunction of their bits.
+    /// All host addresses, and all lengths less one, each a disjunction of their bits.
     private var starts: UInt = 0
     private var lengths: UInt = 0
-    private var steps: UInt = 0
+    /// Host addresses only rise: nothing can overlap.
+    private var isAscending = true
     /// Some of the bounced segments are memory, not registers.
     private(set) var bouncesMemory = false
     var overlaps = OverlapFilter()
@@ -64,10 +64,6 @@ struct SegmentList: ~Copyable {
         segments.deallocate()
     }
 
-    /// Host addresses only rise: nothing can overlap. (They are below 2^63, so that only a distance
-    /// backwards has the highest bit.)
-    private var isAscending: Bool { Int(bitPattern: steps) >= 0 }
-
     /// Every segment is a page, or the beginning of one, that is reached directly.
     var isOfPages: Bool {
         let mask = UInt(GuestRAM.pageSize - 1)
@@ -93,7 +89,7 @@ struct SegmentList: ~Copyable {
         tail = nil
         starts = 0
         lengths = 0
-        steps = 0
+        isAscending = true
         bouncesMemory = false
         room = Swift.min(capacity, rules.maximumSegments)
         guard !list.isEmpty else { throw GuestMemoryError(.emptyList) }
@@ -172,15 +168,17 @@ struct SegmentList: ~Copyable {
             element += 1
             sum &+= length
             let host = window.hostEnd &- UInt(truncatingIfNeeded: left)
-            let step = host &- end
-            end = host &+ UInt(truncatingIfNeeded: length)
-            if step == 0 {
-                vector[-1].iov_len &+= Int(truncatingIfNeeded: length)
-                continue
+            if host <= end {
+                if host == end {
+                    end = host &+ UInt(truncatingIfNeeded: length)
+                    vector[-1].iov_len &+= Int(truncatingIfNeeded: length)
+                    continue
+                }
+                isAscending = false
             }
+            end = host &+ UInt(truncatingIfNeeded: length)
             starts |= host
             lengths |= UInt(truncatingIfNeeded: length &- 1)
-            steps |= step
             vector.initialize(
                 to: iovec(
                     iov_base: UnsafeMutableRawPointer(bitPattern: host),
@@ -258,7 +256,7 @@ struct SegmentList: ~Copyable {
                     lengths = .max
                     return
                 }
-                steps |= UInt(bitPattern: host - end)
+                if host < end { isAscending = false }
             }
         }
         describe()
@@ -292,7 +290,7 @@ struct SegmentList: ~Copyable {
         count &+= 1
         described = count
         bounced &+= 1
-        steps = .max
+        isAscending = false
         if range.pointee.kind == .ram { bouncesMemory = true }
     }
 
