@@ -10,22 +10,15 @@ int cguestmemory_memfd(const char *name) {
     return fd < 0 ? -errno : fd;
 }
 
-static _Thread_local const struct cguestmemory_entry *innermost;
+_Thread_local const struct cguestmemory_entry *cguestmemory_innermost;
 
 void cguestmemory_enter(struct cguestmemory_entry *entry, const void *guard) {
     entry->guard = guard;
-    entry->outer = innermost;
-    innermost = entry;
+    entry->outer = cguestmemory_innermost;
+    cguestmemory_innermost = entry;
 }
 
-void cguestmemory_leave(const struct cguestmemory_entry *entry) { innermost = entry->outer; }
-
-bool cguestmemory_is_inside(const void *guard) {
-    for (const struct cguestmemory_entry *entry = innermost; entry; entry = entry->outer) {
-        if (entry->guard == guard) return true;
-    }
-    return false;
-}
+void cguestmemory_leave(const struct cguestmemory_entry *entry) { cguestmemory_innermost = entry->outer; }
 
 #define UNCHECKED __attribute__((no_sanitize("thread")))
 
