@@ -39,25 +39,14 @@ extension QueueCore {
     }
 
     private mutating func checkTransfer(_ request: RequestPointer) -> Verdict {
-        // Addresses and lengths, a vector at a time.
-        var bits = SIMD2<UInt>()
-        var sums = SIMD2<UInt>()
         let count = request.pointee.vectorCount
         let vectors = UnsafeBufferPointer(start: request.pointee.vectors, count: count)
-        let raw = UnsafeRawBufferPointer(vectors)
-        for index in 0..<count {
-            let vector = raw.loadUnaligned(
-                fromByteOffset: index &* MemoryLayout<iovec>.stride, as: SIMD2<UInt>.self)
-            bits |= vector
-            sums &+= vector
-        }
-        let (lengths, total) = (bits[1], sums[1])
-        var offending = lengths & offsetMask
+        let sum = VectorSum(vectors)
+        let total = sum.total
+        var offending = sum.lengthBits & offsetMask
         // That of an empty one does not count.
-        if bits[0] & memoryMask != 0 { offending |= addresses(vectors) & memoryMask }
-        // No sum of 2^20 lengths below 2^43 overflows.
-        let mayOverflow = lengths >> 43 != 0 || count >> 20 != 0
-        request.pointee.length = mayOverflow && overflows(vectors) ? .max : UInt64(total)
+        if sum.addressBits & memoryMask != 0 { offending |= addresses(vectors) & memoryMask }
+        request.pointee.length = sum.mayOverflow && overflows(vectors) ? .max : UInt64(total)
         if let refused = checkRange(request) { return .refused(refused) }
         if total == 0 { return .done }
         // Lengths that are all multiples make the positions multiples, if the first one is.
@@ -96,4 +85,35 @@ extension QueueCore {
         }
         return nil
     }
+}
+
+/// What the vectors of a list have together.
+struct VectorSum {
+    /// All addresses, and all lengths, each a disjunction of their bits.
+    let addressBits: UInt
+    let lengthBits: UInt
+    /// Wraps.
+    let total: UInt
+    private let count: Int
+
+    @inline(__always)
+    init(_ vectors: UnsafeBufferPointer<iovec>) {
+        // Address and length together.
+        var bits = SIMD2<UInt>()
+        var sum = SIMD2<UInt>()
+        let raw = UnsafeRawBufferPointer(vectors)
+        for index in 0..<vectors.count {
+            let vector = raw.loadUnaligned(
+                fromByteOffset: index &* MemoryLayout<iovec>.stride, as: SIMD2<UInt>.self)
+            bits |= vector
+            sum &+= vector
+        }
+        addressBits = bits[0]
+        lengthBits = bits[1]
+        total = sum[1]
+        count = vectors.count
+    }
+
+    /// No sum of 2^20 lengths below 2^43 overflows.
+    var mayOverflow: Bool { lengthBits >> 43 != 0 || count >> 20 != 0 }
 }
