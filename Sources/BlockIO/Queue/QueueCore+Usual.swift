@@ -67,7 +67,8 @@ extension QueueCore {
             guard isUsual(verb, vectors, at: offset) else { return 0 }
             return UInt64(vectors[0].iov_len)
         }
-        guard vectors.count <= PieceTransfer.maximumElements, !isClosing, verb == .read || isWritable
+        guard vectors.count <= PieceTransfer.maximumElements, !isClosing,
+            verb == .read || isWritable
         else { return 0 }
         let sum = VectorSum(vectors)
         let offending =

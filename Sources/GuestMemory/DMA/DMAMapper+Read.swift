@@ -17,7 +17,7 @@ extension DMAMapper {
     /// How many of the `limit` bytes from `address` on exist, if some of them are in another process:
     /// ``read(at:into:)`` refuses those, and a transfer reaches them. `nil` if none are.
     public func remoteStretch(at address: UInt64, limit: Int) -> Int? {
-        guard core.space.hasRemoteMemory, core.resolvers.isEmpty else { return nil }
+        guard core.space.hasRemoteMemory, !core.hasResolvers else { return nil }
         return core.space.remoteStretch(at: address, limit: limit)
     }
 }
@@ -64,7 +64,7 @@ extension MapperCore {
         at address: UInt64, into buffer: UnsafeMutableRawBufferPointer, through mapper: DMAMapper
     ) throws(GuestMemoryError) {
         guard let base = buffer.baseAddress else { return }
-        if resolvers.isEmpty {
+        if !hasResolvers {
             if space.readMemory(at: address, into: base, count: buffer.count) { return }
             return try ReentrancyGuard.within(reentrancy) { () throws(GuestMemoryError) in
                 try space.read(at: address, into: buffer)

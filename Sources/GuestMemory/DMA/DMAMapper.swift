@@ -87,6 +87,9 @@ public final class DMAMapper {
         return (transfer, core.handOver(transfer, step))
     }
 
+    /// Whether a transfer waits for ``resume(_:)``.
+    public var isWaiting: Bool { core.isWaiting }
+
     /// Goes on with transfers that stood in line and have been given bounce buffers, each with its
     /// next step. To be called after `wake`, and after a transfer of this mapper has ended.
     public func resume(_ body: (DMATransfer, DMAStep) -> Void) {

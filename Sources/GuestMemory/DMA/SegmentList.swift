@@ -79,8 +79,9 @@ struct SegmentList: ~Copyable {
 
     /// Maps a list. All of it is checked before anything is transferred.
     mutating func map(
-        _ list: UnsafeBufferPointer<ScatterGatherList.Element>, on map: MemoryMap,
-        through resolvers: [any AddressResolver], _ rules: Rules
+        _ list: UnsafeBufferPointer<ScatterGatherList.Element>, on map: FlatRanges,
+        _ core: MapperCore,
+        _ rules: Rules
     ) throws(GuestMemoryError) {
         count = 0
         bounced = 0
@@ -93,10 +94,10 @@ struct SegmentList: ~Copyable {
         bouncesMemory = false
         room = Swift.min(capacity, rules.maximumSegments)
         guard !list.isEmpty else { throw GuestMemoryError(.emptyList) }
-        if resolvers.isEmpty {
-            try mapIdentity(list, map, rules)
+        if core.hasResolvers {
+            try mapResolved(list, map, core.resolvers, rules)
         } else {
-            try mapResolved(list, map, resolvers, rules)
+            try mapIdentity(list, map, rules)
         }
         // First the overlaps: they are looked for among the direct ones.
         if rules.direction == .fromDevice && !isAscending { bounceOverlaps() }
@@ -121,7 +122,7 @@ struct SegmentList: ~Copyable {
     }
 
     private mutating func mapIdentity(
-        _ list: UnsafeBufferPointer<ScatterGatherList.Element>, _ map: MemoryMap, _ rules: Rules
+        _ list: UnsafeBufferPointer<ScatterGatherList.Element>, _ map: FlatRanges, _ rules: Rules
     ) throws(GuestMemoryError) {
         var hint = map.range(at: list[0].address)
         var window = Window(hint, rules)
@@ -210,7 +211,7 @@ struct SegmentList: ~Copyable {
 
     mutating func append(
         _ address: UInt64, length: UInt64, deviceAddress: UInt64, transforms: UInt8,
-        _ map: MemoryMap, _ hint: inout UnsafePointer<FlatRange>?, _ rules: Rules
+        _ map: FlatRanges, _ hint: inout UnsafePointer<FlatRange>?, _ rules: Rules
     ) throws(GuestMemoryError) {
         var address = address
         var deviceAddress = deviceAddress

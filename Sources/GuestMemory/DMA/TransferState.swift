@@ -73,7 +73,7 @@ struct TransferState: ~Copyable {
                     offset: 0, length: list.total))
         }
         // Transforming resolvers are promised words of 8 bytes.
-        let unit = Swift.max(unit, alignment, core.resolvers.isEmpty ? 1 : 8)
+        let unit = Swift.max(unit, alignment, core.hasResolvers ? 8 : 1)
         self.unit = UInt64(unit)
         bounceLimit = Swift.max(core.state.pointee.options.bounceLimit ?? core.pool.size, unit)
         pieces.reset()
@@ -88,17 +88,17 @@ struct TransferState: ~Copyable {
         let (slot, held) = core.space.hold()
         mapSlot = slot
         map = held
-        for resolver in core.resolvers { tokens.append(resolver.beginTransfer()) }
+        if core.hasResolvers { beginResolving(core.resolvers) }
         let rules = SegmentList.Rules(
             direction: direction, alignment: alignment,
             forceBounce: core.state.pointee.options.forceBounce,
             maximumSegments: core.state.pointee.options.maximumSegments,
             reentrancy: core.reentrancy.map { .passUnretained($0) })
         // Tables of an IOMMU can be anywhere, in the device's registers too.
-        let own = core.resolvers.isEmpty ? nil : core.reentrancy
-        try ReentrancyGuard.within(own) { () throws(GuestMemoryError) in
-            try list.map(
-                elements, on: held.takeUnretainedValue(), through: core.resolvers, rules)
+        let ranges = held._withUnsafeGuaranteedRef { $0.ranges }
+        guard core.hasResolvers else { return try list.map(elements, on: ranges, core, rules) }
+        try ReentrancyGuard.within(core.reentrancy) { () throws(GuestMemoryError) in
+            try list.map(elements, on: ranges, core, rules)
         }
     }
 
@@ -245,6 +245,10 @@ struct TransferState: ~Copyable {
         if !tokens.isEmpty { endResolving() }
         phase = .idle
         return .done(DMAResult(outcome: outcome, transferred: transferred))
+    }
+
+    private mutating func beginResolving(_ resolvers: [any AddressResolver]) {
+        for resolver in resolvers { tokens.append(resolver.beginTransfer()) }
     }
 
     private mutating func endResolving() {

@@ -53,14 +53,14 @@ extension IDEChannel {
         for device in 0..<2 where registers[device].isArmed {
             registers[device].isArmed = false
             state.pointee.isDetached = false
-            drive(device)?.startTransfer()
+            onDrive(device) { $0.startTransfer() }
         }
     }
 
     /// The caller is not made to wait: what the host has begun, it ends.
     private func stop() {
         state.pointee.isDetached = true
-        for device in 0..<2 { drive(device)?.stopTransfer() }
+        for device in 0..<2 { onDrive(device) { $0.stopTransfer() } }
     }
 
     /// Reads the descriptor table, once, and makes the list for `bytes` bytes.

@@ -45,13 +45,13 @@ extension IDEChannel {
 
     /// The device whose registers are seen: device 0 answers for an absent device 1 (9.16.1).
     private var answeringDevice: Int? {
-        if selectedDrive != nil { return state.pointee.selected }
+        if hasDrive(state.pointee.selected) { return state.pointee.selected }
         return state.pointee.selected == 1 ? 0 : nil
     }
 
     /// Alternate status (7.3): status without the side effect.
     func readAlternateStatus() -> UInt8 {
-        selectedDrive == nil ? 0 : registers[state.pointee.selected].status
+        hasDrive(state.pointee.selected) ? registers[state.pointee.selected].status : 0
     }
 
     /// A register of the command block other than the data port. Both devices take it; an occupied
@@ -79,7 +79,10 @@ extension IDEChannel {
     private func writeCommand(_ value: UInt8) {
         lowerInterrupt()
         state.pointee.deviceControl &= ~DeviceControl.highOrderByte
-        guard let drive = selectedDrive else { return }
+        onDrive(state.pointee.selected) { give(value, to: $0) }
+    }
+
+    private func give(_ value: UInt8, to drive: any IDEDrive) {
         let selected = registers + state.pointee.selected
         if selected.pointee.isOccupied && !drive.interrupts(value) { return }
         router.note(
@@ -158,6 +161,6 @@ extension IDEChannel {
         guard selected.pointee.window.direction != .none, selected.pointee.window.left == 0
         else { return }
         selected.pointee.window.close()
-        selectedDrive?.windowEnded()
+        onDrive(state.pointee.selected) { $0.windowEnded() }
     }
 }
