@@ -71,6 +71,7 @@ public final class DMAMapper {
             list.elements, direction, alignment: alignment, unit: unit, userData: userData)
     }
 
+    @inline(__always)
     func begin(
         _ elements: UnsafeBufferPointer<ScatterGatherList.Element>, _ direction: DMADirection,
         alignment: Int, unit: Int, userData: UInt

@@ -238,7 +238,7 @@ struct TransferState: ~Copyable {
     mutating func abandon() -> DMAStep { done(.cancelled) }
 
     private mutating func done(_ outcome: DMAResult.Outcome) -> DMAStep {
-        releaseBuffer()
+        if buffer != nil { releaseBuffer() }
         let slot = mapSlot
         mapper._withUnsafeGuaranteedRef { $0.space.release(slot) }
         map = nil
