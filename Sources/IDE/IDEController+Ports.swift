@@ -166,44 +166,44 @@ extension IDEController {
     @inline(__always)
     private func read(_ place: Place, _ width: Int) -> UInt32 {
         guard !reentrancy.isEntered else { return Self.allOnes(width) }
+        guard width == 1, !router.isTraced, let register = decode(place) else {
+            return readUnusually(place, width)
+        }
+        return UInt32(readByte(register))
+    }
+
+    /// An access of any width, traced or not; apart, so that the usual one is short.
+    @inline(never)
+    private func readUnusually(_ place: Place, _ width: Int) -> UInt32 {
         let first = decode(place)
         if case .command(let channel, Offset.data)? = first {
             return readData(channel, width: width)
         }
         var value: UInt32 = 0
-        if width > 0 { value = UInt32(first.map(readByte) ?? 0xFF) }
-        if width > 1 { value |= readRest(place, width) }
-        if let first { router.note(.read(first, width: width, value: value)) }
-        return value
-    }
-
-    /// All bytes but the first.
-    @inline(never)
-    private func readRest(_ place: Place, _ width: Int) -> UInt32 {
-        var value: UInt32 = 0
-        for byte in 1..<Self.clamped(width) {
+        for byte in 0..<Self.clamped(width) {
             value |= UInt32(decode(place, byte: byte).map(readByte) ?? 0xFF) << UInt32(8 * byte)
         }
+        if let first { router.note(.read(first, width: width, value: value)) }
         return value
     }
 
     @inline(__always)
     private func write(_ place: Place, _ width: Int, _ value: UInt32) {
         guard !reentrancy.isEntered else { return }
+        guard width == 1, !router.isTraced, let register = decode(place) else {
+            return writeUnusually(place, width, value)
+        }
+        writeByte(register, UInt8(truncatingIfNeeded: value))
+    }
+
+    @inline(never)
+    private func writeUnusually(_ place: Place, _ width: Int, _ value: UInt32) {
         let first = decode(place)
         if case .command(let channel, Offset.data)? = first {
             return writeData(channel, width: width, value: value)
         }
-        if let first {
-            router.note(.write(first, width: width, value: value))
-            if width > 0 { writeByte(first, UInt8(truncatingIfNeeded: value)) }
-        }
-        if width > 1 { writeRest(place, width, value) }
-    }
-
-    @inline(never)
-    private func writeRest(_ place: Place, _ width: Int, _ value: UInt32) {
-        for byte in 1..<Self.clamped(width) {
+        if let first { router.note(.write(first, width: width, value: value)) }
+        for byte in 0..<Self.clamped(width) {
             if let register = decode(place, byte: byte) {
                 writeByte(register, UInt8(truncatingIfNeeded: value >> UInt32(8 * byte)))
             }
@@ -233,10 +233,15 @@ extension IDEController {
     @inline(__always)
     private func writeBusMaster(_ offset: Int, _ value: UInt8) {
         if isCMD646, let shown = CMD646.configurationRegister(ofBusMaster: offset) {
-            writeConfigurationByte(shown, value)
-            return configurationChanged()
+            return writeShown(shown, value)
         }
         on(offset >> 3) { $0.writeBusMaster(offset & 7, value) }
+    }
+
+    @inline(never)
+    private func writeShown(_ register: Int, _ value: UInt8) {
+        writeConfigurationByte(register, value)
+        configurationChanged()
     }
 
     @inline(__always)

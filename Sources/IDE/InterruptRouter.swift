@@ -36,10 +36,12 @@ final class InterruptRouter {
         set { state.pointee.trace = newValue }
     }
 
+    var isTraced: Bool { state.pointee.trace != nil }
+
     /// Calls the trace with an event that is only made if somebody looks.
     @inline(__always)
     func note(_ event: @autoclosure () -> IDETraceEvent) {
-        if state.pointee.trace != nil { call(event) }
+        if isTraced { call(event) }
     }
 
     // Apart, so that an event that nobody sees costs its place nothing.
