@@ -11,6 +11,10 @@ extension DMAMapper {
     public func read(
         at address: UInt64, into buffer: UnsafeMutableRawBufferPointer
     ) throws(GuestMemoryError) {
+        guard let base = buffer.baseAddress else { return }
+        if !core.hasResolvers, core.space.readMemory(at: address, into: base, count: buffer.count) {
+            return
+        }
         try core.read(at: address, into: buffer, through: self)
     }
 
@@ -42,6 +46,7 @@ extension AddressSpace {
 extension AddressSpace {
     /// Copies what lies in one piece of memory, as descriptors do: nothing that could lead back. False
     /// when it does not.
+    @inline(__always)
     fileprivate func readMemory(
         at address: UInt64, into target: UnsafeMutableRawPointer, count: Int
     ) -> Bool {
@@ -60,12 +65,12 @@ extension AddressSpace {
 }
 
 extension MapperCore {
+    @inline(never)
     fileprivate func read(
         at address: UInt64, into buffer: UnsafeMutableRawBufferPointer, through mapper: DMAMapper
     ) throws(GuestMemoryError) {
         guard let base = buffer.baseAddress else { return }
         if !hasResolvers {
-            if space.readMemory(at: address, into: base, count: buffer.count) { return }
             return try ReentrancyGuard.within(reentrancy) { () throws(GuestMemoryError) in
                 try space.read(at: address, into: buffer)
             }

@@ -148,9 +148,10 @@ struct SegmentList: ~Copyable {
         _ window: Window, _ list: UnsafeBufferPointer<ScatterGatherList.Element>
     ) -> Int {
         guard window.size > 0, let first = list.baseAddress else { return 0 }
+        let limit = Swift.min(list.count, room &- count)
         // None is longer than the window: the total stays below 2^63.
-        let most = Int(truncatingIfNeeded: (1 << 63 - 1 - total) / window.size)
-        let limit = Swift.min(list.count, room &- count, most)
+        let (most, overflow) = window.size.multipliedReportingOverflow(by: UInt64(limit))
+        guard !overflow, most < 1 << 63 &- total else { return 0 }
         let stop = first + limit
         var element = first
         var vector = vectors + count
@@ -199,6 +200,7 @@ struct SegmentList: ~Copyable {
         var hostEnd: UInt = 0
         var size: UInt64 = 0
 
+        @inline(__always)
         init(_ range: UnsafePointer<FlatRange>?, _ rules: Rules) {
             guard let range, rules.reachesDirectly(range.pointee.kind) else { return }
             end = range.pointee.last &+ 1
