@@ -46,15 +46,30 @@ public struct ScatterGatherList: ~Copyable {
         filled &+= 1
     }
 
-    /// Replaces all elements: `body` writes up to `limit` of them to where it is told, and returns how
-    /// many.
+    /// Adds elements at the end: `body` writes up to `limit` of them to where it is told, and returns
+    /// how many.
     @inlinable
-    public mutating func fill(
+    public mutating func append(
         atMost limit: Int, _ body: (UnsafeMutablePointer<Element>) -> Int
     ) {
-        while capacity < limit { grow() }
-        filled = body(storage)
-        precondition(filled >= 0 && filled <= limit, "more elements than was said")
+        while capacity &- filled < limit { grow() }
+        let number = body(storage + filled)
+        precondition(number >= 0 && number <= limit, "more elements than was said")
+        filled &+= number
+    }
+
+    /// Takes `bytes` bytes off the end, or all there are.
+    public mutating func removeLast(bytes: UInt64) {
+        var left = bytes
+        while left > 0, filled > 0 {
+            let length = storage[filled &- 1].length
+            if length > left {
+                storage[filled &- 1].length = length &- left
+                return
+            }
+            left &-= length
+            filled &-= 1
+        }
     }
 
     /// Forgets all elements and keeps the room.
