@@ -50,7 +50,7 @@ final class InterruptRouter {
 
     /// INTRQ of a channel has the level `isRaised`.
     func set(channel: Int, isRaised: Bool) {
-        let bit: UInt8 = 1 << UInt8(truncatingIfNeeded: channel)
+        let bit: UInt8 = channel == 0 ? 1 : 2
         guard (state.pointee.levels & bit != 0) != isRaised else { return }
         state.pointee.levels ^= bit
         if state.pointee.isNative {

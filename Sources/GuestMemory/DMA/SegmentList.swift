@@ -30,7 +30,7 @@ struct SegmentList: ~Copyable {
     /// How many of `segments` are filled in. The others are reached directly in `tail`, at the
     /// address that the device named.
     private(set) var described = 0
-    private var tail: UnsafePointer<FlatRange>?
+    private(set) var tail: UnsafePointer<FlatRange>?
     /// All host addresses, and all lengths less one, each a disjunction of their bits.
     private var starts: UInt = 0
     private var lengths: UInt = 0
