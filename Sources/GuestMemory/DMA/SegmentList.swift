@@ -79,9 +79,26 @@ struct SegmentList: ~Copyable {
 
     /// Maps a list. All of it is checked before anything is transferred.
     mutating func map(
+        _ list: UnsafeBufferPointer<ScatterGatherList.Element>, on map: FlatRanges, _ rules: Rules
+    ) throws(GuestMemoryError) {
+        try reset(for: list, rules)
+        try mapIdentity(list, map, rules)
+        try finish(rules)
+    }
+
+    /// The same for addresses that go through resolvers first.
+    mutating func map(
         _ list: UnsafeBufferPointer<ScatterGatherList.Element>, on map: FlatRanges,
-        _ core: MapperCore,
-        _ rules: Rules
+        through resolvers: [any AddressResolver], _ rules: Rules
+    ) throws(GuestMemoryError) {
+        try reset(for: list, rules)
+        try mapResolved(list, map, resolvers, rules)
+        try finish(rules)
+    }
+
+    @inline(__always)
+    private mutating func reset(
+        for list: UnsafeBufferPointer<ScatterGatherList.Element>, _ rules: Rules
     ) throws(GuestMemoryError) {
         count = 0
         bounced = 0
@@ -94,11 +111,10 @@ struct SegmentList: ~Copyable {
         bouncesMemory = false
         room = Swift.min(capacity, rules.maximumSegments)
         guard !list.isEmpty else { throw GuestMemoryError(.emptyList) }
-        if core.hasResolvers {
-            try mapResolved(list, map, core.resolvers, rules)
-        } else {
-            try mapIdentity(list, map, rules)
-        }
+    }
+
+    @inline(__always)
+    private mutating func finish(_ rules: Rules) throws(GuestMemoryError) {
         // First the overlaps: they are looked for among the direct ones.
         if rules.direction == .fromDevice && !isAscending { bounceOverlaps() }
         if rules.alignment > 1 { try bounceMisaligned(rules.alignment) }
@@ -121,6 +137,7 @@ struct SegmentList: ~Copyable {
         }
     }
 
+    @inline(__always)
     private mutating func mapIdentity(
         _ list: UnsafeBufferPointer<ScatterGatherList.Element>, _ map: FlatRanges, _ rules: Rules
     ) throws(GuestMemoryError) {

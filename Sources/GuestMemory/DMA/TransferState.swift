@@ -81,6 +81,7 @@ struct TransferState: ~Copyable {
     }
 
     /// Holds a map and maps the list on it.
+    @inline(__always)
     private mutating func map(
         _ elements: UnsafeBufferPointer<ScatterGatherList.Element>, alignment: Int,
         core: MapperCore
@@ -88,17 +89,27 @@ struct TransferState: ~Copyable {
         let (slot, held) = core.space.hold()
         mapSlot = slot
         map = held
-        if core.hasResolvers { beginResolving(core.resolvers) }
         let rules = SegmentList.Rules(
             direction: direction, alignment: alignment,
             forceBounce: core.state.pointee.options.forceBounce,
             maximumSegments: core.state.pointee.options.maximumSegments,
             reentrancy: core.reentrancy.map { .passUnretained($0) })
-        // Tables of an IOMMU can be anywhere, in the device's registers too.
         let ranges = held._withUnsafeGuaranteedRef { $0.ranges }
-        guard core.hasResolvers else { return try list.map(elements, on: ranges, core, rules) }
+        if core.hasResolvers {
+            try mapResolved(elements, on: ranges, core, rules)
+        } else {
+            try list.map(elements, on: ranges, rules)
+        }
+    }
+
+    private mutating func mapResolved(
+        _ elements: UnsafeBufferPointer<ScatterGatherList.Element>, on map: FlatRanges,
+        _ core: MapperCore, _ rules: SegmentList.Rules
+    ) throws(GuestMemoryError) {
+        for resolver in core.resolvers { tokens.append(resolver.beginTransfer()) }
+        // Tables of an IOMMU can be anywhere, in the device's registers too.
         try ReentrancyGuard.within(core.reentrancy) { () throws(GuestMemoryError) in
-            try list.map(elements, on: ranges, core, rules)
+            try list.map(elements, on: map, through: core.resolvers, rules)
         }
     }
 
@@ -245,10 +256,6 @@ struct TransferState: ~Copyable {
         if !tokens.isEmpty { endResolving() }
         phase = .idle
         return .done(DMAResult(outcome: outcome, transferred: transferred))
-    }
-
-    private mutating func beginResolving(_ resolvers: [any AddressResolver]) {
-        for resolver in resolvers { tokens.append(resolver.beginTransfer()) }
     }
 
     private mutating func endResolving() {
