@@ -248,14 +248,19 @@ struct TransferState: ~Copyable {
     /// Ends it although a piece is submitted, which nobody has looked at.
     mutating func abandon() -> DMAStep { done(.cancelled) }
 
+    @inline(__always)
     private mutating func done(_ outcome: DMAResult.Outcome) -> DMAStep {
+        release()
+        return .done(DMAResult(outcome: outcome, transferred: transferred))
+    }
+
+    private mutating func release() {
         if buffer != nil { releaseBuffer() }
         let slot = mapSlot
         mapper._withUnsafeGuaranteedRef { $0.space.release(slot) }
         map = nil
         if !tokens.isEmpty { endResolving() }
         phase = .idle
-        return .done(DMAResult(outcome: outcome, transferred: transferred))
     }
 
     private mutating func endResolving() {
