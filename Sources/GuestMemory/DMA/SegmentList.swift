@@ -172,10 +172,10 @@ struct SegmentList: ~Copyable {
         let stop = first + limit
         var element = first
         var vector = vectors + count
-        // No element continues what is not there: nothing is at address 0.
+        // Nothing continues what bounces or is not there: nothing is at address 0.
         var end: UInt = 0
-        if count > 0 {
-            end = UInt(bitPattern: vector[-1].iov_base) &+ UInt(bitPattern: vector[-1].iov_len)
+        if count > 0, let base = vector[-1].iov_base {
+            end = UInt(bitPattern: base) &+ UInt(bitPattern: vector[-1].iov_len)
         }
         var sum = total
         while element < stop {
