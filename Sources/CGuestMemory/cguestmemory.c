@@ -10,22 +10,15 @@ int cguestmemory_memfd(const char *name) {
     return fd < 0 ? -errno : fd;
 }
 
-static _Thread_local const struct cguestmemory_entry *innermost;
+_Thread_local const struct cguestmemory_entry *cguestmemory_innermost;
 
 void cguestmemory_enter(struct cguestmemory_entry *entry, const void *guard) {
     entry->guard = guard;
-    entry->outer = innermost;
-    innermost = entry;
+    entry->outer = cguestmemory_innermost;
+    cguestmemory_innermost = entry;
 }
 
-void cguestmemory_leave(const struct cguestmemory_entry *entry) { innermost = entry->outer; }
-
-bool cguestmemory_is_inside(const void *guard) {
-    for (const struct cguestmemory_entry *entry = innermost; entry; entry = entry->outer) {
-        if (entry->guard == guard) return true;
-    }
-    return false;
-}
+void cguestmemory_leave(const struct cguestmemory_entry *entry) { cguestmemory_innermost = entry->outer; }
 
 #define UNCHECKED __attribute__((no_sanitize("thread")))
 
@@ -55,17 +48,17 @@ UNCHECKED static int copy_whole(void *to, const void *from, size_t count) {
 
 #if defined(__x86_64__)
 
+typedef uint64_t words __attribute__((vector_size(16), may_alias));
+
 // Descriptors and the like, for which string instructions start too slowly.
 UNCHECKED static int copy_words(void *to, const void *from, size_t count) {
     if (count > 512 || (((uintptr_t)to | (uintptr_t)from | count) & 31) != 0) return 0;
-    volatile uint64_t *target = to;
-    const volatile uint64_t *source = from;
-    for (; count > 0; count -= 32, target += 4, source += 4) {
-        uint64_t first = source[0], second = source[1], third = source[2], fourth = source[3];
+    volatile words *target = to;
+    const volatile words *source = from;
+    for (; count > 0; count -= 32, target += 2, source += 2) {
+        words first = source[0], second = source[1];
         target[0] = first;
         target[1] = second;
-        target[2] = third;
-        target[3] = fourth;
     }
     return 1;
 }

@@ -27,22 +27,10 @@ struct FlatRange {
     }
 }
 
-/// What an address space looks like at one time: flat, sorted, never changed.
-final class MemoryMap: @unchecked Sendable {
-    /// Every region, in the order of mapping; keeps alive what `ranges` points to.
-    let regions: [MappedRegion]
-    let ranges: UnsafeMutablePointer<FlatRange>
+/// The ranges of a map, in order. For those who hold the map; without a reference count.
+struct FlatRanges {
+    let first: UnsafePointer<FlatRange>
     let count: Int
-
-    init(regions: [MappedRegion]) {
-        self.regions = regions
-        let flat = Self.flatten(regions)
-        count = flat.count
-        ranges = .allocate(capacity: flat.count)
-        for (index, range) in flat.enumerated() { (ranges + index).initialize(to: range) }
-    }
-
-    deinit { ranges.deallocate() }
 
     /// The range that contains `address`.
     func range(at address: UInt64) -> UnsafePointer<FlatRange>? {
@@ -50,11 +38,31 @@ final class MemoryMap: @unchecked Sendable {
         var high = count
         while low < high {
             let middle = (low &+ high) >> 1
-            if ranges[middle].last < address { low = middle &+ 1 } else { high = middle }
+            if first[middle].last < address { low = middle &+ 1 } else { high = middle }
         }
-        guard low < count, ranges[low].first <= address else { return nil }
-        return UnsafePointer(ranges + low)
+        guard low < count, first[low].first <= address else { return nil }
+        return first + low
     }
+}
+
+/// What an address space looks like at one time: flat, sorted, never changed.
+final class MemoryMap: @unchecked Sendable {
+    /// Every region, in the order of mapping; keeps alive what `ranges` points to.
+    let regions: [MappedRegion]
+    let ranges: FlatRanges
+
+    init(regions: [MappedRegion]) {
+        self.regions = regions
+        let flat = Self.flatten(regions)
+        let first = UnsafeMutablePointer<FlatRange>.allocate(capacity: flat.count)
+        for (index, range) in flat.enumerated() { (first + index).initialize(to: range) }
+        ranges = FlatRanges(first: first, count: flat.count)
+    }
+
+    deinit { ranges.first.deallocate() }
+
+    /// The range that contains `address`.
+    func range(at address: UInt64) -> UnsafePointer<FlatRange>? { ranges.range(at: address) }
 
     /// The region that contains `address`, if it is memory of another process.
     func remote(at address: UInt64) -> MappedRegion? {

@@ -12,9 +12,9 @@ public final class ReentrancyGuard: Sendable {
 
     /// Whether this thread is at work for the device. A device whose registers are reached in other
     /// ways than through an address space asks before it acts on a register.
-    public var isEntered: Bool { cguestmemory_is_inside(identity) }
+    @inlinable public var isEntered: Bool { cguestmemory_is_inside(identity) }
 
-    private var identity: UnsafeRawPointer {
+    @inlinable var identity: UnsafeRawPointer {
         UnsafeRawPointer(Unmanaged.passUnretained(self).toOpaque())
     }
 

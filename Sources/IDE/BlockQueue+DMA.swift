@@ -9,6 +9,7 @@ extension BlockQueue {
     /// ``end(_:at:durability:)``, or the transfer waits for its mapper's `resume`.
     ///
     /// The transfer itself is the request's `userData`: see ``BlockCompletion/transfer``.
+    @inline(__always)
     public func perform(
         _ step: DMAStep, of transfer: DMATransfer, at offset: UInt64,
         durability: WriteDurability = .volatile

@@ -16,8 +16,14 @@ extension IDEController {
     /// `timeout` has passed; `nil` is no limit.
     @discardableResult
     public func poll(timeout: Duration? = .zero) -> Int {
-        var count = primary.poll() &+ secondary.poll()
-        if count > 0 || timeout == .zero { return count }
+        let count = primary.poll() &+ secondary.poll()
+        return count > 0 || timeout == .zero ? count : pollUntil(timeout)
+    }
+
+    // Apart, so that its local variables cost the usual poll nothing.
+    @inline(never)
+    private func pollUntil(_ timeout: Duration?) -> Int {
+        var count = 0
         let start = ContinuousClock.now
         while count == 0 && isBusy {
             var left = Duration.seconds(3600)

@@ -12,30 +12,22 @@ extension IDEController {
     /// Reads `width` bytes (1, 2 or 4) at a port, little-endian. Ports that the controller does not
     /// answer at, at the moment, read FFh.
     public func readPort(_ port: UInt16, width: Int) -> UInt32 {
-        guard !reentrancy.isEntered else { return Self.allOnes(width) }
-        return read(decode(port), width) { decode(port &+ UInt16($0)) }
+        read(.port(port), width)
     }
 
     /// Writes the low `width` bytes (1, 2 or 4) of `value` to a port.
     public func writePort(_ port: UInt16, width: Int, value: UInt32) {
-        guard !reentrancy.isEntered else { return }
-        write(decode(port), width, value) { decode(port &+ UInt16($0)) }
+        write(.port(port), width, value)
     }
 
     /// Reads at an offset in a base address register (0 to 4), wherever that is.
     public func read(bar: Int, offset: Int, width: Int) -> UInt32 {
-        guard !reentrancy.isEntered else { return Self.allOnes(width) }
-        return read(decode(bar: bar, offset: offset), width) {
-            decode(bar: bar, offset: offset &+ $0)
-        }
+        read(.bar(bar, offset: offset), width)
     }
 
     /// Writes at an offset in a base address register (0 to 4), wherever that is.
     public func write(bar: Int, offset: Int, width: Int, value: UInt32) {
-        guard !reentrancy.isEntered else { return }
-        write(decode(bar: bar, offset: offset), width, value) {
-            decode(bar: bar, offset: offset &+ $0)
-        }
+        write(.bar(bar, offset: offset), width, value)
     }
 
     /// A string input: as if `target` were filled by reads of `width` bytes (1, 2 or 4) at one port,
@@ -83,21 +75,39 @@ extension IDEController {
 
     private typealias Offset = IDEChannel.Offset
 
+    /// Where an access begins.
+    private enum Place {
+        case port(UInt16)
+        case bar(Int, offset: Int)
+    }
+
+    @inline(__always)
+    private func decode(_ place: Place, byte: Int = 0) -> IDERegister? {
+        switch place {
+        case .port(let port): decode(port &+ UInt16(truncatingIfNeeded: byte))
+        case .bar(let bar, let offset): decode(bar: bar, offset: offset &+ byte)
+        }
+    }
+
+    @inline(__always)
     private func decode(_ port: UInt16) -> IDERegister? {
+        let offset = UInt32(port) &- configuration.pointee.busMasterPorts
+        if offset < 16 { return .busMaster(offset: Int(offset)) }
         guard configuration.pointee.isIOEnabled else { return nil }
-        if let base = configuration.pointee.base(ofBAR: PCIConfiguration.busMasterBAR),
-            port &- base < 16
-        {
-            return .busMaster(offset: Int(port &- base))
-        }
-        if isNative {
-            for bar in 0..<PCIConfiguration.busMasterBAR {
-                if let base = configuration.pointee.base(ofBAR: bar), port &- base < 8 {
-                    if let found = decode(bar: bar, offset: Int(port &- base)) { return found }
-                }
+        return isNative ? decodeNative(port) : decodeCompatible(port)
+    }
+
+    private func decodeNative(_ port: UInt16) -> IDERegister? {
+        for bar in 0..<PCIConfiguration.busMasterBAR {
+            if let base = configuration.pointee.base(ofBAR: bar), port &- base < 8 {
+                if let found = decode(bar: bar, offset: Int(port &- base)) { return found }
             }
-            return nil
         }
+        return nil
+    }
+
+    @inline(__always)
+    private func decodeCompatible(_ port: UInt16) -> IDERegister? {
         switch port {
         case Port.primaryCommand...Port.primaryCommand + 7:
             return .command(channel: 0, offset: Int(port & 7))
@@ -153,44 +163,54 @@ extension IDEController {
         if width == 4 { channel.writeData(UInt16(truncatingIfNeeded: value >> 16)) }
     }
 
-    /// An access whose first byte is at `first`; the places of the others are asked for.
     @inline(__always)
-    private func read(
-        _ first: IDERegister?, _ width: Int, _ decode: (Int) -> IDERegister?
-    ) -> UInt32 {
+    private func read(_ place: Place, _ width: Int) -> UInt32 {
+        guard !reentrancy.isEntered else { return Self.allOnes(width) }
+        guard width == 1, !router.isTraced, let register = decode(place) else {
+            return readUnusually(place, width)
+        }
+        return UInt32(readByte(register))
+    }
+
+    /// An access of any width, traced or not; apart, so that the usual one is short.
+    @inline(never)
+    private func readUnusually(_ place: Place, _ width: Int) -> UInt32 {
+        let first = decode(place)
         if case .command(let channel, Offset.data)? = first {
             return readData(channel, width: width)
         }
         var value: UInt32 = 0
-        if width > 0 { value = UInt32(first.map(readByte) ?? 0xFF) }
-        if width > 1 {
-            for byte in 1..<Self.clamped(width) {
-                value |= UInt32(decode(byte).map(readByte) ?? 0xFF) << UInt32(8 * byte)
-            }
+        for byte in 0..<Self.clamped(width) {
+            value |= UInt32(decode(place, byte: byte).map(readByte) ?? 0xFF) << UInt32(8 * byte)
         }
         if let first { router.note(.read(first, width: width, value: value)) }
         return value
     }
 
     @inline(__always)
-    private func write(
-        _ first: IDERegister?, _ width: Int, _ value: UInt32, _ decode: (Int) -> IDERegister?
-    ) {
+    private func write(_ place: Place, _ width: Int, _ value: UInt32) {
+        guard !reentrancy.isEntered else { return }
+        guard width == 1, !router.isTraced, let register = decode(place) else {
+            return writeUnusually(place, width, value)
+        }
+        writeByte(register, UInt8(truncatingIfNeeded: value))
+    }
+
+    @inline(never)
+    private func writeUnusually(_ place: Place, _ width: Int, _ value: UInt32) {
+        let first = decode(place)
         if case .command(let channel, Offset.data)? = first {
             return writeData(channel, width: width, value: value)
         }
-        if let first {
-            router.note(.write(first, width: width, value: value))
-            if width > 0 { writeByte(first, UInt8(truncatingIfNeeded: value)) }
-        }
-        guard width > 1 else { return }
-        for byte in 1..<Self.clamped(width) {
-            if let register = decode(byte) {
+        if let first { router.note(.write(first, width: width, value: value)) }
+        for byte in 0..<Self.clamped(width) {
+            if let register = decode(place, byte: byte) {
                 writeByte(register, UInt8(truncatingIfNeeded: value >> UInt32(8 * byte)))
             }
         }
     }
 
+    @inline(__always)
     private func readByte(_ register: IDERegister) -> UInt8 {
         switch register {
         case .command(let number, Offset.data):
@@ -202,6 +222,7 @@ extension IDEController {
         }
     }
 
+    @inline(__always)
     private func readBusMaster(_ offset: Int) -> UInt8 {
         if isCMD646, let shown = CMD646.configurationRegister(ofBusMaster: offset) {
             return configurationByte(shown)
@@ -209,14 +230,21 @@ extension IDEController {
         return on(offset >> 3) { $0.readBusMaster(offset & 7) }
     }
 
+    @inline(__always)
     private func writeBusMaster(_ offset: Int, _ value: UInt8) {
         if isCMD646, let shown = CMD646.configurationRegister(ofBusMaster: offset) {
-            writeConfigurationByte(shown, value)
-            return configurationChanged()
+            return writeShown(shown, value)
         }
         on(offset >> 3) { $0.writeBusMaster(offset & 7, value) }
     }
 
+    @inline(never)
+    private func writeShown(_ register: Int, _ value: UInt8) {
+        writeConfigurationByte(register, value)
+        configurationChanged()
+    }
+
+    @inline(__always)
     private func writeByte(_ register: IDERegister, _ value: UInt8) {
         switch register {
         case .command(let number, Offset.data): on(number) { $0.writeData(UInt16(value)) }

@@ -36,15 +36,21 @@ final class InterruptRouter {
         set { state.pointee.trace = newValue }
     }
 
+    var isTraced: Bool { state.pointee.trace != nil }
+
     /// Calls the trace with an event that is only made if somebody looks.
     @inline(__always)
     func note(_ event: @autoclosure () -> IDETraceEvent) {
-        if state.pointee.trace != nil { state.pointee.trace?(event()) }
+        if isTraced { call(event) }
     }
+
+    // Apart, so that an event that nobody sees costs its place nothing.
+    @inline(never)
+    private func call(_ event: () -> IDETraceEvent) { state.pointee.trace?(event()) }
 
     /// INTRQ of a channel has the level `isRaised`.
     func set(channel: Int, isRaised: Bool) {
-        let bit: UInt8 = 1 << UInt8(truncatingIfNeeded: channel)
+        let bit: UInt8 = channel == 0 ? 1 : 2
         guard (state.pointee.levels & bit != 0) != isRaised else { return }
         state.pointee.levels ^= bit
         if state.pointee.isNative {

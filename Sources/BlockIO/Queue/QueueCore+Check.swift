@@ -39,21 +39,14 @@ extension QueueCore {
     }
 
     private mutating func checkTransfer(_ request: RequestPointer) -> Verdict {
-        var total: UInt = 0
-        var lengths: UInt = 0
-        var addresses: UInt = 0
         let count = request.pointee.vectorCount
         let vectors = UnsafeBufferPointer(start: request.pointee.vectors, count: count)
-        for vector in vectors {
-            let length = UInt(bitPattern: vector.iov_len)
-            lengths |= length
-            addresses |= length == 0 ? 0 : UInt(bitPattern: vector.iov_base)
-            total &+= length
-        }
-        var offending = lengths & offsetMask | addresses & memoryMask
-        // No sum of 2^20 lengths below 2^43 overflows.
-        let mayOverflow = lengths >> 43 != 0 || count >> 20 != 0
-        request.pointee.length = mayOverflow && overflows(vectors) ? .max : UInt64(total)
+        let sum = VectorSum(vectors)
+        let total = sum.total
+        var offending = sum.lengthBits & offsetMask
+        // That of an empty one does not count.
+        if sum.addressBits & memoryMask != 0 { offending |= addresses(vectors) & memoryMask }
+        request.pointee.length = sum.mayOverflow && overflows(vectors) ? .max : UInt64(total)
         if let refused = checkRange(request) { return .refused(refused) }
         if total == 0 { return .done }
         // Lengths that are all multiples make the positions multiples, if the first one is.
@@ -62,6 +55,11 @@ extension QueueCore {
             offending == 0 && count <= PieceTransfer.maximumElements
             && total <= PieceTransfer.maximumBytes
         return fits ? .direct : .slow
+    }
+
+    @inline(never)
+    private func addresses(_ vectors: UnsafeBufferPointer<iovec>) -> UInt {
+        vectors.reduce(0) { $1.iov_len == 0 ? $0 : $0 | UInt(bitPattern: $1.iov_base) }
     }
 
     @inline(never)
@@ -87,4 +85,35 @@ extension QueueCore {
         }
         return nil
     }
+}
+
+/// What the vectors of a list have together.
+struct VectorSum {
+    /// All addresses, and all lengths, each a disjunction of their bits.
+    let addressBits: UInt
+    let lengthBits: UInt
+    /// Wraps.
+    let total: UInt
+    private let count: Int
+
+    @inline(__always)
+    init(_ vectors: UnsafeBufferPointer<iovec>) {
+        // Address and length together.
+        var bits = SIMD2<UInt>()
+        var sum = SIMD2<UInt>()
+        let raw = UnsafeRawBufferPointer(vectors)
+        for index in 0..<vectors.count {
+            let vector = raw.loadUnaligned(
+                fromByteOffset: index &* MemoryLayout<iovec>.stride, as: SIMD2<UInt>.self)
+            bits |= vector
+            sum &+= vector
+        }
+        addressBits = bits[0]
+        lengthBits = bits[1]
+        total = sum[1]
+        count = vectors.count
+    }
+
+    /// No sum of 2^20 lengths below 2^43 overflows.
+    var mayOverflow: Bool { lengthBits >> 43 != 0 || count >> 20 != 0 }
 }

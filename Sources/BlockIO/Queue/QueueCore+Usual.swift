@@ -1,8 +1,8 @@
 import CBlockIO
 import Glibc
 
-// The short way: one aligned buffer inside the image, in a batch, on its way to `poll`. Everything
-// else is somebody else's; what is here is compiled into the caller.
+// The short way: an aligned list inside the image on its way to `poll`. Everything else is somebody
+// else's; for one buffer in a batch, what is here is compiled into the caller.
 extension QueueCore {
     /// Starts a read or a write whose completion goes to `poll`.
     @inline(__always)
@@ -14,10 +14,12 @@ extension QueueCore {
         guard batchClock != 0, isUsual(verb, vectors, at: offset), let request = free.take() else {
             return startFirst(verb, vectors, at: offset, userData: userData)
         }
-        return startUsual(request, verb, vectors, at: offset, userData: userData)
+        let length = UInt64(vectors.baseAddress.unsafelyUnwrapped.pointee.iov_len)
+        return startUsual(request, verb, vectors, length, at: offset, userData: userData)
     }
 
-    /// The same for the first request of a batch, for one outside a batch and for an unusual one.
+    /// The same for the first request of a batch, for one outside a batch, for a longer list and for
+    /// an unusual one.
     @inline(never)
     @usableFromInline
     mutating func startFirst(
@@ -26,13 +28,14 @@ extension QueueCore {
     ) -> RequestID {
         makeRoom()
         readBatchClock()
-        guard isUsual(verb, vectors, at: offset), let request = free.take() else {
+        let length = usualLength(verb, vectors, at: offset)
+        guard length > 0, let request = free.take() else {
             return start(
                 Call(
                     verb: verb, vectors: vectors.baseAddress, count: vectors.count,
                     offset: offset, userData: userData))
         }
-        let id = startUsual(request, verb, vectors, at: offset, userData: userData)
+        let id = startUsual(request, verb, vectors, length, at: offset, userData: userData)
         submitUnlessPlugged()
         return id
     }
@@ -55,14 +58,33 @@ extension QueueCore {
             && UInt64(length) <= size &- offset
     }
 
+    /// The same for a list of any number; its length, or 0 if there is more to do.
+    @inline(__always)
+    private func usualLength(
+        _ verb: BlockOperation, _ vectors: UnsafeBufferPointer<iovec>, at offset: UInt64
+    ) -> UInt64 {
+        if vectors.count == 1 {
+            guard isUsual(verb, vectors, at: offset) else { return 0 }
+            return UInt64(vectors[0].iov_len)
+        }
+        guard vectors.count <= PieceTransfer.maximumElements, !isClosing,
+            verb == .read || isWritable
+        else { return 0 }
+        let sum = VectorSum(vectors)
+        let offending =
+            (sum.lengthBits | UInt(offset)) & offsetMask | sum.addressBits & memoryMask
+        let fits =
+            offending == 0 && !sum.mayOverflow && sum.total <= PieceTransfer.maximumBytes
+            && offset <= size && UInt64(sum.total) <= size &- offset
+        return fits ? UInt64(sum.total) : 0
+    }
+
     @inline(__always)
     @inlinable
     mutating func startUsual(
         _ request: RequestPointer, _ verb: BlockOperation, _ vectors: UnsafeBufferPointer<iovec>,
-        at offset: UInt64, userData: UInt
+        _ length: UInt64, at offset: UInt64, userData: UInt
     ) -> RequestID {
-        let vector = vectors.baseAddress.unsafelyUnwrapped
-        let length = UInt64(vector.pointee.iov_len)
         outstanding &+= 1
         request.pointee.completion.asked.userData = userData
         request.pointee.completion.asked.operation = verb
@@ -74,8 +96,8 @@ extension QueueCore {
         let operation = request.operation
         operation.pointee.verb = UInt8(verb == .read ? CBIO_READ : CBIO_WRITE)
         operation.pointee.is_durable = false
-        operation.pointee.vectors = UnsafePointer(vector)
-        operation.pointee.vector_count = 1
+        operation.pointee.vectors = vectors.baseAddress
+        operation.pointee.vector_count = UInt32(truncatingIfNeeded: vectors.count)
         operation.pointee.position = offset
         operation.pointee.length = length
         let isHeld = verb == .write && offsetMask != 0 && holdBack(request)

@@ -45,7 +45,16 @@ void cguestmemory_enter(struct cguestmemory_entry *_Nonnull entry, const void *_
 /// Leaves the guard that the thread entered last.
 void cguestmemory_leave(const struct cguestmemory_entry *_Nonnull entry);
 
+/// The one that this thread entered last.
+extern _Thread_local const struct cguestmemory_entry *_Nullable cguestmemory_innermost;
+
 /// Whether this thread is inside of a guard.
-bool cguestmemory_is_inside(const void *_Nonnull guard);
+static inline bool cguestmemory_is_inside(const void *_Nonnull guard) {
+    for (const struct cguestmemory_entry *entry = cguestmemory_innermost; entry;
+         entry = entry->outer) {
+        if (entry->guard == guard) return true;
+    }
+    return false;
+}
 
 #endif

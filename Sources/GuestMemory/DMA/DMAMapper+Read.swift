@@ -14,10 +14,13 @@ extension DMAMapper {
         try core.read(at: address, into: buffer, through: self)
     }
 
+    /// Whether ``remoteStretch(at:limit:)`` may find any.
+    public var mayReachRemoteMemory: Bool { core.space.hasRemoteMemory && !core.hasResolvers }
+
     /// How many of the `limit` bytes from `address` on exist, if some of them are in another process:
     /// ``read(at:into:)`` refuses those, and a transfer reaches them. `nil` if none are.
     public func remoteStretch(at address: UInt64, limit: Int) -> Int? {
-        guard core.space.hasRemoteMemory, core.resolvers.isEmpty else { return nil }
+        guard mayReachRemoteMemory else { return nil }
         return core.space.remoteStretch(at: address, limit: limit)
     }
 }
@@ -47,15 +50,13 @@ extension AddressSpace {
     ) -> Bool {
         let (slot, map) = hold()
         defer { release(slot) }
-        return map._withUnsafeGuaranteedRef { map in
-            guard let range = map.range(at: address), let host = range.pointee.host,
-                !range.pointee.canShrink,
-                UInt64(count) <= range.pointee.last &- address
-            else { return false }
-            let offset = Int(truncatingIfNeeded: address &- range.pointee.first)
-            cguestmemory_copy(target, host + offset, count)
-            return true
-        }
+        let ranges = map._withUnsafeGuaranteedRef { $0.ranges }
+        guard let range = ranges.range(at: address), let host = range.pointee.host,
+            !range.pointee.canShrink, UInt64(count) <= range.pointee.last &- address
+        else { return false }
+        let offset = Int(truncatingIfNeeded: address &- range.pointee.first)
+        cguestmemory_copy(target, host + offset, count)
+        return true
     }
 }
 
@@ -64,12 +65,17 @@ extension MapperCore {
         at address: UInt64, into buffer: UnsafeMutableRawBufferPointer, through mapper: DMAMapper
     ) throws(GuestMemoryError) {
         guard let base = buffer.baseAddress else { return }
-        if resolvers.isEmpty {
-            if space.readMemory(at: address, into: base, count: buffer.count) { return }
-            return try ReentrancyGuard.within(reentrancy) { () throws(GuestMemoryError) in
-                try space.read(at: address, into: buffer)
-            }
+        if hasResolvers { return try readMapped(at: address, into: buffer, through: mapper) }
+        if space.readMemory(at: address, into: base, count: buffer.count) { return }
+        try ReentrancyGuard.within(reentrancy) { () throws(GuestMemoryError) in
+            try space.read(at: address, into: buffer)
         }
+    }
+
+    private func readMapped(
+        at address: UInt64, into buffer: UnsafeMutableRawBufferPointer, through mapper: DMAMapper
+    ) throws(GuestMemoryError) {
+        guard let base = buffer.baseAddress else { return }
         let mapping = try mapper.map(address: address, length: UInt64(buffer.count), .toDevice)
         var done = 0
         for vector in mapping.vectors {

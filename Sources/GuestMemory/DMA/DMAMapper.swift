@@ -71,6 +71,7 @@ public final class DMAMapper {
             list.elements, direction, alignment: alignment, unit: unit, userData: userData)
     }
 
+    @inline(__always)
     func begin(
         _ elements: UnsafeBufferPointer<ScatterGatherList.Element>, _ direction: DMADirection,
         alignment: Int, unit: Int, userData: UInt
@@ -86,6 +87,9 @@ public final class DMAMapper {
             elements, direction, alignment: alignment, unit: unit, core: core)
         return (transfer, core.handOver(transfer, step))
     }
+
+    /// Whether a transfer waits for ``resume(_:)``.
+    public var isWaiting: Bool { core.isWaiting }
 
     /// Goes on with transfers that stood in line and have been given bounce buffers, each with its
     /// next step. To be called after `wake`, and after a transfer of this mapper has ended.

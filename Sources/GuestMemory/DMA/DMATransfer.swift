@@ -65,6 +65,7 @@ public final class DMATransfer {
     /// Ends a transfer whose piece was never shown to a device.
     func abandon() { _ = handOver(state.pointee.abandon()) }
 
+    @inline(__always)
     private func handOver(_ step: DMAStep) -> DMAStep {
         state.pointee.mapper._withUnsafeGuaranteedRef { $0.handOver(self, step) }
     }

@@ -3,6 +3,8 @@ final class MapperCore {
     let space: AddressSpace
     let pool: BouncePool
     let resolvers: [any AddressResolver]
+    /// To be asked before the array is touched, which counts references.
+    let hasResolvers: Bool
     let reentrancy: ReentrancyGuard?
     let wake: (@Sendable () -> Void)?
     /// Behind a pointer, so that no access is checked at run time.
@@ -32,6 +34,7 @@ final class MapperCore {
         self.space = space
         pool = space.bouncePool
         self.resolvers = resolvers
+        hasResolvers = !resolvers.isEmpty
         self.reentrancy = reentrancy
         self.wake = wake
         state = .allocate(capacity: 1)

@@ -18,10 +18,9 @@ public struct ScatterGatherList: ~Copyable {
         }
     }
 
-    private var storage: UnsafeMutablePointer<Element>
-    private var capacity: Int
-    /// How many elements there are.
-    public private(set) var count = 0
+    @usableFromInline var storage: UnsafeMutablePointer<Element>
+    @usableFromInline var capacity: Int
+    @usableFromInline var filled = 0
 
     /// An empty list with room for `capacity` elements.
     public init(capacity: Int = 64) {
@@ -31,37 +30,55 @@ public struct ScatterGatherList: ~Copyable {
 
     deinit { storage.deallocate() }
 
+    /// How many elements there are.
+    public var count: Int { filled }
+
     /// The element at `index`, which must be below ``count``.
     public subscript(index: Int) -> Element {
-        precondition(index >= 0 && index < count, "index \(index) of a list of \(count)")
+        precondition(index >= 0 && index < filled, "index \(index) of a list of \(filled)")
         return storage[index]
     }
 
     /// Adds an element at the end.
     public mutating func append(address: UInt64, length: UInt64) {
-        if count == capacity { grow() }
-        storage[count] = Element(address: address, length: length)
-        count &+= 1
+        if filled == capacity { grow() }
+        storage[filled] = Element(address: address, length: length)
+        filled &+= 1
     }
 
-    /// Replaces all elements: `body` writes up to `limit` of them to where it is told, and returns how
-    /// many.
-    public mutating func fill(
+    /// Adds elements at the end: `body` writes up to `limit` of them to where it is told, and returns
+    /// how many.
+    @inlinable
+    public mutating func append(
         atMost limit: Int, _ body: (UnsafeMutablePointer<Element>) -> Int
     ) {
-        count = 0
-        while capacity < limit { grow() }
-        count = body(storage)
-        precondition(count >= 0 && count <= limit, "more elements than was said")
+        while capacity &- filled < limit { grow() }
+        let number = body(storage + filled)
+        precondition(number >= 0 && number <= limit, "more elements than was said")
+        filled &+= number
+    }
+
+    /// Takes `bytes` bytes off the end, or all there are.
+    public mutating func removeLast(bytes: UInt64) {
+        var left = bytes
+        while left > 0, filled > 0 {
+            let length = storage[filled &- 1].length
+            if length > left {
+                storage[filled &- 1].length = length &- left
+                return
+            }
+            left &-= length
+            filled &-= 1
+        }
     }
 
     /// Forgets all elements and keeps the room.
-    public mutating func removeAll() { count = 0 }
+    public mutating func removeAll() { filled = 0 }
 
     /// The lengths added up; `nil` when that passes 2^64.
     public var total: UInt64? {
         var sum: UInt64 = 0
-        for index in 0..<count {
+        for index in 0..<filled {
             let (next, overflow) = sum.addingReportingOverflow(storage[index].length)
             if overflow { return nil }
             sum = next
@@ -71,12 +88,12 @@ public struct ScatterGatherList: ~Copyable {
 
     /// Good until the list is changed.
     var elements: UnsafeBufferPointer<Element> {
-        UnsafeBufferPointer(start: storage, count: count)
+        UnsafeBufferPointer(start: storage, count: filled)
     }
 
-    private mutating func grow() {
+    @usableFromInline mutating func grow() {
         let larger = UnsafeMutablePointer<Element>.allocate(capacity: capacity * 2)
-        larger.moveInitialize(from: storage, count: count)
+        larger.moveInitialize(from: storage, count: filled)
         storage.deallocate()
         storage = larger
         capacity *= 2

@@ -2,7 +2,7 @@
 extension SegmentList {
     /// Maps a list whose addresses go through `resolvers` first.
     mutating func mapResolved(
-        _ list: UnsafeBufferPointer<ScatterGatherList.Element>, _ map: MemoryMap,
+        _ list: UnsafeBufferPointer<ScatterGatherList.Element>, _ map: FlatRanges,
         _ resolvers: [any AddressResolver], _ rules: Rules
     ) throws(GuestMemoryError) {
         var hint: UnsafePointer<FlatRange>?

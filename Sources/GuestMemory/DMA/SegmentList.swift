@@ -30,12 +30,12 @@ struct SegmentList: ~Copyable {
     /// How many of `segments` are filled in. The others are reached directly in `tail`, at the
     /// address that the device named.
     private(set) var described = 0
-    private var tail: UnsafePointer<FlatRange>?
-    /// All host addresses, all lengths less one, and all distances from the end of a segment to the
-    /// next, each a disjunction of their bits.
+    private(set) var tail: UnsafePointer<FlatRange>?
+    /// All host addresses, and all lengths less one, each a disjunction of their bits.
     private var starts: UInt = 0
     private var lengths: UInt = 0
-    private var steps: UInt = 0
+    /// Host addresses only rise: nothing can overlap.
+    private var isAscending = true
     /// Some of the bounced segments are memory, not registers.
     private(set) var bouncesMemory = false
     var overlaps = OverlapFilter()
@@ -64,10 +64,6 @@ struct SegmentList: ~Copyable {
         segments.deallocate()
     }
 
-    /// Host addresses only rise: nothing can overlap. (They are below 2^63, so that only a distance
-    /// backwards has the highest bit.)
-    private var isAscending: Bool { Int(bitPattern: steps) >= 0 }
-
     /// Every segment is a page, or the beginning of one, that is reached directly.
     var isOfPages: Bool {
         let mask = UInt(GuestRAM.pageSize - 1)
@@ -83,8 +79,26 @@ struct SegmentList: ~Copyable {
 
     /// Maps a list. All of it is checked before anything is transferred.
     mutating func map(
-        _ list: UnsafeBufferPointer<ScatterGatherList.Element>, on map: MemoryMap,
+        _ list: UnsafeBufferPointer<ScatterGatherList.Element>, on map: FlatRanges, _ rules: Rules
+    ) throws(GuestMemoryError) {
+        try reset(for: list, rules)
+        try mapIdentity(list, map, rules)
+        try finish(rules)
+    }
+
+    /// The same for addresses that go through resolvers first.
+    mutating func map(
+        _ list: UnsafeBufferPointer<ScatterGatherList.Element>, on map: FlatRanges,
         through resolvers: [any AddressResolver], _ rules: Rules
+    ) throws(GuestMemoryError) {
+        try reset(for: list, rules)
+        try mapResolved(list, map, resolvers, rules)
+        try finish(rules)
+    }
+
+    @inline(__always)
+    private mutating func reset(
+        for list: UnsafeBufferPointer<ScatterGatherList.Element>, _ rules: Rules
     ) throws(GuestMemoryError) {
         count = 0
         bounced = 0
@@ -93,15 +107,14 @@ struct SegmentList: ~Copyable {
         tail = nil
         starts = 0
         lengths = 0
-        steps = 0
+        isAscending = true
         bouncesMemory = false
         room = Swift.min(capacity, rules.maximumSegments)
         guard !list.isEmpty else { throw GuestMemoryError(.emptyList) }
-        if resolvers.isEmpty {
-            try mapIdentity(list, map, rules)
-        } else {
-            try mapResolved(list, map, resolvers, rules)
-        }
+    }
+
+    @inline(__always)
+    private mutating func finish(_ rules: Rules) throws(GuestMemoryError) {
         // First the overlaps: they are looked for among the direct ones.
         if rules.direction == .fromDevice && !isAscending { bounceOverlaps() }
         if rules.alignment > 1 { try bounceMisaligned(rules.alignment) }
@@ -124,8 +137,9 @@ struct SegmentList: ~Copyable {
         }
     }
 
+    @inline(__always)
     private mutating func mapIdentity(
-        _ list: UnsafeBufferPointer<ScatterGatherList.Element>, _ map: MemoryMap, _ rules: Rules
+        _ list: UnsafeBufferPointer<ScatterGatherList.Element>, _ map: FlatRanges, _ rules: Rules
     ) throws(GuestMemoryError) {
         var hint = map.range(at: list[0].address)
         var window = Window(hint, rules)
@@ -151,16 +165,17 @@ struct SegmentList: ~Copyable {
         _ window: Window, _ list: UnsafeBufferPointer<ScatterGatherList.Element>
     ) -> Int {
         guard window.size > 0, let first = list.baseAddress else { return 0 }
+        let limit = Swift.min(list.count, room &- count)
         // None is longer than the window: the total stays below 2^63.
-        let most = Int(truncatingIfNeeded: (1 << 63 - 1 - total) / window.size)
-        let limit = Swift.min(list.count, room &- count, most)
+        let (most, overflow) = window.size.multipliedReportingOverflow(by: UInt64(limit))
+        guard !overflow, most < 1 << 63 &- total else { return 0 }
         let stop = first + limit
         var element = first
         var vector = vectors + count
-        // No element continues what is not there: nothing is at address 0.
+        // Nothing continues what bounces or is not there: nothing is at address 0.
         var end: UInt = 0
-        if count > 0 {
-            end = UInt(bitPattern: vector[-1].iov_base) &+ UInt(bitPattern: vector[-1].iov_len)
+        if count > 0, let base = vector[-1].iov_base {
+            end = UInt(bitPattern: base) &+ UInt(bitPattern: vector[-1].iov_len)
         }
         var sum = total
         while element < stop {
@@ -172,15 +187,17 @@ struct SegmentList: ~Copyable {
             element += 1
             sum &+= length
             let host = window.hostEnd &- UInt(truncatingIfNeeded: left)
-            let step = host &- end
-            end = host &+ UInt(truncatingIfNeeded: length)
-            if step == 0 {
-                vector[-1].iov_len &+= Int(truncatingIfNeeded: length)
-                continue
+            if host <= end {
+                if host == end {
+                    end = host &+ UInt(truncatingIfNeeded: length)
+                    vector[-1].iov_len &+= Int(truncatingIfNeeded: length)
+                    continue
+                }
+                isAscending = false
             }
+            end = host &+ UInt(truncatingIfNeeded: length)
             starts |= host
             lengths |= UInt(truncatingIfNeeded: length &- 1)
-            steps |= step
             vector.initialize(
                 to: iovec(
                     iov_base: UnsafeMutableRawPointer(bitPattern: host),
@@ -200,6 +217,7 @@ struct SegmentList: ~Copyable {
         var hostEnd: UInt = 0
         var size: UInt64 = 0
 
+        @inline(__always)
         init(_ range: UnsafePointer<FlatRange>?, _ rules: Rules) {
             guard let range, rules.reachesDirectly(range.pointee.kind) else { return }
             end = range.pointee.last &+ 1
@@ -212,7 +230,7 @@ struct SegmentList: ~Copyable {
 
     mutating func append(
         _ address: UInt64, length: UInt64, deviceAddress: UInt64, transforms: UInt8,
-        _ map: MemoryMap, _ hint: inout UnsafePointer<FlatRange>?, _ rules: Rules
+        _ map: FlatRanges, _ hint: inout UnsafePointer<FlatRange>?, _ rules: Rules
     ) throws(GuestMemoryError) {
         var address = address
         var deviceAddress = deviceAddress
@@ -258,7 +276,7 @@ struct SegmentList: ~Copyable {
                     lengths = .max
                     return
                 }
-                steps |= UInt(bitPattern: host - end)
+                if host < end { isAscending = false }
             }
         }
         describe()
@@ -292,7 +310,7 @@ struct SegmentList: ~Copyable {
         count &+= 1
         described = count
         bounced &+= 1
-        steps = .max
+        isAscending = false
         if range.pointee.kind == .ram { bouncesMemory = true }
     }
 

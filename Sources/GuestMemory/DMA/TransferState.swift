@@ -73,7 +73,7 @@ struct TransferState: ~Copyable {
                     offset: 0, length: list.total))
         }
         // Transforming resolvers are promised words of 8 bytes.
-        let unit = Swift.max(unit, alignment, core.resolvers.isEmpty ? 1 : 8)
+        let unit = Swift.max(unit, alignment, core.hasResolvers ? 8 : 1)
         self.unit = UInt64(unit)
         bounceLimit = Swift.max(core.state.pointee.options.bounceLimit ?? core.pool.size, unit)
         pieces.reset()
@@ -81,6 +81,7 @@ struct TransferState: ~Copyable {
     }
 
     /// Holds a map and maps the list on it.
+    @inline(__always)
     private mutating func map(
         _ elements: UnsafeBufferPointer<ScatterGatherList.Element>, alignment: Int,
         core: MapperCore
@@ -88,17 +89,27 @@ struct TransferState: ~Copyable {
         let (slot, held) = core.space.hold()
         mapSlot = slot
         map = held
-        for resolver in core.resolvers { tokens.append(resolver.beginTransfer()) }
         let rules = SegmentList.Rules(
             direction: direction, alignment: alignment,
             forceBounce: core.state.pointee.options.forceBounce,
             maximumSegments: core.state.pointee.options.maximumSegments,
             reentrancy: core.reentrancy.map { .passUnretained($0) })
+        let ranges = held._withUnsafeGuaranteedRef { $0.ranges }
+        if core.hasResolvers {
+            try mapResolved(elements, on: ranges, core, rules)
+        } else {
+            try list.map(elements, on: ranges, rules)
+        }
+    }
+
+    private mutating func mapResolved(
+        _ elements: UnsafeBufferPointer<ScatterGatherList.Element>, on map: FlatRanges,
+        _ core: MapperCore, _ rules: SegmentList.Rules
+    ) throws(GuestMemoryError) {
+        for resolver in core.resolvers { tokens.append(resolver.beginTransfer()) }
         // Tables of an IOMMU can be anywhere, in the device's registers too.
-        let own = core.resolvers.isEmpty ? nil : core.reentrancy
-        try ReentrancyGuard.within(own) { () throws(GuestMemoryError) in
-            try list.map(
-                elements, on: held.takeUnretainedValue(), through: core.resolvers, rules)
+        try ReentrancyGuard.within(core.reentrancy) { () throws(GuestMemoryError) in
+            try list.map(elements, on: map, through: core.resolvers, rules)
         }
     }
 
@@ -237,14 +248,19 @@ struct TransferState: ~Copyable {
     /// Ends it although a piece is submitted, which nobody has looked at.
     mutating func abandon() -> DMAStep { done(.cancelled) }
 
+    @inline(__always)
     private mutating func done(_ outcome: DMAResult.Outcome) -> DMAStep {
-        releaseBuffer()
+        release()
+        return .done(DMAResult(outcome: outcome, transferred: transferred))
+    }
+
+    private mutating func release() {
+        if buffer != nil { releaseBuffer() }
         let slot = mapSlot
         mapper._withUnsafeGuaranteedRef { $0.space.release(slot) }
         map = nil
         if !tokens.isEmpty { endResolving() }
         phase = .idle
-        return .done(DMAResult(outcome: outcome, transferred: transferred))
     }
 
     private mutating func endResolving() {

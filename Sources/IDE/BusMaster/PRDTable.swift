@@ -27,6 +27,8 @@ struct PRDTable: ~Copyable {
     private var fetched: Int?
     /// How many entries there are.
     private(set) var count = 0
+    /// How many bytes they describe.
+    private var bytes: UInt64 = 0
 
     init() {
         entries = .allocate(capacity: Self.maximumEntries)
@@ -38,24 +40,27 @@ struct PRDTable: ~Copyable {
     /// The entries as they are in guest memory: address in the low half, flags and size in the high.
     var raw: UnsafeBufferPointer<UInt64> { UnsafeBufferPointer(start: entries, count: count) }
 
-    /// Copies the table at `address` up to its end.
-    mutating func read(at address: UInt32, through mapper: DMAMapper) throws(GuestMemoryError) {
-        count = 0
+    /// Copies the table at `address` up to its end, and lists what it describes.
+    mutating func read(
+        at address: UInt32, through mapper: DMAMapper, into list: inout ScatterGatherList
+    ) throws(GuestMemoryError) {
+        begin(&list)
         if let fetched {
             self.fetched = nil
-            if takeUntilEnd(min(fetched / Self.entrySize, Self.maximumEntries)) { return }
+            if describe(min(fetched / Self.entrySize, Self.maximumEntries), in: &list) { return }
         }
         while count < Self.maximumEntries {
             let place = UInt64(address) &+ UInt64(count &* Self.entrySize)
             do throws(GuestMemoryError) {
-                try read(min(Self.chunk, Self.maximumEntries &- count), at: place, through: mapper)
-                if takeUntilEnd(min(Self.chunk, Self.maximumEntries &- count)) { return }
+                let number = min(Self.chunk, Self.maximumEntries &- count)
+                try read(number, at: place, through: mapper)
+                if describe(number, in: &list) { return }
             } catch {
                 // Memory that is gone (EFAULT) would be zeroes the next time.
                 guard error.code != .system else { throw error }
                 // Not all of these need exist.
                 try read(1, at: place, through: mapper)
-                if takeUntilEnd(1) { return }
+                if describe(1, in: &list) { return }
             }
         }
     }
@@ -83,58 +88,63 @@ struct PRDTable: ~Copyable {
         try mapper.read(at: place, into: bytes)
     }
 
-    /// Counts up to `number` entries; true when one of them ends the table.
-    private mutating func takeUntilEnd(_ number: Int) -> Bool {
-        var entry = entries + count
-        let end = entry + number
-        while entry < end {
-            let value = UInt64(littleEndian: entry.pointee)
-            entry.pointee = value
-            entry += 1
-            // Bit 31 of the second word: end of table.
-            if value >> 63 != 0 {
-                count = entry - entries
-                return true
-            }
-        }
-        count &+= number
-        return false
+    // MARK: What it describes
+
+    /// Lists it again, as it was read.
+    mutating func list(in list: inout ScatterGatherList) {
+        let number = count
+        begin(&list)
+        _ = describe(number, in: &list)
     }
 
-    /// Makes the list of the first `bytes` bytes that the table describes.
-    func describe(_ bytes: UInt64, in list: inout ScatterGatherList) -> Extent {
+    private mutating func begin(_ list: inout ScatterGatherList) {
+        count = 0
+        bytes = 0
         list.removeAll()
-        if bytes == 0 { return count > 0 ? .longer : .exact }
-        var extent = Extent.shorter
-        list.fill(atMost: count) { elements in
+    }
+
+    /// Adds up to `number` entries, which have been read, to the list; true when one of them ends the
+    /// table.
+    private mutating func describe(_ number: Int, in list: inout ScatterGatherList) -> Bool {
+        guard number > 0 else { return false }
+        var isEnded = false
+        list.append(atMost: number) { elements in
             // Variables of its own, which can be in registers.
-            var left = bytes
-            var entry = entries
-            let end = entries + count
+            var word = UnsafeRawPointer(entries + count).assumingMemoryBound(to: UInt32.self)
+            let end = word + 2 &* number
             var element = elements
-            while entry < end {
+            var sum: UInt64 = 0
+            var flags: UInt32
+            repeat {
                 // Bits 31:1 of the first word; bits 15:1 of the second, 0 for 64 KiB.
-                let address = entry.pointee & 0xFFFF_FFFE
-                let length = ((entry.pointee &>> 32 & 0xFFFE) &- 1) & 0xFFFF &+ 1
-                entry += 1
-                if length >= left {
-                    element.initialize(to: .init(address: address, length: left))
-                    // The bus moves words: an odd number of bytes fills one more.
-                    let moved = left &+ left & 1
-                    extent = length > moved || entry < end ? .longer : .exact
-                    return element - elements + 1
-                }
-                element.initialize(to: .init(address: address, length: length))
+                let address = UInt32(littleEndian: word[0]) & 0xFFFF_FFFE
+                flags = UInt32(littleEndian: word[1])
+                let length = (flags &- 2) & 0xFFFE &+ 2
+                element.initialize(to: .init(address: UInt64(address), length: UInt64(length)))
+                sum &+= UInt64(length)
+                word += 2
                 element += 1
-                left &-= length
-            }
+                // Bit 31 of the second word: end of table.
+            } while flags >> 31 == 0 && word < end
+            isEnded = flags >> 31 != 0
+            bytes &+= sum
+            count &+= element - elements
             return element - elements
         }
-        return extent
+        return isEnded
+    }
+
+    /// Leaves of the list the first `needed` bytes.
+    func cut(_ list: inout ScatterGatherList, to needed: UInt64) -> Extent {
+        guard bytes >= needed else { return .shorter }
+        let excess = bytes &- needed
+        if excess > 0 { list.removeLast(bytes: excess) }
+        // The bus moves words: an odd number of bytes fills one more.
+        return excess > needed & 1 ? .longer : .exact
     }
 
     mutating func load(_ saved: [UInt64]) {
         count = min(saved.count, Self.maximumEntries)
-        for index in 0..<count { entries[index] = saved[index] }
+        for index in 0..<count { entries[index] = saved[index].littleEndian }
     }
 }

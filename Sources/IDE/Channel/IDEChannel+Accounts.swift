@@ -7,8 +7,10 @@ extension IDEChannel {
     func beginTransfer(
         of device: Int, _ direction: DMADirection, unit: Int
     ) -> (DMATransfer, DMAStep) {
-        settleAccounts()
-        state.pointee.accounts.device = device
+        if state.pointee.accounts.device != device {
+            settleAccounts()
+            state.pointee.accounts.device = device
+        }
         return mapper.begin(state.pointee.list, direction, unit: unit)
     }
 

@@ -53,30 +53,36 @@ extension IDEChannel {
         for device in 0..<2 where registers[device].isArmed {
             registers[device].isArmed = false
             state.pointee.isDetached = false
-            drive(device)?.startTransfer()
+            onDrive(device) { $0.startTransfer() }
         }
     }
 
     /// The caller is not made to wait: what the host has begun, it ends.
     private func stop() {
         state.pointee.isDetached = true
-        for device in 0..<2 { drive(device)?.stopTransfer() }
+        for device in 0..<2 { onDrive(device) { $0.stopTransfer() } }
     }
 
     /// Reads the descriptor table, once, and makes the list for `bytes` bytes.
     func prepareTransfer(_ bytes: UInt64) -> Preparation {
         guard state.pointee.isMasterEnabled else { return .fault }
         do throws(GuestMemoryError) {
-            try state.pointee.table.read(at: state.pointee.busMaster.table, through: mapper)
+            try state.pointee.table.read(
+                at: state.pointee.busMaster.table, through: mapper, into: &state.pointee.list)
         } catch {
             return .fault
         }
-        return describeTransfer(bytes)
+        return cutList(bytes)
     }
 
     /// Makes the list again from the table as it was read.
     func describeTransfer(_ bytes: UInt64) -> Preparation {
-        let extent = state.pointee.table.describe(bytes, in: &state.pointee.list)
+        state.pointee.table.list(in: &state.pointee.list)
+        return cutList(bytes)
+    }
+
+    private func cutList(_ bytes: UInt64) -> Preparation {
+        let extent = state.pointee.table.cut(&state.pointee.list, to: bytes)
         router.note(
             .table(
                 channel: number, entries: state.pointee.table.count,

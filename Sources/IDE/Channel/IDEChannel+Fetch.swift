@@ -5,6 +5,11 @@ import GuestMemory
 extension IDEChannel {
     /// Whether the table has still to come.
     func isFetchingTable() -> Bool {
+        guard mapper.mayReachRemoteMemory || state.pointee.fetch != nil else { return false }
+        return fetchTable()
+    }
+
+    private func fetchTable() -> Bool {
         guard !state.pointee.table.isFetched, state.pointee.isMasterEnabled else { return false }
         if state.pointee.fetch != nil { return true }
         let address = UInt64(state.pointee.busMaster.table)

@@ -45,13 +45,13 @@ extension IDEChannel {
 
     /// The device whose registers are seen: device 0 answers for an absent device 1 (9.16.1).
     private var answeringDevice: Int? {
-        if selectedDrive != nil { return state.pointee.selected }
+        if hasDrive(state.pointee.selected) { return state.pointee.selected }
         return state.pointee.selected == 1 ? 0 : nil
     }
 
     /// Alternate status (7.3): status without the side effect.
     func readAlternateStatus() -> UInt8 {
-        selectedDrive == nil ? 0 : registers[state.pointee.selected].status
+        hasDrive(state.pointee.selected) ? registers[state.pointee.selected].status : 0
     }
 
     /// A register of the command block other than the data port. Both devices take it; an occupied
@@ -60,26 +60,31 @@ extension IDEChannel {
         if offset == Offset.status { return writeCommand(value) }
         if registers[state.pointee.selected].isOccupied { return }
         state.pointee.deviceControl &= ~DeviceControl.highOrderByte
-        for device in 0..<2 {
-            let file = registers + device
-            switch offset {
-            case Offset.error: file.pointee.taskFile.features.push(value)
-            case Offset.count: file.pointee.taskFile.count.push(value)
-            case Offset.lbaLow: file.pointee.taskFile.lbaLow.push(value)
-            case Offset.lbaMid: file.pointee.taskFile.lbaMid.push(value)
-            case Offset.lbaHigh: file.pointee.taskFile.lbaHigh.push(value)
-            default: file.pointee.taskFile.device = value | DeviceRegister.alwaysSet
-            }
-        }
-        if offset == Offset.device {
+        switch offset {
+        case Offset.error: onTaskFiles { $0.features.push(value) }
+        case Offset.count: onTaskFiles { $0.count.push(value) }
+        case Offset.lbaLow: onTaskFiles { $0.lbaLow.push(value) }
+        case Offset.lbaMid: onTaskFiles { $0.lbaMid.push(value) }
+        case Offset.lbaHigh: onTaskFiles { $0.lbaHigh.push(value) }
+        default:
+            onTaskFiles { $0.device = value | DeviceRegister.alwaysSet }
             state.pointee.selected = value & DeviceRegister.device == 0 ? 0 : 1
         }
     }
 
+    @inline(__always)
+    private func onTaskFiles(_ body: (inout TaskFile) -> Void) {
+        for device in 0..<2 { body(&registers[device].taskFile) }
+    }
+
+    @inline(never)
     private func writeCommand(_ value: UInt8) {
         lowerInterrupt()
         state.pointee.deviceControl &= ~DeviceControl.highOrderByte
-        guard let drive = selectedDrive else { return }
+        onDrive(state.pointee.selected) { give(value, to: $0) }
+    }
+
+    private func give(_ value: UInt8, to drive: any IDEDrive) {
         let selected = registers + state.pointee.selected
         if selected.pointee.isOccupied && !drive.interrupts(value) { return }
         router.note(
@@ -111,6 +116,7 @@ extension IDEChannel {
 // The data port (7.6).
 extension IDEChannel {
     /// One word; 0 when none is offered.
+    @inline(never)
     func readData() -> UInt16 {
         let selected = registers + state.pointee.selected
         let word = selected.pointee.window.takeWord()
@@ -119,6 +125,7 @@ extension IDEChannel {
     }
 
     /// One word; lost when none is wanted.
+    @inline(never)
     func writeData(_ word: UInt16) {
         let selected = registers + state.pointee.selected
         if selected.pointee.window.putWord(word) { endWindow(selected) }
@@ -158,6 +165,6 @@ extension IDEChannel {
         guard selected.pointee.window.direction != .none, selected.pointee.window.left == 0
         else { return }
         selected.pointee.window.close()
-        selectedDrive?.windowEnded()
+        onDrive(state.pointee.selected) { $0.windowEnded() }
     }
 }

@@ -23,7 +23,7 @@ extension IDEChannel {
         state.pointee.busMaster.finish()
         state.pointee.isResetting = true
         // A host that looks at a drive sees it busy all the time, if need be the other one.
-        if selectedDrive == nil { selectFirst() }
+        if !hasDrive(state.pointee.selected) { selectFirst() }
         for device in 0..<2 {
             registers[device].isArmed = false
             registers[device].window.close()
@@ -57,6 +57,6 @@ extension IDEChannel {
     /// Both drives test themselves, whichever was selected; device 0 answers for both.
     func diagnose() {
         showSignatures()
-        if drive(0) != nil { raiseInterrupt() }
+        if hasDrive(0) { raiseInterrupt() }
     }
 }

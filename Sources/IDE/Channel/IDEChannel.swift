@@ -14,7 +14,7 @@ final class IDEChannel {
     let state: UnsafeMutablePointer<State>
 
     struct State: ~Copyable {
-        var drives: (device0: (any IDEDrive)?, device1: (any IDEDrive)?) = (nil, nil)
+        fileprivate var seats: (device0: Unmanaged<Seat>?, device1: Unmanaged<Seat>?) = (nil, nil)
         /// DEV of the device register.
         var selected = 0
         var deviceControl: UInt8 = 0
@@ -38,6 +38,12 @@ final class IDEChannel {
         var accounts = Accounts()
     }
 
+    /// Keeps a drive, so that it can be called without counting references.
+    fileprivate final class Seat {
+        let drive: any IDEDrive
+        init(_ drive: any IDEDrive) { self.drive = drive }
+    }
+
     init(number: Int, router: InterruptRouter, mapper: DMAMapper) {
         self.number = number
         self.router = router
@@ -55,26 +61,43 @@ final class IDEChannel {
         registers.deallocate()
     }
 
-    func drive(_ device: Int) -> (any IDEDrive)? {
-        device == 0 ? state.pointee.drives.device0 : state.pointee.drives.device1
+    // MARK: Drives
+
+    private func seat(_ device: Int) -> Unmanaged<Seat>? {
+        device == 0 ? state.pointee.seats.device0 : state.pointee.seats.device1
     }
 
+    func drive(_ device: Int) -> (any IDEDrive)? { seat(device)?.takeUnretainedValue().drive }
+
+    /// Calls a drive, if there is one, which stays until ``unplugAll()``.
+    @inline(__always)
+    @discardableResult
+    func onDrive<Result>(_ device: Int, _ body: (any IDEDrive) -> Result) -> Result? {
+        seat(device)?._withUnsafeGuaranteedRef { body($0.drive) }
+    }
+
+    func hasDrive(_ device: Int) -> Bool { seat(device) != nil }
+
     func setDrive(_ device: Int, _ drive: any IDEDrive) {
+        let seat = Unmanaged.passRetained(Seat(drive))
         if device == 0 {
-            state.pointee.drives.device0 = drive
+            state.pointee.seats.device0 = seat
         } else {
-            state.pointee.drives.device1 = drive
+            state.pointee.seats.device1 = seat
         }
         (registers + device).pointee.show(drive.signature)
     }
 
     /// Drives hold their channel.
-    func unplugAll() { state.pointee.drives = (nil, nil) }
-
-    var selectedDrive: (any IDEDrive)? { drive(state.pointee.selected) }
+    func unplugAll() {
+        let seats = state.pointee.seats
+        state.pointee.seats = (nil, nil)
+        seats.device0?.release()
+        seats.device1?.release()
+    }
 
     /// A channel without any drive answers 0 to everything.
-    var isEmpty: Bool { drive(0) == nil && drive(1) == nil }
+    var isEmpty: Bool { !hasDrive(0) && !hasDrive(1) }
 
     /// Whether the host may still touch memory for a drive of this channel.
     var isBusy: Bool {
@@ -107,15 +130,21 @@ final class IDEChannel {
 
     /// Delivers what the queues have completed; how much it was.
     func poll() -> Int {
-        var count = drive(0)?.poll() ?? 0
-        count &+= drive(1)?.poll() ?? 0
+        var count = onDrive(0) { $0.poll() } ?? 0
+        count &+= onDrive(1) { $0.poll() } ?? 0
+        if mapper.isWaiting { count &+= resumeTransfers() }
+        if state.pointee.isResetting { finishResetIfQuiet() }
+        return count
+    }
+
+    private func resumeTransfers() -> Int {
+        var count = 0
         mapper.resume { transfer, step in
             if !resumeFetch(transfer, step) {
                 for device in 0..<2 { drive(device)?.resumeTransfer(transfer, step) }
             }
             count &+= 1
         }
-        if state.pointee.isResetting { finishResetIfQuiet() }
         return count
     }
 }

@@ -3,7 +3,7 @@ import BlockIO
 // What the host answers, and what the policies make of it.
 extension ATADrive {
     func poll() -> Int {
-        disk.queue.poll { completion in ended(completion) }
+        requests.poll { completion in ended(completion) }
     }
 
     private func ended(_ completion: BlockCompletion) {

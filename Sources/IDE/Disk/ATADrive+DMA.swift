@@ -52,7 +52,7 @@ extension ATADrive {
     private func perform(_ step: DMAStep, of transfer: DMATransfer) {
         let job = state.pointee.job
         if case .submit = step { state.pointee.isInFlight = true }
-        let result = disk.queue.perform(
+        let result = requests.perform(
             step, of: transfer, at: job.sector &* UInt64(ATADisk.sectorSize),
             durability: job.isDurable ? .forceUnitAccess : .volatile)
         if let result { finish(result) }

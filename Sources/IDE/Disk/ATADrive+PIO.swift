@@ -65,11 +65,11 @@ extension ATADrive {
         let offset = job.sector &* UInt64(ATADisk.sectorSize)
         switch job.kind {
         case .writingBlocks:
-            disk.queue.write(
+            requests.write(
                 from: UnsafeRawBufferPointer(bytes), at: offset,
                 durability: job.isDurable ? .forceUnitAccess : .volatile)
-        case .flushing: disk.queue.flush()
-        default: disk.queue.read(into: bytes, at: offset)
+        case .flushing: requests.flush()
+        default: requests.read(into: bytes, at: offset)
         }
     }
 

@@ -70,7 +70,7 @@ extension ATADrive {
             let range = range(state.pointee.job.inHand)
             if range.count > 0 {
                 state.pointee.isInFlight = true
-                disk.queue.discard(
+                requests.discard(
                     at: range.sector &* UInt64(ATADisk.sectorSize),
                     length: range.count &* UInt64(ATADisk.sectorSize))
                 return

@@ -4,6 +4,8 @@ import GuestMemory
 /// A disk that is plugged in: carries out commands on its image.
 final class ATADrive: IDEDrive {
     let disk: ATADisk
+    /// Of the disk.
+    let requests: BlockQueue
     let slot: IDESlot
     /// Lets go of this when the controller goes.
     let channel: IDEChannel
@@ -37,6 +39,7 @@ final class ATADrive: IDEDrive {
 
     init(_ disk: ATADisk, slot: IDESlot, channel: IDEChannel) {
         self.disk = disk
+        requests = disk.queue
         self.slot = slot
         self.channel = channel
         registers = channel.registers + slot.device
@@ -58,8 +61,8 @@ final class ATADrive: IDEDrive {
     }
 
     var signature: Signature { .disk }
-    var queue: BlockQueue? { disk.queue }
-    var descriptor: CInt? { disk.queue.descriptor }
+    var queue: BlockQueue? { requests }
+    var descriptor: CInt? { requests.descriptor }
     var isBusy: Bool { state.pointee.isInFlight || state.pointee.transfer != nil }
 
     func interrupts(_ command: UInt8) -> Bool { false }

@@ -34,6 +34,10 @@ struct PCIConfiguration: ~Copyable {
     /// The bus master's.
     static let busMasterBAR = 4
 
+    /// The first of the bus master's ports; beyond all ports while it has none or none answer.
+    private(set) var busMasterPorts = Self.nowhere
+    private static let nowhere: UInt32 = 1 << 16
+
     private let identity: PCIIdentity
     private let bytes: UnsafeMutablePointer<UInt8>
     /// Bits that keep what is written.
@@ -75,7 +79,7 @@ struct PCIConfiguration: ~Copyable {
     }
 
     /// What the registers are after a reset.
-    func reset() {
+    mutating func reset() {
         bytes.update(repeating: 0, count: Self.size)
         put16(0x00, identity.vendor)
         put16(0x02, identity.device)
@@ -100,6 +104,7 @@ struct PCIConfiguration: ~Copyable {
             bytes[Offset.timing + 1] = 0x80
             bytes[Offset.timing + 3] = 0x80
         }
+        placePorts()
     }
 
     private func put16(_ offset: Int, _ value: UInt16) {
@@ -113,9 +118,15 @@ struct PCIConfiguration: ~Copyable {
     }
 
     /// Changes the bits that can be changed.
-    func write(_ offset: Int, _ value: UInt8) {
+    mutating func write(_ offset: Int, _ value: UInt8) {
         guard (0..<Self.size).contains(offset) else { return }
         bytes[offset] = bytes[offset] & ~writable[offset] | value & writable[offset]
+        placePorts()
+    }
+
+    private mutating func placePorts() {
+        let base = isIOEnabled ? base(ofBAR: Self.busMasterBAR) : nil
+        busMasterPorts = base.map { UInt32($0) } ?? Self.nowhere
     }
 
     var isIOEnabled: Bool { bytes[Offset.command] & Command.io != 0 }
@@ -139,7 +150,7 @@ struct PCIConfiguration: ~Copyable {
     }
 
     /// Takes over what can be written, and compares the rest.
-    func load(_ reader: inout StateReader) throws(IDEError) {
+    mutating func load(_ reader: inout StateReader) throws(IDEError) {
         let saved = try reader.takeData(limit: Self.size)
         guard saved.count == Self.size else { throw .damagedState("a short configuration space") }
         for (offset, value) in saved.enumerated() {
