@@ -18,7 +18,9 @@ void cguestmemory_enter(struct cguestmemory_entry *entry, const void *guard) {
     cguestmemory_innermost = entry;
 }
 
-void cguestmemory_leave(const struct cguestmemory_entry *entry) { cguestmemory_innermost = entry->outer; }
+void cguestmemory_leave(const struct cguestmemory_entry *entry) {
+    cguestmemory_innermost = entry->outer;
+}
 
 #define UNCHECKED __attribute__((no_sanitize("thread")))
 

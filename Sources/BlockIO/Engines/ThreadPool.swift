@@ -28,7 +28,7 @@ final class ThreadPool: @unchecked Sendable {
     private let eventDescriptor: CInt
     /// Whether the descriptor is this pool's to clear, or its owner's.
     private let clearsDescriptor: Bool
-    private let processors = max(1, sysconf(CInt(_SC_NPROCESSORS_ONLN)))
+    private let processors: Int
     let state: UnsafeMutablePointer<State>
 
     struct State {
@@ -56,7 +56,11 @@ final class ThreadPool: @unchecked Sendable {
     /// Requests that an owner does itself in one wait, before it looks at what else has ended.
     private static let ownShare = 16
 
-    init(image: BlockImage, threadLimit: Int, eventDescriptor: CInt, clearsDescriptor: Bool) {
+    init(
+        image: BlockImage, threadLimit: Int, eventDescriptor: CInt, clearsDescriptor: Bool,
+        processors: Int = sysconf(CInt(_SC_NPROCESSORS_ONLN))
+    ) {
+        self.processors = max(1, processors)
         self.image = image
         self.threadLimit = threadLimit
         self.eventDescriptor = eventDescriptor

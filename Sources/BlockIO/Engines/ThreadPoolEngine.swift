@@ -1,7 +1,7 @@
 import CBlockIO
 import Glibc
 
-/// Threads that call preadv2(2), pwritev2(2) and fdatasync(2): works on every file.
+/// Threads that call preadv2(2), pwritev2(2), fdatasync(2) and their like: works on every file.
 struct ThreadPoolEngine: ~Copyable, Engine {
     private let pool: ThreadPool
     private(set) var inFlight = 0
@@ -29,10 +29,10 @@ struct ThreadPoolEngine: ~Copyable, Engine {
     mutating func reap(
         minimum: Int, limit: WaitLimit, pending: inout RequestFIFO, finished: inout RequestFIFO
     ) -> WaitEnd {
-        let before = pending.count &- finished.count
+        let (asked, ended) = (pending.count, finished.count)
         let end = pool.collect(
             minimum: minimum, limit: limit, pending: &pending, into: &finished)
-        inFlight &+= before &- pending.count &- finished.count
+        inFlight &+= (asked &- pending.count) &- (finished.count &- ended)
         // No thread could be had.
         if inFlight == 0 && !pending.isEmpty && minimum > 0 { limit.pauseForResources() }
         return end

@@ -35,33 +35,6 @@ final class OwnerServiceTests: ConformanceTestCase {
         }
     }
 
-    /// Requests are on their way whether or not their owner comes back.
-    func testWhatTheOwnerLeavesIsDone() throws {
-        try onMemory { subject in
-            let block = 4096
-            for number in [3, 17, 40] {
-                _ = try ownReads(subject, count: 64) { queue in try queue.finish() }
-                let content = AlignedBuffer(count: number * block)
-                for index in 0..<content.count {
-                    content.bytes[index] = UInt8(truncatingIfNeeded: index / block + number)
-                }
-                subject.queue.batch {
-                    for index in 0..<number {
-                        let piece = content.slice(index * block, block)
-                        subject.queue.write(from: .init(piece), at: UInt64(index * block))
-                    }
-                    subject.queue.poll(minimum: 1)
-                }
-                let file = try subject.plainFile()
-                try eventually("\(number) blocks are written") {
-                    guard let read = try? file.contents(at: 0, content.count) else { return false }
-                    return sameBytes(read.bytes, content.bytes)
-                }
-                try subject.queue.finish()
-            }
-        }
-    }
-
     private func onMemory(_ body: (Subject) throws -> Void) throws {
         try forEachConfiguration(
             size: 1 << 20,

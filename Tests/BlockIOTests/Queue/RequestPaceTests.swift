@@ -4,11 +4,8 @@ import XCTest
 /// When a pool of threads takes its requests for quick ones.
 final class RequestPaceTests: XCTestCase {
     func testManyQuickRequestsInARowAreQuick() {
-        var pace = RequestPace()
-        for _ in 0..<31 { pace.note(1_000, bytes: 4096) }
-        XCTAssertFalse(pace.isQuick)
-        pace.note(1_000, bytes: 4096)
-        XCTAssertTrue(pace.isQuick)
+        XCTAssertFalse(pace(of: 31, nanoseconds: 1_000).isQuick)
+        XCTAssertTrue(pace(of: 32, nanoseconds: 1_000).isQuick)
     }
 
     func testOneThatSleepsEndsIt() {
@@ -37,10 +34,8 @@ final class RequestPaceTests: XCTestCase {
     }
 
     func testRequestsThatSleepBrieflyArePrompt() {
-        var pace = RequestPace()
-        for _ in 0..<31 { pace.note(500_000, bytes: 4096) }
-        XCTAssertFalse(pace.isPrompt)
-        pace.note(500_000, bytes: 4096)
+        XCTAssertFalse(pace(of: 31, nanoseconds: 500_000).isPrompt)
+        var pace = pace(of: 32, nanoseconds: 500_000)
         XCTAssertTrue(pace.isPrompt)
         XCTAssertFalse(pace.isQuick)
         pace.note(5_000_000, bytes: 4096)
@@ -49,9 +44,11 @@ final class RequestPaceTests: XCTestCase {
         XCTAssertFalse(pace.isPrompt)
     }
 
-    private func quick() -> RequestPace {
+    private func quick() -> RequestPace { pace(of: 32, nanoseconds: 1_000) }
+
+    private func pace(of requests: Int, nanoseconds: UInt64) -> RequestPace {
         var pace = RequestPace()
-        for _ in 0..<32 { pace.note(1_000, bytes: 4096) }
+        for _ in 0..<requests { pace.note(nanoseconds, bytes: 4096) }
         return pace
     }
 }

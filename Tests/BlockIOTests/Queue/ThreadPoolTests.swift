@@ -1,0 +1,148 @@
+import Foundation
+import XCTest
+@testable import BlockIO
+@testable import TestSupport
+
+/// Who does a request: the owner that waits, or a thread. A thread that is called changes the word
+/// that threads sleep on.
+final class ThreadPoolTests: XCTestCase {
+    private static let block = 4096
+    private var directory: TemporaryDirectory?
+    private var image: BlockImage?
+    private let slots = RequestPointer.allocate(capacity: 64)
+    private let vector = UnsafeMutablePointer<iovec>.allocate(capacity: 1)
+    private let buffer = AlignedBuffer(count: block)
+
+    override func setUpWithError() throws {
+        let made = try TemporaryDirectory()
+        directory = made
+        try Data(count: 1 << 20).write(to: URL(fileURLWithPath: made.path("image")))
+        image = try BlockImage.open(
+            made.path("image"), OpenOptions(caching: .buffered, engine: .forced(.threadPool)))
+        vector.initialize(to: iovec(buffer.bytes))
+        slots.initialize(repeating: IORequest(), count: 64)
+        for index in 0..<64 {
+            (slots + index).pointee.engine = EngineOrder(
+                operation: .read, vectorCount: 1, vectors: UnsafePointer(vector),
+                position: UInt64(index * Self.block), length: UInt64(Self.block))
+        }
+    }
+
+    override func tearDown() {
+        image = nil
+        directory = nil
+        slots.deinitialize(count: 64)
+        slots.deallocate()
+        vector.deallocate()
+    }
+
+    func testWhatIsLeftByTheOnlyProcessorHasAThread() throws {
+        try withPool(processors: 1, pace: 1_000) { pool in
+            var pending = requests(20)
+            var finished = RequestFIFO()
+            pool.collect(minimum: 1, limit: .forever, pending: &pending, into: &finished)
+            XCTAssertGreaterThanOrEqual(finished.count, 8, "its own share")
+            let left = 20 - finished.count
+            // Not only when a thread's sleep ends by itself, after seconds.
+            XCTAssertTrue(pool.withState { $0.queued.isEmpty || $0.threads > $0.idle })
+            try eventually("a thread has done the other \(left)") {
+                pool.withState { $0.ended.count == left }
+            }
+            pool.collect(minimum: left, limit: .forever, pending: &pending, into: &finished)
+            XCTAssertEqual(finished.count, 20)
+        }
+    }
+
+    func testTheOwnerDoesWhatItHasToWaitForAnyway() throws {
+        try withPool(pace: 500_000) { pool in
+            XCTAssertEqual(try threadsCalled(pool, requests: 1, minimum: 1), 0)
+            // It may end with any of them, so none may keep the owner: each has a thread.
+            XCTAssertEqual(try threadsCalled(pool, requests: 4, minimum: 1), 1)
+            XCTAssertEqual(pool.withState { $0.threads }, 4)
+        }
+    }
+
+    func testTheOwnerIsNotKeptFromATimeoutOrFromOthers() throws {
+        try withPool(pace: 500_000) { pool in
+            let short = WaitLimit.nanoseconds(1_000_000)
+            XCTAssertEqual(try threadsCalled(pool, requests: 1, minimum: 1, short), 1)
+            XCTAssertEqual(try threadsCalled(pool, requests: 1, minimum: 1), 0)
+            pool.wake()
+            XCTAssertEqual(try threadsCalled(pool, requests: 1, minimum: 1), 1)
+            XCTAssertEqual(try threadsCalled(pool, requests: 1, minimum: 1), 1, "from then on")
+        }
+    }
+
+    func testNothingIsDoneByAnOwnerWhileRequestsAreSlow() throws {
+        try withPool(pace: 9_000_000) { pool in
+            XCTAssertEqual(try threadsCalled(pool, requests: 1, minimum: 1), 1)
+        }
+    }
+
+    /// What others have put into the list of ended requests is not counted as the engine's.
+    func testTheEngineCountsItsOwnRequests() throws {
+        var engine = try ThreadPoolEngine(
+            image: XCTUnwrap(image), options: QueueOptions(hasDescriptor: false))
+        var finished = RequestFIFO()
+        finished.append(slots + 63)
+        var pending = requests(3)
+        while finished.count < 4 {
+            _ = engine.reap(
+                minimum: 3, limit: .forever, pending: &pending, finished: &finished)
+        }
+        XCTAssertEqual(engine.inFlight, 0)
+        engine.shutDown()
+    }
+
+    // MARK: Help
+
+    /// A pool with one thread that sleeps, which has seen requests of this duration.
+    private func withPool(
+        processors: Int = 2, pace nanoseconds: UInt64, _ body: (ThreadPool) throws -> Void
+    ) throws {
+        let pool = ThreadPool(
+            image: try XCTUnwrap(image), threadLimit: 64, eventDescriptor: -1,
+            clearsDescriptor: false, processors: processors)
+        defer { pool.stop() }
+        _ = try threadsCalled(pool, requests: 1, minimum: 1)
+        try eventually("the thread sleeps") { pool.withState { $0.threads == $0.idle } }
+        pool.withState { state in
+            state.pace = RequestPace()
+            for _ in 0..<32 { state.pace.note(nanoseconds, bytes: 4096) }
+        }
+        try body(pool)
+    }
+
+    /// Does some reads, and says how often threads were called for them.
+    private func threadsCalled(
+        _ pool: ThreadPool, requests count: Int, minimum: Int, _ limit: WaitLimit = .forever
+    ) throws -> UInt32 {
+        try eventually("all threads sleep") { pool.withState { $0.threads == $0.idle } }
+        var pending = requests(count)
+        var finished = RequestFIFO()
+        let before = pool.work.value
+        pool.collect(minimum: minimum, limit: limit, pending: &pending, into: &finished)
+        let called = pool.work.value &- before
+        while finished.count < count {
+            pool.collect(minimum: count, limit: .forever, pending: &pending, into: &finished)
+        }
+        while let request = finished.popFirst() {
+            XCTAssertEqual(request.pointee.result, Int64(Self.block))
+        }
+        return called
+    }
+
+    private func requests(_ count: Int) -> RequestFIFO {
+        var fifo = RequestFIFO()
+        for index in 0..<count { fifo.append(slots + index) }
+        return fifo
+    }
+}
+
+extension ThreadPool {
+    fileprivate func withState<Result>(_ body: (inout State) -> Result) -> Result {
+        lock.lock()
+        defer { lock.unlock() }
+        return body(&state.pointee)
+    }
+}
