@@ -58,7 +58,7 @@ public final class BlockImage: Sendable {
     public let engineReport: EngineReport
 
     let descriptor: CInt
-    /// Transfers above so many bytes go to threads; `nil` when none do.
+    /// Up to so many bytes threads leave to the one that submits them; `nil` when none are.
     let inlineLimit: UInt64?
     /// What discards and zeroes of a device are bound to; 1 for a file.
     let deviceSectorSize: Int

@@ -35,7 +35,8 @@ enum EngineEvidence {
             "a read with RWF_NOWAIT is not refused", aioHazard: aioHazard(file, caching))
     }
 
-    private static func memoryBacking(_ file: ImageFile) -> String? {
+    /// What memory an image is in, if it is in any.
+    static func memoryBacking(_ file: ImageFile) -> String? {
         switch file.kind {
         case .file:
             return cbio_filesystem_type(file.descriptor) == FileSystemType.tmpfs

@@ -7,7 +7,7 @@ enum EngineSelection {
     struct Decision {
         var engine: EngineKind
         var report: EngineReport
-        /// Transfers above so many bytes go to threads; `nil` when none do.
+        /// Up to so many bytes threads leave to the one that submits them; `nil` when none are.
         var inlineLimit: UInt64?
     }
 
@@ -21,9 +21,9 @@ enum EngineSelection {
                     .engineUnavailable, errno: refusal.errno, operation: .open, image: path,
                     detail: "\(kind) was asked for and cannot be used: \(refusal.reason)")
             }
-            return Decision(
-                engine: kind,
-                report: EngineReport(entries: [.init(engine: kind, outcome: .taken("as asked"))]))
+            return decision(
+                kind, EngineReport(entries: [.init(engine: kind, outcome: .taken("as asked"))]),
+                options, file)
         case .auto:
             return choose(options, file)
         }
@@ -54,10 +54,16 @@ enum EngineSelection {
             report.entries.append(.init(engine: candidate.engine, outcome: outcome))
         }
         // The thread pool needs nothing that a process can be refused.
-        let engine = taken ?? .threadPool
-        var limit: UInt64?
-        if case .inMemory = evidence, engine == .linuxAIO { limit = UInt64(options.inlineLimit) }
-        return Decision(engine: engine, report: report, inlineLimit: limit)
+        return decision(taken ?? .threadPool, report, options, file)
+    }
+
+    private static func decision(
+        _ engine: EngineKind, _ report: EngineReport, _ options: OpenOptions, _ file: ImageFile
+    ) -> Decision {
+        let isCopied = engine == .threadPool && EngineEvidence.memoryBacking(file) != nil
+        return Decision(
+            engine: engine, report: report,
+            inlineLimit: isCopied ? UInt64(options.inlineLimit) : nil)
     }
 
     private static func candidates(
@@ -77,11 +83,12 @@ enum EngineSelection {
         case .inMemory(let why):
             return [
                 Candidate(
-                    engine: .linuxAIO,
-                    reason: "\(why): the kernel copies while it takes the request; transfers "
-                        + "above \(options.inlineLimit) bytes go to threads"),
+                    engine: .threadPool,
+                    reason: "\(why), so the kernel copies within the call; the caller does up to "
+                        + "\(options.inlineLimit) bytes itself, threads help it and do the larger "
+                        + "ones"),
                 Candidate(
-                    engine: .threadPool, reason: "\(why): threads copy beside the caller"),
+                    engine: .linuxAIO, reason: "\(why): the caller of io_submit(2) copies alone"),
                 Candidate(
                     engine: .ioURing,
                     reason: "\(why): io_uring would hand each request to a worker thread"),

@@ -42,8 +42,8 @@ public struct OpenOptions: Sendable, Hashable {
     /// Instead of what the kernel says about addresses, lengths and positions: for tests, and for
     /// a device that says too little. `nil`, the default, asks the kernel.
     public var alignment: HostAlignment?
-    /// With ``EngineChoice/auto`` on an image whose transfers the kernel does before it returns
-    /// from submitting them: larger ones, in bytes, go to threads. 64 KiB by default.
+    /// With ``EngineKind/threadPool`` on an image in memory, whose transfers are copies: up to so many
+    /// bytes are copied by the thread that submits them, more by other threads. 64 KiB by default.
     public var inlineLimit: Int
 
     /// Options with the defaults described at each property.

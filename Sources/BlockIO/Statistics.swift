@@ -44,7 +44,8 @@ public struct BlockStatistics: Sendable, Hashable {
     public internal(set) var retries: UInt64 = 0
     /// Calls that the kernel or the file did not know, and that were done another way.
     public internal(set) var fallbacks: UInt64 = 0
-    /// Operations that were done when the system call that submitted them returned (libaio).
+    /// Operations that were done when they had been submitted: by io_submit(2), or by the submitting
+    /// thread itself (``OpenOptions/inlineLimit``).
     public internal(set) var inlineCompletions: UInt64 = 0
     /// Chunks of slots added because more requests were open than ever before.
     public internal(set) var slotGrowths: UInt64 = 0

@@ -92,12 +92,11 @@ static void prepare(struct iocb *iocb, struct cbio_operation *operation) {
 }
 
 uint32_t cbio_aio_prepare(
-    struct cbio_aio *aio, struct cbio_operation *first, uint32_t limit, uint64_t inline_limit,
+    struct cbio_aio *aio, struct cbio_operation *first, uint32_t limit,
     struct cbio_operation **behind) {
     uint32_t count = 0;
     for (; first && count < limit; first = first->next) {
-        const bool is_long = first->length > inline_limit && first->verb != CBIO_SYNC;
-        if (is_long || first->verb > CBIO_SYNC) break;
+        if (first->verb > CBIO_SYNC) break;
         prepare(&aio->iocbs[count++], first);
     }
     *behind = first;

@@ -11,7 +11,7 @@ struct RequestCost: ParsableCommand {
         abstract: "Reads in batches, for an instruction or system call counter to look at.")
 
     @Argument(help: "A file or device of at least 1 MiB.") var path: String
-    @Argument(help: "io_uring, libaio or threads.") var engine: String
+    @Argument(help: "io_uring, libaio, threads or auto.") var engine: String
     @Argument(help: "Requests in one batch.") var depth: Int
     @Argument(help: "Batches.") var batches: Int
     @Option(help: "Pieces of each request, of 4 KiB or, when they are many, less.")
@@ -20,8 +20,8 @@ struct RequestCost: ParsableCommand {
     var eventLoop = false
 
     mutating func validate() throws {
-        guard EngineKind(rawValue: engine) != nil else {
-            throw ValidationError("'\(engine)' is none of io_uring, libaio, threads")
+        guard EngineKind(rawValue: engine) != nil || engine == "auto" else {
+            throw ValidationError("'\(engine)' is none of io_uring, libaio, threads, auto")
         }
         guard (1...256).contains(depth), batches > 0, (1...1024).contains(vectors) else {
             throw ValidationError(

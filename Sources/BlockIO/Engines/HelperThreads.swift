@@ -1,17 +1,18 @@
-/// The few threads beside a ring: for calls that the kernel has no asynchronous form of, and for
-/// transfers that the ring's engine would block in. Made at the first such request.
+/// The few threads beside a ring, for calls that the kernel has no asynchronous form of. Made at the
+/// first such request.
 ///
 /// What ends there makes the engine's wake event readable, so that one wait covers both.
 struct HelperThreads: ~Copyable {
+    /// Discards and the like are slow, rare, and never many at once.
+    private static let limit = 4
+
     private let image: BlockImage
-    private let limit: Int
     private let wakeDescriptor: CInt
     private var pool: ThreadPool?
     private(set) var inFlight = 0
 
-    init(image: BlockImage, limit: Int, wakeDescriptor: CInt) {
+    init(image: BlockImage, wakeDescriptor: CInt) {
         self.image = image
-        self.limit = limit
         self.wakeDescriptor = wakeDescriptor
     }
 
@@ -44,7 +45,7 @@ struct HelperThreads: ~Copyable {
 
     private mutating func makePool() -> ThreadPool {
         let made = ThreadPool(
-            image: image, threadLimit: limit, eventDescriptor: wakeDescriptor,
+            image: image, threadLimit: Self.limit, eventDescriptor: wakeDescriptor,
             clearsDescriptor: false)
         pool = made
         return made

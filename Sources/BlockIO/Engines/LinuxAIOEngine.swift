@@ -10,8 +10,6 @@ struct LinuxAIOEngine: ~Copyable, Engine {
     private let context: OpaquePointer
     private let capacity: Int
     private let wakeDescriptor: CInt
-    /// Larger transfers go to threads: the kernel does them before io_submit(2) returns.
-    private let inlineLimit: UInt64
     private var helpers: HelperThreads
     private var isWakeArmed = false
     private var inKernel = 0
@@ -36,13 +34,10 @@ struct LinuxAIOEngine: ~Copyable, Engine {
                 detail: Self.refusal(errno: -error).reason)
         }
         capacity = options.depth
-        inlineLimit = image.inlineLimit ?? .max
         wakeDescriptor = wake
         descriptor = own
         context = created
-        helpers = HelperThreads(
-            image: image, limit: image.inlineLimit == nil ? 4 : options.maximumThreads,
-            wakeDescriptor: wake)
+        helpers = HelperThreads(image: image, wakeDescriptor: wake)
         armWake()
     }
 
@@ -55,8 +50,7 @@ struct LinuxAIOEngine: ~Copyable, Engine {
             var behind: UnsafeMutablePointer<cbio_operation>?
             let prepared = Int(
                 cbio_aio_prepare(
-                    context, pending.list.first, UInt32(capacity &- inKernel), inlineLimit,
-                    &behind))
+                    context, pending.list.first, UInt32(capacity &- inKernel), &behind))
             if prepared == 0 {
                 if giveToHelpers(&pending) { continue }
                 // The head waits for room in the kernel's queue, or for a thread.
@@ -140,15 +134,10 @@ struct LinuxAIOEngine: ~Copyable, Engine {
         isWakeArmed = cbio_aio_arm_wake(context, wakeDescriptor) == 0
     }
 
-    private func belongsToHelpers(_ request: RequestPointer) -> Bool {
-        request.pointee.engine.operation.needsHelper
-            || (request.pointee.engine.length > inlineLimit
-                && request.pointee.engine.operation != .synchronize)
-    }
-
     /// Takes the head of `pending` if it is not for the kernel's queue. False when it stays.
     private mutating func giveToHelpers(_ pending: inout RequestFIFO) -> Bool {
-        guard let request = pending.head, belongsToHelpers(request) else { return false }
+        guard let request = pending.head, request.pointee.engine.operation.needsHelper
+        else { return false }
         _ = pending.popFirst()
         if helpers.enqueue(request) { return true }
         pending.prepend(request)

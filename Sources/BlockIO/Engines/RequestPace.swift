@@ -3,9 +3,18 @@ struct RequestPace {
     private var quick = Streak()
     private var prompt = Streak()
 
+    /// They are known to be copies of memory, however long they take: unless the memory has been swapped
+    /// out.
+    private let areCopies: Bool
+
+    init(areCopies: Bool = false) {
+        self.areCopies = areCopies
+        if areCopies { note(1, requests: Streak.long, bytes: 0) }
+    }
+
     /// They do not sleep in the kernel but are done on the spot: more threads than processors would
     /// only get in each other's way.
-    var isQuick: Bool { quick.isLong }
+    var isQuick: Bool { quick.isLong || areCopies && prompt.isLong }
 
     /// They sleep, but not for long.
     var isPrompt: Bool { prompt.isLong }
@@ -28,7 +37,8 @@ struct RequestPace {
         private var length = 0
 
         /// They are not so by chance.
-        var isLong: Bool { length >= 32 }
+        var isLong: Bool { length >= Self.long }
+        static let long = 32
 
         mutating func note(_ nanoseconds: UInt64, limit: UInt64, _ requests: Int) {
             if nanoseconds < limit {

@@ -7,6 +7,8 @@ extension ThreadPool {
     private static let stackSize = 512 * 1024
     /// Quick requests that one takes at a time.
     static let quickShare = 8
+    /// Quick requests for which another thread is worth its call while the owner does some.
+    static let quickCall = 16
 
     /// Under the lock; false when the system gives no thread.
     func addThread() -> Bool {
@@ -55,15 +57,19 @@ extension ThreadPool {
     }
 
     /// Under the lock, which it gives up meanwhile: serves the first request, and while they are
-    /// quick a few more, but no more than are left to others. Returns how many.
+    /// quick a few more, but no more than are left to others and none of more than `limit` bytes.
+    /// Returns how many.
     @discardableResult
-    func serveShare() -> Int {
+    func serveShare(upTo limit: UInt64? = nil) -> Int {
         let count = state.pointee.queued.count
-        let share = state.pointee.pace.isQuick ? min((count + 1) / 2, Self.quickShare) : 1
+        let most = state.pointee.pace.isQuick ? min((count + 1) / 2, Self.quickShare) : 1
         var taken = RequestFIFO()
-        for _ in 0..<share {
-            if let request = state.pointee.queued.popFirst() { taken.append(request) }
+        while taken.count < most, let request = state.pointee.queued.head {
+            if let limit, !request.isTransfer(upTo: limit) { break }
+            _ = state.pointee.queued.popFirst()
+            taken.append(request)
         }
+        let share = taken.count
         lock.unlock()
         let image = image
         var bytes: UInt64 = 0

@@ -8,7 +8,8 @@ import Glibc
 /// has been idle for long leaves. How many are called for a batch depends on what requests were seen
 /// to do (``RequestPace``): where they sleep, a thread for each; where the kernel does them on the
 /// spot, no more than there are processors. An owner that waits does requests itself rather than
-/// hand them over and sleep, when that keeps it from nothing else.
+/// hand them over and sleep, when that keeps it from nothing else; where they are copies of memory
+/// one that submits does too.
 ///
 /// Safe to share: all state is under the lock. Who is to be woken is woken after it is given up.
 final class ThreadPool: @unchecked Sendable {
@@ -29,6 +30,8 @@ final class ThreadPool: @unchecked Sendable {
     /// Whether the descriptor is this pool's to clear, or its owner's.
     private let clearsDescriptor: Bool
     private let processors: Int
+    /// Up to so many bytes are moved by the owner while it submits; `nil` when none are.
+    private let inlineLimit: UInt64?
     let state: UnsafeMutablePointer<State>
 
     struct State {
@@ -50,16 +53,19 @@ final class ThreadPool: @unchecked Sendable {
         /// Others have something to say to the owner.
         var wasEverWoken = false
         var isStopping = false
-        var pace = RequestPace()
+        var pace: RequestPace
+        /// Requests that the owner did while it submitted.
+        var inlineCompletions: UInt64 = 0
     }
 
-    /// Requests that an owner does itself in one wait, before it looks at what else has ended.
+    /// Requests that an owner does itself before it delivers what it has waited for.
     private static let ownShare = 16
 
     init(
         image: BlockImage, threadLimit: Int, eventDescriptor: CInt, clearsDescriptor: Bool,
-        processors: Int = sysconf(CInt(_SC_NPROCESSORS_ONLN))
+        inlineLimit: UInt64? = nil, processors: Int = sysconf(CInt(_SC_NPROCESSORS_ONLN))
     ) {
+        self.inlineLimit = inlineLimit
         self.processors = max(1, processors)
         self.image = image
         self.threadLimit = threadLimit
@@ -68,7 +74,7 @@ final class ThreadPool: @unchecked Sendable {
         work = Futex()
         progress = Futex()
         state = .allocate(capacity: 1)
-        state.initialize(to: State())
+        state.initialize(to: State(pace: RequestPace(areCopies: inlineLimit != nil)))
     }
 
     deinit {
@@ -80,7 +86,8 @@ final class ThreadPool: @unchecked Sendable {
     func enqueue(_ pending: inout RequestFIFO) {
         lock.lock()
         take(&pending)
-        unlockAndCall(callThreads())
+        giveToThreads()
+        lock.unlock()
     }
 
     /// Takes `pending` as `enqueue` does, then moves what has ended to `finished`. With a `minimum` above
@@ -132,6 +139,13 @@ final class ThreadPool: @unchecked Sendable {
         unlockAndTell(announce())
     }
 
+    /// Requests that the owner did while it submitted.
+    var inlineCompletions: UInt64 {
+        lock.lock()
+        defer { lock.unlock() }
+        return state.pointee.inlineCompletions
+    }
+
     /// Sends all threads away and waits until they have left. Nothing may be queued or running.
     func stop() {
         lock.lock()
@@ -177,19 +191,36 @@ extension ThreadPool {
     /// Gives what is queued to threads, and to the owner itself. None is left without someone that will
     /// come to it.
     private func distribute(wanted: Int, _ limit: WaitLimit) {
-        guard wanted > 0, isForOwner(wanted, limit) else { return callAndRelock(callThreads()) }
-        callAndRelock(callThreads(besidesOwner: true))
-        var left = Self.ownShare
-        while left > 0, !state.pointee.queued.isEmpty, !state.pointee.isWoken,
-            isForOwner(wanted, limit)
-        {
-            left -= serveShare()
+        guard wanted > 0, isForOwner(wanted, limit) else { return giveToThreads() }
+        callThreads(besidesOwner: true)
+        var done = 0
+        while !state.pointee.queued.isEmpty, !state.pointee.isWoken, isForOwner(wanted, limit) {
+            done += serveShare()
+            if state.pointee.ended.count < wanted { continue }
             // Others go on while it delivers.
-            if state.pointee.ended.count >= wanted && state.pointee.pace.isQuick && busy > 0 {
-                return
-            }
+            if state.pointee.pace.isQuick && busy > 0 { return }
+            if done >= Self.ownShare { break }
         }
-        callAndRelock(callThreads())
+        callThreads()
+    }
+
+    /// Gives what is queued to threads, but for what an owner does that only submits.
+    private func giveToThreads() {
+        if let inlineLimit, isInline(upTo: inlineLimit) {
+            callThreads(besidesOwner: true)
+            repeat {
+                state.pointee.inlineCompletions += UInt64(serveShare(upTo: inlineLimit))
+            } while isInline(upTo: inlineLimit)
+            _ = announce()
+        }
+        callThreads()
+    }
+
+    /// Whether the first request is one that an owner may do while it submits: a copy, and none took
+    /// long lately, as when the memory has been swapped out.
+    private func isInline(upTo limit: UInt64) -> Bool {
+        guard let first = state.pointee.queued.head else { return false }
+        return first.isTransfer(upTo: limit) && state.pointee.pace.isQuick
     }
 
     /// Whether an owner that waits for `wanted` is to do a request itself. If it is quick that is always
@@ -206,34 +237,25 @@ extension ThreadPool {
     /// Threads that are at work or on their way.
     private var busy: Int { state.pointee.threads - state.pointee.idle }
 
-    /// Calls as many threads as the queue needs, the owner not counted that begins with it. Returns how
-    /// many are to be woken when the lock is given up.
-    private func callThreads(besidesOwner: Bool = false) -> Int {
+    /// Calls as many threads as the queue needs, the owner not counted that begins with it. Gives up the
+    /// lock to wake them.
+    private func callThreads(besidesOwner: Bool = false) {
         var wanted = state.pointee.queued.count - state.pointee.called - (besidesOwner ? 1 : 0)
         if state.pointee.pace.isQuick {
             // No more than can run, and none for less than the owner has done before it comes.
-            if besidesOwner { wanted = state.pointee.queued.count / Self.quickShare }
+            if besidesOwner { wanted = state.pointee.queued.count / Self.quickCall }
             wanted = min(wanted, processors - busy - (besidesOwner ? 1 : 0))
         }
         while wanted > state.pointee.idle, state.pointee.threads < threadLimit, addThread() {
             wanted -= 1
         }
         let count = min(wanted, state.pointee.idle)
-        guard count > 0 else { return 0 }
+        guard count > 0 else { return }
         state.pointee.idle -= count
         state.pointee.called += count
         work.advance()
-        return count
-    }
-
-    private func unlockAndCall(_ threads: Int) {
         lock.unlock()
-        if threads > 0 { work.wake(threads) }
-    }
-
-    private func callAndRelock(_ threads: Int) {
-        if threads == 0 { return }
-        unlockAndCall(threads)
+        work.wake(count)
         lock.lock()
     }
 

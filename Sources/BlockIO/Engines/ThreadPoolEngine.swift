@@ -16,7 +16,7 @@ struct ThreadPoolEngine: ~Copyable, Engine {
         }
         pool = ThreadPool(
             image: image, threadLimit: options.maximumThreads, eventDescriptor: descriptor,
-            clearsDescriptor: true)
+            clearsDescriptor: true, inlineLimit: image.inlineLimit)
     }
 
     mutating func submit(_ pending: inout RequestFIFO, finished: inout RequestFIFO) {
@@ -39,6 +39,8 @@ struct ThreadPoolEngine: ~Copyable, Engine {
     }
 
     var wakeEvent: WakeEvent { .pool(pool) }
+
+    var inlineCompletions: UInt64 { pool.inlineCompletions }
 
     mutating func cancel(_ request: RequestPointer) { pool.cancel(request) }
 

@@ -22,9 +22,6 @@ struct URingEngine: ~Copyable, Engine {
     private var isWakeArmed = false
     private var inRing = 0
 
-    /// Threads for discards and the like: slow, rare, and never many at once.
-    private static let helperLimit = 4
-
     init(image: BlockImage, options: QueueOptions) throws(BlockError) {
         let isOwned = options.threading == .owned
         isEnabled = !isOwned
@@ -54,8 +51,7 @@ struct URingEngine: ~Copyable, Engine {
         // More than the completion ring holds would go through the kernel's overflow list; one
         // place is for the wake-up.
         inFlightLimit = Int(cbio_uring_features(created).completion_entries) - 1
-        helpers = HelperThreads(
-            image: image, limit: Self.helperLimit, wakeDescriptor: wakeDescriptor)
+        helpers = HelperThreads(image: image, wakeDescriptor: wakeDescriptor)
         // The descriptor has to tell of requests too that never get to the ring.
         if isEnabled { armWake() }
     }

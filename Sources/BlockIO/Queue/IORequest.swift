@@ -183,6 +183,11 @@ extension RequestPointer {
         pointee.completion.transferred = 0
     }
 
+    /// It moves bytes, and no more than so many.
+    func isTransfer(upTo limit: UInt64) -> Bool {
+        operation.pointee.verb < CBIO_SYNC && operation.pointee.length <= limit
+    }
+
     /// The list of a single-buffer request.
     var singleBuffer: UnsafePointer<iovec> {
         let offset =

@@ -17,11 +17,10 @@ int cbio_aio_create(struct cbio_aio **out, int fd, uint32_t capacity, int event_
 void cbio_aio_destroy(struct cbio_aio *aio);
 
 /// Fills control blocks for the operations from `first` on, up to `limit` of them, one that is for
-/// threads (by its verb, or because it moves more than `inline_limit` bytes), or the end. Lists of
-/// one element become plain reads and writes. Returns their number and the operation `behind`
-/// them.
+/// threads, or the end. Lists of one element become plain reads and writes. Returns their number and
+/// the operation `behind` them.
 uint32_t cbio_aio_prepare(
-    struct cbio_aio *aio, struct cbio_operation *first, uint32_t limit, uint64_t inline_limit,
+    struct cbio_aio *aio, struct cbio_operation *first, uint32_t limit,
     struct cbio_operation **behind);
 
 /// Asks for one completion without a tag when `wake_fd` becomes readable. Returns 0 or -errno.

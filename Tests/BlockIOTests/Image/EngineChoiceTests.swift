@@ -54,6 +54,36 @@ final class EngineChoiceTests: XCTestCase {
         }
     }
 
+    /// In memory a request up to the limit is done when it has been submitted.
+    func testThreadsLeaveCopiesToTheSubmitter() throws {
+        try onAllTargets { target in
+            let isMemory = target.kind == .tmpfsFile || target.kind == .zram
+            for choice in [EngineChoice.forced(.threadPool), .auto] {
+                let image = try BlockImage.open(target.path, OpenOptions(engine: choice))
+                guard image.engine == .threadPool else {
+                    XCTAssertFalse(isMemory, "\(target.kind): \(image.engineReport)")
+                    continue
+                }
+                XCTAssertEqual(try inlineReads(image, bytes: 4096), isMemory ? 1 : 0)
+                XCTAssertEqual(try inlineReads(image, bytes: 128 << 10), 0)
+            }
+            let none = OpenOptions(engine: .forced(.threadPool), inlineLimit: 0)
+            XCTAssertEqual(try inlineReads(BlockImage.open(target.path, none), bytes: 4096), 0)
+        }
+    }
+
+    /// How many of one read were done when it had been submitted.
+    private func inlineReads(_ image: BlockImage, bytes: Int) throws -> UInt64 {
+        let queue = try BlockQueue(image)
+        let buffer = AlignedBuffer(count: bytes)
+        queue.read(into: buffer.bytes, at: 0)
+        let done = queue.statistics.inlineCompletions
+        queue.flush()
+        XCTAssertEqual(queue.statistics.inlineCompletions, done, "a flush may take its time")
+        try queue.finish()
+        return done
+    }
+
     /// One engine is taken, with a reason, and it is the image's.
     private func assertReport(_ image: BlockImage, line: UInt = #line) {
         var taken: [EngineKind] = []

@@ -6,7 +6,7 @@ import XCTest
 /// counts the read system calls of a thread, proc_pid_io(5).
 final class OwnerServiceTests: ConformanceTestCase {
     func testAnOwnerThatWaitsReadsItself() throws {
-        try onMemory { subject in
+        try onPageCache { subject in
             // Where the machine is busy it takes long until none was slow for a while.
             for _ in 0..<100 {
                 if try ownReads(subject, count: 400, wait: { try $0.finish() }) > 0 { return }
@@ -16,7 +16,7 @@ final class OwnerServiceTests: ConformanceTestCase {
     }
 
     func testAnOwnerThatSleepsOnTheDescriptorDoesNot() throws {
-        try onMemory { subject in
+        try onPageCache { subject in
             let events = try EventSet(subject.queue.descriptor)
             let own = try ownReads(subject, count: 400) { queue in
                 while queue.outstanding > 0 {
@@ -30,7 +30,7 @@ final class OwnerServiceTests: ConformanceTestCase {
 
     /// A limit that has passed is no wait.
     func testAnOwnerThatOnlyLooksDoesNot() throws {
-        try onMemory { subject in
+        try onPageCache { subject in
             let own = try ownReads(subject, count: 400) { queue in
                 while queue.outstanding > 0 { queue.poll(minimum: 1, timeout: .zero) }
             }
@@ -38,11 +38,12 @@ final class OwnerServiceTests: ConformanceTestCase {
         }
     }
 
-    private func onMemory(_ body: (Subject) throws -> Void) throws {
+    /// Quick to read, and not known for it beforehand.
+    private func onPageCache(_ body: (Subject) throws -> Void) throws {
         try forEachConfiguration(
             size: 1 << 20,
             where: {
-                $0.target == .tmpfsFile && $0.engine == .threadPool && $0.caching == .direct
+                $0.target == .ext4File && $0.engine == .threadPool && $0.caching == .buffered
                     && $0.threading == .owned
             }, body)
     }

@@ -44,6 +44,17 @@ final class RequestPaceTests: XCTestCase {
         XCTAssertFalse(pace.isPrompt)
     }
 
+    func testCopiesAreQuickUnlessMemoryIsSwappedOut() {
+        var pace = RequestPace(areCopies: true)
+        XCTAssertTrue(pace.isQuick, "from the first on")
+        for _ in 0..<64 { pace.note(500_000, bytes: 4096) }
+        XCTAssertTrue(pace.isQuick)
+        pace.note(9_000_000, bytes: 4096)
+        XCTAssertFalse(pace.isQuick)
+        for _ in 0..<32 { pace.note(500_000, bytes: 4096) }
+        XCTAssertTrue(pace.isQuick)
+    }
+
     private func quick() -> RequestPace { pace(of: 32, nanoseconds: 1_000) }
 
     private func pace(of requests: Int, nanoseconds: UInt64) -> RequestPace {

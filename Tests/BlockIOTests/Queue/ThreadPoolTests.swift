@@ -14,6 +14,7 @@ final class ThreadPoolTests: XCTestCase {
     private let buffer = AlignedBuffer(count: block)
     /// What a request took lately, in nanoseconds.
     private var pace: UInt64 = 0
+    private var areCopies = false
 
     override func setUpWithError() throws {
         let made = try TemporaryDirectory()
@@ -81,6 +82,32 @@ final class ThreadPoolTests: XCTestCase {
         }
     }
 
+    func testAnOwnerThatSubmitsCopiesAtOnce() throws {
+        try withPool(pace: 1_000, inlineLimit: 4096) { pool in
+            XCTAssertEqual(try submit([4096], to: pool), Answer(atOnce: 1, calls: 0))
+        }
+    }
+
+    func testMoreThanTheLimitIsLeftToThreads() throws {
+        try withPool(pace: 1_000, inlineLimit: 4096) { pool in
+            XCTAssertEqual(try submit([8192], to: pool), Answer(atOnce: 0, calls: 1))
+            XCTAssertEqual(try submit([4096, 8192, 4096], to: pool), Answer(atOnce: 1, calls: 1))
+        }
+    }
+
+    func testNothingIsCopiedAtOnceWhileItIsSlow() throws {
+        try withPool(pace: 9_000_000, inlineLimit: 4096) { pool in
+            XCTAssertEqual(try submit([4096], to: pool), Answer(atOnce: 0, calls: 1))
+        }
+    }
+
+    func testAThreadHelpsWithMany() throws {
+        try withPool(pace: 1_000, inlineLimit: 4096) { pool in
+            let calls = try submit([UInt64](repeating: 4096, count: 40), to: pool).calls
+            XCTAssertGreaterThanOrEqual(calls, 1)
+        }
+    }
+
     /// What others have put into the list of ended requests is not counted as the engine's.
     func testTheEngineCountsItsOwnRequests() throws {
         var engine = try ThreadPoolEngine(
@@ -100,13 +127,15 @@ final class ThreadPoolTests: XCTestCase {
 
     /// A pool with one thread that sleeps, which has seen requests of this duration.
     private func withPool(
-        processors: Int = 2, pace nanoseconds: UInt64, _ body: (ThreadPool) throws -> Void
+        processors: Int = 2, pace nanoseconds: UInt64, inlineLimit: UInt64? = nil,
+        _ body: (ThreadPool) throws -> Void
     ) throws {
         let pool = ThreadPool(
             image: try XCTUnwrap(image), threadLimit: 64, eventDescriptor: -1,
-            clearsDescriptor: false, processors: processors)
+            clearsDescriptor: false, inlineLimit: inlineLimit, processors: processors)
         defer { pool.stop() }
-        self.pace = nanoseconds
+        pace = nanoseconds
+        areCopies = inlineLimit != nil
         var pending = requests(1)
         pool.enqueue(&pending)
         var finished = RequestFIFO()
@@ -120,9 +149,34 @@ final class ThreadPoolTests: XCTestCase {
         try eventually("all threads sleep") { pool.withState { $0.threads == $0.idle } }
         // Those of the test itself may take long where the machine is busy.
         pool.withState { state in
-            state.pace = RequestPace()
+            state.pace = RequestPace(areCopies: areCopies)
             for _ in 0..<32 { state.pace.note(pace, bytes: 4096) }
         }
+    }
+
+    /// What the owner had done when it had submitted, and how often threads were called.
+    private struct Answer: Equatable {
+        var atOnce: UInt64
+        var calls: UInt32
+    }
+
+    /// Submits reads of so many bytes each.
+    private func submit(_ lengths: [UInt64], to pool: ThreadPool) throws -> Answer {
+        try prepare(pool)
+        let (done, called) = (pool.inlineCompletions, pool.work.value)
+        for (index, length) in lengths.enumerated() {
+            slots[index].engine.length = length
+        }
+        var pending = requests(lengths.count)
+        pool.enqueue(&pending)
+        let answer = Answer(
+            atOnce: pool.inlineCompletions - done, calls: pool.work.value &- called)
+        var finished = RequestFIFO()
+        while finished.count < lengths.count {
+            pool.collect(
+                minimum: lengths.count, limit: .forever, pending: &pending, into: &finished)
+        }
+        return answer
     }
 
     /// Does some reads, and says how often threads were called for them.

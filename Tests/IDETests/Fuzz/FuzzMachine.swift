@@ -89,7 +89,7 @@ final class FuzzMachine: IDEControllerDelegate {
         let engine = engine
         discFiles = files.discs
         discs = try files.discs.map {
-            try BlockImage.open($0.path, OpenOptions(engine: .forced(engine)))
+            try BlockImage.open($0.path, OpenOptions(engine: .forced(engine), inlineLimit: 0))
         }
         controller = try Self.controller(identity, memory.space, bounce)
         for file in files.all { file.fill(&random) }
@@ -130,7 +130,8 @@ final class FuzzMachine: IDEControllerDelegate {
             let file = files.disks[number]
             let image = try BlockImage.open(
                 file.path,
-                OpenOptions(access: access, caching: caching, engine: .forced(engine)))
+                OpenOptions(
+                    access: access, caching: caching, engine: .forced(engine), inlineLimit: 0))
             let options = DiskOptions(
                 readErrorPolicy: policy(&random), writeErrorPolicy: policy(&random))
             plugs.append((slot, .disk(file, image, options)))
