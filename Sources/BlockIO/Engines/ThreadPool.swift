@@ -86,8 +86,9 @@ final class ThreadPool: @unchecked Sendable {
     func enqueue(_ pending: inout RequestFIFO) {
         lock.lock()
         take(&pending)
-        giveToThreads()
+        let called = giveToThreads()
         lock.unlock()
+        if called > 0 { work.wake(called) }
     }
 
     /// Takes `pending` as `enqueue` does, then moves what has ended to `finished`. With a `minimum` above
@@ -191,8 +192,8 @@ extension ThreadPool {
     /// Gives what is queued to threads, and to the owner itself. None is left without someone that will
     /// come to it.
     private func distribute(wanted: Int, _ limit: WaitLimit) {
-        guard wanted > 0, isForOwner(wanted, limit) else { return giveToThreads() }
-        callThreads(besidesOwner: true)
+        guard wanted > 0, isForOwner(wanted, limit) else { return wakeThreads(giveToThreads()) }
+        wakeThreads(callThreads(besidesOwner: true))
         var done = 0
         while !state.pointee.queued.isEmpty, !state.pointee.isWoken, isForOwner(wanted, limit) {
             done += serveShare()
@@ -201,19 +202,20 @@ extension ThreadPool {
             if state.pointee.pace.isQuick && busy > 0 { return }
             if done >= Self.ownShare { break }
         }
-        callThreads()
+        wakeThreads(callThreads())
     }
 
-    /// Gives what is queued to threads, but for what an owner does that only submits.
-    private func giveToThreads() {
+    /// Gives what is queued to threads, but for what an owner does that only submits. Returns how many
+    /// are to be woken.
+    private func giveToThreads() -> Int {
         if let inlineLimit, isInline(upTo: inlineLimit) {
-            callThreads(besidesOwner: true)
+            wakeThreads(callThreads(besidesOwner: true))
             repeat {
                 state.pointee.inlineCompletions += UInt64(serveShare(upTo: inlineLimit))
             } while isInline(upTo: inlineLimit)
             _ = announce()
         }
-        callThreads()
+        return callThreads()
     }
 
     /// Whether the first request is one that an owner may do while it submits: a copy, and none took
@@ -237,9 +239,9 @@ extension ThreadPool {
     /// Threads that are at work or on their way.
     private var busy: Int { state.pointee.threads - state.pointee.idle }
 
-    /// Calls as many threads as the queue needs, the owner not counted that begins with it. Gives up the
-    /// lock to wake them.
-    private func callThreads(besidesOwner: Bool = false) {
+    /// Calls as many threads as the queue needs, the owner not counted that begins with it. Returns how
+    /// many are to be woken when the lock is given up.
+    private func callThreads(besidesOwner: Bool = false) -> Int {
         var wanted = state.pointee.queued.count - state.pointee.called - (besidesOwner ? 1 : 0)
         if state.pointee.pace.isQuick {
             // No more than can run, and none for less than the owner has done before it comes.
@@ -250,12 +252,18 @@ extension ThreadPool {
             wanted -= 1
         }
         let count = min(wanted, state.pointee.idle)
-        guard count > 0 else { return }
+        guard count > 0 else { return 0 }
         state.pointee.idle -= count
         state.pointee.called += count
         work.advance()
+        return count
+    }
+
+    /// Gives up the lock for it.
+    private func wakeThreads(_ threads: Int) {
+        if threads == 0 { return }
         lock.unlock()
-        work.wake(count)
+        work.wake(threads)
         lock.lock()
     }
 
