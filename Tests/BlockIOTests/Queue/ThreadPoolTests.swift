@@ -82,6 +82,16 @@ final class ThreadPoolTests: XCTestCase {
         }
     }
 
+    func testAnOwnerGoesOnUntilItHasWhatItWaitsFor() throws {
+        try withPool(processors: 1, pace: 1_000, inlineLimit: 0) { pool in
+            // Where the machine is busy one of them may be slow.
+            for _ in 0..<50 where try threadsCalled(pool, requests: 20, minimum: 20) == 0 {
+                return
+            }
+            XCTFail("a thread was called each time")
+        }
+    }
+
     func testAnOwnerThatSubmitsCopiesAtOnce() throws {
         try withPool(pace: 1_000, inlineLimit: 4096) { pool in
             XCTAssertEqual(try submit([4096], to: pool), Answer(atOnce: 1, calls: 0))
