@@ -5,8 +5,9 @@ extension ThreadPool {
     private static let idleLimit = WaitLimit.nanoseconds(5_000_000_000)
     /// Room for a thread's few frames, with a margin for sanitizers.
     private static let stackSize = 512 * 1024
-    /// Quick requests that one takes at a time.
+    /// Quick requests that one takes at a time, and their bytes, about: nobody looks up meanwhile.
     static let quickShare = 8
+    private static let quickBytes: UInt64 = 1 << 18
     /// Quick requests for which another thread is worth its call while the owner does some.
     static let quickCall = 16
 
@@ -64,20 +65,20 @@ extension ThreadPool {
         let count = state.pointee.queued.count
         let most = state.pointee.pace.isQuick ? min((count + 1) / 2, Self.quickShare) : 1
         var taken = RequestFIFO()
-        while taken.count < most, let request = state.pointee.queued.head {
+        var bytes: UInt64 = 0
+        while taken.count < most, bytes < Self.quickBytes, let request = state.pointee.queued.head {
             if let limit, !request.isTransfer(upTo: limit) { break }
             _ = state.pointee.queued.popFirst()
             taken.append(request)
+            bytes &+= request.operation.pointee.length
         }
         let share = taken.count
         lock.unlock()
         let image = image
-        var bytes: UInt64 = 0
         let start = monotonicNanoseconds()
         var next = taken.head
         while let request = next {
             request.pointee.result = image.perform(request)
-            bytes &+= request.operation.pointee.length
             next = request.pointee.next
         }
         let span = monotonicNanoseconds() &- start

@@ -194,9 +194,12 @@ extension ThreadPool {
     private func distribute(wanted: Int, _ limit: WaitLimit) {
         guard wanted > 0, isForOwner(wanted, limit) else { return wakeThreads(giveToThreads()) }
         wakeThreads(callThreads(besidesOwner: true))
+        let deadline = limit.deadline()
+        var left = limit
         var done = 0
-        while !state.pointee.queued.isEmpty, !state.pointee.isWoken, isForOwner(wanted, limit) {
+        while !state.pointee.queued.isEmpty, !state.pointee.isWoken, isForOwner(wanted, left) {
             done += serveShare()
+            if let deadline { left = WaitLimit(until: deadline) }
             if state.pointee.ended.count < wanted { continue }
             // Others go on while it delivers.
             if state.pointee.pace.isQuick && busy > 0 { return }

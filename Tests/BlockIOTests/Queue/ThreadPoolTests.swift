@@ -92,6 +92,13 @@ final class ThreadPoolTests: XCTestCase {
         }
     }
 
+    func testAnOwnerStopsWhenItsTimeIsOver() throws {
+        try withPool(processors: 1, pace: 1_000, inlineLimit: 0) { pool in
+            let moment = WaitLimit.nanoseconds(1)
+            XCTAssertEqual(try threadsCalled(pool, requests: 20, minimum: 20, moment), 1)
+        }
+    }
+
     func testAnOwnerThatSubmitsCopiesAtOnce() throws {
         try withPool(pace: 1_000, inlineLimit: 4096) { pool in
             XCTAssertEqual(try submit([4096], to: pool), Answer(atOnce: 1, calls: 0))
