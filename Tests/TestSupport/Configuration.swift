@@ -1,4 +1,5 @@
 import BlockIO
+import Foundation
 
 /// One cell of the conformance matrix: what every check runs on.
 struct Configuration: Sendable, CustomStringConvertible {
@@ -23,6 +24,25 @@ struct Configuration: Sendable, CustomStringConvertible {
             }
         }
     }
+
+    /// With BLOCKIO_CONFIGURATIONS=few, for runs under the sanitizers, only one kind of threading for each
+    /// engine and caching on a target: another one than for that before it, and than on the target
+    /// before. Otherwise all of them.
+    static func some(_ wanted: [Configuration]) -> [Configuration] {
+        guard isFew, let target = wanted.first?.target else { return wanted }
+        var pairs = StorageTarget.Kind.allCases.firstIndex(of: target) ?? 0
+        return wanted.filter { one in
+            let isPaired = wanted.contains {
+                $0.engine == one.engine && $0.caching == one.caching
+                    && $0.threading != one.threading
+            }
+            if one.threading == .owned { pairs += 1 }
+            return !isPaired || (one.threading == .owned) == (pairs % 2 == 0)
+        }
+    }
+
+    private static let isFew =
+        ProcessInfo.processInfo.environment["BLOCKIO_CONFIGURATIONS"] == "few"
 
     private static func cachings(of engine: EngineKind) -> [OpenOptions.Caching] {
         engine == .linuxAIO ? [.direct] : [.direct, .buffered]
