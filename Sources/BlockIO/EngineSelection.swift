@@ -23,7 +23,7 @@ enum EngineSelection {
             }
             return decision(
                 kind, EngineReport(entries: [.init(engine: kind, outcome: .taken("as asked"))]),
-                options, file)
+                options, isInMemory: EngineEvidence.memoryBacking(file) != nil)
         case .auto:
             return choose(options, file)
         }
@@ -54,13 +54,15 @@ enum EngineSelection {
             report.entries.append(.init(engine: candidate.engine, outcome: outcome))
         }
         // The thread pool needs nothing that a process can be refused.
-        return decision(taken ?? .threadPool, report, options, file)
+        var isInMemory = false
+        if case .inMemory = evidence { isInMemory = true }
+        return decision(taken ?? .threadPool, report, options, isInMemory: isInMemory)
     }
 
     private static func decision(
-        _ engine: EngineKind, _ report: EngineReport, _ options: OpenOptions, _ file: ImageFile
+        _ engine: EngineKind, _ report: EngineReport, _ options: OpenOptions, isInMemory: Bool
     ) -> Decision {
-        let isCopied = engine == .threadPool && EngineEvidence.memoryBacking(file) != nil
+        let isCopied = engine == .threadPool && isInMemory
         return Decision(
             engine: engine, report: report,
             inlineLimit: isCopied ? UInt64(options.inlineLimit) : nil)

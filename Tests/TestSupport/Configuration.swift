@@ -29,7 +29,7 @@ struct Configuration: Sendable, CustomStringConvertible {
     /// engine and caching on a target: another one than for that before it, and than on the target
     /// before. Otherwise all of them.
     static func some(_ wanted: [Configuration]) -> [Configuration] {
-        guard isFew, let target = wanted.first?.target else { return wanted }
+        guard choice == "few", let target = wanted.first?.target else { return wanted }
         var pairs = StorageTarget.Kind.allCases.firstIndex(of: target) ?? 0
         return wanted.filter { one in
             let isPaired = wanted.contains {
@@ -41,8 +41,8 @@ struct Configuration: Sendable, CustomStringConvertible {
         }
     }
 
-    private static let isFew =
-        ProcessInfo.processInfo.environment["BLOCKIO_CONFIGURATIONS"] == "few"
+    /// How many configurations are wanted: "all", "few", or the usual.
+    static let choice = ProcessInfo.processInfo.environment["BLOCKIO_CONFIGURATIONS"]
 
     private static func cachings(of engine: EngineKind) -> [OpenOptions.Caching] {
         engine == .linuxAIO ? [.direct] : [.direct, .buffered]

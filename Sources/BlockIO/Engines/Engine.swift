@@ -32,7 +32,7 @@ protocol Engine: ~Copyable {
     /// Ends a wait and makes the descriptor readable until the next `reap`, from any thread.
     var wakeEvent: WakeEvent { get }
 
-    /// Requests that were done when the system call that submitted them returned.
+    /// Requests that were done when they had been submitted.
     var inlineCompletions: UInt64 { get }
 
     /// Frees what the engine holds. Nothing may be in flight.

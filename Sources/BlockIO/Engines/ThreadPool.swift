@@ -105,10 +105,11 @@ final class ThreadPool: @unchecked Sendable {
         // Not for what no thread could be had for.
         let isWaiting = minimum > 0 && (all > 0 || pending.isEmpty)
         let wanted = isWaiting ? max(1, min(minimum, all)) : 0
-        if !state.pointee.queued.isEmpty { distribute(wanted: wanted, limit) }
+        var left = limit
+        if !state.pointee.queued.isEmpty { distribute(wanted: wanted, &left) }
         if state.pointee.ended.count < wanted && !state.pointee.isWoken {
             state.pointee.awaited = wanted
-            end = waitForProgress(limit)
+            end = waitForProgress(left)
             state.pointee.awaited = 0
         }
         state.pointee.isWoken = false
@@ -189,17 +190,16 @@ extension ThreadPool {
         state.pointee.queued.append(contentsOf: &pending)
     }
 
-    /// Gives what is queued to threads, and to the owner itself. None is left without someone that will
-    /// come to it.
-    private func distribute(wanted: Int, _ limit: WaitLimit) {
+    /// Gives what is queued to threads, and to the owner itself, whose time it takes from the limit. None
+    /// is left without someone that will come to it.
+    private func distribute(wanted: Int, _ limit: inout WaitLimit) {
         guard wanted > 0, isForOwner(wanted, limit) else { return wakeThreads(giveToThreads()) }
         wakeThreads(callThreads(besidesOwner: true))
         let deadline = limit.deadline()
-        var left = limit
         var done = 0
-        while !state.pointee.queued.isEmpty, !state.pointee.isWoken, isForOwner(wanted, left) {
+        while !state.pointee.queued.isEmpty, !state.pointee.isWoken, isForOwner(wanted, limit) {
             done += serveShare()
-            if let deadline { left = WaitLimit(until: deadline) }
+            if let deadline { limit = WaitLimit(until: deadline) }
             if state.pointee.ended.count < wanted { continue }
             // Others go on while it delivers.
             if state.pointee.pace.isQuick && busy > 0 { return }

@@ -92,6 +92,14 @@ final class ThreadPoolTests: XCTestCase {
         }
     }
 
+    func testAShareHasAnEnd() throws {
+        try withPool(pace: 1_000) { pool in
+            XCTAssertEqual(try share(of: [UInt64](repeating: 4096, count: 40), pool), 8)
+            XCTAssertEqual(try share(of: [UInt64](repeating: 4096, count: 6), pool), 3)
+            XCTAssertEqual(try share(of: [UInt64](repeating: 128 << 10, count: 40), pool), 2)
+        }
+    }
+
     func testAnOwnerStopsWhenItsTimeIsOver() throws {
         try withPool(processors: 1, pace: 1_000, inlineLimit: 0) { pool in
             let moment = WaitLimit.nanoseconds(1)
@@ -181,19 +189,38 @@ final class ThreadPoolTests: XCTestCase {
     private func submit(_ lengths: [UInt64], to pool: ThreadPool) throws -> Answer {
         try prepare(pool)
         let (done, called) = (pool.inlineCompletions, pool.work.value)
-        for (index, length) in lengths.enumerated() {
-            slots[index].engine.length = length
-        }
-        var pending = requests(lengths.count)
+        var pending = requests(lengths)
         pool.enqueue(&pending)
         let answer = Answer(
             atOnce: pool.inlineCompletions - done, calls: pool.work.value &- called)
-        var finished = RequestFIFO()
-        while finished.count < lengths.count {
-            pool.collect(
-                minimum: lengths.count, limit: .forever, pending: &pending, into: &finished)
-        }
+        finish(lengths.count, pool)
         return answer
+    }
+
+    /// How many of such requests, that nobody has been called for, are done at a time.
+    private func share(of lengths: [UInt64], _ pool: ThreadPool) throws -> Int {
+        try prepare(pool)
+        var pending = requests(lengths)
+        pool.lock.lock()
+        pool.state.pointee.unfinished += lengths.count
+        pool.state.pointee.queued.append(contentsOf: &pending)
+        let share = pool.serveShare()
+        pool.lock.unlock()
+        finish(lengths.count, pool)
+        return share
+    }
+
+    private func finish(_ count: Int, _ pool: ThreadPool) {
+        var pending = RequestFIFO()
+        var finished = RequestFIFO()
+        while finished.count < count {
+            pool.collect(minimum: count, limit: .forever, pending: &pending, into: &finished)
+        }
+    }
+
+    private func requests(_ lengths: [UInt64]) -> RequestFIFO {
+        for (index, length) in lengths.enumerated() { slots[index].engine.length = length }
+        return requests(lengths.count)
     }
 
     /// Does some reads, and says how often threads were called for them.

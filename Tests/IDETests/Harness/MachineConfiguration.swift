@@ -1,5 +1,4 @@
 import BlockIO
-import Foundation
 import IDE
 @testable import TestSupport
 
@@ -24,7 +23,9 @@ struct MachineConfiguration: Sendable, CustomStringConvertible {
     /// another storage than the one before. BLOCKIO_CONFIGURATIONS=all puts each on every storage but
     /// zram; =few leaves one bounce setting to each engine and caching, for runs under the sanitizers.
     static let all: [MachineConfiguration] = {
-        if choice == "all" { return targets.flatMap { target in onOne.map { $0.on(target) } } }
+        if Configuration.choice == "all" {
+            return targets.flatMap { target in onOne.map { $0.on(target) } }
+        }
         return some(onOne.enumerated().map { $0.element.on(targets[$0.offset % targets.count]) })
     }()
 
@@ -34,7 +35,6 @@ struct MachineConfiguration: Sendable, CustomStringConvertible {
     /// Those that move every transfer in pieces of 512 bytes.
     static let inPieces = all.filter { $0.bounce == .forced }
 
-    private static let choice = ProcessInfo.processInfo.environment["BLOCKIO_CONFIGURATIONS"]
     private static let targets: [StorageTarget.Kind] = [.tmpfsFile, .ext4File, .loop512, .loop4096]
     private static let onOne: [MachineConfiguration] = EngineKind.allCases.flatMap { engine in
         cachings(of: engine).flatMap { caching in
@@ -46,7 +46,7 @@ struct MachineConfiguration: Sendable, CustomStringConvertible {
     }
 
     private static func some(_ configurations: [MachineConfiguration]) -> [MachineConfiguration] {
-        guard choice == "few" else { return configurations }
+        guard Configuration.choice == "few" else { return configurations }
         // Of each engine and caching another setting than of the one before.
         let settings = Bounce.allCases.count
         return configurations.enumerated()
