@@ -47,6 +47,8 @@ public struct BlockStatistics: Sendable, Hashable {
     /// Operations that were done when they had been submitted: by io_submit(2), or by the submitting
     /// thread itself (``OpenOptions/inlineLimit``).
     public internal(set) var inlineCompletions: UInt64 = 0
+    /// Operations that the polling thread performed itself because no thread could be created.
+    public internal(set) var pollerOperations: UInt64 = 0
     /// Chunks of slots added because more requests were open than ever before.
     public internal(set) var slotGrowths: UInt64 = 0
     /// Requests under way or not yet delivered.
