@@ -38,8 +38,15 @@ let package = Package(
         .target(
             name: "TestSupport", dependencies: ["CTestSupport", "BlockIO"],
             path: "Tests/TestSupport"),
+        // Apart, because release builds of it run for minutes and tests for seconds.
+        .target(
+            name: "Exploration", dependencies: ["BlockIO"], path: "Tests/Exploration/Library"),
+        .executableTarget(
+            name: "explore", dependencies: ["BlockIO", "Exploration"],
+            path: "Tests/Exploration/Explore"),
         .testTarget(
-            name: "BlockIOTests", dependencies: ["BlockIO", "CTestSupport", "TestSupport"]),
+            name: "BlockIOTests",
+            dependencies: ["BlockIO", "CTestSupport", "Exploration", "TestSupport"]),
         .testTarget(
             name: "GuestMemoryTests",
             dependencies: ["GuestMemory", "IDE", "BlockIO", "CTestSupport", "TestSupport"]),

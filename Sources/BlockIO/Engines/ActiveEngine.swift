@@ -11,8 +11,9 @@ enum ActiveEngine {
     init(image: BlockImage, options: QueueOptions) throws(BlockError) {
         let bare: ActiveEngine
         switch image.engine {
-        case _ where options.disk != nil:
-            bare = .model(place(try ModelEngine(options.disk!, image: image)))
+        case _ where options.model != nil || options.disk != nil:
+            let model = options.model ?? ModelKernel(options.disk!, image: image)
+            bare = .model(place(try ModelEngine(model, image: image)))
         case .ioURing:
             bare = .ioURing(place(try URingEngine(image: image, options: options)))
         case .linuxAIO:
