@@ -5,12 +5,14 @@ import Glibc
 /// wait for ever it says so, instead of coming back with fewer.
 struct ModelEngine: ~Copyable, Engine {
     private let kernel: ModelKernel
+    private let image: BlockImage
     /// The kernel took fewer operations at the last submission than it was offered.
     private var isRefused = false
     let descriptor: CInt
 
     init(_ kernel: ModelKernel, image: BlockImage) throws(BlockError) {
         self.kernel = kernel
+        self.image = image
         descriptor = cbio_eventfd()
         if descriptor < 0 {
             throw BlockError(.system, errno: -descriptor, operation: .open, image: image.path)
@@ -27,7 +29,10 @@ struct ModelEngine: ~Copyable, Engine {
         isRefused = taken < offered
         for _ in 0..<taken {
             guard let request = pending.popFirst() else { break }
-            kernel.begin(UnsafeMutableRawPointer(request), ModelOperation(request.pointee.engine))
+            let operation = ModelOperation(request.pointee.engine)
+            // The image remembers that it has one.
+            if operation.kind == .bufferedWrite { _ = image.bufferedDescriptor() }
+            kernel.begin(UnsafeMutableRawPointer(request), operation)
         }
         kernel.signalIfDue()
     }

@@ -54,9 +54,9 @@ extension ModelOperation: CustomStringConvertible {
 /// A model of the kernel below a queue: it holds the operations in flight, ends them in the order
 /// that a ``ModelChooser`` wants, and does them on a ``VolatileDisk``.
 ///
-/// It has the weaknesses of a kernel. A failed write-back is reported once, to the first fdatasync(2) or
-/// RWF_DSYNC write that comes along, and what could not be written is dropped; another that is in
-/// flight beside that one succeeds. An operation has its effect at the moment in which it ends.
+/// It has the weaknesses of a kernel. A failed write-back is reported once for each open file
+/// description, to the first fdatasync(2) or RWF_DSYNC write that comes along, and what could not be
+/// written is dropped; another that is in flight beside that one succeeds. An operation has its effect at the moment in which it ends.
 package final class ModelKernel: @unchecked Sendable {
     /// What a model stands for.
     package struct Shape {
@@ -93,10 +93,19 @@ package final class ModelKernel: @unchecked Sendable {
         var isCancelled = false
     }
 
+    /// Open file descriptions of the image's file.
+    private enum Description {
+        case image
+        /// The one that takes the bytes behind the last whole block.
+        case buffered
+    }
+
     package let disk: VolatileDisk
     package let chooser: any ModelChooser
     private let shape: Shape
     private var flights: [Flight] = []
+    /// Open file descriptions that have not been told of the latest write-back that failed.
+    private var untold: Set<Description> = []
     /// Ended and not yet taken, oldest first.
     private var ended: [(tag: UnsafeMutableRawPointer, result: Int64)] = []
     /// Readable when something has ended; -1 when that is told in another way.
@@ -141,17 +150,15 @@ package final class ModelKernel: @unchecked Sendable {
     package func begin(_ tag: UnsafeMutableRawPointer, _ operation: ModelOperation) {
         checkAlignment(operation)
         var flight = Flight(tag: tag, operation: operation, sequence: disk.sequence)
-        if canReportWriteBack(operation), chooser.fault(of: [.writeBack]) != nil {
-            chooser.note("write-back fails, to be reported by: \(operation)")
-            flight.isDoomed = true
-            disk.dropDirtyPages()
-            for index in flights.indices
-            where shape.eatsDurableErrors && isPageWrite(flights[index].operation) {
-                flights[index].isLost = true
+        if let description = reportsTo(operation) {
+            if chooser.fault(of: [.writeBack]) != nil {
+                chooser.note("a write-back fails")
+                loseDirtyPages()
             }
-        } else {
-            chooser.note("begin: \(operation)")
+            flight.isDoomed = untold.remove(description) != nil
         }
+        chooser.note(
+            "begin: \(operation)\(flight.isDoomed ? ", which is told of the failure" : "")")
         flights.append(flight)
     }
 
@@ -210,11 +217,22 @@ package final class ModelKernel: @unchecked Sendable {
         operation.kind == .bufferedWrite || (operation.kind == .write && shape.isBuffered)
     }
 
-    private func canReportWriteBack(_ operation: ModelOperation) -> Bool {
+    /// The open file description whose news of failed write-backs an operation is told.
+    private func reportsTo(_ operation: ModelOperation) -> Description? {
         switch operation.kind {
-        case .synchronize: shape.isBuffered || disk.hasDirtyPages
-        case .write, .bufferedWrite: operation.isDurable && isPageWrite(operation)
-        default: false
+        case .synchronize: shape.isBuffered || disk.hasDirtyPages || !untold.isEmpty ? .image : nil
+        case .write: operation.isDurable && shape.isBuffered ? .image : nil
+        case .bufferedWrite: operation.isDurable ? .buffered : nil
+        case .read, .zero, .truncate: nil
+        }
+    }
+
+    private func loseDirtyPages() {
+        disk.dropDirtyPages()
+        untold = [.image, .buffered]
+        for index in flights.indices
+        where shape.eatsDurableErrors && isPageWrite(flights[index].operation) {
+            flights[index].isLost = true
         }
     }
 
