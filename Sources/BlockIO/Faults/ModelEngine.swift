@@ -6,8 +6,6 @@ import Glibc
 struct ModelEngine: ~Copyable, Engine {
     private let kernel: ModelKernel
     private let image: BlockImage
-    /// The kernel took fewer operations at the last submission than it was offered.
-    private var isRefused = false
     let descriptor: CInt
 
     init(_ kernel: ModelKernel, image: BlockImage) throws(BlockError) {
@@ -24,10 +22,7 @@ struct ModelEngine: ~Copyable, Engine {
     var wakeEvent: WakeEvent { .descriptor(descriptor) }
 
     mutating func submit(_ pending: inout RequestFIFO, finished: inout RequestFIFO) {
-        let offered = pending.count
-        let taken = kernel.accept(offered)
-        isRefused = taken < offered
-        for _ in 0..<taken {
+        for _ in 0..<kernel.accept(pending.count) {
             guard let request = pending.popFirst() else { break }
             let operation = ModelOperation(request.pointee.engine)
             // The image remembers that it has one.
@@ -43,7 +38,7 @@ struct ModelEngine: ~Copyable, Engine {
         submit(&pending, finished: &finished)
         let isWoken = kernel.clearEvent()
         var end = WaitEnd.normal
-        if minimum == 0 || isRefused {
+        if minimum == 0 || kernel.hasRefused {
             // io_uring_enter(2) does not wait either when it took fewer than it was offered.
             if !kernel.hasEnded { kernel.end(from: 0, through: kernel.inFlight) }
         } else if !kernel.hasEnded {

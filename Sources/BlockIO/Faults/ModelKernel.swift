@@ -106,6 +106,8 @@ package final class ModelKernel: @unchecked Sendable {
     private var flights: [Flight] = []
     /// Open file descriptions that have not been told of the latest write-back that failed.
     private var untold: Set<Description> = []
+    /// Fewer operations were taken at the last submission than were offered.
+    private(set) var hasRefused = false
     /// Ended and not yet taken, oldest first.
     private var ended: [(tag: UnsafeMutableRawPointer, result: Int64)] = []
     /// Readable when something has ended; -1 when that is told in another way.
@@ -139,8 +141,10 @@ package final class ModelKernel: @unchecked Sendable {
 
     /// How many of the operations at the head of a list are taken now.
     package func accept(_ offered: Int) -> Int {
+        hasRefused = false
         guard offered > 0 else { return 0 }
         let taken = chooser.accepted(of: offered)
+        hasRefused = taken < offered
         if taken < offered {
             chooser.note("EAGAIN at submission: \(taken) of \(offered) operations taken")
         }
@@ -185,9 +189,10 @@ package final class ModelKernel: @unchecked Sendable {
         signalIfDue()
     }
 
-    /// The descriptor is readable when something has ended, or may have.
+    /// The descriptor is readable when something has ended or may have, and when the time has come to
+    /// offer again what was refused.
     func signalIfDue() {
-        let isDue = hasEnded || (chooser.isAutonomous && inFlight > 0)
+        let isDue = hasEnded || hasRefused || (chooser.isAutonomous && inFlight > 0)
         if isDue && signals == 0 && eventDescriptor >= 0 {
             cbio_eventfd_signal(eventDescriptor)
             signals = 1
