@@ -106,6 +106,8 @@ package final class ModelKernel: @unchecked Sendable {
     private var flights: [Flight] = []
     /// Open file descriptions that have not been told of the latest write-back that failed.
     private var untold: Set<Description> = []
+    /// An operation has ended with the news of a write-back that failed.
+    package private(set) var hasToldFailure = false
     /// Fewer operations were taken at the last submission than were offered.
     private(set) var hasRefused = false
     /// Ended and not yet taken, oldest first.
@@ -257,6 +259,7 @@ package final class ModelKernel: @unchecked Sendable {
             return -Int64(ECANCELED)
         }
         if flight.isDoomed {
+            hasToldFailure = true
             chooser.note("end with EIO: \(operation)")
             return -Int64(EIO)
         }
