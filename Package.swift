@@ -41,8 +41,12 @@ let package = Package(
         // Apart, because release builds of it run for minutes and tests for seconds.
         .target(
             name: "Exploration", dependencies: ["BlockIO"], path: "Tests/Exploration/Library"),
+        // What it defines takes the place of liburing, libaio and parts of the C library in the program.
+        .target(
+            name: "CFakeKernel", dependencies: ["CLibURing", "CLibAIO"],
+            path: "Tests/Exploration/FakeKernel"),
         .executableTarget(
-            name: "explore", dependencies: ["BlockIO", "Exploration"],
+            name: "explore", dependencies: ["BlockIO", "CFakeKernel", "Exploration"],
             path: "Tests/Exploration/Explore"),
         .testTarget(
             name: "BlockIOTests",

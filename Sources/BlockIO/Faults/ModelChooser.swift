@@ -21,6 +21,9 @@ package protocol ModelChooser: AnyObject {
     /// What goes wrong with an operation; `nil` when nothing does.
     func fault(of menu: [ModelFault]) -> ModelFault?
 
+    /// Whether a wait with a limit ends by it although something could end before.
+    func passesTime() -> Bool
+
     /// The queue waits for more than can still end: with a real kernel it would never return.
     func reportHang(_ text: String)
 
@@ -56,6 +59,7 @@ final class RandomChooser: ModelChooser {
     func index(below count: Int) -> Int { disk.random(below: count) }
     func cancels() -> Bool { false }
     func fault(of menu: [ModelFault]) -> ModelFault? { nil }
+    func passesTime() -> Bool { false }
     func reportHang(_ text: String) { preconditionFailure(text) }
     func reportMisuse(_ text: String) { preconditionFailure(text) }
     func note(_ text: @autoclosure () -> String) {}

@@ -9,6 +9,8 @@ package struct ModelOperation {
 
     package var kind: Kind
     package var isDurable = false
+    /// A sync by the descriptor that takes the bytes behind the last whole block.
+    package var usesBufferedDescriptor = false
     package var vectors: UnsafePointer<iovec>?
     package var vectorCount = 0
     /// Byte in the image; the new size for `truncate`.
@@ -134,6 +136,10 @@ package final class ModelKernel: @unchecked Sendable {
                 file: image.descriptor))
     }
 
+    package var isBuffered: Bool { shape.isBuffered }
+
+    package var file: CInt { shape.file }
+
     /// Operations that have begun and not ended.
     package var inFlight: Int { flights.count }
 
@@ -227,10 +233,12 @@ package final class ModelKernel: @unchecked Sendable {
     /// The open file description whose news of failed write-backs an operation is told.
     private func reportsTo(_ operation: ModelOperation) -> Description? {
         switch operation.kind {
-        case .synchronize: shape.isBuffered || disk.hasDirtyPages || !untold.isEmpty ? .image : nil
-        case .write: operation.isDurable && shape.isBuffered ? .image : nil
-        case .bufferedWrite: operation.isDurable ? .buffered : nil
-        case .read, .zero, .truncate: nil
+        case .synchronize:
+            if !shape.isBuffered && !disk.hasDirtyPages && untold.isEmpty { return nil }
+            return operation.usesBufferedDescriptor ? .buffered : .image
+        case .write: return operation.isDurable && shape.isBuffered ? .image : nil
+        case .bufferedWrite: return operation.isDurable ? .buffered : nil
+        case .read, .zero, .truncate: return nil
         }
     }
 

@@ -12,6 +12,12 @@ struct Explore {
         """
 
     static func main() {
+        // A run that cannot be left leaks its descriptors.
+        var limit = rlimit()
+        if getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 {
+            limit.rlim_cur = limit.rlim_max
+            setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        }
         do {
             var arguments = Arguments(CommandLine.arguments.dropFirst())
             try arguments.parse()
@@ -132,8 +138,4 @@ private struct Arguments {
         print(finding.report(options))
         return false
     }
-}
-
-extension Subject {
-    static let all = [model]
 }

@@ -154,6 +154,7 @@ package final class Exploration {
         let run = try Run(
             program, options.layout, subject, scheduler, kernel, image, memory, cuts: cuts)
         let isIntact = run.execute()
+        subject.leave()
         // An image remembers failures, and its size.
         if !isIntact || scheduler.injectedFaults > 0 || program.requests.contains(where: \.isResize)
             || disk.size != options.layout.size
@@ -199,7 +200,8 @@ package final class Exploration {
 
     private static func now() -> UInt64 {
         var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
+        // Subjects may have a clock of their own.
+        clock_gettime(CLOCK_MONOTONIC_RAW, &time)
         return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
     }
 }

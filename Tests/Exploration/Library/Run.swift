@@ -150,11 +150,22 @@ final class Run {
                     scheduler.report(
                         .endlessPolling, "the descriptor stays readable and nothing is delivered")
                 }
-            } else if kernel.inFlight > 0 {
-                endSome()
-            } else if !isReadable(milliseconds: 1000) {
-                scheduler.report(.lostWake, "nothing is in flight, and nobody wakes the caller")
+            } else {
+                passTime()
             }
+        }
+    }
+
+    /// What happens while the caller sleeps.
+    private func passTime() {
+        let timer = subject.hasTimer()
+        if timer && (kernel.inFlight == 0 || scheduler.passesTime()) {
+            scheduler.note("while the caller sleeps: the engine's timer expires")
+            subject.expireTimer()
+        } else if kernel.inFlight > 0 {
+            endSome()
+        } else {
+            scheduler.report(.lostWake, "nothing is in flight, and nobody wakes the caller")
         }
     }
 
@@ -172,16 +183,16 @@ final class Run {
                 scheduler.report(
                     .lostWake, "a completion can be delivered, and the descriptor is not readable")
             }
-        } else if kernel.inFlight == 0 && !isReadable(milliseconds: 1000) {
+        } else if kernel.inFlight == 0 && !isReadable() && !subject.hasTimer() {
             scheduler.report(
                 .lostWake, "nothing is in flight, and the descriptor is not readable")
         }
     }
 
-    private func isReadable(milliseconds: CInt = 0) -> Bool {
+    private func isReadable() -> Bool {
         subject.refresh()
         var entry = pollfd(fd: queue.descriptor, events: Int16(POLLIN), revents: 0)
-        return Glibc.poll(&entry, 1, milliseconds) > 0
+        return Glibc.poll(&entry, 1, 0) > 0
     }
 
     private func close() {

@@ -12,6 +12,8 @@ final class Scheduler: ModelChooser {
     /// Kept for a violation: what has happened, a line each.
     private(set) var trace: [String] = []
     var isTracing = false
+    /// How often the last line was to be repeated.
+    private var repetitions = 0
     /// Hangs reported after the first: a queue that asks again and again would never end.
     private var hangs = 0
     static let hangLimit = 1000
@@ -31,6 +33,7 @@ final class Scheduler: ModelChooser {
         violation = nil
         trace.removeAll(keepingCapacity: true)
         hangs = 0
+        repetitions = 0
     }
 
     func report(_ kind: Violation.Kind, _ text: String) {
@@ -72,8 +75,11 @@ final class Scheduler: ModelChooser {
     /// Whether something has ended already when the caller looks.
     func endsEarly() -> Bool { isPartial && decisions.pick(2) == 1 }
 
+    /// Whether a wait with a limit ends by it although something could end before.
+    package func passesTime() -> Bool { decisions.pick(2) == 1 }
+
     func reportHang(_ text: String) {
-        report(.hang, text)
+        if hangs == 0 { report(.hang, text) }
         hangs += 1
         if hangs > Self.hangLimit { onEndless() }
     }
@@ -81,7 +87,15 @@ final class Scheduler: ModelChooser {
     func reportMisuse(_ text: String) { report(.misuse, text) }
 
     func note(_ text: @autoclosure () -> String) {
-        if isTracing { trace.append(text()) }
+        guard isTracing else { return }
+        let line = text()
+        if line == trace.last {
+            repetitions += 1
+        } else {
+            if repetitions > 0 { trace.append("  (\(repetitions) times more)") }
+            repetitions = 0
+            trace.append(line)
+        }
     }
 
     private func takeFault() {

@@ -9,8 +9,13 @@ package struct Subject: Sendable {
     package let threading: QueueThreading
     /// Makes a queue that runs on this kernel.
     let open: @Sendable (BlockImage, ModelKernel, QueueOptions) throws -> BlockQueue
+    /// The run is over.
+    let leave: @Sendable () -> Void
     /// Says that operations have ended while nobody was in the kernel.
     let publish: @Sendable () -> Void
+    /// Whether a timer of the engine is armed, and lets it expire.
+    let hasTimer: @Sendable () -> Bool
+    let expireTimer: @Sendable () -> Void
     /// Tells before a look at a descriptor that what it says must be up to date.
     let refresh: @Sendable () -> Void
 
@@ -26,14 +31,20 @@ package struct Subject: Sendable {
     package init(
         name: String, engine: EngineKind, threading: QueueThreading,
         open: @escaping @Sendable (BlockImage, ModelKernel, QueueOptions) throws -> BlockQueue,
+        leave: @escaping @Sendable () -> Void = {},
         publish: @escaping @Sendable () -> Void = {},
-        refresh: @escaping @Sendable () -> Void = {}
+        refresh: @escaping @Sendable () -> Void = {},
+        hasTimer: @escaping @Sendable () -> Bool = { false },
+        expireTimer: @escaping @Sendable () -> Void = {}
     ) {
         self.name = name
         self.engine = engine
         self.threading = threading
         self.open = open
+        self.leave = leave
         self.publish = publish
         self.refresh = refresh
+        self.hasTimer = hasTimer
+        self.expireTimer = expireTimer
     }
 }
