@@ -77,4 +77,7 @@ void fake_publish(void) {
     fake_aio_publish();
 }
 
-void fake_refresh(void) { fake_uring_refresh(); }
+void fake_refresh(void) {
+    fake_uring_refresh();
+    fake_aio_look();
+}
