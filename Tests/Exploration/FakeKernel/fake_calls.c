@@ -9,7 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
@@ -152,6 +152,16 @@ int timerfd_settime(
     timer_fd = timer_span > 0 ? fd : -1;
     const struct itimerspec never = {0};
     return (int)syscall(SYS_timerfd_settime, fd, flags, &never, before);
+}
+
+/// The kernel sees at once that a descriptor which a ring polls has become readable.
+int eventfd_write(int fd, eventfd_t value) {
+    const bool is_written = write(fd, &value, sizeof value) == sizeof value;
+    if (fake_hooks) {
+        fake_uring_look();
+        fake_aio_look();
+    }
+    return is_written ? 0 : -1;
 }
 
 bool fake_has_timer(void) { return timer_fd >= 0; }

@@ -26,7 +26,8 @@ struct fake_flight *fake_find(void *ring, uint64_t user_data);
 /// Forgets all flights of a ring that goes.
 void fake_forget(void *ring);
 
-/// Gives each completion of the kernel to its ring.
+/// Gives each completion of the kernel to its ring, and looks what has become of the descriptors that
+/// rings poll.
 void fake_deliver(void);
 /// The rings' ends of that.
 void fake_uring_complete(const struct fake_flight *flight, int64_t result);

@@ -110,29 +110,43 @@ void fake_uring_complete(const struct fake_flight *flight, int64_t result) {
         if (ring == flight->ring) post(ring, flight->user_data, (int32_t)result);
 }
 
+/// Something has ended, which the owner has to enter the kernel to get.
+static void defer(struct ring *ring) {
+    ring->sq_flags |= IORING_SQ_TASKRUN;
+    fake_signal(ring->event_fd);
+}
+
+/// Looks at the descriptor that a ring polls.
+static void look(struct ring *ring) {
+    if (!ring->poll.is_armed || !fake_is_readable(ring->poll.fd)) return;
+    ring->poll.is_armed = false;
+    post(ring, ring->poll.user_data, 1);
+}
+
 void fake_uring_look(void) {
     for (struct ring *ring = rings; ring; ring = ring->next) {
-        if (!ring->poll.is_armed || !fake_is_readable(ring->poll.fd)) continue;
-        ring->poll.is_armed = false;
-        post(ring, ring->poll.user_data, 1);
+        if (!ring->is_deferred) {
+            look(ring);
+        } else if (ring->poll.is_armed && !(ring->sq_flags & IORING_SQ_TASKRUN) &&
+            fake_is_readable(ring->poll.fd)) {
+            defer(ring);
+        }
     }
 }
 
 void fake_uring_publish(void) {
     for (struct ring *ring = rings; ring; ring = ring->next) {
         if (!ring->is_deferred) continue;
-        // The owner has to enter the kernel to get them.
-        ring->sq_flags |= IORING_SQ_TASKRUN;
-        fake_signal(ring->event_fd);
+        defer(ring);
         return;
     }
     if (rings) fake_deliver();
 }
 
 void fake_uring_refresh(void) {
+    fake_uring_look();
     for (struct ring *ring = rings; ring; ring = ring->next) {
         if (ring->is_deferred) continue;
-        fake_uring_look();
         if (ring->cq_head != ring->cq_tail) {
             fake_signal(ring->fd);
         } else {
@@ -152,7 +166,7 @@ static void begin(struct ring *ring, const struct io_uring_sqe *sqe) {
         case IORING_OP_POLL_ADD:
             if (ring->poll.is_armed) abort();
             ring->poll = (struct poll){true, sqe->fd, sqe->user_data};
-            return fake_uring_look();
+            return look(ring);
         case IORING_OP_ASYNC_CANCEL:
             flight = fake_find(ring, sqe->addr);
             if (flight) fake_hooks->cancel(flight);
@@ -210,6 +224,7 @@ static int enter(struct io_uring *out, unsigned wanted, int64_t nanoseconds, con
     const int offered = (int)(out->sq.sqe_tail - ring->sq_head);
     const int taken = submit(out);
     ring->sq_flags &= ~(unsigned)IORING_SQ_TASKRUN;
+    look(ring);
     fake_deliver();
     // Nor does the kernel wait when it has not taken all.
     if (taken < offered) return taken;

@@ -239,9 +239,7 @@ final class Run {
             scheduler.report(
                 .failure, "\(name) has failed with \(failure), errno \(completion.errno)")
         }
-        let isThroughPages = layout.caching == .buffered
-        if isThroughPages && failure == .system && (request.kind.isFlush || request.kind.isDurable)
-        {
+        if kernel.hasToldFailure && (request.kind.isFlush || request.kind.isDurable) {
             hasLostPages = true
         }
     }
