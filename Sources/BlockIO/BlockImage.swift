@@ -171,14 +171,17 @@ extension BlockImage {
         offsetAlignment.store(answer.offset, ordering: .releasing)
     }
 
-    /// The errno of a failed flush of a buffered image, 0 when there was none. The kernel may have
-    /// dropped the pages it could not write and reports that only once (fsync(2), "ERRORS"), so a
-    /// later flush that succeeds would say nothing about them.
+    /// The errno of the first flush that failed, 0 when none has. The kernel may have dropped the pages
+    /// it could not write, and a device what was in its cache; both are reported only once (fsync(2),
+    /// "ERRORS"), so a later flush that succeeds would say nothing about them.
     var flushFailure: CInt { flushErrno.load(ordering: .relaxed) }
 
     func flushFailed(_ errno: CInt) {
-        if caching == .buffered { flushErrno.store(errno, ordering: .relaxed) }
+        _ = flushErrno.compareExchange(expected: 0, desired: errno, ordering: .relaxed)
     }
+
+    /// Whether data has gone through the page cache beside the direct descriptor.
+    var hasBufferedDescriptor: Bool { bufferedFile.load(ordering: .acquiring) >= 0 }
 
     /// A buffered descriptor of the same file, opened at first use; -errno when it cannot be.
     func bufferedDescriptor() -> CInt {

@@ -98,6 +98,7 @@ uint32_t cbio_aio_prepare(
     for (; first && count < limit; first = first->next) {
         if (first->verb > CBIO_SYNC) break;
         prepare(&aio->iocbs[count++], first);
+        first->is_pending = false;
     }
     *behind = first;
     return count;
@@ -154,14 +155,13 @@ int cbio_aio_reap(
     struct cbio_aio *aio, struct cbio_operations *ended, bool *woken, uint32_t minimum,
     int64_t nanoseconds) {
     if (minimum > aio->capacity) minimum = aio->capacity;
-    uint32_t taken = aio->ring ? take_from_ring(aio->ring, ended, woken) : 0;
-    if (taken && taken >= minimum) return 0;
-    if (aio->ring && minimum == 0) return 0;
+    // What is there is looked at before anything is waited for: it may be what the rest waits for.
+    if (aio->ring && (take_from_ring(aio->ring, ended, woken) || minimum == 0)) return 0;
     struct timespec limit = {nanoseconds / 1000000000, nanoseconds % 1000000000};
     int more = io_getevents(
-        aio->context, (long)(minimum - taken), (long)aio->capacity, aio->scratch,
+        aio->context, (long)minimum, (long)aio->capacity, aio->scratch,
         nanoseconds < 0 ? NULL : &limit);
-    if (more < 0) return taken ? 0 : more;
+    if (more < 0) return more;
     struct cbio_tail tail = cbio_tail_of(ended);
     for (int i = 0; i < more; i++) take(&aio->scratch[i], &tail, woken);
     cbio_tail_end(ended, tail);

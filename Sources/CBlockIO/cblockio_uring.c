@@ -171,6 +171,7 @@ uint32_t cbio_uring_prepare(
     const unsigned end = start + (limit < room ? limit : room);
     unsigned tail = start;
     for (; first && tail != end; first = first->next) {
+        first->is_pending = first->verb > CBIO_SYNC;
         if (first->verb < CBIO_SYNC)
             prepare(self, &entries[tail++ & mask], first);
         else if (first->verb == CBIO_SYNC)
@@ -237,6 +238,29 @@ void cbio_uring_reap(struct cbio_uring *self, struct cbio_operations *ended, boo
     cbio_tail_end(ended, tail);
     // Release: the kernel may overwrite the entries once it sees the new head.
     if (start != end) io_uring_cq_advance(&self->ring, end - start);
+}
+
+uint32_t cbio_uring_withdraw(
+    struct cbio_uring *self, struct cbio_operations *ended, int error, bool *wake_withdrawn) {
+    struct io_uring_sq *const sq = &self->ring.sq;
+    const unsigned head = io_uring_smp_load_acquire(sq->khead);
+    const unsigned end = sq->sqe_tail;
+    uint32_t count = 0;
+    for (unsigned index = head; index != end; index++) {
+        struct cbio_operation *operation =
+            (void *)(uintptr_t)sq->sqes[index & sq->ring_mask].user_data;
+        if ((void *)operation == self) continue;
+        if (!operation) {
+            *wake_withdrawn = true;
+            continue;
+        }
+        operation->result = error;
+        cbio_append(ended, operation);
+        count++;
+    }
+    sq->sqe_head = sq->sqe_tail = head;
+    io_uring_smp_store_release(sq->ktail, head);
+    return count;
 }
 
 uint32_t cbio_uring_unsubmitted(const struct cbio_uring *self) {

@@ -111,6 +111,16 @@ enum ActiveEngine {
         }
     }
 
+    var pollerOperations: UInt64 {
+        switch self {
+        case .ioURing(let engine): engine.pointee.pollerOperations
+        case .linuxAIO(let engine): engine.pointee.pollerOperations
+        case .threadPool(let engine): engine.pointee.pollerOperations
+        case .decorated(let engine): engine.pointee.pollerOperations
+        case .model(let engine): engine.pointee.pollerOperations
+        }
+    }
+
     /// Shuts the engine down and frees its place.
     func destroy() {
         switch self {

@@ -19,7 +19,10 @@ struct ModelEngine: ~Copyable, Engine {
     var wakeEvent: WakeEvent { .descriptor(descriptor) }
 
     mutating func submit(_ pending: inout RequestFIFO, finished: inout RequestFIFO) {
-        while let request = pending.popFirst() { waiting.append((request, disk.sequence)) }
+        while let request = pending.popFirst() {
+            request.operation.pointee.is_pending = false
+            waiting.append((request, disk.sequence))
+        }
         if !waiting.isEmpty { cbio_eventfd_signal(descriptor) }
     }
 

@@ -44,8 +44,10 @@ int cbio_eventfd(void);
 void cbio_eventfd_signal(int fd);
 /// Reads the counter back to 0.
 void cbio_eventfd_clear(int fd);
-/// epoll(7): a descriptor that is readable while one of two others is, close-on-exec, or -errno.
-int cbio_either_readable(int first, int second);
+/// timerfd_create(2), close-on-exec and non-blocking: a descriptor or -errno.
+int cbio_timer(void);
+/// Makes the descriptor readable after `nanoseconds`, and not before; 0 makes it quiet.
+void cbio_timer_set(int fd, int64_t nanoseconds);
 /// Waits in ppoll(2) until the descriptor is readable, `nanoseconds` have passed (negative: no
 /// limit) or a signal came. Returns 1, 0 or -errno.
 int cbio_wait_readable(int fd, int64_t nanoseconds);
