@@ -120,6 +120,10 @@ bool cbio_uring_has_unposted(const struct cbio_uring *self) {
     return flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW);
 }
 
+bool cbio_uring_has_more(const struct cbio_uring *self) {
+    return cbio_uring_has_unposted(self) || io_uring_cq_ready(&self->ring);
+}
+
 int cbio_uring_probe(struct cbio_uring *self) {
     static const int needed[] = {
         IORING_OP_READ, IORING_OP_WRITE, IORING_OP_READV, IORING_OP_WRITEV, IORING_OP_FSYNC,

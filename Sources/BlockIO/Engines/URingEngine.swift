@@ -90,6 +90,8 @@ struct URingEngine: ~Copyable, Engine {
         timer.disarm()
         let before = finished.count
         prepare(&pending)
+        // The ring was full: a wait must not begin without the rest.
+        if !pending.isEmpty && inRing < inFlightLimit { submit(&pending, finished: &finished) }
         var isWoken = cbio_uring_unsubmitted(ring) == 0 && takeCompletions(&finished)
         let needsHelp = helpers.serveIfDue(isIdleBeside: inRing == 0, &finished)
         let mayWait = minimum > 0 && finished.count == before && !isWoken
@@ -232,8 +234,9 @@ struct URingEngine: ~Copyable, Engine {
     private func quietDescriptor() {
         if eventDescriptor < 0 { return }
         cbio_eventfd_clear(eventDescriptor)
-        // The kernel posts a limited number at a time and does not signal the rest.
-        if cbio_uring_has_unposted(ring) { cbio_eventfd_signal(eventDescriptor) }
+        // The kernel posts a limited number at a time and does not signal the rest. A submission posts
+        // some as well.
+        if cbio_uring_has_more(ring) { cbio_eventfd_signal(eventDescriptor) }
     }
 }
 

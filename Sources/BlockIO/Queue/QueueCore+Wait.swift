@@ -86,7 +86,8 @@ extension QueueCore {
     @inline(never)
     private mutating func shutDown() {
         isClosed = true
-        copyEngineCounters(into: &counters)
+        counters.inlineCompletions = engine.inlineCompletions
+        counters.pollerOperations = engine.pollerOperations
         mailbox.detach()
         engine.destroy()
         tracked.releaseMemory()

@@ -98,14 +98,11 @@ struct QueueCore: ~Copyable {
         copy.readLatency = latencies.histogram(.read)
         copy.writeLatency = latencies.histogram(.write)
         copy.flushLatency = latencies.histogram(.flush)
-        if !isClosed { copyEngineCounters(into: &copy) }
+        if !isClosed {
+            copy.inlineCompletions = engine.inlineCompletions
+            copy.pollerOperations = engine.pollerOperations
+        }
         return copy
-    }
-
-    /// Counters that are the engine's own.
-    func copyEngineCounters(into target: inout BlockStatistics) {
-        target.inlineCompletions = engine.inlineCompletions
-        target.pollerOperations = engine.pollerOperations
     }
 
     var alignment: HostAlignment {

@@ -43,6 +43,9 @@ int cbio_uring_register_eventfd(struct cbio_uring *ring, int event_fd);
 /// Whether completions wait to be posted, for which the kernel has to be entered.
 bool cbio_uring_has_unposted(const struct cbio_uring *ring);
 
+/// The same, or completions are there that have not been reaped.
+bool cbio_uring_has_more(const struct cbio_uring *ring);
+
 /// 0 when the kernel knows the operations this library uses (IORING_REGISTER_PROBE), -EOPNOTSUPP
 /// when it lacks one, another -errno when it cannot be asked.
 int cbio_uring_probe(struct cbio_uring *ring);
