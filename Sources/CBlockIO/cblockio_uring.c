@@ -15,8 +15,9 @@ struct cbio_uring {
     bool registered_file;
     bool registered_ring;
     pid_t owner;  // the thread that registered the ring
-    // By direction and whether there is one buffer: see `head_of`.
-    uint64_t heads[2][2];
+    // By direction, for one buffer and for a list: see `head_of`.
+    uint64_t single_heads[2];
+    uint64_t list_heads[2];
 };
 
 // The first eight bytes of an entry, the same for all requests of a kind: opcode, flags, no I/O
@@ -66,10 +67,10 @@ int cbio_uring_create(struct cbio_uring **out, int fd, uint32_t entries, bool si
     }
     self->fd = fd;
     self->registered_file = io_uring_register_files(&self->ring, &fd, 1) == 0;
-    self->heads[0][0] = head_of(self, IORING_OP_READV);
-    self->heads[0][1] = head_of(self, IORING_OP_READ);
-    self->heads[1][0] = head_of(self, IORING_OP_WRITEV);
-    self->heads[1][1] = head_of(self, IORING_OP_WRITE);
+    self->single_heads[CBIO_READ] = head_of(self, IORING_OP_READ);
+    self->single_heads[CBIO_WRITE] = head_of(self, IORING_OP_WRITE);
+    self->list_heads[CBIO_READ] = head_of(self, IORING_OP_READV);
+    self->list_heads[CBIO_WRITE] = head_of(self, IORING_OP_WRITEV);
     *out = self;
     return 0;
 }
@@ -154,11 +155,16 @@ static __attribute__((noinline)) void prepare_sync(
 static inline void prepare(
     const struct cbio_uring *self, struct io_uring_sqe *sqe, struct cbio_operation *operation) {
     const struct iovec *list = operation->vectors;
-    const bool is_single = operation->vector_count == 1;
-    memcpy(sqe, &self->heads[operation->verb][is_single], sizeof self->heads[0][0]);
     sqe->off = operation->position;
-    sqe->addr = is_single ? (uintptr_t)list->iov_base : (uintptr_t)list;
-    sqe->len = is_single ? (uint32_t)list->iov_len : operation->vector_count;
+    if (operation->vector_count == 1) {
+        memcpy(sqe, &self->single_heads[operation->verb], sizeof self->single_heads[0]);
+        sqe->addr = (uintptr_t)list->iov_base;
+        sqe->len = (uint32_t)list->iov_len;
+    } else {
+        memcpy(sqe, &self->list_heads[operation->verb], sizeof self->list_heads[0]);
+        sqe->addr = (uintptr_t)list;
+        sqe->len = operation->vector_count;
+    }
     sqe->rw_flags = operation->is_durable ? RWF_DSYNC : 0;
     sqe->user_data = (uintptr_t)operation;
 }
@@ -175,13 +181,13 @@ uint32_t cbio_uring_prepare(
     const unsigned end = start + (limit < room ? limit : room);
     unsigned tail = start;
     for (; first && tail != end; first = first->next) {
-        first->is_pending = first->verb > CBIO_SYNC;
         if (first->verb < CBIO_SYNC)
             prepare(self, &entries[tail++ & mask], first);
         else if (first->verb == CBIO_SYNC)
             prepare_sync(self, &entries[tail++ & mask], first);
         else
             break;
+        first->is_pending = false;
     }
     sq->sqe_tail = tail;
     *behind = first;

@@ -96,11 +96,12 @@ extension QueueCore {
         let operation = request.operation
         operation.pointee.verb = UInt8(verb == .read ? CBIO_READ : CBIO_WRITE)
         operation.pointee.is_durable = false
+        operation.pointee.is_pending = true
+        operation.pointee.is_queued = false
         operation.pointee.vectors = vectors.baseAddress
         operation.pointee.vector_count = UInt32(truncatingIfNeeded: vectors.count)
         operation.pointee.position = offset
         operation.pointee.length = length
-        operation.pointee.is_pending = true
         if verb == .write {
             modifying &+= 1
             if offsetMask != 0 && track(request) { return RequestID(request) }

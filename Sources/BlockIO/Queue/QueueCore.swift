@@ -256,7 +256,7 @@ struct QueueCore: ~Copyable {
     @inline(__always)
     mutating func checkOwner() {
         guard let owner else { return }
-        let current = UInt(pthread_self())
+        let current = UInt(cbio_thread())
         if owner != current { setOwner(current) }
     }
 
