@@ -11,10 +11,15 @@ enum LockHolders {
         var isKilled: Bool
     }
 
-    /// The holders that this process can see; those of other users may be missing.
+    /// The holders that this process can see of locks on the file of `descriptor`, other than by
+    /// `descriptor` itself; those of other users may be missing.
     static func of(descriptor: CInt) -> [Holder] {
         var own = stat()
-        guard fstat(descriptor, &own) == 0 else { return [] }
+        return fstat(descriptor, &own) == 0 ? of(own, except: descriptor) : []
+    }
+
+    /// The same for a file that this process need not have open.
+    static func of(_ own: stat, except descriptor: CInt = -1) -> [Holder] {
         var holders: [Holder] = []
         for process in ProcFile.entries(of: "/proc") where process.allSatisfy(\.isNumber) {
             for entry in ProcFile.entries(of: "/proc/\(process)/fd") {
