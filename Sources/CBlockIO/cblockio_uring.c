@@ -105,6 +105,7 @@ struct cbio_uring_features cbio_uring_features(const struct cbio_uring *self) {
         .defer_taskrun = self->ring.flags & IORING_SETUP_DEFER_TASKRUN,
         .registered_file = self->registered_file,
         .registered_ring = self->registered_ring,
+        .waits_with_limit = self->ring.features & IORING_FEAT_EXT_ARG,
         .submission_entries = self->ring.sq.ring_entries,
         .completion_entries = self->ring.cq.ring_entries,
     };
@@ -125,18 +126,41 @@ bool cbio_uring_has_more(const struct cbio_uring *self) {
     return cbio_uring_has_unposted(self) || io_uring_cq_ready(&self->ring);
 }
 
-int cbio_uring_probe(struct cbio_uring *self) {
-    static const int needed[] = {
+// A request that does nothing, there and back.
+static int go_round(struct cbio_uring *self) {
+    struct io_uring_sqe *sqe = io_uring_get_sqe(&self->ring);
+    if (!sqe) return -EBUSY;
+    io_uring_prep_nop(sqe);
+    int result;
+    do {
+        result = io_uring_submit(&self->ring);
+    } while (result == -EINTR);
+    if (result < 0) return result;
+    struct io_uring_cqe *cqe;
+    do {
+        result = io_uring_wait_cqe(&self->ring, &cqe);
+    } while (result == -EINTR);
+    if (result == 0) io_uring_cqe_seen(&self->ring, cqe);
+    return result;
+}
+
+int cbio_uring_probe(struct cbio_uring *self, const char **call) {
+    static const uint8_t needed[] = {
         IORING_OP_READ, IORING_OP_WRITE, IORING_OP_READV, IORING_OP_WRITEV, IORING_OP_FSYNC,
         IORING_OP_POLL_ADD, IORING_OP_ASYNC_CANCEL,
     };
-    struct io_uring_probe *probe = io_uring_get_probe_ring(&self->ring);
-    if (!probe) return -EINVAL;
-    int result = 0;
-    for (size_t i = 0; i < sizeof needed / sizeof needed[0]; i++)
+    enum { OPERATIONS = 256 };
+    struct io_uring_probe *probe =
+        calloc(1, sizeof *probe + OPERATIONS * sizeof(struct io_uring_probe_op));
+    if (!probe) return -ENOMEM;
+    *call = "io_uring_register(2)";
+    int result = io_uring_register_probe(&self->ring, probe, OPERATIONS);
+    for (size_t i = 0; i < sizeof needed / sizeof needed[0] && result == 0; i++)
         if (!io_uring_opcode_supported(probe, needed[i])) result = -EOPNOTSUPP;
-    io_uring_free_probe(probe);
-    return result;
+    free(probe);
+    if (result < 0) return result;
+    *call = "io_uring_enter(2)";
+    return go_round(self);
 }
 
 static __attribute__((noinline)) void prepare_sync(

@@ -7,18 +7,23 @@ enum ActiveEngine {
     case decorated(UnsafeMutablePointer<DecoratedEngine>)
     case model(UnsafeMutablePointer<ModelEngine>)
 
-    /// Sets up the engine that was chosen when the image was opened, and what goes over it.
+    /// Sets up the engine that was chosen for the image, or one that can replace it, and what goes over
+    /// it.
     init(image: BlockImage, options: QueueOptions) throws(BlockError) {
         let bare: ActiveEngine
-        switch image.engine {
-        case _ where options.disk != nil:
-            bare = .model(place(try ModelEngine(options.disk!, image: image)))
-        case .ioURing:
-            bare = .ioURing(place(try URingEngine(image: image, options: options)))
-        case .linuxAIO:
-            bare = .linuxAIO(place(try LinuxAIOEngine(image: image, options: options)))
-        case .threadPool:
-            bare = .threadPool(place(try ThreadPoolEngine(image: image, options: options)))
+        if let disk = options.disk {
+            bare = .model(place(try ModelEngine(disk, image: image)))
+        } else {
+            bare = try image.selection.openEngine { (kind) throws(BlockError) in
+                switch kind {
+                case .ioURing:
+                    .ioURing(place(try URingEngine(image: image, options: options)))
+                case .linuxAIO:
+                    .linuxAIO(place(try LinuxAIOEngine(image: image, options: options)))
+                case .threadPool:
+                    .threadPool(place(try ThreadPoolEngine(image: image, options: options)))
+                }
+            }
         }
         if options.faults != nil || options.checksEngineRequests {
             self = .decorated(place(DecoratedEngine(bare, image: image, options: options)))

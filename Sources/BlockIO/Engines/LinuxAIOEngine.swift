@@ -183,16 +183,21 @@ struct LinuxAIOEngine: ~Copyable, Engine {
 extension LinuxAIOEngine {
     /// `nil` when kernel AIO can run an image on this descriptor without blocking the submitter.
     static func refusal(descriptor: CInt, caching: OpenOptions.Caching) -> EngineRefusal? {
-        guard caching == .direct else {
-            return EngineRefusal(
-                reason: "kernel AIO on a buffered image blocks in io_submit(2); open it direct",
-                errno: 0)
-        }
+        if let refusal = refusal(caching: caching) { return refusal }
         var created: OpaquePointer?
         let error = cbio_aio_create(&created, descriptor, 1, -1)
         guard error == 0, let created else { return refusal(errno: -error) }
         cbio_aio_destroy(created)
         return nil
+    }
+
+    /// What is known without a probe.
+    static func refusal(caching: OpenOptions.Caching) -> EngineRefusal? {
+        caching == .direct
+            ? nil
+            : EngineRefusal(
+                reason: "kernel AIO on a buffered image blocks in io_submit(2); open it direct",
+                errno: 0)
     }
 
     static func refusal(errno: CInt) -> EngineRefusal {

@@ -15,6 +15,7 @@ struct cbio_uring_features {
     bool defer_taskrun;
     bool registered_file;
     bool registered_ring;
+    bool waits_with_limit;  // io_uring_enter(2) takes a timeout: IORING_FEAT_EXT_ARG, Linux 5.11
     uint32_t submission_entries;
     uint32_t completion_entries;
 };
@@ -46,9 +47,11 @@ bool cbio_uring_has_unposted(const struct cbio_uring *ring);
 /// The same, or completions are there that have not been reaped.
 bool cbio_uring_has_more(const struct cbio_uring *ring);
 
-/// 0 when the kernel knows the operations this library uses (IORING_REGISTER_PROBE), -EOPNOTSUPP
-/// when it lacks one, another -errno when it cannot be asked.
-int cbio_uring_probe(struct cbio_uring *ring);
+/// Tries a ring for which no request has been made: asks for the operations that this library uses
+/// (IORING_REGISTER_PROBE), then submits a request that does nothing and waits for it. Returns 0,
+/// -EOPNOTSUPP when the kernel lacks an operation, or another -errno; `call` names the system call that
+/// failed.
+int cbio_uring_probe(struct cbio_uring *ring, const char **call);
 
 /// Fills submission entries for the operations from `first` on, up to `limit` of them, one that is
 /// for threads, the end, or until the ring is full. Lists of one element become plain reads and
