@@ -16,7 +16,7 @@ public final class BouncePool: @unchecked Sendable {
     private let mutex = PthreadMutex()
 
     // Under the mutex.
-    private var isTaken: [Bool]
+    private var units: FreeRuns
     private var line = WaiterList()
 
     init(size: Int) throws(GuestMemoryError) {
@@ -31,7 +31,7 @@ public final class BouncePool: @unchecked Sendable {
             throw GuestMemoryError(.system, errno: errno)
         }
         base = mapping
-        isTaken = Array(repeating: false, count: size / unit)
+        units = FreeRuns(count: size / unit)
     }
 
     deinit { munmap(base, size) }
@@ -40,7 +40,7 @@ public final class BouncePool: @unchecked Sendable {
     public var available: Int {
         mutex.lock()
         defer { mutex.unlock() }
-        return isTaken.count { !$0 } * unit
+        return units.count * unit
     }
 
     /// Transfers that wait in line now.
@@ -133,23 +133,11 @@ public final class BouncePool: @unchecked Sendable {
         waiter.place = .nowhere
     }
 
-    /// The first run of free units that is long enough.
     private func allocate(_ count: Int) -> UnsafeMutableRawPointer? {
-        let needed = (count + unit - 1) / unit
-        var run = 0
-        for index in isTaken.indices {
-            run = isTaken[index] ? 0 : run + 1
-            if run == needed {
-                let first = index + 1 - needed
-                for taken in first...index { isTaken[taken] = true }
-                return base + first * unit
-            }
-        }
-        return nil
+        units.take((count + unit - 1) / unit).map { base + $0 * unit }
     }
 
     private func free(_ memory: UnsafeMutableRawPointer, _ count: Int) {
-        let first = (memory - base) / unit
-        for index in first..<first + (count + unit - 1) / unit { isTaken[index] = false }
+        units.free((memory - base) / unit, (count + unit - 1) / unit)
     }
 }
