@@ -13,14 +13,27 @@ struct MapLayout {
         additions += 1
         regions.insert(mapped)
         if mapped.region.kind == .remote { remoteRegions += 1 }
-        paint(mapped.base...mapped.last)
+        let range = mapped.base...mapped.last
+        guard clear(range), regions.top(in: range) === mapped else { return paint(range) }
+        if mapped.region.kind == .hole { return }
+        visible.insert(VisibleRange(region: mapped, range)) { $0.side(range) }
     }
 
     /// False when the region is not there.
     mutating func remove(_ mapped: MappedRegion) -> Bool {
         guard regions.remove(mapped) else { return false }
         if mapped.region.kind == .remote { remoteRegions -= 1 }
-        paint(mapped.base...mapped.last)
+        let range = mapped.base...mapped.last
+        if !clear(range) || regions.top(in: range) != nil { paint(range) }
+        return true
+    }
+
+    /// The usual case of a change, and cheaper than to paint: makes nothing visible in `range`, if that
+    /// takes the removal of one whole range at most. False otherwise.
+    private mutating func clear(_ range: ClosedRange<UInt64>) -> Bool {
+        guard let seen = visible.find({ $0.side(range) }) else { return true }
+        guard seen.first == range.lowerBound, seen.last == range.upperBound else { return false }
+        visible.remove { $0.side(range) }
         return true
     }
 
@@ -55,16 +68,24 @@ struct MapLayout {
 }
 
 /// A stretch of addresses and the region that is seen there.
-struct VisibleRange: TreeValue {
+struct VisibleRange: TreeValue, @unchecked Sendable {
+    /// Keeps alive what `flat` points to.
     let region: MappedRegion
-    let first: UInt64
-    /// Inclusive.
-    let last: UInt64
+    /// As readers find it, but for the ranges that it leads to.
+    private let flat: FlatRange
 
     init(region: MappedRegion, _ range: ClosedRange<UInt64>) {
         self.region = region
-        first = range.lowerBound
-        last = range.upperBound
+        flat = FlatRange(region, first: range.lowerBound, last: range.upperBound)
+    }
+
+    var first: UInt64 { flat.first }
+    /// Inclusive.
+    var last: UInt64 { flat.last }
+
+    func side(_ range: ClosedRange<UInt64>) -> PersistentTree<Self>.Side {
+        if last < range.lowerBound { return .before }
+        return first > range.upperBound ? .after : .here
     }
 
     /// Where readers find the range, and the ranges of the subtree.
@@ -72,8 +93,9 @@ struct VisibleRange: TreeValue {
         _ left: UnsafeMutablePointer<FlatRange>?, _ right: UnsafeMutablePointer<FlatRange>?
     ) -> UnsafeMutablePointer<FlatRange> {
         let range = UnsafeMutablePointer<FlatRange>.allocate(capacity: 1)
-        range.initialize(
-            to: FlatRange(region, first: first, last: last, left: left, right: right))
+        range.initialize(to: flat)
+        range.pointee.left = UnsafePointer(left)
+        range.pointee.right = UnsafePointer(right)
         return range
     }
 

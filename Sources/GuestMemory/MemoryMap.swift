@@ -4,8 +4,8 @@ struct FlatRange {
     /// Inclusive: the address space ends at 2^64 - 1.
     let last: UInt64
     /// Those of the stretches in front, and behind, that this node leads to.
-    let left: UnsafePointer<FlatRange>?
-    let right: UnsafePointer<FlatRange>?
+    var left: UnsafePointer<FlatRange>?
+    var right: UnsafePointer<FlatRange>?
     let kind: MemoryRegion.Kind
     /// For RAM, ROM and ROM devices: where the byte at `first` is in the host.
     let host: UnsafeMutableRawPointer?
@@ -16,14 +16,10 @@ struct FlatRange {
     /// Whether memory behind it can vanish.
     let canShrink: Bool
 
-    init(
-        _ mapped: MappedRegion, first: UInt64, last: UInt64, left: UnsafePointer<FlatRange>?,
-        right: UnsafePointer<FlatRange>?
-    ) {
+    /// A node that leads to no others.
+    init(_ mapped: MappedRegion, first: UInt64, last: UInt64) {
         self.first = first
         self.last = last
-        self.left = left
-        self.right = right
         region = .passUnretained(mapped)
         kind = mapped.region.kind
         let offset =

@@ -38,6 +38,9 @@ struct PersistentTree<Value: TreeValue> {
         deinit { Value.discard(summary) }
     }
 
+    /// Where a value is, seen from a place in the order.
+    enum Side { case before, here, after }
+
     private(set) var root: Node?
 
     /// An empty tree.
@@ -50,11 +53,7 @@ struct PersistentTree<Value: TreeValue> {
         root = Self.join(left.root, value, right.root)
     }
 
-    var first: Value? {
-        var node = root
-        while let left = node?.left { node = left }
-        return node?.value
-    }
+    var first: Value? { root.map(Self.first) }
 
     var last: Value? {
         var node = root
@@ -74,6 +73,27 @@ struct PersistentTree<Value: TreeValue> {
         root = Self.join(root, first, other.root.flatMap(Self.withoutFirst))
     }
 
+    /// A value at a place.
+    func find(_ side: (Value) -> Side) -> Value? {
+        var node = root
+        while let here = node {
+            switch side(here.value) {
+            case .before: node = here.right
+            case .here: return here.value
+            case .after: node = here.left
+            }
+        }
+        return nil
+    }
+
+    /// Adds `value` at a place where there is none.
+    mutating func insert(_ value: Value, _ side: (Value) -> Side) {
+        root = Self.inserting(value, root, side)
+    }
+
+    /// Removes the only value at a place.
+    mutating func remove(_ side: (Value) -> Side) { root = Self.removing(root, side) }
+
     /// Divides it in two: in front the values for which `isBefore` holds, which are the first ones.
     func split(_ isBefore: (Value) -> Bool) -> (before: Self, after: Self) {
         let (before, after) = Self.split(root, isBefore)
@@ -92,6 +112,32 @@ struct PersistentTree<Value: TreeValue> {
         }
         let (before, after) = split(node.left, isBefore)
         return (before, join(after, node.value, node.right))
+    }
+
+    private static func inserting(
+        _ value: Value, _ node: Node?, _ side: (Value) -> Side
+    ) -> Node {
+        guard let node else { return Node(nil, value, nil) }
+        return side(node.value) == .before
+            ? balanced(node.left, node.value, inserting(value, node.right, side))
+            : balanced(inserting(value, node.left, side), node.value, node.right)
+    }
+
+    private static func removing(_ node: Node?, _ side: (Value) -> Side) -> Node? {
+        guard let node else { return nil }
+        switch side(node.value) {
+        case .before: return balanced(node.left, node.value, removing(node.right, side))
+        case .after: return balanced(removing(node.left, side), node.value, node.right)
+        case .here:
+            guard let right = node.right else { return node.left }
+            return balanced(node.left, first(right), withoutFirst(right))
+        }
+    }
+
+    private static func first(_ node: Node) -> Value {
+        var node = node
+        while let left = node.left { node = left }
+        return node.value
     }
 
     private static func join(_ left: Node?, _ value: Value, _ right: Node?) -> Node {

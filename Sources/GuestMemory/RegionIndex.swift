@@ -20,35 +20,34 @@ struct RegionIndex {
             var last: UInt64
             /// The greatest rank of any.
             var top: Rank
+
+            mutating func join(_ other: Self) {
+                last = max(last, other.last)
+                top = max(top, other.top)
+            }
         }
 
         func summary(_ left: Summary?, _ right: Summary?) -> Summary {
             var summary = Summary(last: mapped.last, top: mapped.rank)
-            for side in [left, right] {
-                guard let side else { continue }
-                summary.last = max(summary.last, side.last)
-                summary.top = max(summary.top, side.top)
-            }
+            if let left { summary.join(left) }
+            if let right { summary.join(right) }
             return summary
         }
 
-        func isBefore(_ other: MappedRegion) -> Bool {
-            (mapped.base, mapped.order) < (other.base, other.order)
+        func side(_ other: MappedRegion) -> PersistentTree<Self>.Side {
+            if (mapped.base, mapped.order) < (other.base, other.order) { return .before }
+            return mapped.base == other.base && mapped.order == other.order ? .here : .after
         }
     }
 
     mutating func insert(_ mapped: MappedRegion) {
-        let (before, after) = tree.split { $0.isBefore(mapped) }
-        tree = PersistentTree(before, Entry(mapped: mapped), after)
+        tree.insert(Entry(mapped: mapped)) { $0.side(mapped) }
     }
 
     /// False when it is not there.
     mutating func remove(_ mapped: MappedRegion) -> Bool {
-        var (before, after) = tree.split { $0.isBefore(mapped) }
-        guard after.first?.mapped === mapped else { return false }
-        after.removeFirst()
-        before.append(after)
-        tree = before
+        guard tree.find({ $0.side(mapped) })?.mapped === mapped else { return false }
+        tree.remove { $0.side(mapped) }
         return true
     }
 
