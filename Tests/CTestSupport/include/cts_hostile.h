@@ -11,10 +11,13 @@
 enum cts_forbidden {
     CTS_FORBID_IO_URING,
     CTS_FORBID_AIO,
+    /// io_uring_enter(2): rings can be set up and not used.
+    CTS_FORBID_IO_URING_ENTER,
 };
 
-/// From now on the call that sets up a facility, io_uring_setup(2) or io_setup(2), answers `error`
-/// to every thread of the process: a seccomp(2) filter. Returns 0 or -errno.
+/// From now on the call that sets up a facility, io_uring_setup(2) or io_setup(2), or the one that
+/// `what` names answers `error` to every thread of the process: a seccomp(2) filter. Returns 0 or
+/// -errno.
 int cts_forbid(enum cts_forbidden what, int error);
 
 /// io_setup(2) until the system has no more to give, and once more for whatever was given back
@@ -28,6 +31,10 @@ int cts_become_nobody(void);
 /// Lets the process make no thread (RLIMIT_NPROC; without privileges), or as many as before. 0 or
 /// -errno.
 int cts_limit_threads(bool none);
+
+/// Lets files of the process become no longer than `bytes` (RLIMIT_FSIZE): a write behind that
+/// fails with EFBIG, and SIGXFSZ, which says the same, is ignored. 0 or -errno.
+int cts_limit_file_size(uint64_t bytes);
 
 /// The process is killed when the thread that made it ends.
 int cts_die_with_parent(void);
