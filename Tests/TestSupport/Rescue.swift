@@ -11,15 +11,17 @@ enum Rescue {
     /// How long a body that takes milliseconds may take.
     static let limit = Duration.seconds(10)
 
-    /// Runs `body`; throws ``Stuck`` when it needed help to come to its end.
+    /// Runs `body`; throws ``Stuck`` when it needed help to come to its end. `help` is called too, by
+    /// another thread.
     static func watching<Result>(
-        outstanding: @autoclosure () -> Int = 0, _ body: () throws -> Result
+        outstanding: @autoclosure () -> Int = 0, help: @escaping @Sendable () -> Void = {},
+        _ body: () throws -> Result
     ) throws -> Result {
         var action = sigaction()
         action.__sigaction_handler.sa_handler = { _ in }
         var before = sigaction()
         try SystemCall.check(SystemCall.result(sigaction(SIGUSR2, &action, &before)), "sigaction")
-        let rescuer = Rescuer(of: pthread_self())
+        let rescuer = Rescuer(of: pthread_self(), help)
         defer { sigaction(SIGUSR2, &before, nil) }
         let result: Result
         do {
@@ -39,7 +41,7 @@ private final class Rescuer: Sendable {
 
     var hasHelped: Bool { signals.load(ordering: .acquiring) > 0 }
 
-    init(of victim: pthread_t) {
+    init(of victim: pthread_t, _ help: @escaping @Sendable () -> Void) {
         let victim = UInt(victim)
         let start = ContinuousClock.now
         Thread.detachNewThread { [self] in
@@ -47,6 +49,7 @@ private final class Rescuer: Sendable {
                 usleep(500)
                 guard ContinuousClock.now - start > Rescue.limit else { continue }
                 signals.add(1, ordering: .releasing)
+                help()
                 pthread_kill(pthread_t(victim), SIGUSR2)
                 usleep(2_000)
             }
