@@ -92,7 +92,8 @@ final class ResizeOrderTests: ConformanceTestCase {
                 guard file == subject.image.size, file == expected ?? file, file % 512 == 0 else {
                     return XCTFail(
                         "round \(round): the file has \(file) bytes, the image "
-                            + "\(subject.image.size), expected \(expected.map(String.init) ?? "any")")
+                            + "\(subject.image.size), expected \(expected.map(String.init) ?? "any")"
+                    )
                 }
                 if round == Self.rounds / 2 { try self.assertOpens(subject) }
                 try subject.queue.resizeAndWait(to: Self.long)

@@ -69,7 +69,9 @@ final class SlowNeighbourTests: ConformanceTestCase {
         try fault.during {
             queue.batch {
                 for index in 0..<count {
-                    let (place, tag) = (slowRange.lowerBound + UInt64(index * block), UInt(100 + index))
+                    let (place, tag) = (
+                        slowRange.lowerBound + UInt64(index * block), UInt(100 + index)
+                    )
                     switch slow {
                     case .flush: queue.flush(userData: tag)
                     case .read:
