@@ -3,11 +3,10 @@ import Glibc
 import XCTest
 @testable import TestSupport
 
-/// A flush that failed: the kernel may have dropped data and forgotten it. On a direct image too, where
-/// a part of the last block, or others that use the file, go through the page cache.
+/// A flush that failed: on a buffered image the kernel may have dropped the data and forgotten it.
 final class FlushFailureTests: PipelineTestCase {
-    func testAFailureStays() throws {
-        try forEachBench(where: { $0.target == .tmpfsFile || $0.caching == .buffered }) { bench in
+    func testAFailureStaysOnABufferedImage() throws {
+        try forEachBench(where: { $0.caching == .buffered }) { bench in
             bench.faults.add(.init(.error(EIO), operations: [.flush], count: 1))
             for _ in 0..<3 {
                 bench.queue.flush()
@@ -40,6 +39,17 @@ final class FlushFailureTests: PipelineTestCase {
                 bench.queue.flush()
                 XCTAssertEqual(try bench.finish().map(\.errno), [ENOSPC])
             }
+        }
+    }
+
+    func testAFailurePassesOnADirectImage() throws {
+        try forEachBench(where: { $0.caching == .direct }) { bench in
+            bench.faults.add(.init(.error(EIO), operations: [.flush], count: 1))
+            bench.queue.flush()
+            XCTAssertEqual(try bench.finish().map(\.errno), [EIO])
+            try bench.queue.flushAndWait()
+            let flushes = bench.queue.statistics.flushes
+            XCTAssertEqual([flushes.operations, flushes.errors, flushes.bytes], [1, 1, 0])
         }
     }
 
