@@ -73,3 +73,10 @@ int cts_limit_threads(bool none) {
     limit.rlim_cur = none ? 0 : limit.rlim_max;
     return setrlimit(RLIMIT_NPROC, &limit) < 0 ? -errno : 0;
 }
+
+int cts_limit_file_size(uint64_t bytes) {
+    struct rlimit limit;
+    if (signal(SIGXFSZ, SIG_IGN) == SIG_ERR || getrlimit(RLIMIT_FSIZE, &limit) < 0) return -errno;
+    limit.rlim_cur = bytes;
+    return setrlimit(RLIMIT_FSIZE, &limit) < 0 ? -errno : 0;
+}

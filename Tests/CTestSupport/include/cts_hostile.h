@@ -32,6 +32,9 @@ int cts_become_nobody(void);
 /// -errno.
 int cts_limit_threads(bool none);
 
+/// Lets no file of the process become longer (RLIMIT_FSIZE), with SIGXFSZ ignored. 0 or -errno.
+int cts_limit_file_size(uint64_t bytes);
+
 /// The process is killed when the thread that made it ends.
 int cts_die_with_parent(void);
 
