@@ -11,8 +11,8 @@ enum ActiveEngine {
     /// it.
     init(image: BlockImage, options: QueueOptions) throws(BlockError) {
         let bare: ActiveEngine
-        if let disk = options.disk {
-            bare = .model(place(try ModelEngine(disk, image: image)))
+        if let model = options.model ?? options.disk.map({ ModelKernel($0, image: image) }) {
+            bare = .model(place(try ModelEngine(model, image: image)))
         } else {
             bare = try image.selection.openEngine { (kind) throws(BlockError) in
                 switch kind {
