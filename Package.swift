@@ -34,7 +34,10 @@ let package = Package(
                 "BlockIO", "GuestMemory", "IDE", "VFIOUserServer",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
-        .target(name: "CTestSupport", path: "Tests/CTestSupport"),
+        .target(
+            name: "CTestSupport", dependencies: ["CLibURing", "CLibAIO"],
+            path: "Tests/CTestSupport",
+            linkerSettings: [.linkedLibrary("uring"), .linkedLibrary("aio")]),
         .target(
             name: "TestSupport", dependencies: ["CTestSupport", "BlockIO"],
             path: "Tests/TestSupport"),

@@ -1,6 +1,7 @@
 #include "cts_allocations.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -17,6 +18,12 @@ static atomic_uint_fast64_t count;
 void cts_allocations_start(void) {
     atomic_store(&count, 0);
     atomic_store(&counting, true);
+}
+
+void cts_allocations_trim(void) {
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
 }
 
 uint64_t cts_allocations_stop(void) {

@@ -23,6 +23,8 @@
 int cts_forbid(enum cts_forbidden what, int error) {
     static const unsigned calls[] = {
         [CTS_FORBID_IO_URING] = SYS_io_uring_setup,
+        [CTS_FORBID_IO_URING_ENTER] = SYS_io_uring_enter,
+        [CTS_FORBID_IO_URING_REGISTER] = SYS_io_uring_register,
         [CTS_FORBID_AIO] = SYS_io_setup,
     };
     unsigned answer = SECCOMP_RET_ERRNO | ((unsigned)error & SECCOMP_RET_DATA);
@@ -70,4 +72,11 @@ int cts_limit_threads(bool none) {
     if (getrlimit(RLIMIT_NPROC, &limit) < 0) return -errno;
     limit.rlim_cur = none ? 0 : limit.rlim_max;
     return setrlimit(RLIMIT_NPROC, &limit) < 0 ? -errno : 0;
+}
+
+int cts_limit_file_size(uint64_t bytes) {
+    struct rlimit limit;
+    if (signal(SIGXFSZ, SIG_IGN) == SIG_ERR || getrlimit(RLIMIT_FSIZE, &limit) < 0) return -errno;
+    limit.rlim_cur = bytes;
+    return setrlimit(RLIMIT_FSIZE, &limit) < 0 ? -errno : 0;
 }

@@ -14,8 +14,12 @@ final class DetachedMount: Sendable {
     static func ext4(
         size: Int, sectorSize: Int = 512, directory: String? = nil
     ) throws -> DetachedMount {
+        try ext4(on: LoopDevice(size: size, sectorSize: sectorSize, directory: directory))
+    }
+
+    /// A new ext4 on a loop device.
+    static func ext4(on loop: LoopDevice) throws -> DetachedMount {
         let mkfs = try ChildProcess.find("mkfs.ext4", package: "e2fsprogs")
-        let loop = try LoopDevice(size: size, sectorSize: sectorSize, directory: directory)
         // Nothing is left to the kernel's background threads, and discarding would make the
         // backing file sparse. The defaults for small disks have 1 KiB blocks and many inodes.
         try ChildProcess.run(

@@ -24,6 +24,7 @@ struct ModelEngine: ~Copyable, Engine {
     mutating func submit(_ pending: inout RequestFIFO, finished: inout RequestFIFO) {
         for _ in 0..<kernel.accept(pending.count) {
             guard let request = pending.popFirst() else { break }
+            request.operation.pointee.is_pending = false
             let operation = ModelOperation(request.pointee.engine)
             // The image remembers that it has one.
             if operation.kind == .bufferedWrite { _ = image.bufferedDescriptor() }

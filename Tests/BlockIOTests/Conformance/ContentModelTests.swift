@@ -14,6 +14,11 @@ final class ContentModelTests: ConformanceTestCase {
         try check(QueueOptions(checksEngineRequests: true), unit: \.one)
     }
 
+    /// The same with nothing between the queue and the engine.
+    func testRandomCrookedRequestsOnBareEngines() throws {
+        try check(QueueOptions(), unit: \.one)
+    }
+
     private func check(_ options: QueueOptions, unit: KeyPath<Subject, Int>) throws {
         try forEachConfiguration(size: 2 << 20, options) { subject in
             let exerciser = try ModelExerciser(subject, unit: subject[keyPath: unit])
@@ -71,11 +76,21 @@ private final class ModelExerciser {
 
     /// Starts a request or a few, and now and then collects.
     func step() throws {
-        switch subject.random.number(0...5) {
+        switch subject.random.number(0...6) {
         case 0: try subject.queue.batch { for _ in 0..<3 { try start() } }
         case 1: subject.queue.poll { end($0) }
         case 2: if subject.queue.outstanding > 0 { try subject.queue.pollForOne { end($0) } }
+        case 3: try waitForSome()
         default: try start()
+        }
+    }
+
+    /// Any number, up to all, which may not have begun.
+    private func waitForSome() throws {
+        let queue = subject.queue
+        let minimum = subject.random.number(0...queue.outstanding)
+        _ = try Rescue.watching(outstanding: queue.outstanding) {
+            queue.poll(minimum: minimum) { end($0) }
         }
     }
 

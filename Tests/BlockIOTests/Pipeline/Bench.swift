@@ -5,6 +5,15 @@ import XCTest
 
 /// An image of known content, a queue with the checker under it, and faults to be added.
 final class Bench {
+    /// What is between the queue's pipeline and the engine.
+    enum Guise: String, CaseIterable {
+        /// The checker, and faults: they see every request, and wait a little differently from the
+        /// engine alone.
+        case decorated
+        /// Nothing, as in use. Faults that a test adds do not happen.
+        case bare
+    }
+
     /// How image and queue are to be opened.
     struct Setup {
         var size = 64 << 10
@@ -12,6 +21,7 @@ final class Bench {
         var depth = 32
         var bounceLimit = 1 << 20
         var access = OpenOptions.Access.readWrite
+        var guise = Guise.decorated
     }
 
     let configuration: Configuration
@@ -39,8 +49,9 @@ final class Bench {
         queue = try configuration.queue(
             on: image,
             QueueOptions(
-                depth: setup.depth, bounceLimit: setup.bounceLimit, faults: faults,
-                checksEngineRequests: true))
+                depth: setup.depth, bounceLimit: setup.bounceLimit,
+                faults: setup.guise == .decorated ? faults : nil,
+                checksEngineRequests: setup.guise == .decorated))
     }
 
     /// Asserts that the medium, read by pread(2), holds what it must.
@@ -110,18 +121,23 @@ class PipelineTestCase: ConformanceTestCase {
         configuration.target == .tmpfsFile && configuration.caching == .direct
     }
 
-    /// Runs `check` on each configuration that is wanted, then closes; nothing may be left.
+    /// Runs `check` on each configuration that is wanted and each of the `guises`, then closes;
+    /// nothing may be left.
     func forEachBench(
-        _ setup: Bench.Setup = Bench.Setup(),
+        _ setup: Bench.Setup = Bench.Setup(), guises: [Bench.Guise] = [.decorated],
         where isWanted: (Configuration) -> Bool = isDirectOnTmpfs, _ check: (Bench) throws -> Void
     ) throws {
         try forEachTarget(size: setup.size, where: isWanted) { configuration, target in
-            let bench = try Bench(configuration, target, setup)
-            try check(bench)
-            XCTAssertEqual(bench.queue.outstanding, 0, "left by the test")
-            bench.faults.release()
-            bench.queue.close()
-            XCTAssertEqual(bench.queue.outstanding, 0)
+            for guise in guises {
+                var setup = setup
+                setup.guise = guise
+                let bench = try Bench(configuration, target, setup)
+                try check(bench)
+                XCTAssertEqual(bench.queue.outstanding, 0, "left by the test")
+                bench.faults.release()
+                bench.queue.close()
+                XCTAssertEqual(bench.queue.outstanding, 0)
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 import BlockIO
 import Dispatch
+import Glibc
 import XCTest
 @testable import TestSupport
 
@@ -9,20 +10,41 @@ final class DrainTests: PipelineTestCase {
         alignment: HostAlignment(memory: 4096, offset: 4096), depth: 2, bounceLimit: 512)
 
     func testDrainDeliversEverythingOnceAndWhatIsSubmittedMeanwhile() throws {
-        try forEachBench(Self.setup) { bench in
+        try forEachBench(Self.setup, guises: Bench.Guise.allCases, where: Self.isDirectFile) {
+            bench in
             bench.faults.add(.init(.delay(.milliseconds(1)), probability: 0.1))
             bench.faults.add(.init(.reorder, probability: 0.2))
             bench.faults.add(.init(.error(EINTR), probability: 0.1))
             let buffer = AlignedBuffer(count: 8192)
             var ledger = Ledger(count: 40)
             self.submit(20, bench, buffer)
-            bench.queue.drain { completion in
-                ledger.note(completion)
-                guard completion.userData < 20 else { return }
-                bench.queue.read(into: buffer.bytes, at: 0, userData: completion.userData + 20)
+            try Rescue.watching(outstanding: bench.queue.outstanding) {
+                bench.queue.drain { completion in
+                    ledger.note(completion)
+                    guard completion.userData < 20 else { return }
+                    bench.queue.read(into: buffer.bytes, at: 0, userData: completion.userData + 20)
+                }
             }
             ledger.assertAllSucceeded()
             XCTAssertEqual(bench.queue.outstanding, 0)
+        }
+    }
+
+    private static func isDirectFile(_ configuration: Configuration) -> Bool {
+        !configuration.target.isBlockDevice && configuration.caching == .direct
+    }
+
+    func testCloseWaitsForBlockedAndPendingRequests() throws {
+        try forEachBench(Self.setup, guises: [.bare], where: Self.isDirectFile) { bench in
+            let buffer = AlignedBuffer(count: 8192)
+            self.submit(20, bench, buffer)
+            usleep(500)
+            var ledger = Ledger(count: 20)
+            try Rescue.watching(outstanding: bench.queue.outstanding) {
+                bench.queue.close { ledger.note($0) }
+            }
+            ledger.assertAllSucceeded()
+            XCTAssertTrue(bench.queue.isClosed)
         }
     }
 

@@ -34,6 +34,8 @@ final class Exerciser {
     private let faults: FaultInjector?
     private let cancels: Bool
     private var random: SplitMix64
+    /// For what depends on when something completes.
+    private var waits: SplitMix64
     private var flights: [UInt: Flight] = [:]
     /// Of the last requests, whatever became of them: slots that are used in turn.
     private var identifiers: [(id: RequestID, number: UInt)] = []
@@ -52,6 +54,8 @@ final class Exerciser {
         self.faults = faults
         self.cancels = cancels
         self.random = random
+        var seed = random
+        waits = SplitMix64(seed: ~seed.next())
         lists = (0..<Self.slots).map { _ in
             [1, 4096].map {
                 ScatterList(
@@ -146,12 +150,20 @@ final class Exerciser {
         }) { try collect() }
     }
 
-    /// Waits a moment, after letting go what the injector holds.
+    /// Waits a moment, after letting go what the injector holds; without one for any number.
     private func collect() throws {
+        guard let faults else {
+            let minimum = waits.number(1...max(1, queue.outstanding))
+            var count = 0
+            try Rescue.watching(outstanding: queue.outstanding) {
+                while count == 0 { count = queue.poll(minimum: minimum) { end($0) } }
+            }
+            return
+        }
         let deadline = ContinuousClock.now + Patience.limit
         var count = 0
         while count == 0 {
-            faults?.release()
+            faults.release()
             count = queue.poll(minimum: 1, timeout: .milliseconds(2)) { end($0) }
             if ContinuousClock.now > deadline { throw Stuck(outstanding: queue.outstanding) }
         }
@@ -200,15 +212,11 @@ final class Exerciser {
         case .cancelled: isRight = isRight && flight.isCancelled
         case .endOfMedium: isRight = isRight && faults != nil
         case .system:
-            isRight = isRight && (faults != nil || stickyFlush(completion))
+            isRight = isRight && faults != nil
             isRight = isRight && FaultMix.fatal.contains(completion.errno)
         default: isRight = false
         }
         if !isRight { mistakes.append("\(completion) for \(flight.operation) of \(flight.range)") }
-    }
-
-    private func stickyFlush(_ completion: BlockCompletion) -> Bool {
-        completion.operation == .flush && queue.image.caching == .buffered
     }
 
     /// A device discards whole sectors: the bytes before and behind them stay in any case.

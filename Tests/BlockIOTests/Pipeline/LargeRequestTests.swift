@@ -16,7 +16,8 @@ final class LargeRequestTests: PipelineTestCase {
         // Misaligned elements share a bounce buffer; others go 1024 at a time.
         try checkList([Int](repeating: 7, count: 5000), requests: 3)
         try forEachBench(
-            Bench.Setup(size: 2 << 20, alignment: HostAlignment(memory: 512, offset: 512))
+            Bench.Setup(size: 2 << 20, alignment: HostAlignment(memory: 512, offset: 512)),
+            guises: Bench.Guise.allCases
         ) { bench in
             let list = bench.list([Int](repeating: 512, count: 3000))
             list.gather(from: bench.newBytes(at: 512, list.total))
@@ -33,7 +34,8 @@ final class LargeRequestTests: PipelineTestCase {
     func testASmallBounceLimitTakesOneBlockAtATime() throws {
         for (alignment, block) in [(Self.pages, 4096), (.init(memory: 512, offset: 512), 512)] {
             try forEachBench(
-                Bench.Setup(size: 512 << 10, alignment: alignment, bounceLimit: 512)
+                Bench.Setup(size: 512 << 10, alignment: alignment, bounceLimit: 512),
+                guises: Bench.Guise.allCases
             ) { bench in
                 let place = 4096 + 100
                 let list = bench.list([1, 100_000, 99, 100_000, 313])
@@ -60,7 +62,9 @@ final class LargeRequestTests: PipelineTestCase {
     /// Writes and reads a list of odd elements in the middle of blocks.
     private func checkList(_ lengths: [Int], requests: UInt64, line: UInt = #line) throws {
         let total = lengths.reduce(0, +)
-        try forEachBench(Bench.Setup(size: 256 << 10, alignment: Self.pages)) { bench in
+        try forEachBench(
+            Bench.Setup(size: 256 << 10, alignment: Self.pages), guises: Bench.Guise.allCases
+        ) { bench in
             let list = ScatterList(pieces: lengths.count, bytes: total, memoryAlignment: 1)
             list.layOut(lengths, using: &bench.random)
             list.gather(from: bench.newBytes(at: 5001, total))

@@ -27,7 +27,8 @@ final class MixedListTests: PipelineTestCase {
     }
 
     func testAnElementBouncesByItsAddressAlone() throws {
-        try forEachBench(Bench.Setup(alignment: Self.pages)) { bench in
+        try forEachBench(Bench.Setup(alignment: Self.pages), guises: Bench.Guise.allCases) {
+            bench in
             let memory = AlignedBuffer(count: 6 * 4096)
             let elements = [0, 8192 + 512, 16384].map { iovec(memory.slice($0, 4096)) }
             try elements.withUnsafeBufferPointer { list in
@@ -42,7 +43,8 @@ final class MixedListTests: PipelineTestCase {
     }
 
     func testPaddingCountsAsBounced() throws {
-        try forEachBench(Bench.Setup(alignment: Self.pages)) { bench in
+        try forEachBench(Bench.Setup(alignment: Self.pages), guises: Bench.Guise.allCases) {
+            bench in
             let buffer = AlignedBuffer(count: 100)
             try bench.queue.readAndWait(into: buffer.bytes, at: 4090)
             XCTAssertTrue(sameBytes(buffer.bytes, bench.expected.slice(4090, 100)))
@@ -57,7 +59,8 @@ final class MixedListTests: PipelineTestCase {
     }
 
     func testAWriteInsideOneBlockReadsItOnce() throws {
-        try forEachBench(Bench.Setup(alignment: Self.pages)) { bench in
+        try forEachBench(Bench.Setup(alignment: Self.pages), guises: Bench.Guise.allCases) {
+            bench in
             try bench.queue.writeAndWait(from: .init(bench.newBytes(at: 4608, 512)), at: 4608)
             try bench.assertMedium()
             try self.assertCounts(bench, requests: 2, direct: 0, bounced: 4096)
@@ -70,7 +73,7 @@ final class MixedListTests: PipelineTestCase {
         _ alignment: HostAlignment, _ lengths: [Int], direct: UInt64, bounced: UInt64,
         line: UInt = #line
     ) throws {
-        try forEachBench(Bench.Setup(alignment: alignment)) { bench in
+        try forEachBench(Bench.Setup(alignment: alignment), guises: Bench.Guise.allCases) { bench in
             let list = bench.list(lengths)
             list.gather(from: bench.newBytes(at: 8192, list.total))
             try bench.queue.writevAndWait(list.vectors, at: 8192)

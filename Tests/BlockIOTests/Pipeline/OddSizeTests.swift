@@ -14,7 +14,9 @@ final class OddSizeTests: PipelineTestCase {
     }
 
     func testWritesBehindTheLastWholeBlockDoNotMakeTheFileLonger() throws {
-        try forEachBench(Self.setup, where: Self.isDirectFile) { bench in
+        try forEachBench(
+            Self.setup, guises: Bench.Guise.allCases, where: Self.isDirectFile
+        ) { bench in
             let size = Self.setup.size
             // Within the rest, all of it, and across the border.
             for place in [size - 512, size - 700, Self.whole, Self.whole - 100, 4096, 0] {
@@ -32,7 +34,9 @@ final class OddSizeTests: PipelineTestCase {
     }
 
     func testReadsReachTheVeryEnd() throws {
-        try forEachBench(Self.setup, where: Self.isDirectFile) { bench in
+        try forEachBench(
+            Self.setup, guises: Bench.Guise.allCases, where: Self.isDirectFile
+        ) { bench in
             let size = Self.setup.size
             for place in [size - 1, size - 512, Self.whole, Self.whole - 100, 0] {
                 let list = bench.list([size - place - (size - place) / 2, (size - place) / 2])
@@ -61,7 +65,9 @@ final class OddSizeTests: PipelineTestCase {
 
     /// The neighbours in the last, partial block are kept, also by writes at the same time.
     func testConcurrentWritesToTheLastBlock() throws {
-        try forEachBench(Self.setup, where: Self.isDirectFile) { bench in
+        try forEachBench(
+            Self.setup, guises: Bench.Guise.allCases, where: Self.isDirectFile
+        ) { bench in
             for round in 0..<10 {
                 bench.queue.batch {
                     for sector in 0..<4 {

@@ -25,6 +25,22 @@ final class PropertyTests: ConformanceTestCase {
         }
     }
 
+    /// The same with nothing between the pipeline and the engine, where one request often waits for
+    /// another to begin.
+    func testRandomRequestsWithLargerBlocksOnBareEngines() throws {
+        let alignment = HostAlignment(memory: 4096, offset: 4096)
+        try forEachRun(
+            size: 1 << 18, where: { !$0.target.isBlockDevice && $0.caching == .direct }
+        ) {
+            for bounceLimit in [1 << 20, 512] {
+                try Run(
+                    $0, $1, bounceLimit: bounceLimit, alignment: alignment, hasFaults: false,
+                    isBare: true
+                ).check(&$2, steps: 100)
+            }
+        }
+    }
+
     /// The last block is not whole, and the image never grows.
     func testRandomRequestsOnAnImageOfOddSize() throws {
         let alignment = HostAlignment(memory: 4096, offset: 4096)
@@ -38,6 +54,10 @@ final class PropertyTests: ConformanceTestCase {
                     hasFaults: hasFaults
                 ).check(&random, steps: 80)
             }
+            try Run(
+                configuration, target, bounceLimit: 4096, alignment: alignment, hasFaults: false,
+                isBare: true
+            ).check(&random, steps: 80)
             var status = stat()
             XCTAssertEqual(stat(target.path, &status), 0)
             XCTAssertEqual(Int(status.st_size), size)
@@ -47,7 +67,10 @@ final class PropertyTests: ConformanceTestCase {
     /// Then nothing may fail, and the statistics are known exactly.
     func testRandomRequestsWithoutFaults() throws {
         try forEachRun(size: 1 << 20) {
-            try Run($0, $1, bounceLimit: 64 << 10, hasFaults: false).check(&$2, steps: 100)
+            for isBare in [false, true] {
+                try Run($0, $1, bounceLimit: 64 << 10, hasFaults: false, isBare: isBare)
+                    .check(&$2, steps: 60)
+            }
         }
     }
 
@@ -70,20 +93,23 @@ private struct Run {
     let bounceLimit: Int
     let alignment: HostAlignment?
     let hasFaults: Bool
+    /// Without anything between the pipeline and the engine.
+    let isBare: Bool
 
     init(
         _ configuration: Configuration, _ target: StorageTarget, bounceLimit: Int,
-        alignment: HostAlignment? = nil, hasFaults: Bool = true
+        alignment: HostAlignment? = nil, hasFaults: Bool = true, isBare: Bool = false
     ) {
         self.configuration = configuration
         self.target = target
         self.bounceLimit = bounceLimit
         self.alignment = alignment
         self.hasFaults = hasFaults
+        self.isBare = isBare
     }
 
     func check(_ random: inout SplitMix64, steps: Int) throws {
-        let what = "bounce limit \(bounceLimit), faults \(hasFaults)"
+        let what = "bounce limit \(bounceLimit), faults \(hasFaults), bare \(isBare)"
         let image = try BlockImage.open(
             target.path,
             OpenOptions(
@@ -97,7 +123,7 @@ private struct Run {
             on: image,
             QueueOptions(
                 depth: random.number(0...2) == 0 ? 3 : 32, bounceLimit: bounceLimit,
-                faults: faults, checksEngineRequests: true))
+                faults: faults, checksEngineRequests: !isBare))
         let exerciser = Exerciser(
             queue, model, faults: faults, cancels: hasFaults,
             random: SplitMix64(seed: random.next()))

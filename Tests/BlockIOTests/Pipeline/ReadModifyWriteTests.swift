@@ -8,7 +8,9 @@ final class ReadModifyWriteTests: PipelineTestCase {
     private static let setup = Bench.Setup(alignment: HostAlignment(memory: 4096, offset: 4096))
 
     func testConcurrentWritesToOneBlockDoNotLoseEachOther() throws {
-        try forEachBench(Self.setup) { bench in
+        try forEachBench(
+            Self.setup, guises: Bench.Guise.allCases, where: Self.isDirectFile
+        ) { bench in
             bench.faults.add(.init(.reorder, probability: 0.3))
             for round in 0..<40 {
                 bench.queue.batch {
@@ -26,6 +28,33 @@ final class ReadModifyWriteTests: PipelineTestCase {
                 bench.copies.removeAll()
             }
             XCTAssertEqual(bench.queue.statistics.readModifyWrites, 40 * 8 - 20)
+        }
+    }
+
+    private static func isDirectFile(_ configuration: Configuration) -> Bool {
+        !configuration.target.isBlockDevice && configuration.caching == .direct
+    }
+
+    /// The same where one call waits for all that is outstanding, which begins only while it waits.
+    func testWaitsForAllConcurrentWritesToOneBlock() throws {
+        try forEachBench(
+            Self.setup, guises: Bench.Guise.allCases, where: Self.isDirectFile
+        ) { bench in
+            for round in 0..<40 {
+                for sector in 0..<8 {
+                    let bytes = bench.copy(of: bench.newBytes(at: 4096 + sector * 512, 512))
+                    bench.queue.write(
+                        from: .init(bytes), at: UInt64(4096 + sector * 512),
+                        durability: sector == 3 ? .forceUnitAccess : .volatile)
+                }
+                if round % 2 == 0 { bench.queue.flush() }
+                if round % 4 > 1 { usleep(300) }
+                try Rescue.watching(outstanding: bench.queue.outstanding) {
+                    bench.queue.drain { XCTAssertTrue($0.isSuccess, "\($0)") }
+                }
+                try bench.assertMedium("in round \(round)")
+                bench.copies.removeAll()
+            }
         }
     }
 

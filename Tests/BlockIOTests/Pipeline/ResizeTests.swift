@@ -10,7 +10,7 @@ final class ResizeTests: PipelineTestCase {
     }
 
     func testAFileBecomesLargerAndSmaller() throws {
-        try forEachBench(where: Self.isFile) { bench in
+        try forEachBench(guises: Bench.Guise.allCases, where: Self.isFile) { bench in
             let size = UInt64(bench.expected.count)
             let buffer = AlignedBuffer(count: 4096)
             try bench.queue.resizeAndWait(to: 2 * size)
@@ -33,7 +33,7 @@ final class ResizeTests: PipelineTestCase {
 
     /// Then the last to complete need not be the last that the kernel did.
     func testTheSizeIsRightAfterResizesAtTheSameTime() throws {
-        try forEachBench { bench in
+        try forEachBench(guises: Bench.Guise.allCases) { bench in
             for round in 0..<100 {
                 let sizes = (0..<4).map { _ in UInt64(bench.random.number(1...200) * 512) }
                 if round % 2 == 0 {
@@ -47,7 +47,7 @@ final class ResizeTests: PipelineTestCase {
     }
 
     func testADeviceCannotBeResized() throws {
-        try forEachBench(where: { $0.target == .loop512 }) { bench in
+        try forEachBench(guises: Bench.Guise.allCases, where: { $0.target == .loop512 }) { bench in
             bench.queue.resize(to: 4096)
             XCTAssertEqual(try bench.finish().map(\.failure), [.unsupported])
             try bench.assertMedium()
@@ -69,7 +69,7 @@ final class ResizeTests: PipelineTestCase {
 
     /// An image of such a size could not be opened again.
     func testASizeBetweenSectorsIsRefused() throws {
-        try forEachBench { bench in
+        try forEachBench(guises: Bench.Guise.allCases) { bench in
             for size: UInt64 in [1, 1000, .max] { bench.queue.resize(to: size) }
             let failures = try bench.finish().map(\.failure)
             XCTAssertEqual(failures, [.sizeNotMultiple, .sizeNotMultiple, .sizeNotMultiple])
@@ -79,7 +79,7 @@ final class ResizeTests: PipelineTestCase {
     }
 
     func testAFileThatSomebodyElseMadeLarger() throws {
-        try forEachBench(where: Self.isFile) { bench in
+        try forEachBench(guises: Bench.Guise.allCases, where: Self.isFile) { bench in
             let size = bench.expected.count
             XCTAssertEqual(truncate(bench.target.path, size + 8192), 0)
             let buffer = AlignedBuffer(count: 8192)
@@ -95,7 +95,7 @@ final class ResizeTests: PipelineTestCase {
     }
 
     func testAFileThatSomebodyElseMadeSmaller() throws {
-        try forEachBench(where: Self.isFile) { bench in
+        try forEachBench(guises: Bench.Guise.allCases, where: Self.isFile) { bench in
             XCTAssertEqual(truncate(bench.target.path, 8192), 0)
             let buffer = AlignedBuffer(count: 8192)
             bench.queue.read(into: buffer.bytes, at: 4096)

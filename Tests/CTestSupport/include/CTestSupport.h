@@ -5,6 +5,7 @@
 #define CTESTSUPPORT_H
 
 #include "cts_allocations.h"
+#include "cts_calls.h"
 #include "cts_compare.h"
 #include "cts_epoll.h"
 #include "cts_file.h"

@@ -10,11 +10,14 @@
 /// What to forbid.
 enum cts_forbidden {
     CTS_FORBID_IO_URING,
+    CTS_FORBID_IO_URING_ENTER,
+    CTS_FORBID_IO_URING_REGISTER,
     CTS_FORBID_AIO,
 };
 
-/// From now on the call that sets up a facility, io_uring_setup(2) or io_setup(2), answers `error`
-/// to every thread of the process: a seccomp(2) filter. Returns 0 or -errno.
+/// From now on a system call answers `error` to every thread of the process: io_uring_setup(2),
+/// io_uring_enter(2), io_uring_register(2) or io_setup(2). It is a seccomp(2) filter. Returns 0 or
+/// -errno.
 int cts_forbid(enum cts_forbidden what, int error);
 
 /// io_setup(2) until the system has no more to give, and once more for whatever was given back
@@ -28,6 +31,9 @@ int cts_become_nobody(void);
 /// Lets the process make no thread (RLIMIT_NPROC; without privileges), or as many as before. 0 or
 /// -errno.
 int cts_limit_threads(bool none);
+
+/// Lets no file of the process become longer (RLIMIT_FSIZE), with SIGXFSZ ignored. 0 or -errno.
+int cts_limit_file_size(uint64_t bytes);
 
 /// The process is killed when the thread that made it ends.
 int cts_die_with_parent(void);

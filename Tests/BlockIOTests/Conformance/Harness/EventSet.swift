@@ -24,9 +24,15 @@ final class EventSet: Sendable {
     /// One descriptor that is readable; `nil` when none is for this long.
     func wait(milliseconds: CInt = Patience.milliseconds) -> CInt? {
         var event = epoll_event()
+        let end = ContinuousClock.now + .milliseconds(Int(milliseconds))
+        var left = milliseconds
         while true {
-            let count = epoll_wait(set.raw, &event, 1, milliseconds)
-            if count < 0, errno == EINTR { continue }
+            let count = epoll_wait(set.raw, &event, 1, left)
+            if count < 0, errno == EINTR {
+                // Signals that keep coming must not make it endless.
+                left = max(0, CInt((end - ContinuousClock.now) / .milliseconds(1)))
+                continue
+            }
             return count > 0 ? event.data.fd : nil
         }
     }

@@ -34,6 +34,21 @@ final class Subject {
     /// The one queue on the image. It goes with the subject, if nothing else holds it.
     var queue: BlockQueue { heldQueue! }
 
+    /// Closes the queue and opens another in its place.
+    func openQueue(_ options: QueueOptions = QueueOptions()) throws -> BlockQueue {
+        heldQueue?.close()
+        heldQueue = nil
+        let queue = try configuration.queue(on: image, options)
+        heldQueue = queue
+        return queue
+    }
+
+    /// Gives the queue away: it goes with the last who holds it.
+    func takeQueue() -> BlockQueue {
+        defer { heldQueue = nil }
+        return queue
+    }
+
     /// Memory for requests, which a test that fails must not take away from them.
     func buffer(_ count: Int) -> AlignedBuffer {
         keep(AlignedBuffer(count: count))

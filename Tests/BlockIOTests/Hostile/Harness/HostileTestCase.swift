@@ -22,15 +22,17 @@ class HostileTestCase: XCTestCase {
     ///
     /// - Parameters:
     ///   - arguments: For the role, as ``ChildPort/arguments``.
+    ///   - environment: Variables that the child has besides, or instead of, this process's.
     ///   - input: The child's standard input, or else a pipe for ``RoleChild/tell(_:)``.
     func child(
-        _ role: String, _ arguments: [String] = [], input: Descriptor? = nil
+        _ role: String, _ arguments: [String] = [], environment: [String: String] = [:],
+        input: Descriptor? = nil
     ) throws -> RoleChild {
         let parts = name.split(separator: ".")
         guard parts.count == 2 else { throw FixtureError.failed("a test called \(name)?") }
         return try RoleChild(
             test: "BlockIOTests.\(parts[0])/\(parts[1])", role: role, arguments: arguments,
-            input: input)
+            environment: environment, input: input)
     }
 
     override func invokeTest() {

@@ -40,6 +40,11 @@ struct ChildPort: Sendable {
         }
     }
 
+    /// Lets the parent read what goes to the standard error, as the message of a program that stops.
+    func sendErrors() throws {
+        try SystemCall.check(SystemCall.result(dup2(1, 2)), "dup2")
+    }
+
     /// Waits for a line from the parent; does not return when the parent has gone.
     @discardableResult
     func hear() -> String {
@@ -57,12 +62,16 @@ final class RoleChild {
     private var status: Int32?
     private var unread: [UInt8] = []
 
-    init(test: String, role: String, arguments: [String], input: Descriptor?) throws {
+    init(
+        test: String, role: String, arguments: [String], environment: [String: String],
+        input: Descriptor?
+    ) throws {
         let orders = try input == nil ? Descriptor.pipe() : nil
         let answers = try Descriptor.pipe()
         // XCTest's own lines stay apart; what sanitizers and failures print is to be seen.
         let errors = Descriptor(dup(2))
-        let inherited = ProcessInfo.processInfo.environment.map { "\($0)=\($1)" }
+        let inherited = ProcessInfo.processInfo.environment
+            .merging(environment) { _, new in new }.map { "\($0)=\($1)" }
         process = try ChildProcess.spawn(
             "/proc/self/exe", [test],
             environment: inherited + [
@@ -117,6 +126,13 @@ final class RoleChild {
         let status = wait()
         guard status == 0 else { throw FixtureError.failed("the child: \(status), \(lines)") }
         return lines
+    }
+
+    /// All that the child still writes, whatever it is, up to its end.
+    func remainder() throws -> String {
+        while try readMore() {}
+        defer { unread.removeAll() }
+        return String(decoding: unread, as: UTF8.self)
     }
 
     /// Ends the child with SIGKILL and waits for its end.

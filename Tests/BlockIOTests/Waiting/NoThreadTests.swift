@@ -1,0 +1,86 @@
+import BlockIO
+import CTestSupport
+import XCTest
+@testable import TestSupport
+
+/// pthread_create(3) fails again and again: the same as ``ThreadShortageTests`` in this process, where
+/// it can be counted how often it is tried.
+///
+/// Under a sanitizer that replaces pthread_create(3) there are threads.
+final class NoThreadTests: ConformanceTestCase {
+    func testEverythingIsDoneWithoutAThread() throws {
+        try forEachConfiguration(size: 1 << 20, where: { $0.target == .ext4File }) { subject in
+            for way in WayOfWaiting.allCases {
+                let queue = try subject.openQueue()
+                let fault = CallFault(CTS_CALL_CREATE_THREAD, error: EAGAIN)
+                let work = ThreadlessWork(queue)
+                try Rescue.watching(
+                    outstanding: queue.outstanding, help: { cts_calls_clear() }
+                ) {
+                    try fault.during { try work.run(way) }
+                }
+                guard fault.isCovered else { continue }
+                XCTAssertEqual(work.mistakes, [], "\(way)")
+                XCTAssertGreaterThan(fault.counts.struck, 0, "\(way)")
+                XCTAssertLessThan(fault.counts.struck, 200, "\(way)")
+            }
+        }
+    }
+
+    /// Threads that there are go on when no more can be made.
+    func testThreadsThatThereAreServe() throws {
+        try forEachConfiguration(
+            size: 1 << 20,
+            where: { $0.target == .ext4File && $0.engine == .threadPool }
+        ) { subject in
+            let buffer = subject.buffer(64 * 4096)
+            var ledger = Ledger(count: 64)
+            let events = try EventSet(subject.queue.descriptor)
+            subject.queue.read(into: buffer.slice(0, 4096), at: 0)
+            guard events.wait() != nil else { throw Stuck(outstanding: 1) }
+            try subject.queue.finish()
+            let fault = CallFault(CTS_CALL_CREATE_THREAD, error: EAGAIN)
+            try Rescue.watching(help: { cts_calls_clear() }) {
+                try fault.during {
+                    subject.queue.batch {
+                        for index in 0..<64 {
+                            subject.queue.read(
+                                into: buffer.slice(index * 4096, 4096),
+                                at: UInt64(index * 4096), userData: UInt(index))
+                        }
+                    }
+                    while subject.queue.outstanding > 0 {
+                        guard events.wait(milliseconds: 15_000) != nil else {
+                            throw Stuck(outstanding: subject.queue.outstanding)
+                        }
+                        subject.queue.poll { ledger.note($0) }
+                    }
+                }
+            }
+            ledger.assertAllSucceeded()
+        }
+    }
+
+    /// One that comes late finds the discard before it under way or not, and does not wait for it.
+    func testAReadDoesNotWaitForADiscardMadeBefore() throws {
+        try forEachConfiguration(
+            size: 1 << 20,
+            where: { $0.target == .ext4File && $0.engine != .threadPool }
+        ) { subject in
+            let queue = subject.queue
+            let buffer = subject.buffer(4096)
+            let fault = CallFault(CTS_CALL_CREATE_THREAD, error: EAGAIN)
+            var order: [UInt] = []
+            try Rescue.watching(help: { cts_calls_clear() }) {
+                fault.during {
+                    queue.discard(at: 0, length: 65536, userData: 1)
+                    queue.read(into: buffer.bytes, at: 1 << 19, userData: 2)
+                    while queue.outstanding > 0 {
+                        queue.poll(minimum: 1) { order.append($0.userData) }
+                    }
+                }
+            }
+            if fault.isCovered { XCTAssertEqual(order, [2, 1]) }
+        }
+    }
+}

@@ -1,0 +1,81 @@
+// Faults of the functions that the library calls in the C library, liburing and libaio.
+//
+// The test program defines these functions itself. Its definitions take precedence over those of
+// the shared libraries, to which they pass every call on, unless a fault is set. That also holds for
+// code of this process that is not the library's, so faults last no longer than necessary.
+//
+// The system calls themselves are not replaced: what the kernel does for io_uring and libaio is out
+// of reach, and a lasting error of io_uring_enter(2) is a matter for a seccomp(2) filter.
+#ifndef CTS_CALLS_H
+#define CTS_CALLS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/// A group of functions.
+enum cts_call {
+    /// io_uring_submit(3) and the other calls that submit, while there is something to submit.
+    CTS_CALL_URING_SUBMIT,
+    /// io_submit(2).
+    CTS_CALL_AIO_SUBMIT,
+    /// fdatasync(2).
+    CTS_CALL_FDATASYNC,
+    /// pread(2) and preadv2(2).
+    CTS_CALL_READ,
+    /// pwrite(2) and pwritev2(2).
+    CTS_CALL_WRITE,
+    /// fallocate(2).
+    CTS_CALL_FALLOCATE,
+    /// ftruncate(2).
+    CTS_CALL_TRUNCATE,
+    /// pthread_create(3), called by the test program itself and not by a shared library.
+    CTS_CALL_CREATE_THREAD,
+    CTS_CALL_COUNT,
+};
+
+/// What happens to calls of a group.
+struct cts_fault {
+    /// The errno that the call fails with, without being made. 0: it is made.
+    int error;
+    /// How many calls are concerned; negative: all of them.
+    int64_t count;
+    /// Calls wait, before they fail or are made, until `cts_calls_release` or so many milliseconds
+    /// have passed. One with RWF_NOWAIT fails with EAGAIN meanwhile.
+    int64_t hold_milliseconds;
+    /// For transfers and fallocate(2): only those that begin at these bytes. Equal: all of them.
+    uint64_t start, end;
+    /// For io_submit(2): no more than so many requests are taken by a call. 0: no limit.
+    int64_t limit;
+};
+
+/// What has happened since a fault was set.
+struct cts_call_counts {
+    /// Calls, concerned or not.
+    uint64_t calls;
+    /// Calls that the fault concerned.
+    uint64_t struck;
+    /// Reads and writes that io_uring or libaio took.
+    uint64_t transfers;
+    /// Calls that wait now.
+    uint64_t held;
+};
+
+/// False under a sanitizer that replaces the same functions itself: then a fault has no effect.
+bool cts_call_is_covered(enum cts_call call);
+
+/// Sets a fault, in place of an earlier one, and sets the counts to 0. A fault with `count` 0 only
+/// counts.
+void cts_calls_set(enum cts_call call, struct cts_fault fault);
+
+/// Ends the waiting of the calls of a group, of those to come as well.
+void cts_calls_release(enum cts_call call);
+
+/// Takes all faults away and ends all waiting.
+void cts_calls_clear(void);
+
+struct cts_call_counts cts_calls_counts(enum cts_call call);
+
+/// Lets rings that are set up from now on lack IORING_FEAT_EXT_ARG, as before Linux 5.11.
+void cts_calls_mask_ext_arg(bool mask);
+
+#endif
