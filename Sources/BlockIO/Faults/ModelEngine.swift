@@ -51,7 +51,7 @@ struct ModelEngine: ~Copyable, Engine {
             finished.append(request)
         }
         kernel.signalIfDue()
-        return end
+        return isWoken && end == .normal ? .woken : end
     }
 
     mutating func cancel(_ request: RequestPointer) {

@@ -279,15 +279,22 @@ int io_uring_register(unsigned fd, unsigned opcode, const void *argument, unsign
     return 0;
 }
 
-struct io_uring_probe *io_uring_get_probe_ring(struct io_uring *out) {
+int io_uring_register_probe(struct io_uring *out, struct io_uring_probe *probe, unsigned count) {
     (void)out;
-    struct io_uring_probe *probe =
-        calloc(1, sizeof *probe + IORING_OP_LAST * sizeof(struct io_uring_probe_op));
-    if (!probe) return NULL;
     probe->last_op = IORING_OP_LAST - 1;
-    probe->ops_len = IORING_OP_LAST;
-    for (int i = 0; i < IORING_OP_LAST; i++) probe->ops[i].flags = IO_URING_OP_SUPPORTED;
-    return probe;
+    for (unsigned i = 0; i < count && i < IORING_OP_LAST; i++)
+        probe->ops[i].flags = IO_URING_OP_SUPPORTED;
+    return 0;
 }
 
-void io_uring_free_probe(struct io_uring_probe *probe) { free(probe); }
+/// What io_uring_wait_cqe(3) calls when the ring is empty.
+int __io_uring_get_cqe(
+    struct io_uring *out, struct io_uring_cqe **cqe, unsigned submitted, unsigned wanted,
+    sigset_t *signals) {
+    (void)submitted, (void)signals;
+    struct ring *ring = ring_of(out);
+    const int answer = enter(out, wanted, -1, "io_uring_enter(2)");
+    if (ring->cq_head == ring->cq_tail) return answer < 0 ? answer : -EAGAIN;
+    *cqe = &ring->cqes[ring->cq_head & ring->cq_mask];
+    return 0;
+}
