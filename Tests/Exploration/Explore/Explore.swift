@@ -1,4 +1,5 @@
 import BlockIO
+import CFakeKernel
 import Exploration
 import Glibc
 
@@ -12,6 +13,7 @@ struct Explore {
         """
 
     static func main() {
+        fake_keep_memory()
         // A run that cannot be left leaks its descriptors.
         var limit = rlimit()
         if getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 {

@@ -1,7 +1,7 @@
 #define _GNU_SOURCE
 #include "fake_internal.h"
 
-#include <errno.h>
+#include <malloc.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
@@ -80,4 +80,9 @@ void fake_publish(void) {
 void fake_refresh(void) {
     fake_uring_refresh();
     fake_aio_look();
+}
+
+void fake_keep_memory(void) {
+    mallopt(M_MMAP_THRESHOLD, 64 << 20);
+    mallopt(M_TRIM_THRESHOLD, 1 << 30);
 }
