@@ -112,6 +112,8 @@ package final class ModelKernel: @unchecked Sendable {
     private var untold: Set<Description> = []
     /// An operation has ended with the news of a write-back that failed.
     package private(set) var hasToldFailure = false
+    /// The image has opened its buffered descriptor, and keeps it.
+    package private(set) var hasUsedBufferedDescriptor = false
     /// Fewer operations were taken at the last submission than were offered.
     private(set) var hasRefused = false
     /// Ended and not yet taken, oldest first.
@@ -163,6 +165,7 @@ package final class ModelKernel: @unchecked Sendable {
 
     package func begin(_ tag: UnsafeMutableRawPointer, _ operation: ModelOperation) {
         checkAlignment(operation)
+        if operation.kind == .bufferedWrite { hasUsedBufferedDescriptor = true }
         var flight = Flight(tag: tag, operation: operation, sequence: disk.sequence)
         if let description = reportsTo(operation) {
             if chooser.fault(of: [.writeBack]) != nil {

@@ -3,8 +3,8 @@ import Exploration
 import XCTest
 @testable import TestSupport
 
-/// Every program of one or two requests with every decision that a kernel may make, at most one fault
-/// in a run. The executable `explore` goes further.
+/// Every program of one or two requests with every decision that a kernel may make, and a part of them
+/// with every fault. The executable `explore` goes further.
 final class ExplorationTests: XCTestCase {
     func testAlignedImage() throws { try explore(.direct) }
 
@@ -12,15 +12,20 @@ final class ExplorationTests: XCTestCase {
 
     func testImageThatEndsInsideABlock() throws { try explore(.odd) }
 
-    /// What ends together is seen together, in any number.
-    func testPartialReaps() throws {
-        try explore(.direct, faults: 0, isPartial: true)
-        try explore(.odd, faults: 0, isPartial: true)
+    func testOneFault() throws {
+        for layout in Layout.all { try explore(layout, faults: 1, share: 5) }
     }
 
+    /// What ends together is seen together, in any number.
+    func testPartialReaps() throws {
+        try explore(.direct, isPartial: true)
+        try explore(.odd, isPartial: true)
+    }
+
+    /// `share` is one of how many programs is run.
     private func explore(
-        _ layout: Layout, faults: Int = 1, isPartial: Bool = false, file: StaticString = #filePath,
-        line: UInt = #line
+        _ layout: Layout, faults: Int = 0, isPartial: Bool = false, share: Int = 1,
+        file: StaticString = #filePath, line: UInt = #line
     ) throws {
         let target = try orSkip(try StorageTarget.make(.tmpfsFile, size: layout.size))
         defer { target.close() }
@@ -29,6 +34,7 @@ final class ExplorationTests: XCTestCase {
         options.requests = 2
         options.faults = faults
         options.isPartial = isPartial
+        options.parts = share
         let exploration = try Exploration(options, .model, path: target.path)
         try exploration.exploreAll()
         for finding in exploration.findings {
@@ -36,7 +42,7 @@ final class ExplorationTests: XCTestCase {
         }
         // Fewer would be a mistake of the exploration.
         let programs = exploration.totals.programs
-        XCTAssertGreaterThan(programs, layout.kinds.count * layout.kinds.count)
+        XCTAssertGreaterThan(programs, layout.kinds.count * layout.kinds.count / share)
         if exploration.findings.isEmpty {
             XCTAssertGreaterThan(exploration.totals.runs, programs)
         }

@@ -4,6 +4,8 @@
 #include <malloc.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -82,7 +84,38 @@ void fake_refresh(void) {
     fake_aio_look();
 }
 
+// Queues map and unmap memory of one size, run after run.
+static bool keeps_memory;
+/// The latest mapping of plain memory, and whether it is free.
+static void *kept;
+static size_t kept_length;
+static bool is_free;
+
 void fake_keep_memory(void) {
+    keeps_memory = true;
     mallopt(M_MMAP_THRESHOLD, 64 << 20);
     mallopt(M_TRIM_THRESHOLD, 1 << 30);
+}
+
+void *mmap(void *address, size_t length, int protection, int flags, int fd, off_t offset) {
+    const bool is_plain = !address && flags == (MAP_PRIVATE | MAP_ANONYMOUS) &&
+        protection == (PROT_READ | PROT_WRITE);
+    if (is_free && is_plain && length == kept_length) {
+        is_free = false;
+        return memset(kept, 0, length);
+    }
+    void *memory = (void *)syscall(SYS_mmap, address, length, protection, flags, fd, offset);
+    if (keeps_memory && is_plain && !is_free && memory != MAP_FAILED) {
+        kept = memory;
+        kept_length = length;
+    }
+    return memory;
+}
+
+int munmap(void *address, size_t length) {
+    if (keeps_memory && !is_free && address == kept && length == kept_length) {
+        is_free = true;
+        return 0;
+    }
+    return (int)syscall(SYS_munmap, address, length);
 }

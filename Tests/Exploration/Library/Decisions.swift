@@ -13,6 +13,9 @@ package final class Decisions {
     /// Decisions made in all runs.
     package private(set) var total = 0
 
+    /// A run was asked for another decision than the run that it repeats.
+    package private(set) var hasDiverged = false
+
     package init() { trail.reserveCapacity(64) }
 
     /// Begins a run with the same decisions as another.
@@ -28,6 +31,8 @@ package final class Decisions {
         if count == 1 { return 0 }
         total += 1
         if position == trail.count { trail.append(Decision(taken: 0, count: count)) }
+        let isReplayed = trail[position].count == .max
+        if !isReplayed && trail[position].count != count { hasDiverged = true }
         position += 1
         return min(trail[position - 1].taken, count - 1)
     }

@@ -155,11 +155,15 @@ package final class Exploration {
             program, options.layout, subject, scheduler, kernel, image, memory, cuts: cuts)
         let isIntact = run.execute()
         subject.leave()
-        // An image remembers failures, and its size.
-        if !isIntact || scheduler.injectedFaults > 0 || program.requests.contains(where: \.isResize)
-            || disk.size != options.layout.size
-        {
-            self.image = nil
+        // The next run is to begin with the same image: without its memory of failures, of its size and
+        // of the buffered descriptor that it has opened.
+        let isSame =
+            isIntact && !run.hasFailedFlush && !kernel.hasToldFailure
+            && !kernel.hasUsedBufferedDescriptor && disk.size == options.layout.size
+            && !program.requests.contains(where: \.isResize)
+        if !isSame { self.image = nil }
+        if decisions.hasDiverged {
+            throw ExplorationError(text: "a run of \(program) does not repeat what came before")
         }
         return scheduler.violation
     }

@@ -33,7 +33,6 @@ struct History {
         requests.reserveCapacity(8)
     }
 
-    var now: Int { clock }
     var outstanding: Int { requests.count { !$0.isDone } }
 
     mutating func submit(_ kind: RequestKind) {

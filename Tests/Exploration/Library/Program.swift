@@ -23,6 +23,8 @@ package struct Style: Sendable, Equatable {
     package var gap = Gap.nothing
     /// The request to be cancelled after the last one was made; `nil` for none.
     package var cancelled: Int?
+    /// That is asked for as another thread would: through the queue's mailbox.
+    package var isRemote = false
     package var ending = Ending.drain
 
     /// Few that differ in what the queue goes through.
@@ -33,6 +35,8 @@ package struct Style: Sendable, Equatable {
         Style(isBatch: true, ending: .pollOne),
         Style(isBatch: true, ending: .close),
         Style(gap: .poll, cancelled: 0, ending: .sleep),
+        Style(gap: .nothing, cancelled: 1, ending: .drain),
+        Style(gap: .nothing, cancelled: 0, isRemote: true, ending: .sleep),
     ]
 
     /// Every combination.
@@ -41,9 +45,14 @@ package struct Style: Sendable, Equatable {
         for ending in Ending.allCases {
             for gap in Gap.allCases where requests > 1 || gap == .nothing {
                 for isBatch in [true, false] {
-                    for cancelled in [nil] + (0..<requests).map({ $0 as Int? }) {
-                        styles.append(
-                            Style(isBatch: isBatch, gap: gap, cancelled: cancelled, ending: ending))
+                    var style = Style(isBatch: isBatch, gap: gap, ending: ending)
+                    styles.append(style)
+                    for cancelled in 0..<requests {
+                        style.cancelled = cancelled
+                        for isRemote in [false, true] {
+                            style.isRemote = isRemote
+                            styles.append(style)
+                        }
                     }
                 }
             }
@@ -64,7 +73,9 @@ extension Program: CustomStringConvertible {
         var words = requests.map(\.name)
         if style.isBatch { words.append("+batch") }
         if style.gap != .nothing { words.append("+gap:\(style.gap.rawValue)") }
-        if let cancelled = style.cancelled { words.append("+cancel:\(cancelled)") }
+        if let cancelled = style.cancelled {
+            words.append("+\(style.isRemote ? "remote" : "cancel"):\(cancelled)")
+        }
         words.append("+end:\(style.ending.rawValue)")
         return words.joined(separator: ",")
     }
@@ -80,9 +91,10 @@ extension Program: CustomStringConvertible {
             case "+gap":
                 guard parts.count == 2, let gap = Gap(rawValue: parts[1]) else { return nil }
                 style.gap = gap
-            case "+cancel":
+            case "+cancel", "+remote":
                 guard parts.count == 2, let index = Int(parts[1]) else { return nil }
                 style.cancelled = index
+                style.isRemote = parts[0] == "+remote"
             case "+end":
                 guard parts.count == 2, let ending = Ending(rawValue: parts[1]) else { return nil }
                 style.ending = ending

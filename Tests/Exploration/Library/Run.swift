@@ -14,7 +14,8 @@ final class Run {
     private var history: History
     private var identifiers: [RequestID] = []
     private var hasClosed = false
-    private var closedAt = Int.max
+    /// A flush, or a write that was to be stable, has failed: the image may remember that.
+    private(set) var hasFailedFlush = false
     /// A failure of fdatasync or of a durable write through the page cache has been delivered.
     private var hasLostPages = false
 
@@ -50,10 +51,7 @@ final class Run {
         if hasFailed { return abandon() }
         checkSleeper()
         if let cancelled = program.style.cancelled {
-            scheduler.note("cancel request \(cancelled)")
-            history.cancel(cancelled)
-            queue.cancel(identifiers[cancelled])
-            checkSleeper()
+            cancel(cancelled)
         }
         finish()
         if hasFailed { return abandon() }
@@ -61,6 +59,21 @@ final class Run {
         if hasFailed { return abandon() }
         checkEnd()
         return !hasFailed
+    }
+
+    private func cancel(_ index: Int) {
+        scheduler.note("cancel request \(index)")
+        history.cancel(index)
+        if program.style.isRemote {
+            queue.remote.cancel(identifiers[index])
+            // The owner has to be told.
+            if !isReadable() {
+                scheduler.report(.lostWake, "a message from another thread wakes nobody")
+            }
+        } else {
+            queue.cancel(identifiers[index])
+        }
+        checkSleeper()
     }
 
     /// What is in flight would be waited for in vain: the queue is leaked.
@@ -198,9 +211,9 @@ final class Run {
     private func close() {
         if hasClosed { return }
         hasClosed = true
-        closedAt = history.now
         scheduler.note("close")
         queue.close { deliver($0) }
+        if !hasFailed { checkClosed() }
     }
 
     // MARK: Checking
@@ -239,8 +252,9 @@ final class Run {
             scheduler.report(
                 .failure, "\(name) has failed with \(failure), errno \(completion.errno)")
         }
-        if kernel.hasToldFailure && (request.kind.isFlush || request.kind.isDurable) {
-            hasLostPages = true
+        if request.kind.isFlush || request.kind.isDurable {
+            hasFailedFlush = true
+            if kernel.hasToldFailure { hasLostPages = true }
         }
     }
 
@@ -257,6 +271,17 @@ final class Run {
             scheduler.report(.flush, "a flush succeeds after a write-back is known to have failed")
         }
         if request.kind.isFlush || request.kind.isDurable { checkStable() }
+    }
+
+    /// A closed queue answers, and says why it does no more than that.
+    private func checkClosed() {
+        var answers: [BlockError.Code?] = []
+        queue.flush()
+        queue.poll { answers.append($0.failure) }
+        if answers != [.closed] {
+            scheduler.report(
+                .completions, "a request to the closed queue has ended with \(answers)")
+        }
     }
 
     private func checkStable() {
