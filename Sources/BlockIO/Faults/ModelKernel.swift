@@ -4,7 +4,7 @@ import Glibc
 /// One operation of a queue, as a kernel is asked for it.
 package struct ModelOperation {
     package enum Kind: UInt8 {
-        case read, write, synchronize, bufferedWrite, zero, truncate
+        case read, write, synchronize, synchronizeBoth, bufferedWrite, zero, truncate
     }
 
     package var kind: Kind
@@ -31,6 +31,7 @@ extension ModelOperation {
         case .read: kind = .read
         case .write: kind = .write
         case .synchronize: kind = .synchronize
+        case .synchronizeBoth: kind = .synchronizeBoth
         case .bufferedWrite: kind = .bufferedWrite
         case .punchHole, .zeroRange, .deviceDiscard, .deviceZero: kind = .zero
         case .truncate: kind = .truncate
@@ -47,6 +48,7 @@ extension ModelOperation: CustomStringConvertible {
     package var description: String {
         switch kind {
         case .synchronize: "fdatasync"
+        case .synchronizeBoth: "fdatasync of both descriptors"
         case .truncate: "truncate to \(position)"
         default: "\(isDurable ? "durable " : "")\(kind) \(position)..<\(position + length)"
         }
@@ -168,6 +170,9 @@ package final class ModelKernel: @unchecked Sendable {
                 loseDirtyPages()
             }
             flight.isDoomed = untold.remove(description) != nil
+            if operation.kind == .synchronizeBoth, untold.remove(.buffered) != nil {
+                flight.isDoomed = true
+            }
         }
         chooser.note(
             "begin: \(operation)\(flight.isDoomed ? ", which is told of the failure" : "")")
@@ -233,7 +238,7 @@ package final class ModelKernel: @unchecked Sendable {
     /// The open file description whose news of failed write-backs an operation is told.
     private func reportsTo(_ operation: ModelOperation) -> Description? {
         switch operation.kind {
-        case .synchronize:
+        case .synchronize, .synchronizeBoth:
             if !shape.isBuffered && !disk.hasDirtyPages && untold.isEmpty { return nil }
             return operation.usesBufferedDescriptor ? .buffered : .image
         case .write: return operation.isDurable && shape.isBuffered ? .image : nil
@@ -295,7 +300,7 @@ package final class ModelKernel: @unchecked Sendable {
             let moved = disk.write(operation, place, limit: limit)
             if disk.size != before { resizeFile() }
             return moved
-        case .synchronize: disk.flush(through: flight.sequence)
+        case .synchronize, .synchronizeBoth: disk.flush(through: flight.sequence)
         case .zero:
             disk.zero(
                 operation.position..<operation.position + operation.length,
@@ -324,7 +329,7 @@ package final class ModelKernel: @unchecked Sendable {
             // That of a durable write through the page cache was decided when it began.
             if !(operation.isDurable && isPageWrite(operation)) { menu.append(.error(EIO)) }
             return menu
-        case .synchronize:
+        case .synchronize, .synchronizeBoth:
             return shape.isBuffered ? [.error(EINTR)] : [.error(EINTR), .error(EIO)]
         case .zero: return [.error(EINTR), .error(EOPNOTSUPP), .error(EIO)]
         case .truncate: return [.error(EINTR), .error(EIO)]
