@@ -7,8 +7,10 @@ import BlockIO
 /// that timeout has to end without a completion, and the completion has to come later.
 @main
 enum EngineCheck {
-    private static let patience = Duration.milliseconds(1)
+    private static let patience = Duration.microseconds(200)
     private static let length = 8 << 20
+    private static let leastRounds = 4
+    private static let mostRounds = 200
 
     static func main() {
         let path = CommandLine.arguments[1]
@@ -54,12 +56,15 @@ enum EngineCheck {
         ]
         var emptyWaits = 0
         var completions: [BlockCompletion] = []
-        let rounds = 4
-        for step in [_](repeating: steps, count: rounds).joined() {
-            _ = step()
-            while queue.outstanding > 0 {
-                if queue.poll(minimum: 1, timeout: patience, { completions.append($0) }) == 0 {
-                    emptyWaits += 1
+        var rounds = 0
+        while rounds < leastRounds || (emptyWaits == 0 && rounds < mostRounds) {
+            rounds += 1
+            for step in steps {
+                _ = step()
+                while queue.outstanding > 0 {
+                    if queue.poll(minimum: 1, timeout: patience, { completions.append($0) }) == 0 {
+                        emptyWaits += 1
+                    }
                 }
             }
         }
