@@ -98,7 +98,7 @@ private struct Arguments {
         defer { unlink(path) }
         if let choices { return try replay(choices, path) }
         var isGood = true
-        for layout in layouts {
+        for layout in layouts where subject.canOpen(layout) {
             var options = options
             options.layout = layout
             let exploration = try Exploration(options, subject, path: path)

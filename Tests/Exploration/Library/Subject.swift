@@ -19,6 +19,11 @@ package struct Subject: Sendable {
     /// Tells before a look at a descriptor that what it says must be up to date.
     let refresh: @Sendable () -> Void
 
+    /// libaio takes direct images only.
+    package func canOpen(_ layout: Layout) -> Bool {
+        engine != .linuxAIO || layout.caching == .direct
+    }
+
     /// The queue over the model engine.
     package static let model = Subject(
         name: "model", engine: .threadPool, threading: .owned,
