@@ -13,7 +13,7 @@ final class ExplorationTests: XCTestCase {
     func testImageThatEndsInsideABlock() throws { try explore(.odd) }
 
     func testOneFault() throws {
-        for layout in Layout.all { try explore(layout, faults: 1, share: 5) }
+        for layout in Layout.all { try explore(layout, faults: 1, share: 10) }
     }
 
     /// What ends together is seen together, in any number.
