@@ -12,7 +12,7 @@ enum ActiveEngine {
     init(image: BlockImage, options: QueueOptions) throws(BlockError) {
         let bare: ActiveEngine
         if let model = options.model ?? options.disk.map({ ModelKernel($0, image: image) }) {
-            bare = .model(place(try ModelEngine(model, image: image)))
+            bare = .model(place(try ModelEngine(model, image: image, depth: options.depth)))
         } else {
             bare = try image.selection.openEngine { (kind) throws(BlockError) in
                 switch kind {

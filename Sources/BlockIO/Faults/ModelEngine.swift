@@ -6,11 +6,13 @@ import Glibc
 struct ModelEngine: ~Copyable, Engine {
     private let kernel: ModelKernel
     private let image: BlockImage
+    private let depth: Int
     let descriptor: CInt
 
-    init(_ kernel: ModelKernel, image: BlockImage) throws(BlockError) {
+    init(_ kernel: ModelKernel, image: BlockImage, depth: Int) throws(BlockError) {
         self.kernel = kernel
         self.image = image
+        self.depth = depth
         descriptor = cbio_eventfd()
         if descriptor < 0 {
             throw BlockError(.system, errno: -descriptor, operation: .open, image: image.path)
@@ -22,7 +24,7 @@ struct ModelEngine: ~Copyable, Engine {
     var wakeEvent: WakeEvent { .descriptor(descriptor) }
 
     mutating func submit(_ pending: inout RequestFIFO, finished: inout RequestFIFO) {
-        for _ in 0..<kernel.accept(pending.count) {
+        for _ in 0..<kernel.accept(min(pending.count, depth - inFlight)) {
             guard let request = pending.popFirst() else { break }
             request.operation.pointee.is_pending = false
             let operation = ModelOperation(request.pointee.engine)
@@ -43,7 +45,9 @@ struct ModelEngine: ~Copyable, Engine {
             // io_uring_enter(2) does not wait either when it took fewer than it was offered.
             if !kernel.hasEnded { kernel.end(from: 0, through: kernel.inFlight) }
         } else if !kernel.hasEnded {
-            end = wait(isWoken ? minimum - 1 : minimum, limit)
+            // What there is no room for cannot end.
+            let awaited = pending.isEmpty ? minimum : min(minimum, kernel.inFlight)
+            end = wait(isWoken ? awaited - 1 : awaited, limit)
         }
         while let (tag, result) = kernel.takeEnded() {
             let request = tag.assumingMemoryBound(to: IORequest.self)

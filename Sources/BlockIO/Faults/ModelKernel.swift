@@ -90,8 +90,8 @@ package final class ModelKernel: @unchecked Sendable {
         let operation: ModelOperation
         /// What an fdatasync covers.
         let sequence: UInt64
-        /// It reports a write-back that failed.
-        var isDoomed = false
+        /// The open file descriptions for which it reports a write-back that failed.
+        var told: [Description] = []
         /// Another operation has reported the failure of this one's write-back.
         var isLost = false
         var isCancelled = false
@@ -172,13 +172,13 @@ package final class ModelKernel: @unchecked Sendable {
                 chooser.note("a write-back fails")
                 loseDirtyPages()
             }
-            flight.isDoomed = untold.remove(description) != nil
+            if untold.remove(description) != nil { flight.told.append(description) }
             if operation.kind == .synchronizeBoth, untold.remove(.buffered) != nil {
-                flight.isDoomed = true
+                flight.told.append(.buffered)
             }
         }
         chooser.note(
-            "begin: \(operation)\(flight.isDoomed ? ", which is told of the failure" : "")")
+            "begin: \(operation)\(flight.told.isEmpty ? "" : ", which is told of the failure")")
         flights.append(flight)
     }
 
@@ -271,10 +271,12 @@ package final class ModelKernel: @unchecked Sendable {
     private func result(of flight: Flight) -> Int64 {
         let operation = flight.operation
         if flight.isCancelled, chooser.cancels() {
+            // It was never begun: another is told.
+            untold.formUnion(flight.told)
             chooser.note("end with ECANCELED: \(operation)")
             return -Int64(ECANCELED)
         }
-        if flight.isDoomed {
+        if !flight.told.isEmpty {
             hasToldFailure = true
             chooser.note("end with EIO: \(operation)")
             return -Int64(EIO)

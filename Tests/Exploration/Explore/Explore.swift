@@ -7,7 +7,7 @@ import Glibc
 @main
 struct Explore {
     static let usage = """
-        usage: explore [--engine NAME] [--layout NAME] [--requests N] [--faults N] [--partial]
+        usage: explore [--engine NAME] [--layout NAME] [--requests N] [--faults N] [--partial] [--depth N]
                        [--styles few|all] [--part I/N] [--all-kinds]
                        [--own-errors] [--program TEXT [--decisions N,N,...]]
         """
@@ -52,6 +52,7 @@ private struct Arguments {
             case "--layout": layouts = [try named(Layout.all, \.name)]
             case "--requests": options.requests = try number(1...8)
             case "--faults": options.faults = try number(0...8)
+            case "--depth": options.depth = try number(1...64)
             case "--partial": options.isPartial = true
             case "--styles": options.hasAllStyles = try value() == "all"
             case "--all-kinds": options.findsAllKinds = true

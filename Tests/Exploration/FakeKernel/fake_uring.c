@@ -24,6 +24,9 @@ struct ring {
     unsigned sq_mask, cq_mask, sq_entries, cq_entries;
     struct io_uring_sqe *sqes;
     struct io_uring_cqe *cqes;
+    /// Completions that the completion ring had no room for, oldest first.
+    struct io_uring_cqe overflow[64];
+    unsigned overflow_count;
     bool is_deferred;
     /// Stands for the ring: readable while there are completions, unless they are deferred.
     int fd;
@@ -98,11 +101,28 @@ void io_uring_queue_exit(struct io_uring *out) {
 }
 
 static void post(struct ring *ring, uint64_t user_data, int32_t result) {
-    if (ring->cq_tail - ring->cq_head == ring->cq_entries) abort();
-    ring->cqes[ring->cq_tail & ring->cq_mask] =
-        (struct io_uring_cqe){.user_data = user_data, .res = result};
-    ring->cq_tail++;
+    const struct io_uring_cqe cqe = {.user_data = user_data, .res = result};
+    if (ring->overflow_count > 0 || ring->cq_tail - ring->cq_head == ring->cq_entries) {
+        // IORING_FEAT_NODROP: kept until the next io_uring_enter(2) that asks for completions.
+        if (ring->overflow_count == sizeof ring->overflow / sizeof ring->overflow[0]) abort();
+        ring->overflow[ring->overflow_count++] = cqe;
+        ring->sq_flags |= IORING_SQ_CQ_OVERFLOW;
+    } else {
+        ring->cqes[ring->cq_tail & ring->cq_mask] = cqe;
+        __atomic_store_n(&ring->cq_tail, ring->cq_tail + 1, __ATOMIC_RELEASE);
+    }
     fake_signal(ring->event_fd);
+}
+
+/// Moves what has found no room to the completion ring, as far as there is room now.
+static void flush_overflow(struct ring *ring) {
+    unsigned moved = 0;
+    while (moved < ring->overflow_count && ring->cq_tail - ring->cq_head < ring->cq_entries)
+        ring->cqes[ring->cq_tail++ & ring->cq_mask] = ring->overflow[moved++];
+    ring->overflow_count -= moved;
+    memmove(
+        ring->overflow, ring->overflow + moved, ring->overflow_count * sizeof ring->overflow[0]);
+    if (ring->overflow_count == 0) ring->sq_flags &= ~(unsigned)IORING_SQ_CQ_OVERFLOW;
 }
 
 void fake_uring_complete(const struct fake_flight *flight, int64_t result) {
@@ -224,6 +244,7 @@ static int enter(struct io_uring *out, unsigned wanted, int64_t nanoseconds, con
     const int offered = (int)(out->sq.sqe_tail - ring->sq_head);
     const int taken = submit(out);
     ring->sq_flags &= ~(unsigned)IORING_SQ_TASKRUN;
+    flush_overflow(ring);
     look(ring);
     fake_deliver();
     // Nor does the kernel wait when it has not taken all.

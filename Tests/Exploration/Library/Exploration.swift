@@ -15,6 +15,8 @@ package final class Exploration {
         /// Every style, instead of few.
         package var hasAllStyles = false
         package var layout = Layout.direct
+        /// Operations that the engine may have in flight.
+        package var depth = 8
         /// Programs are dealt to so many, and this is the share of one of them.
         package var part = 0
         package var parts = 1
@@ -152,7 +154,7 @@ package final class Exploration {
                 isBuffered: options.layout.caching == .buffered, block: options.layout.block,
                 file: file, eatsDurableErrors: options.eatsDurableErrors))
         let run = try Run(
-            program, options.layout, subject, scheduler, kernel, image, memory, cuts: cuts)
+            program, options, subject, scheduler, kernel, image, memory, cuts: cuts)
         let isIntact = run.execute()
         subject.leave()
         // The next run is to begin with the same image: without its memory of failures, of its size and
@@ -220,13 +222,14 @@ extension Exploration.Finding {
     /// The whole story, and how to see it again.
     package func report(_ options: Exploration.Options) -> String {
         let choices = choices.map(String.init).joined(separator: ",")
-        var partial = options.isPartial ? " --partial" : ""
-        if !options.eatsDurableErrors { partial += " --own-errors" }
+        var more = options.isPartial ? " --partial" : ""
+        if options.depth != 8 { more += " --depth \(options.depth)" }
+        if !options.eatsDurableErrors { more += " --own-errors" }
         return """
             VIOLATION (\(violation.kind.rawValue)): \(violation.text)
               program: \(program)
             \(trace.map { "    \($0)" }.joined(separator: "\n"))
-              again: --layout \(options.layout.name) --faults \(options.faults)\(partial) \
+              again: --layout \(options.layout.name) --faults \(options.faults)\(more) \
             --program \(program) --decisions \(choices.isEmpty ? "-" : choices)
             """
     }

@@ -23,19 +23,20 @@ final class Run {
     private static let idleLimit = 100
 
     init(
-        _ program: Program, _ layout: Layout, _ subject: Subject, _ scheduler: Scheduler,
+        _ program: Program, _ options: Exploration.Options, _ subject: Subject,
+        _ scheduler: Scheduler,
         _ kernel: ModelKernel, _ image: BlockImage, _ memory: RequestMemory, cuts: [Int]
     ) throws {
         self.program = program
-        self.layout = layout
+        layout = options.layout
         self.subject = subject
         self.scheduler = scheduler
         self.kernel = kernel
         self.image = image
         self.memory = memory
-        history = History(layout, cuts: cuts)
+        history = History(options.layout, cuts: cuts)
         queue = try subject.open(
-            image, kernel, QueueOptions(threading: subject.threading, depth: 8))
+            image, kernel, QueueOptions(threading: subject.threading, depth: options.depth))
     }
 
     private var hasFailed: Bool { scheduler.violation != nil }
@@ -98,11 +99,11 @@ final class Run {
         let start = UInt64(kind.range.lowerBound)
         switch kind.action {
         case .read:
-            // Both ways into the queue are to be gone.
             let list = memory.list(index, count: kind.range.count, fill: 0xee)
             return queue.readv(list, at: start, userData: tag)
         case .write, .durableWrite:
             let list = memory.list(index, count: kind.range.count, fill: UInt8(index + 1))
+            // Both ways into the queue are to be gone.
             let isUsual = kind.range.lowerBound % 64 == 0
             if isUsual && kind.action == .write {
                 return queue.writev(list, at: start, userData: tag)

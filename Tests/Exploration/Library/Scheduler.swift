@@ -19,8 +19,6 @@ final class Scheduler: ModelChooser {
     static let hangLimit = 1000
     /// Called when the queue asks for ever: the run cannot be left any other way.
     var onEndless: () -> Never = { fatalError("the queue asks again and again in a hang") }
-    /// Nothing ends by itself for a moment.
-    var isFrozen = false
 
     init(_ decisions: Decisions, isPartial: Bool) {
         self.decisions = decisions
@@ -55,7 +53,6 @@ final class Scheduler: ModelChooser {
 
     /// One at a time makes for every order; in partial mode any number ends at once.
     func number(from least: Int, through most: Int) -> Int {
-        if isFrozen { return least }
         let most = isPartial ? most : min(most, max(least, 1))
         return most - decisions.pick(most - least + 1)
     }
@@ -76,7 +73,7 @@ final class Scheduler: ModelChooser {
     func endsEarly() -> Bool { isPartial && decisions.pick(2) == 1 }
 
     /// Whether a wait with a limit ends by it although something could end before.
-    package func passesTime() -> Bool { decisions.pick(2) == 1 }
+    func passesTime() -> Bool { decisions.pick(2) == 1 }
 
     func reportHang(_ text: String) {
         if hangs == 0 { report(.hang, text) }
