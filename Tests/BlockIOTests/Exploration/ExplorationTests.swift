@@ -18,8 +18,8 @@ final class ExplorationTests: XCTestCase {
 
     /// What ends together is seen together, in any number.
     func testPartialReaps() throws {
-        try explore(.direct, isPartial: true)
-        try explore(.odd, isPartial: true)
+        try explore(.direct, isPartial: true, share: 3)
+        try explore(.odd, isPartial: true, share: 3)
     }
 
     /// `share` is one of how many programs is run.
