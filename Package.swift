@@ -41,8 +41,19 @@ let package = Package(
         .target(
             name: "TestSupport", dependencies: ["CTestSupport", "BlockIO"],
             path: "Tests/TestSupport"),
+        // Apart, because release builds of it run for minutes and tests for seconds.
+        .target(
+            name: "Exploration", dependencies: ["BlockIO"], path: "Tests/Exploration/Library"),
+        // What it defines takes the place of liburing, libaio and parts of the C library in the program.
+        .target(
+            name: "CFakeKernel", dependencies: ["CLibURing", "CLibAIO"],
+            path: "Tests/Exploration/FakeKernel"),
+        .executableTarget(
+            name: "explore", dependencies: ["BlockIO", "CFakeKernel", "Exploration"],
+            path: "Tests/Exploration/Explore"),
         .testTarget(
-            name: "BlockIOTests", dependencies: ["BlockIO", "CTestSupport", "TestSupport"]),
+            name: "BlockIOTests",
+            dependencies: ["BlockIO", "CTestSupport", "Exploration", "TestSupport"]),
         .testTarget(
             name: "GuestMemoryTests",
             dependencies: ["GuestMemory", "IDE", "BlockIO", "CTestSupport", "TestSupport"]),

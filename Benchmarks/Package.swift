@@ -14,6 +14,7 @@ let package = Package(
     targets: [
         .target(name: "CBaselines"),
         .target(name: "BenchSupport"),
+        .target(name: "CHeap"),
         .executableTarget(
             name: "cloop", linkerSettings: [.linkedLibrary("uring"), .linkedLibrary("aio")]),
         .executableTarget(
@@ -28,6 +29,14 @@ let package = Package(
                 .product(name: "BlockIO", package: "swift-blockio"),
                 .product(name: "GuestMemory", package: "swift-blockio"),
                 .product(name: "IDE", package: "swift-blockio"),
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
+        .executableTarget(
+            name: "scalecost",
+            dependencies: [
+                "CHeap",
+                .product(name: "BlockIO", package: "swift-blockio"),
+                .product(name: "GuestMemory", package: "swift-blockio"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .executableTarget(

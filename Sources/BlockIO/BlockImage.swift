@@ -8,7 +8,8 @@ import Synchronization
 /// alignment, sector size. The image itself moves no data; open a ``BlockQueue`` on it.
 ///
 /// An image can be shared between threads: its properties are constants, but for size and
-/// alignment, which are atomics that only the queue's pipeline changes.
+/// alignment, which are atomics that only the queue's pipeline changes, and for the engine, which
+/// opening the first queue may change under a lock.
 public final class BlockImage: Sendable {
     /// What stands behind the path.
     public enum Kind: Sendable, Hashable {
@@ -52,13 +53,16 @@ public final class BlockImage: Sendable {
     public let logicalBlockSize: Int
     /// What can be done with the image.
     public let capabilities: Capabilities
-    /// The engine that runs it.
-    public let engine: EngineKind
-    /// Each engine that was considered, taken or refused, and why.
-    public let engineReport: EngineReport
+    /// The engine that runs it. With ``EngineChoice/auto`` it can change until the first queue is
+    /// open: when it cannot serve a queue, the next suitable engine replaces it.
+    public var engine: EngineKind { selection.engine }
+    /// Each engine that was considered, taken or refused, and why. It changes with ``engine``.
+    public var engineReport: EngineReport { selection.report }
 
+    let selection: EngineSelection
     let descriptor: CInt
-    /// Up to so many bytes threads leave to the one that submits them; `nil` when none are.
+    /// With the thread pool: the largest transfer, in bytes, that the submitting thread does itself;
+    /// `nil` for an image whose transfers are not copies.
     let inlineLimit: UInt64?
     /// What discards and zeroes of a device are bound to; 1 for a file.
     let deviceSectorSize: Int
@@ -92,8 +96,8 @@ public final class BlockImage: Sendable {
             try ImageLock.take(
                 options.effectiveLock, access: options.access, descriptor: file.descriptor,
                 path: path)
-            let decision = try EngineSelection.select(options, file, path: path)
-            return BlockImage(path, options, file, decision)
+            let selection = try EngineSelection(options, file, path: path)
+            return BlockImage(path, options, file, selection)
         } catch {
             ImageLock.release(descriptor: file.descriptor)
             close(file.descriptor)
@@ -102,8 +106,7 @@ public final class BlockImage: Sendable {
     }
 
     private init(
-        _ path: String, _ options: OpenOptions, _ file: ImageFile,
-        _ decision: EngineSelection.Decision
+        _ path: String, _ options: OpenOptions, _ file: ImageFile, _ selection: EngineSelection
     ) {
         self.path = path
         kind = file.kind
@@ -117,9 +120,9 @@ public final class BlockImage: Sendable {
             if file.kind == .file { capabilities.insert(.resize) }
         }
         self.capabilities = capabilities
-        engine = decision.engine
-        engineReport = decision.report
-        inlineLimit = decision.inlineLimit
+        self.selection = selection
+        inlineLimit =
+            EngineEvidence.memoryBacking(file) == nil ? nil : UInt64(options.inlineLimit)
         descriptor = file.descriptor
         deviceSectorSize = file.deviceSectorSize
         sizeInBytes = Atomic(file.size)
@@ -171,14 +174,17 @@ extension BlockImage {
         offsetAlignment.store(answer.offset, ordering: .releasing)
     }
 
-    /// The errno of a failed flush of a buffered image, 0 when there was none. The kernel may have
-    /// dropped the pages it could not write and reports that only once (fsync(2), "ERRORS"), so a
-    /// later flush that succeeds would say nothing about them.
+    /// The errno of the first flush that failed, 0 when none has. The kernel may have dropped the pages
+    /// it could not write, and a device what was in its cache; both are reported only once (fsync(2),
+    /// "ERRORS"), so a later flush that succeeds would say nothing about them.
     var flushFailure: CInt { flushErrno.load(ordering: .relaxed) }
 
     func flushFailed(_ errno: CInt) {
-        if caching == .buffered { flushErrno.store(errno, ordering: .relaxed) }
+        _ = flushErrno.compareExchange(expected: 0, desired: errno, ordering: .relaxed)
     }
+
+    /// Whether data has gone through the page cache beside the direct descriptor.
+    var hasBufferedDescriptor: Bool { bufferedFile.load(ordering: .acquiring) >= 0 }
 
     /// A buffered descriptor of the same file, opened at first use; -errno when it cannot be.
     func bufferedDescriptor() -> CInt {

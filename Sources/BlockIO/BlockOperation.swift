@@ -28,3 +28,13 @@ public enum BlockOperation: UInt8, Sendable, Hashable, CaseIterable, CustomStrin
         }
     }
 }
+
+extension BlockOperation {
+    /// What a flush has to make stable, and what must not go on beside a resize.
+    var changesImage: Bool {
+        switch self {
+        case .write, .discard, .writeZeroes, .resize: true
+        case .open, .read, .flush: false
+        }
+    }
+}

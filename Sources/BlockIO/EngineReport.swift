@@ -26,10 +26,11 @@ public struct EngineReport: Sendable, Hashable {
     public enum Outcome: Sendable, Hashable {
         /// It runs this image; the text says what spoke for it.
         case taken(String)
-        /// It works here, but another was preferred; the text says why.
+        /// Another engine was preferred, or this one would not be safe for the image; the text says
+        /// why, and whether the engine was tried.
         case passedOver(String)
-        /// It cannot be used: one sentence with the reason and what an administrator can do, and
-        /// the errno behind it (0 when it was not the kernel that refused).
+        /// It cannot be used, or could not open a queue: one sentence with the reason and what an
+        /// administrator can do, and the errno behind it (0 when it was not the kernel that refused).
         case refused(String, errno: CInt)
     }
 
@@ -47,6 +48,12 @@ public struct EngineReport: Sendable, Hashable {
     /// What became of `engine`; `nil` when it was not considered.
     public subscript(engine: EngineKind) -> Outcome? {
         entries.first { $0.engine == engine }?.outcome
+    }
+
+    /// Replaces what became of an engine that was considered before.
+    mutating func change(_ engine: EngineKind, to outcome: Outcome) {
+        guard let index = entries.firstIndex(where: { $0.engine == engine }) else { return }
+        entries[index] = Entry(engine: engine, outcome: outcome)
     }
 }
 

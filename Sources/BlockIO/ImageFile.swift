@@ -16,7 +16,8 @@ struct ImageFile {
     let deviceSectorSize: Int
 
     /// The kernel frees a closed ring in the background, and with it the claim on a device that its
-    /// last requests may still hold: a busy device is tried again for a quarter of a second.
+    /// last requests may still hold: a busy device that nobody is seen to use is tried again for a
+    /// quarter of a second.
     private static let attemptsToClaim = 25
 
     /// Opens and checks; on an error nothing stays open.
@@ -48,7 +49,9 @@ struct ImageFile {
             if attempt > 0 { usleep(10_000) }
             descriptor = cbio_open(
                 path, options.access == .readWrite, options.caching == .direct, isExclusive)
-            guard isExclusive && descriptor == -EBUSY else { break }
+            guard isExclusive, descriptor == -EBUSY, DeviceHolder.seen(at: path) == nil else {
+                break
+            }
         }
         guard descriptor >= 0 else { throw failure(-descriptor, path, options, expected) }
         do throws(BlockError) {
@@ -132,7 +135,7 @@ struct ImageFile {
             detail = "the file system or device is read-only"
         case EBUSY where kind == .device:
             code = .deviceBusy
-            detail = DeviceHolder.description(of: path)
+            detail = DeviceHolder.seen(at: path) ?? DeviceHolder.unseen
         case EINVAL where options.caching == .direct: code = .directIOUnavailable
         default: code = .system
         }
@@ -142,10 +145,12 @@ struct ImageFile {
 
 /// Who keeps a block device from being opened O_EXCL.
 enum DeviceHolder {
-    /// A sentence: where it is mounted (proc_pid_mountinfo(5)), as far as this process can see.
-    static func description(of path: String) -> String {
+    /// Where the device is mounted (proc_pid_mountinfo(5)), or which living processes hold image locks
+    /// on it; `nil` when this process sees neither.
+    static func seen(at path: String) -> String? {
         var status = stat()
-        if stat(path, &status) == 0, let table = ProcFile.contents(of: "/proc/self/mountinfo") {
+        guard stat(path, &status) == 0 else { return nil }
+        if let table = ProcFile.contents(of: "/proc/self/mountinfo") {
             let id = "\(cbio_major(UInt64(status.st_rdev))):\(cbio_minor(UInt64(status.st_rdev)))"
             for line in table.split(separator: "\n") {
                 let fields = line.split(separator: " ")
@@ -154,7 +159,12 @@ enum DeviceHolder {
                 }
             }
         }
-        return "the device is in use: mounted out of sight, a partition of it mounted, or "
-            + "claimed by swap, RAID or another exclusive opener"
+        let holders = LockHolders.of(status).filter { !$0.isKilled }.map(\.name)
+        return holders.isEmpty ? nil : "the device is in use by \(holders.joined(separator: ", "))"
     }
+
+    /// What is said when nothing is seen.
+    static let unseen =
+        "the device is in use: mounted out of sight, a partition of it mounted, or claimed by swap, "
+        + "RAID or another exclusive opener"
 }

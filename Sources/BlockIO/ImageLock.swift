@@ -22,13 +22,38 @@ enum ImageLock {
     private static let usedBase: UInt64 = 100
     private static let refusedBase: UInt64 = 200
 
+    /// How often to try for a lock that no living process is seen to hold, and how many microseconds
+    /// to wait between.
+    private static let attempts = 25
+    private static let pause: useconds_t = 10_000
+
     /// Takes the lock for an open file description.
+    ///
+    /// After a process was killed the kernel ends its requests in the background, and until then
+    /// they keep its locks: a lock that no living process is found to hold is tried again for a
+    /// quarter of a second. A living process that is found to hold it is reported at once.
     static func take(
         _ lock: OpenOptions.Lock, access: OpenOptions.Access, descriptor: CInt, path: String
     ) throws(BlockError) {
+        for attempt in 1...attempts {
+            if try takeOnce(lock, access: access, descriptor: descriptor, path: path) { return }
+            // What this has taken so far must not be in the way of others meanwhile.
+            release(descriptor: descriptor)
+            let holders = LockHolders.of(descriptor: descriptor)
+            if attempt == attempts || holders.contains(where: { !$0.isKilled }) {
+                throw conflict(with: lock, holders: holders, path: path)
+            }
+            usleep(pause)
+        }
+    }
+
+    /// False when a lock of somebody else is in the way.
+    private static func takeOnce(
+        _ lock: OpenOptions.Lock, access: OpenOptions.Access, descriptor: CInt, path: String
+    ) throws(BlockError) -> Bool {
         let refused: Permissions
         switch lock {
-        case .off: return
+        case .off: return true
         case .shared: refused = [.write, .resize]
         case .exclusive: refused = [.consistentRead, .write, .resize]
         }
@@ -37,18 +62,15 @@ enum ImageLock {
 
         for byte in used.bits.map({ usedBase + $0 }) + refused.bits.map({ refusedBase + $0 }) {
             let result = cbio_lock_shared(descriptor, byte, 1)
-            if result == -EAGAIN || result == -EACCES {
-                throw conflict(with: lock, descriptor: descriptor, path: path)
-            }
+            if result == -EAGAIN || result == -EACCES { return false }
             guard result == 0 else { throw unavailable(-result, path: path) }
         }
         for byte in refused.bits.map({ usedBase + $0 }) + used.bits.map({ refusedBase + $0 }) {
             let result = cbio_lock_test_exclusive(descriptor, byte, 1)
             guard result >= 0 else { throw unavailable(-result, path: path) }
-            guard result == 0 else {
-                throw conflict(with: lock, descriptor: descriptor, path: path)
-            }
+            if result > 0 { return false }
         }
+        return true
     }
 
     /// Drops whatever `take` took.
@@ -61,10 +83,13 @@ enum ImageLock {
     }
 
     private static func conflict(
-        with lock: OpenOptions.Lock, descriptor: CInt, path: String
+        with lock: OpenOptions.Lock, holders: [LockHolders.Holder], path: String
     ) -> BlockError {
-        let holders = LockHolders.of(descriptor: descriptor)
-        let who = holders.isEmpty ? "another process" : holders.joined(separator: ", ")
+        let who =
+            holders.isEmpty
+            ? "a process that this one cannot see, or by requests of a process that was killed,"
+            : holders.map { $0.isKilled ? "\($0.name), which was killed," : $0.name }
+                .joined(separator: ", ")
         let wanted = lock == .exclusive ? "exclusive" : "shared"
         return BlockError(
             .locked, errno: EAGAIN, operation: .open, image: path,

@@ -6,10 +6,10 @@
 #include <linux/fs.h>
 #include <linux/futex.h>
 #include <poll.h>
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -91,17 +91,15 @@ void cbio_eventfd_clear(int fd) {
     (void)!eventfd_read(fd, &value);
 }
 
-int cbio_either_readable(int first, int second) {
-    int set = epoll_create1(EPOLL_CLOEXEC);
-    if (set < 0) return -errno;
-    struct epoll_event event = {.events = EPOLLIN};
-    if (epoll_ctl(set, EPOLL_CTL_ADD, first, &event) < 0 ||
-        epoll_ctl(set, EPOLL_CTL_ADD, second, &event) < 0) {
-        int error = errno;
-        close(set);
-        return -error;
-    }
-    return set;
+int cbio_timer(void) {
+    int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    return fd < 0 ? -errno : fd;
+}
+
+void cbio_timer_set(int fd, int64_t nanoseconds) {
+    const struct itimerspec setting = {
+        .it_value = {nanoseconds / 1000000000, nanoseconds % 1000000000}};
+    timerfd_settime(fd, 0, &setting, NULL);
 }
 
 int cbio_wait_readable(int fd, int64_t nanoseconds) {

@@ -15,8 +15,9 @@ struct cbio_uring {
     bool registered_file;
     bool registered_ring;
     pid_t owner;  // the thread that registered the ring
-    // By direction and whether there is one buffer: see `head_of`.
-    uint64_t heads[2][2];
+    // By direction, for one buffer and for a list: see `head_of`.
+    uint64_t single_heads[2];
+    uint64_t list_heads[2];
 };
 
 // The first eight bytes of an entry, the same for all requests of a kind: opcode, flags, no I/O
@@ -66,10 +67,10 @@ int cbio_uring_create(struct cbio_uring **out, int fd, uint32_t entries, bool si
     }
     self->fd = fd;
     self->registered_file = io_uring_register_files(&self->ring, &fd, 1) == 0;
-    self->heads[0][0] = head_of(self, IORING_OP_READV);
-    self->heads[0][1] = head_of(self, IORING_OP_READ);
-    self->heads[1][0] = head_of(self, IORING_OP_WRITEV);
-    self->heads[1][1] = head_of(self, IORING_OP_WRITE);
+    self->single_heads[CBIO_READ] = head_of(self, IORING_OP_READ);
+    self->single_heads[CBIO_WRITE] = head_of(self, IORING_OP_WRITE);
+    self->list_heads[CBIO_READ] = head_of(self, IORING_OP_READV);
+    self->list_heads[CBIO_WRITE] = head_of(self, IORING_OP_WRITEV);
     *out = self;
     return 0;
 }
@@ -104,6 +105,7 @@ struct cbio_uring_features cbio_uring_features(const struct cbio_uring *self) {
         .defer_taskrun = self->ring.flags & IORING_SETUP_DEFER_TASKRUN,
         .registered_file = self->registered_file,
         .registered_ring = self->registered_ring,
+        .waits_with_limit = self->ring.features & IORING_FEAT_EXT_ARG,
         .submission_entries = self->ring.sq.ring_entries,
         .completion_entries = self->ring.cq.ring_entries,
     };
@@ -120,18 +122,45 @@ bool cbio_uring_has_unposted(const struct cbio_uring *self) {
     return flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW);
 }
 
-int cbio_uring_probe(struct cbio_uring *self) {
-    static const int needed[] = {
+bool cbio_uring_has_more(const struct cbio_uring *self) {
+    return cbio_uring_has_unposted(self) || io_uring_cq_ready(&self->ring);
+}
+
+// A request that does nothing, there and back.
+static int go_round(struct cbio_uring *self) {
+    struct io_uring_sqe *sqe = io_uring_get_sqe(&self->ring);
+    if (!sqe) return -EBUSY;
+    io_uring_prep_nop(sqe);
+    int result;
+    do {
+        result = io_uring_submit(&self->ring);
+    } while (result == -EINTR);
+    if (result < 0) return result;
+    struct io_uring_cqe *cqe;
+    do {
+        result = io_uring_wait_cqe(&self->ring, &cqe);
+    } while (result == -EINTR);
+    if (result == 0) io_uring_cqe_seen(&self->ring, cqe);
+    return result;
+}
+
+int cbio_uring_probe(struct cbio_uring *self, const char **call) {
+    static const uint8_t needed[] = {
         IORING_OP_READ, IORING_OP_WRITE, IORING_OP_READV, IORING_OP_WRITEV, IORING_OP_FSYNC,
         IORING_OP_POLL_ADD, IORING_OP_ASYNC_CANCEL,
     };
-    struct io_uring_probe *probe = io_uring_get_probe_ring(&self->ring);
-    if (!probe) return -EINVAL;
-    int result = 0;
-    for (size_t i = 0; i < sizeof needed / sizeof needed[0]; i++)
+    enum { OPERATIONS = 256 };
+    struct io_uring_probe *probe =
+        calloc(1, sizeof *probe + OPERATIONS * sizeof(struct io_uring_probe_op));
+    if (!probe) return -ENOMEM;
+    *call = "io_uring_register(2)";
+    int result = io_uring_register_probe(&self->ring, probe, OPERATIONS);
+    for (size_t i = 0; i < sizeof needed / sizeof needed[0] && result == 0; i++)
         if (!io_uring_opcode_supported(probe, needed[i])) result = -EOPNOTSUPP;
-    io_uring_free_probe(probe);
-    return result;
+    free(probe);
+    if (result < 0) return result;
+    *call = "io_uring_enter(2)";
+    return go_round(self);
 }
 
 static __attribute__((noinline)) void prepare_sync(
@@ -150,11 +179,16 @@ static __attribute__((noinline)) void prepare_sync(
 static inline void prepare(
     const struct cbio_uring *self, struct io_uring_sqe *sqe, struct cbio_operation *operation) {
     const struct iovec *list = operation->vectors;
-    const bool is_single = operation->vector_count == 1;
-    memcpy(sqe, &self->heads[operation->verb][is_single], sizeof self->heads[0][0]);
     sqe->off = operation->position;
-    sqe->addr = is_single ? (uintptr_t)list->iov_base : (uintptr_t)list;
-    sqe->len = is_single ? (uint32_t)list->iov_len : operation->vector_count;
+    if (operation->vector_count == 1) {
+        memcpy(sqe, &self->single_heads[operation->verb], sizeof self->single_heads[0]);
+        sqe->addr = (uintptr_t)list->iov_base;
+        sqe->len = (uint32_t)list->iov_len;
+    } else {
+        memcpy(sqe, &self->list_heads[operation->verb], sizeof self->list_heads[0]);
+        sqe->addr = (uintptr_t)list;
+        sqe->len = operation->vector_count;
+    }
     sqe->rw_flags = operation->is_durable ? RWF_DSYNC : 0;
     sqe->user_data = (uintptr_t)operation;
 }
@@ -177,6 +211,7 @@ uint32_t cbio_uring_prepare(
             prepare_sync(self, &entries[tail++ & mask], first);
         else
             break;
+        first->is_pending = false;
     }
     sq->sqe_tail = tail;
     *behind = first;
@@ -237,6 +272,29 @@ void cbio_uring_reap(struct cbio_uring *self, struct cbio_operations *ended, boo
     cbio_tail_end(ended, tail);
     // Release: the kernel may overwrite the entries once it sees the new head.
     if (start != end) io_uring_cq_advance(&self->ring, end - start);
+}
+
+uint32_t cbio_uring_withdraw(
+    struct cbio_uring *self, struct cbio_operations *ended, int error, bool *wake_withdrawn) {
+    struct io_uring_sq *const sq = &self->ring.sq;
+    const unsigned head = io_uring_smp_load_acquire(sq->khead);
+    const unsigned end = sq->sqe_tail;
+    uint32_t count = 0;
+    for (unsigned index = head; index != end; index++) {
+        struct cbio_operation *operation =
+            (void *)(uintptr_t)sq->sqes[index & sq->ring_mask].user_data;
+        if ((void *)operation == self) continue;
+        if (!operation) {
+            *wake_withdrawn = true;
+            continue;
+        }
+        operation->result = error;
+        cbio_append(ended, operation);
+        count++;
+    }
+    sq->sqe_head = sq->sqe_tail = head;
+    io_uring_smp_store_release(sq->ktail, head);
+    return count;
 }
 
 uint32_t cbio_uring_unsubmitted(const struct cbio_uring *self) {

@@ -16,29 +16,34 @@ public final class AddressSpace: @unchecked Sendable {
     private let mutex = PthreadMutex()
 
     // Under the mutex.
-    private var removals: [Removal] = []
-    /// Slots of maps that have been replaced and are still held.
-    private var held: Set<Int> = []
-
-    private struct Removal {
-        /// The maps that still show the region.
-        var slots: Set<Int>
-        let released: @Sendable () -> Void
-    }
+    private var layout = MapLayout()
+    /// Of the current map.
+    private var version: UInt64 = 0
+    /// Maps that have been replaced and are still held.
+    private var held = HeldVersions()
 
     /// An empty space. `bounceLimit` is the size of the bounce buffer that all transfers share: a
     /// power of two of at least 512 bytes, 1 MiB by default.
     public init(bounceLimit: Int = 1 << 20) throws(GuestMemoryError) {
         bouncePool = try BouncePool(size: bounceLimit)
-        maps = SnapshotCell(MemoryMap(regions: []))
+        maps = SnapshotCell(MemoryMap(MapLayout(), version: 0))
     }
 
     // MARK: The map
 
     /// Changes of the map that become visible together.
     public struct Changes: ~Copyable {
-        fileprivate var regions: [MappedRegion]
-        fileprivate var removed: [(MappedRegion, (@Sendable () -> Void)?)] = []
+        fileprivate var layout: MapLayout
+        /// Of the map that they make.
+        fileprivate let version: UInt64
+        fileprivate var removals: [Removal] = []
+
+        fileprivate struct Removal {
+            let mapped: MappedRegion
+            /// Whether the region was there.
+            let isEffective: Bool
+            let released: (@Sendable () -> Void)?
+        }
 
         /// Adds a region whose first byte is at `base`.
         @discardableResult
@@ -46,8 +51,9 @@ public final class AddressSpace: @unchecked Sendable {
             _ region: MemoryRegion, at base: UInt64, priority: Int = 0
         ) throws(GuestMemoryError) -> MappedRegion {
             try region.validate(at: base)
-            let mapped = MappedRegion(region, at: base, priority: priority)
-            regions.append(mapped)
+            let mapped = MappedRegion(
+                region, at: base, priority: priority, order: layout.additions, version: version)
+            layout.add(mapped)
             return mapped
         }
 
@@ -57,8 +63,9 @@ public final class AddressSpace: @unchecked Sendable {
         public mutating func unmap(
             _ mapped: MappedRegion, released: (@Sendable () -> Void)? = nil
         ) {
-            regions.removeAll { $0 === mapped }
-            removed.append((mapped, released))
+            let isEffective = layout.remove(mapped)
+            removals.append(
+                Removal(mapped: mapped, isEffective: isEffective, released: released))
         }
     }
 
@@ -69,34 +76,30 @@ public final class AddressSpace: @unchecked Sendable {
     ) throws(GuestMemoryError) -> Result {
         var callbacks: [@Sendable () -> Void] = []
         var gone: Unmanaged<MemoryMap>?
+        mutex.lock()
+        let former = layout
+        var changes = Changes(layout: former, version: version + 1)
         defer {
+            mutex.unlock()
             gone?.release()
             for callback in callbacks { callback() }
+            // With the last reference to a region its device goes, which may want the mutex.
+            changes.layout = former
         }
-        mutex.lock()
-        defer { mutex.unlock() }
-        var changes = Changes(regions: maps.current.regions)
         let result = try body(&changes)
-        let isRemote = changes.regions.contains { $0.region.kind == .remote }
+        let isRemote = changes.layout.remoteRegions > 0
         // Nobody who sees such a region may think that there is none.
         if isRemote { isPartlyRemote.store(true, ordering: .releasing) }
-        guard let (former, isFree) = maps.publish(MemoryMap(regions: changes.regions)) else {
-            throw GuestMemoryError(.tooManyMaps)
-        }
+        let next = MemoryMap(changes.layout, version: changes.version)
+        guard let (slot, isFree) = maps.publish(next) else { throw GuestMemoryError(.tooManyMaps) }
         if !isRemote { isPartlyRemote.store(false, ordering: .releasing) }
-        if isFree { gone = maps.retire(former) } else { held.insert(former) }
-        for (mapped, released) in changes.removed {
-            guard let released else { continue }
-            let slots = held.filter { slot in
-                maps.snapshot(slot)._withUnsafeGuaranteedRef { map in
-                    map.regions.contains { $0 === mapped }
-                }
-            }
-            if slots.isEmpty {
-                callbacks.append(released)
-            } else {
-                removals.append(Removal(slots: slots, released: released))
-            }
+        if isFree { gone = maps.retire(slot) } else { held.append(version) }
+        layout = changes.layout
+        version = changes.version
+        for removal in changes.removals {
+            if removal.isEffective { removal.mapped.noteRemoval(in: version) }
+            guard let released = removal.released else { continue }
+            if !held.wait(for: removal.mapped.versions, released) { callbacks.append(released) }
         }
         return result
     }
@@ -138,14 +141,7 @@ public final class AddressSpace: @unchecked Sendable {
     private func retire(_ slot: Int) {
         mutex.lock()
         let gone = maps.retire(slot)
-        held.remove(slot)
-        var callbacks: [@Sendable () -> Void] = []
-        for index in removals.indices.reversed() {
-            removals[index].slots.remove(slot)
-            if removals[index].slots.isEmpty {
-                callbacks.append(removals.remove(at: index).released)
-            }
-        }
+        let callbacks = gone.map { held.release($0._withUnsafeGuaranteedRef(\.version)) } ?? []
         mutex.unlock()
         gone?.release()
         for callback in callbacks { callback() }

@@ -1,3 +1,5 @@
+import Synchronization
+
 /// A device whose registers are in guest memory.
 ///
 /// Called on the thread that makes the access, without any lock of this library's: the device
@@ -131,11 +133,33 @@ public final class MappedRegion: Sendable {
     /// Where regions overlap, the one of higher priority is seen; of equals, the one mapped last.
     public let priority: Int
 
-    init(_ region: MemoryRegion, at base: UInt64, priority: Int) {
+    /// Of two regions of one space, the one with the greater order was mapped later.
+    let order: UInt64
+    /// The first map of the space that shows it.
+    private let firstVersion: UInt64
+    /// The first map after that which does not; 0 as long as it is mapped.
+    private let endVersion = Atomic<UInt64>(0)
+
+    init(
+        _ region: MemoryRegion, at base: UInt64, priority: Int, order: UInt64, version: UInt64
+    ) {
         self.region = region
         self.base = base
         self.priority = priority
+        self.order = order
+        firstVersion = version
     }
 
     var last: UInt64 { base + (region.size - 1) }
+
+    var rank: RegionIndex.Rank { RegionIndex.Rank(priority: priority, order: order) }
+
+    /// It was removed, so that the map of this version is the first without it.
+    func noteRemoval(in version: UInt64) { endVersion.store(version, ordering: .relaxed) }
+
+    /// The maps that showed it, if it has been removed.
+    var versions: Range<UInt64> {
+        let end = endVersion.load(ordering: .relaxed)
+        return firstVersion..<max(firstVersion, end)
+    }
 }

@@ -21,15 +21,16 @@ public final class RemoteAnswer: @unchecked Sendable {
     private(set) var hasFailed = false
     /// No more requests are being made: the last answer is the last.
     private var isComplete = false
-    private let wake: (@Sendable () -> Void)?
+    /// The last has been answered, after the transfer had begun to wait.
+    private let completed: () -> Void
 
-    init(wake: (@Sendable () -> Void)?) { self.wake = wake }
+    init(completed: @escaping () -> Void) { self.completed = completed }
 
     /// One request has ended.
     public func ended(isSuccess: Bool) {
         outstanding -= 1
         if !isSuccess { hasFailed = true }
-        if outstanding == 0 && isComplete { wake?() }
+        if outstanding == 0 && isComplete { completed() }
     }
 
     /// Requests will be made.

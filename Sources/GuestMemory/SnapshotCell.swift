@@ -13,6 +13,8 @@ struct SnapshotCell<Snapshot: AnyObject>: ~Copyable {
 
     private struct Entry: ~Copyable {
         var snapshot: Unmanaged<Snapshot>?
+        /// The next of the slots that are free, if this one is.
+        var nextFree: Slot?
         /// Before it is replaced: minus the releases. Afterwards: the holds that are left.
         let balance = Atomic<Int>(0)
     }
@@ -22,10 +24,16 @@ struct SnapshotCell<Snapshot: AnyObject>: ~Copyable {
 
     private let word: Atomic<UInt64>
     private let entries: UnsafeMutablePointer<Entry>
+    private let firstFree: UnsafeMutablePointer<Slot?>
 
     init(_ first: Snapshot) {
         entries = .allocate(capacity: Self.slotCount)
-        for slot in 0..<Self.slotCount { (entries + slot).initialize(to: Entry()) }
+        for slot in 0..<Self.slotCount {
+            (entries + slot).initialize(to: Entry())
+            entries[slot].nextFree = slot + 1 < Self.slotCount ? slot + 1 : nil
+        }
+        firstFree = .allocate(capacity: 1)
+        firstFree.initialize(to: 1)
         entries[0].snapshot = .passRetained(first)
         word = Atomic(0)
     }
@@ -34,6 +42,7 @@ struct SnapshotCell<Snapshot: AnyObject>: ~Copyable {
         for slot in 0..<Self.slotCount { entries[slot].snapshot?.release() }
         entries.deinitialize(count: Self.slotCount)
         entries.deallocate()
+        firstFree.deallocate()
     }
 
     /// Holds the current snapshot. It stays until `release` was called as often.
@@ -58,8 +67,8 @@ struct SnapshotCell<Snapshot: AnyObject>: ~Copyable {
     /// Makes `next` current. Returns the former one's slot and whether nobody holds it; `nil` when
     /// all slots are taken by held snapshots, and nothing has changed.
     func publish(_ next: Snapshot) -> (former: Slot, isFree: Bool)? {
-        guard let slot = (0..<Self.slotCount).first(where: { entries[$0].snapshot == nil })
-        else { return nil }
+        guard let slot = firstFree.pointee else { return nil }
+        firstFree.pointee = entries[slot].nextFree
         entries[slot].snapshot = .passRetained(next)
         entries[slot].balance.store(0, ordering: .relaxed)
         let old = word.exchange(
@@ -73,7 +82,11 @@ struct SnapshotCell<Snapshot: AnyObject>: ~Copyable {
     /// Frees the slot of a snapshot that has been replaced and is no longer held. To be released
     /// after the lock: what goes with the snapshot may want the lock itself.
     func retire(_ slot: Slot) -> Unmanaged<Snapshot>? {
-        defer { entries[slot].snapshot = nil }
+        defer {
+            entries[slot].snapshot = nil
+            entries[slot].nextFree = firstFree.pointee
+            firstFree.pointee = slot
+        }
         return entries[slot].snapshot
     }
 

@@ -56,3 +56,9 @@ int cts_physical_sector_size(int fd) {
 int cts_device_size(int fd, uint64_t *bytes) {
     return ioctl(fd, BLKGETSIZE64, bytes) < 0 ? -errno : 0;
 }
+
+int cts_lock_shared(int fd, uint64_t start, uint64_t length) {
+    struct flock lock = {
+        .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = (off_t)start, .l_len = (off_t)length};
+    return fcntl(fd, F_OFD_SETLK, &lock) < 0 ? -errno : 0;
+}

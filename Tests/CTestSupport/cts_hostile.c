@@ -23,8 +23,9 @@
 int cts_forbid(enum cts_forbidden what, int error) {
     static const unsigned calls[] = {
         [CTS_FORBID_IO_URING] = SYS_io_uring_setup,
-        [CTS_FORBID_AIO] = SYS_io_setup,
         [CTS_FORBID_IO_URING_ENTER] = SYS_io_uring_enter,
+        [CTS_FORBID_IO_URING_REGISTER] = SYS_io_uring_register,
+        [CTS_FORBID_AIO] = SYS_io_setup,
     };
     unsigned answer = SECCOMP_RET_ERRNO | ((unsigned)error & SECCOMP_RET_DATA);
     struct sock_filter filter[] = {

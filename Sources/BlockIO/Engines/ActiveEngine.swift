@@ -7,18 +7,23 @@ enum ActiveEngine {
     case decorated(UnsafeMutablePointer<DecoratedEngine>)
     case model(UnsafeMutablePointer<ModelEngine>)
 
-    /// Sets up the engine that was chosen when the image was opened, and what goes over it.
+    /// Sets up the engine that was chosen for the image, or one that can replace it, and what goes over
+    /// it.
     init(image: BlockImage, options: QueueOptions) throws(BlockError) {
         let bare: ActiveEngine
-        switch image.engine {
-        case _ where options.disk != nil:
-            bare = .model(place(try ModelEngine(options.disk!, image: image)))
-        case .ioURing:
-            bare = .ioURing(place(try URingEngine(image: image, options: options)))
-        case .linuxAIO:
-            bare = .linuxAIO(place(try LinuxAIOEngine(image: image, options: options)))
-        case .threadPool:
-            bare = .threadPool(place(try ThreadPoolEngine(image: image, options: options)))
+        if let model = options.model ?? options.disk.map({ ModelKernel($0, image: image) }) {
+            bare = .model(place(try ModelEngine(model, image: image)))
+        } else {
+            bare = try image.selection.openEngine { (kind) throws(BlockError) in
+                switch kind {
+                case .ioURing:
+                    .ioURing(place(try URingEngine(image: image, options: options)))
+                case .linuxAIO:
+                    .linuxAIO(place(try LinuxAIOEngine(image: image, options: options)))
+                case .threadPool:
+                    .threadPool(place(try ThreadPoolEngine(image: image, options: options)))
+                }
+            }
         }
         if options.faults != nil || options.checksEngineRequests {
             self = .decorated(place(DecoratedEngine(bare, image: image, options: options)))
@@ -108,6 +113,16 @@ enum ActiveEngine {
         case .threadPool(let engine): engine.pointee.inlineCompletions
         case .decorated(let engine): engine.pointee.inlineCompletions
         case .model(let engine): engine.pointee.inlineCompletions
+        }
+    }
+
+    var pollerOperations: UInt64 {
+        switch self {
+        case .ioURing(let engine): engine.pointee.pollerOperations
+        case .linuxAIO(let engine): engine.pointee.pollerOperations
+        case .threadPool(let engine): engine.pointee.pollerOperations
+        case .decorated(let engine): engine.pointee.pollerOperations
+        case .model(let engine): engine.pointee.pollerOperations
         }
     }
 

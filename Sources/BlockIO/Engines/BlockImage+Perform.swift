@@ -11,6 +11,11 @@ extension BlockImage {
             return cbio_pwritev(
                 descriptor, order.vectors, order.vectorCount, order.position, order.isDurable)
         case .synchronize: return cbio_fdatasync(descriptor)
+        case .synchronizeBoth:
+            // Each descriptor is told of a failed write-back by itself.
+            let buffered = cbio_fdatasync(bufferedDescriptor())
+            let direct = cbio_fdatasync(descriptor)
+            return buffered < 0 ? buffered : direct
         case .bufferedWrite:
             let buffered = bufferedDescriptor()
             guard buffered >= 0 else { return Int64(buffered) }

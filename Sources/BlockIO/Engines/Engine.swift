@@ -6,14 +6,16 @@
 protocol Engine: ~Copyable {
     /// Gives requests to the kernel (or to threads) from the head of `pending`, in order and as
     /// many as there is room for; what it cannot take stays in `pending`. What the kernel refuses
-    /// outright goes to `finished` with its -errno.
+    /// outright goes to `finished` with its -errno. While the system has no resources for what waits, a
+    /// timer makes the descriptor readable, so that the next `reap` tries again.
     mutating func submit(_ pending: inout RequestFIFO, finished: inout RequestFIFO)
 
     /// Submits like `submit`, in the same system call where there is one, then moves what has
-    /// ended to `finished`. With a `minimum` above 0 it waits, even when nothing is in flight,
-    /// until so many have ended, the limit has passed or a signal came. It may come back with fewer
-    /// for reasons of its own; the caller looks and asks again. A wake ends the wait for one; with
-    /// a larger `minimum` it may count as no more than one that has ended.
+    /// ended to `finished`. When anything has ended or was refused it returns without waiting, since that
+    /// may be what other requests wait for. Otherwise, with a `minimum` above 0, it waits until so
+    /// many of those in flight have ended (all, when there are fewer), the limit has passed, a
+    /// signal came or it is woken; also when nothing is in flight. It may come back with fewer for
+    /// reasons of its own; the caller looks and asks again.
     mutating func reap(
         minimum: Int, limit: WaitLimit, pending: inout RequestFIFO, finished: inout RequestFIFO
     ) -> WaitEnd
@@ -25,8 +27,8 @@ protocol Engine: ~Copyable {
     /// Requests that the kernel or a thread has and has not ended.
     var inFlight: Int { get }
 
-    /// Readable, for epoll, when something has ended or after a wake; -1 when the queue was opened
-    /// without one.
+    /// Readable, for epoll, when something has ended, after a wake, and when there is something for the
+    /// owner to do; -1 when the queue was opened without one.
     var descriptor: CInt { get }
 
     /// Ends a wait and makes the descriptor readable until the next `reap`, from any thread.
@@ -35,10 +37,14 @@ protocol Engine: ~Copyable {
     /// Requests that were done when they had been submitted.
     var inlineCompletions: UInt64 { get }
 
+    /// Operations that the polling thread performed because no thread could be created.
+    var pollerOperations: UInt64 { get }
+
     /// Frees what the engine holds. Nothing may be in flight.
     mutating func shutDown()
 }
 
 extension Engine where Self: ~Copyable {
     var inlineCompletions: UInt64 { 0 }
+    var pollerOperations: UInt64 { 0 }
 }

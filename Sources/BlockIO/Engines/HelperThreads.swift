@@ -1,35 +1,63 @@
+import CBlockIO
+
 /// The few threads beside a ring, for calls that the kernel has no asynchronous form of. Made at the
 /// first such request.
 ///
-/// What ends there makes the engine's wake event readable, so that one wait covers both.
+/// What ends there makes the engine's wake event readable, so that one wait covers both. While the
+/// system gives no thread the owner of the queue makes the calls itself, one at a time, and only when
+/// nothing else is in flight or has ended for a while: a read does not wait for a discard.
 struct HelperThreads: ~Copyable {
     /// Discards and the like are slow, rare, and never many at once.
     private static let limit = 4
+    /// How long, in nanoseconds, the owner lets other requests go first.
+    static let patience: Int64 = 5_000_000
 
     private let image: BlockImage
     private let wakeDescriptor: CInt
     private var pool: ThreadPool?
     private(set) var inFlight = 0
+    /// When the owner first put off a call that it has to make itself; 0 when there is none.
+    private var postponed: UInt64 = 0
 
     init(image: BlockImage, wakeDescriptor: CInt) {
         self.image = image
         self.wakeDescriptor = wakeDescriptor
     }
 
-    /// False when the system gives no thread; then the request stays with the caller.
-    mutating func enqueue(_ request: RequestPointer) -> Bool {
+    var pollerOperations: UInt64 { pool?.pollerOperations ?? 0 }
+
+    mutating func enqueue(_ request: RequestPointer) {
         let pool = self.pool ?? makePool()
         var one = RequestFIFO()
         one.append(request)
         pool.enqueue(&one)
-        if !one.isEmpty { return false }
         inFlight += 1
-        return true
     }
 
     @inline(__always)
     mutating func collect(into finished: inout RequestFIFO) {
         if inFlight > 0, let pool { collect(from: pool, into: &finished) }
+    }
+
+    /// Makes one call, if the owner has to and nothing speaks against it. True when it has to make one
+    /// later.
+    @inline(__always)
+    mutating func serveIfDue(isIdleBeside: Bool, _ finished: inout RequestFIFO) -> Bool {
+        guard inFlight > 0, let pool, pool.isStarving else { return false }
+        return serve(pool, isIdleBeside, &finished)
+    }
+
+    private mutating func serve(
+        _ pool: ThreadPool, _ isIdleBeside: Bool, _ finished: inout RequestFIFO
+    ) -> Bool {
+        let now = monotonicNanoseconds()
+        if postponed == 0 { postponed = now }
+        let isDue = isIdleBeside && finished.isEmpty || now &- postponed >= UInt64(Self.patience)
+        guard isDue else { return true }
+        postponed = 0
+        pool.serveStarving()
+        collect(from: pool, into: &finished)
+        return pool.isStarving
     }
 
     private mutating func collect(from pool: ThreadPool, into finished: inout RequestFIFO) {

@@ -10,40 +10,50 @@ struct LinuxAIOEngine: ~Copyable, Engine {
     private let context: OpaquePointer
     private let capacity: Int
     private let wakeDescriptor: CInt
+    /// Signalled by the kernel at each completion; -1 for none.
+    private let eventDescriptor: CInt
     private var helpers: HelperThreads
+    private var timer: RetryTimer
     private var isWakeArmed = false
     private var inKernel = 0
     private(set) var inlineCompletions: UInt64 = 0
+    /// A set of the event and the timer.
     let descriptor: CInt
 
     init(image: BlockImage, options: QueueOptions) throws(BlockError) {
         // The first property is set when nothing can fail any more: the optimiser of Swift 6.3 gets the
         // clean-up of a half-made engine wrong.
         let wake = cbio_eventfd()
-        let own = options.hasDescriptor ? cbio_eventfd() : -1
+        let event = options.hasDescriptor ? cbio_eventfd() : -1
+        let set = options.hasDescriptor ? cbio_poll_group() : -1
         var created: OpaquePointer?
-        let hasDescriptors = wake >= 0 && (own >= 0 || !options.hasDescriptor)
-        let error =
+        let hasDescriptors = wake >= 0 && (!options.hasDescriptor || event >= 0 && set >= 0)
+        var error =
             hasDescriptors
-            ? cbio_aio_create(&created, image.descriptor, UInt32(options.depth), own) : -EMFILE
+            ? cbio_aio_create(&created, image.descriptor, UInt32(options.depth), event) : -EMFILE
+        if error == 0, options.hasDescriptor { error = cbio_poll_group_add(set, event) }
         guard error == 0, let created else {
-            if wake >= 0 { close(wake) }
-            if own >= 0 { close(own) }
+            if let created { cbio_aio_destroy(created) }
+            for descriptor in [wake, event, set] where descriptor >= 0 { close(descriptor) }
             throw BlockError(
                 .engineUnavailable, errno: -error, operation: .open, image: image.path,
                 detail: Self.refusal(errno: -error).reason)
         }
         capacity = options.depth
         wakeDescriptor = wake
-        descriptor = own
+        eventDescriptor = event
+        descriptor = set
         context = created
         helpers = HelperThreads(image: image, wakeDescriptor: wake)
+        timer = RetryTimer(set: set)
         armWake()
     }
 
     var inFlight: Int { inKernel &+ helpers.inFlight }
 
     var wakeEvent: WakeEvent { .descriptor(wakeDescriptor) }
+
+    var pollerOperations: UInt64 { helpers.pollerOperations }
 
     mutating func submit(_ pending: inout RequestFIFO, finished: inout RequestFIFO) {
         while !pending.isEmpty {
@@ -53,7 +63,7 @@ struct LinuxAIOEngine: ~Copyable, Engine {
                     context, pending.list.first, UInt32(capacity &- inKernel), &behind))
             if prepared == 0 {
                 if giveToHelpers(&pending) { continue }
-                // The head waits for room in the kernel's queue, or for a thread.
+                // The head waits for room in the kernel's queue.
                 return
             }
             let endedBefore = cbio_aio_ready(context)
@@ -61,6 +71,7 @@ struct LinuxAIOEngine: ~Copyable, Engine {
             if taken == prepared {
                 pending.removeFirst(prepared, upTo: behind)
                 inKernel &+= prepared
+                timer.succeeded()
             } else if !submitRest(prepared, after: taken, &pending, finished: &finished) {
                 return
             }
@@ -82,6 +93,8 @@ struct LinuxAIOEngine: ~Copyable, Engine {
                 inKernel &+= taken
                 first &+= taken
             } else if taken == 0 || taken == -Int(EAGAIN) || taken == -Int(ENOMEM) {
+                markPending(pending)
+                timer.arm(orWake: wakeDescriptor)
                 return false
             } else if taken != -Int(EINTR), let refused = pending.popFirst() {
                 // The kernel names the first request of the call and takes none.
@@ -94,30 +107,52 @@ struct LinuxAIOEngine: ~Copyable, Engine {
         }
     }
 
+    /// What was prepared and not taken waits again.
+    private func markPending(_ pending: borrowing RequestFIFO) {
+        var next = pending.head
+        while let request = next, !request.operation.pointee.is_pending {
+            request.operation.pointee.is_pending = true
+            next = request.pointee.next
+        }
+    }
+
     mutating func reap(
         minimum: Int, limit: WaitLimit, pending: inout RequestFIFO, finished: inout RequestFIFO
     ) -> WaitEnd {
-        submit(&pending, finished: &finished)
-        if descriptor >= 0 { cbio_eventfd_clear(descriptor) }
-        if inFlight == 0 && !pending.isEmpty && minimum > 0 {
-            limit.pauseForResources()
-            return .normal
-        }
-        // At least one: a wake-up counts too, and brings what helpers have ended.
-        let awaited = minimum > 0 ? max(1, min(minimum, inKernel)) : 0
+        timer.disarm()
         let before = finished.count
+        submit(&pending, finished: &finished)
+        // What ends after this is taken below or signals anew.
+        if eventDescriptor >= 0 { cbio_eventfd_clear(eventDescriptor) }
+        helpers.collect(into: &finished)
+        let needsHelp = helpers.serveIfDue(isIdleBeside: inKernel == 0, &finished)
+        if needsHelp { timer.arm(orWake: wakeDescriptor) }
+        let mayWait = minimum > 0 && finished.count == before
+        // At least one: a wake-up counts too, and brings what helpers have ended.
+        let awaited = mayWait ? max(1, min(minimum, inKernel)) : 0
+        let isShort = timer.isArmed || !isWakeArmed
+        let span = isShort ? limit.atMost(timer.pause) : limit
+        let taken = finished.count
         var isWoken = false
         let answer = cbio_aio_reap(
-            context, &finished.list, &isWoken, UInt32(awaited), limit.rawNanoseconds)
-        if answer < 0 { return answer == -EINTR ? .interrupted : .normal }
-        inKernel &-= finished.count &- before
+            context, &finished.list, &isWoken, UInt32(awaited), span.rawNanoseconds)
+        inKernel &-= finished.count &- taken
+        if answer == -EINTR { return .interrupted }
+        // The kernel refuses to wait (a seccomp filter); completions show without it.
+        if answer < 0 && mayWait { return waitOutside(limit) }
         if isWoken {
             cbio_eventfd_clear(wakeDescriptor)
             isWakeArmed = false
         }
         if !isWakeArmed { armWake() }
         helpers.collect(into: &finished)
-        return .normal
+        return isWoken ? .woken : .normal
+    }
+
+    private func waitOutside(_ limit: WaitLimit) -> WaitEnd {
+        let answer = cbio_wait_readable(
+            wakeDescriptor, limit.atMost(timer.pause).rawNanoseconds)
+        return answer == -EINTR ? .interrupted : answer > 0 ? .woken : .normal
     }
 
     /// io_cancel(2) is not known to any file system or block device; only helpers can be asked.
@@ -126,38 +161,43 @@ struct LinuxAIOEngine: ~Copyable, Engine {
     mutating func shutDown() {
         helpers.stop()
         cbio_aio_destroy(context)
-        close(wakeDescriptor)
-        if descriptor >= 0 { close(descriptor) }
+        for descriptor in [wakeDescriptor, eventDescriptor, descriptor] where descriptor >= 0 {
+            close(descriptor)
+        }
     }
 
     private mutating func armWake() {
         isWakeArmed = cbio_aio_arm_wake(context, wakeDescriptor) == 0
     }
 
-    /// Takes the head of `pending` if it is not for the kernel's queue. False when it stays.
+    /// Takes the head of `pending` if it is not for the kernel's queue.
     private mutating func giveToHelpers(_ pending: inout RequestFIFO) -> Bool {
         guard let request = pending.head, request.pointee.engine.operation.needsHelper
         else { return false }
         _ = pending.popFirst()
-        if helpers.enqueue(request) { return true }
-        pending.prepend(request)
-        return false
+        helpers.enqueue(request)
+        return true
     }
 }
 
 extension LinuxAIOEngine {
     /// `nil` when kernel AIO can run an image on this descriptor without blocking the submitter.
     static func refusal(descriptor: CInt, caching: OpenOptions.Caching) -> EngineRefusal? {
-        guard caching == .direct else {
-            return EngineRefusal(
-                reason: "kernel AIO on a buffered image blocks in io_submit(2); open it direct",
-                errno: 0)
-        }
+        if let refusal = refusal(caching: caching) { return refusal }
         var created: OpaquePointer?
         let error = cbio_aio_create(&created, descriptor, 1, -1)
         guard error == 0, let created else { return refusal(errno: -error) }
         cbio_aio_destroy(created)
         return nil
+    }
+
+    /// What is known without a probe.
+    static func refusal(caching: OpenOptions.Caching) -> EngineRefusal? {
+        caching == .direct
+            ? nil
+            : EngineRefusal(
+                reason: "kernel AIO on a buffered image blocks in io_submit(2); open it direct",
+                errno: 0)
     }
 
     static func refusal(errno: CInt) -> EngineRefusal {

@@ -5,7 +5,7 @@ struct RequestPace {
 
     /// They are known to be copies of memory, however long they take: unless the memory has been swapped
     /// out.
-    private let areCopies: Bool
+    let areCopies: Bool
 
     init(areCopies: Bool = false) {
         self.areCopies = areCopies
@@ -24,6 +24,12 @@ struct RequestPace {
     private static let bytesPerSpan: UInt64 = 1 << 16
     /// What a device without moving parts answers within, with some to do.
     static let promptSpan: UInt64 = 2_000_000
+
+    /// They sleep after all: what was seen before says nothing.
+    mutating func forget() {
+        quick = Streak()
+        prompt = Streak()
+    }
 
     /// So many requests, of so many bytes together, took so many nanoseconds one after the other.
     mutating func note(_ nanoseconds: UInt64, requests: Int = 1, bytes: UInt64) {

@@ -2,17 +2,37 @@ import Glibc
 
 // The threads: made when there is work for more, gone when there has long been none.
 extension ThreadPool {
-    private static let idleLimit = WaitLimit.nanoseconds(5_000_000_000)
+    static let idleLimit = WaitLimit.nanoseconds(5_000_000_000)
     /// Room for a thread's few frames, with a margin for sanitizers.
     private static let stackSize = 512 * 1024
-    /// Quick requests that one takes at a time, and their bytes, about: nobody looks up meanwhile.
-    static let quickShare = 8
-    private static let quickBytes: UInt64 = 1 << 18
     /// Quick requests for which another thread is worth its call while the owner does some.
     static let quickCall = 16
 
+    /// How long no thread is asked for after one was refused, in nanoseconds.
+    private static let retrySpan: UInt64 = 10_000_000
+
+    /// Under the lock: asks for a thread unless one was refused a moment ago; false when there is none.
+    func tryThread() -> Bool {
+        let lastRefusal = state.pointee.nextThreadTry
+        if lastRefusal != 0 && monotonicNanoseconds() < lastRefusal { return false }
+        return addThread()
+    }
+
     /// Under the lock; false when the system gives no thread.
     func addThread() -> Bool {
+        guard makeThread({ $0.serve() }) else {
+            state.pointee.nextThreadTry = monotonicNanoseconds() &+ Self.retrySpan
+            return false
+        }
+        state.pointee.nextThreadTry = 0
+        state.pointee.threads += 1
+        state.pointee.called += 1
+        return true
+    }
+
+    /// Starts a thread that runs `body`; false when the system gives none.
+    func makeThread(_ body: @escaping @Sendable (ThreadPool) -> Void) -> Bool {
+        let job = Unmanaged.passRetained(ThreadJob(self, body))
         var attributes = pthread_attr_t()
         pthread_attr_init(&attributes)
         pthread_attr_setdetachstate(&attributes, CInt(PTHREAD_CREATE_DETACHED))
@@ -26,26 +46,21 @@ extension ThreadPool {
         let error = pthread_create(
             &thread, &attributes,
             { context in
-                Unmanaged<ThreadPool>.fromOpaque(context!).takeRetainedValue().serve()
+                let job = Unmanaged<ThreadJob>.fromOpaque(context!).takeRetainedValue()
+                job.body(job.pool)
                 return nil
-            }, Unmanaged.passRetained(self).toOpaque())
+            }, job.toOpaque())
         pthread_sigmask(SIG_SETMASK, &before, nil)
         pthread_attr_destroy(&attributes)
-        guard error == 0 else {
-            Unmanaged.passUnretained(self).release()
-            return false
-        }
-        state.pointee.threads += 1
-        state.pointee.called += 1
-        return true
+        if error != 0 { job.release() }
+        return error == 0
     }
 
     private func serve() {
         lock.lock()
         state.pointee.called -= 1
         while waitForWork() {
-            while !state.pointee.queued.isEmpty {
-                serveShare()
+            while serveNext() {
                 if announce() {
                     unlockAndTell(true)
                     lock.lock()
@@ -53,40 +68,33 @@ extension ThreadPool {
             }
         }
         state.pointee.threads -= 1
-        if state.pointee.threads == 0 { departure.signal() }
+        departure.signal()
         lock.unlock()
     }
 
-    /// Under the lock, which it gives up meanwhile: serves the first request, and while they are
-    /// quick a few more, but no more than are left to others and none of more than `limit` bytes.
-    /// Returns how many.
+    /// Under the lock, which it gives up meanwhile: serves the first request. False when there is none.
     @discardableResult
-    func serveShare(upTo limit: UInt64? = nil) -> Int {
-        let count = state.pointee.queued.count
-        let most = state.pointee.pace.isQuick ? min((count + 1) / 2, Self.quickShare) : 1
-        var taken = RequestFIFO()
-        var bytes: UInt64 = 0
-        while taken.count < most, bytes < Self.quickBytes, let request = state.pointee.queued.head {
-            if let limit, !request.isTransfer(upTo: limit) { break }
-            _ = state.pointee.queued.popFirst()
-            taken.append(request)
-            bytes &+= request.operation.pointee.length
-        }
-        let share = taken.count
+    func serveNext() -> Bool {
+        guard let request = state.pointee.queued.popFirst() else { return false }
+        request.operation.pointee.is_queued = false
+        let isTransfer = request.isTransfer
+        let bytes = request.operation.pointee.length
+        state.pointee.taken &+= 1
+        if !isTransfer { state.pointee.slow += 1 }
         lock.unlock()
         let image = image
         let start = monotonicNanoseconds()
-        var next = taken.head
-        while let request = next {
-            request.pointee.result = image.perform(request)
-            next = request.pointee.next
-        }
+        request.pointee.result = image.perform(request)
         let span = monotonicNanoseconds() &- start
         lock.lock()
-        state.pointee.pace.note(span, requests: share, bytes: bytes)
-        state.pointee.unfinished -= share
-        state.pointee.ended.append(contentsOf: &taken)
-        return share
+        if isTransfer {
+            state.pointee.pace.note(span, bytes: bytes)
+        } else {
+            state.pointee.slow -= 1
+        }
+        state.pointee.unfinished -= 1
+        state.pointee.ended.append(request)
+        return true
     }
 
     /// Under the lock: sleeps until there is work. False when this thread is to leave.
@@ -107,5 +115,16 @@ extension ThreadPool {
             if result == -ETIMEDOUT && state.pointee.queued.isEmpty { return false }
         }
         return true
+    }
+}
+
+/// What a new thread runs.
+private final class ThreadJob {
+    let pool: ThreadPool
+    let body: @Sendable (ThreadPool) -> Void
+
+    init(_ pool: ThreadPool, _ body: @escaping @Sendable (ThreadPool) -> Void) {
+        self.pool = pool
+        self.body = body
     }
 }

@@ -7,21 +7,27 @@ import Glibc
 /// A thread is added when there is work that no idle one is there for, up to the limit; one that
 /// has been idle for long leaves. How many are called for a batch depends on what requests were seen
 /// to do (``RequestPace``): where they sleep, a thread for each; where the kernel does them on the
-/// spot, no more than there are processors. An owner that waits does requests itself rather than
-/// hand them over and sleep, when that keeps it from nothing else; where they are copies of memory
-/// one that submits does too.
+/// spot, no more than there are processors, and a watcher calls more when those come to a halt. Each
+/// takes one request at a time and tells of its end at once, so that none waits for what another's
+/// neighbour does. An owner that waits does transfers itself rather than hand them over and sleep, when
+/// that keeps it from nothing else; where they are copies of memory one that submits does too.
+///
+/// While the system gives no thread, the pool is *starving*: the owner serves a request each time it
+/// looks, and the descriptor stays readable so that it does.
 ///
 /// Safe to share: all state is under the lock. Who is to be woken is woken after it is given up.
 final class ThreadPool: @unchecked Sendable {
     /// The queue keeps it. Not owned here: a thread on its way out still holds the pool for a
     /// moment after `stop`, and an image that is released gives back its locks at once.
     unowned let image: BlockImage
-    private let threadLimit: Int
+    let threadLimit: Int
     let lock = PthreadMutex()
     /// The last thread has left.
     let departure = PthreadCondition()
     /// A futex(2) that idle threads sleep on: there is work, or the pool stops.
     let work: Futex
+    /// A futex(2) that the watcher sleeps on.
+    let watch = Futex()
     /// A futex(2) that the owner sleeps on: as many have ended as it waits for, or it is woken. No
     /// condition variable, since a signal has to end the wait.
     private let progress: Futex
@@ -44,6 +50,13 @@ final class ThreadPool: @unchecked Sendable {
         var idle = 0
         /// Threads that were called and have not arrived.
         var called = 0
+        /// Threads that make a call that is no transfer, and may take as long as it likes.
+        var slow = 0
+        /// Requests taken out of `queued` so far.
+        var taken: UInt64 = 0
+        var watcher = Watcher.absent
+        /// CLOCK_MONOTONIC before which no thread is asked for again; 0 when the last one was given.
+        var nextThreadTry: UInt64 = 0
         /// How many ended requests the owner sleeps for; 0 when it does not.
         var awaited = 0
         /// It has been told and has not looked since.
@@ -56,6 +69,11 @@ final class ThreadPool: @unchecked Sendable {
         var pace: RequestPace
         /// Requests that the owner did while it submitted.
         var inlineCompletions: UInt64 = 0
+        /// Requests that the owner did because there was no thread.
+        var pollerOperations: UInt64 = 0
+
+        /// Nobody serves what is queued unless its owner does.
+        var isStarving: Bool { threads == 0 && !queued.isEmpty }
     }
 
     /// Requests that an owner does itself before it delivers what it has waited for.
@@ -82,29 +100,29 @@ final class ThreadPool: @unchecked Sendable {
         state.deallocate()
     }
 
-    /// Takes all of `pending`, unless there is no thread at all and none can be made.
+    /// Takes all of `pending`.
     func enqueue(_ pending: inout RequestFIFO) {
         lock.lock()
         take(&pending)
         let called = giveToThreads()
+        if state.pointee.isStarving { signalDescriptor() }
         lock.unlock()
         if called > 0 { work.wake(called) }
     }
 
-    /// Takes `pending` as `enqueue` does, then moves what has ended to `finished`. With a `minimum` above
-    /// 0 it first waits until there is so much, or all; or until `wake` is called, the limit has passed
-    /// or a signal came.
+    /// Takes `pending` as `enqueue` does, then moves what has ended to `finished`. When nothing has, and
+    /// with a `minimum` above 0, it first waits until there is so much, or all; or until `wake` is
+    /// called, the limit has passed or a signal came.
     @discardableResult
     func collect(
         minimum: Int, limit: WaitLimit, pending: inout RequestFIFO, into finished: inout RequestFIFO
     ) -> WaitEnd {
-        var end = WaitEnd.normal
         lock.lock()
         if !pending.isEmpty { take(&pending) }
-        let all = state.pointee.unfinished + state.pointee.ended.count
-        // Not for what no thread could be had for.
-        let isWaiting = minimum > 0 && (all > 0 || pending.isEmpty)
-        let wanted = isWaiting ? max(1, min(minimum, all)) : 0
+        let wanted =
+            minimum > 0 && state.pointee.ended.isEmpty
+            ? max(1, min(minimum, state.pointee.unfinished)) : 0
+        var end = WaitEnd.normal
         var left = limit
         if !state.pointee.queued.isEmpty { distribute(wanted: wanted, &left) }
         if state.pointee.ended.count < wanted && !state.pointee.isWoken {
@@ -112,15 +130,31 @@ final class ThreadPool: @unchecked Sendable {
             end = waitForProgress(left)
             state.pointee.awaited = 0
         }
+        if state.pointee.isWoken && end == .normal { end = .woken }
         state.pointee.isWoken = false
         if state.pointee.isSignalled {
             // Under the lock: cleared later, it would take a newer signal with it.
             if clearsDescriptor { cbio_eventfd_clear(eventDescriptor) }
             state.pointee.isSignalled = false
         }
+        if state.pointee.isStarving && clearsDescriptor { signalDescriptor() }
         finished.append(contentsOf: &state.pointee.ended)
         lock.unlock()
         return end
+    }
+
+    /// Whether only its owner can serve what is queued.
+    var isStarving: Bool {
+        lock.lock()
+        defer { lock.unlock() }
+        return state.pointee.isStarving && !tryThread()
+    }
+
+    /// The owner does one request, for want of a thread.
+    func serveStarving() {
+        lock.lock()
+        if state.pointee.isStarving { serveForWantOfThread() }
+        lock.unlock()
     }
 
     /// Ends a wait, or makes the descriptor readable until the next `collect`. From any thread.
@@ -134,7 +168,9 @@ final class ThreadPool: @unchecked Sendable {
     /// Ends a request with ECANCELED that no thread has begun.
     func cancel(_ request: RequestPointer) {
         lock.lock()
-        guard state.pointee.queued.remove(request) else { return lock.unlock() }
+        guard request.operation.pointee.is_queued else { return lock.unlock() }
+        request.operation.pointee.is_queued = false
+        state.pointee.queued.remove(request)
         request.pointee.result = -Int64(ECANCELED)
         state.pointee.unfinished -= 1
         state.pointee.ended.append(request)
@@ -148,13 +184,24 @@ final class ThreadPool: @unchecked Sendable {
         return state.pointee.inlineCompletions
     }
 
+    /// Requests that the owner did because there was no thread.
+    var pollerOperations: UInt64 {
+        lock.lock()
+        defer { lock.unlock() }
+        return state.pointee.pollerOperations
+    }
+
     /// Sends all threads away and waits until they have left. Nothing may be queued or running.
     func stop() {
         lock.lock()
         state.pointee.isStopping = true
         work.advance()
         work.wake(Int(CInt.max))
-        while state.pointee.threads > 0 { _ = departure.wait(lock, until: nil) }
+        watch.advance()
+        watch.wake(1)
+        while state.pointee.threads > 0 || state.pointee.watcher != .absent {
+            _ = departure.wait(lock, until: nil)
+        }
         lock.unlock()
     }
 
@@ -169,11 +216,14 @@ final class ThreadPool: @unchecked Sendable {
             progress.advance()
             return true
         }
-        if eventDescriptor >= 0, !state.pointee.isSignalled {
-            state.pointee.isSignalled = true
-            cbio_eventfd_signal(eventDescriptor)
-        }
+        signalDescriptor()
         return false
+    }
+
+    private func signalDescriptor() {
+        guard eventDescriptor >= 0, !state.pointee.isSignalled else { return }
+        state.pointee.isSignalled = true
+        cbio_eventfd_signal(eventDescriptor)
     }
 
     func unlockAndTell(_ isSleeping: Bool) {
@@ -185,20 +235,27 @@ final class ThreadPool: @unchecked Sendable {
 // Who does what, all of it under the lock.
 extension ThreadPool {
     private func take(_ pending: inout RequestFIFO) {
-        guard state.pointee.threads > 0 || addThread() else { return }
+        var next = pending.head
+        while let request = next {
+            request.operation.pointee.is_pending = false
+            request.operation.pointee.is_queued = true
+            next = request.pointee.next
+        }
         state.pointee.unfinished += pending.count
         state.pointee.queued.append(contentsOf: &pending)
+        if state.pointee.threads == 0 { _ = tryThread() }
     }
 
     /// Gives what is queued to threads, and to the owner itself, whose time it takes from the limit. None
     /// is left without someone that will come to it.
     private func distribute(wanted: Int, _ limit: inout WaitLimit) {
+        if state.pointee.isStarving && !tryThread() { return serveStarving(wanted, &limit) }
         guard wanted > 0, isForOwner(wanted, limit) else { return wakeThreads(giveToThreads()) }
         wakeThreads(callThreads(besidesOwner: true))
         let deadline = limit.deadline()
         var done = 0
-        while !state.pointee.queued.isEmpty, !state.pointee.isWoken, isForOwner(wanted, limit) {
-            done += serveShare()
+        while !state.pointee.isWoken, isForOwner(wanted, limit), serveNext() {
+            done += 1
             if let deadline { limit = WaitLimit(until: deadline) }
             if state.pointee.ended.count < wanted { continue }
             // Others go on while it delivers.
@@ -208,13 +265,31 @@ extension ThreadPool {
         wakeThreads(callThreads())
     }
 
+    /// The owner does what no thread can be had for: one request if there is nothing to deliver, more
+    /// only while it waits for them.
+    private func serveStarving(_ wanted: Int, _ limit: inout WaitLimit) {
+        if !state.pointee.ended.isEmpty { return }
+        let deadline = limit.deadline()
+        repeat {
+            serveForWantOfThread()
+            if let deadline { limit = WaitLimit(until: deadline) }
+        } while state.pointee.ended.count < wanted && state.pointee.isStarving
+            && !state.pointee.isWoken && !limit.hasPassed
+    }
+
+    private func serveForWantOfThread() {
+        serveNext()
+        state.pointee.pollerOperations &+= 1
+    }
+
     /// Gives what is queued to threads, but for what an owner does that only submits. Returns how many
     /// are to be woken.
     private func giveToThreads() -> Int {
         if let inlineLimit, isInline(upTo: inlineLimit) {
             wakeThreads(callThreads(besidesOwner: true))
             repeat {
-                state.pointee.inlineCompletions += UInt64(serveShare(upTo: inlineLimit))
+                serveNext()
+                state.pointee.inlineCompletions &+= 1
             } while isInline(upTo: inlineLimit)
             _ = announce()
         }
@@ -228,28 +303,33 @@ extension ThreadPool {
         return first.isTransfer(upTo: limit) && state.pointee.pace.isQuick
     }
 
-    /// Whether an owner that waits for `wanted` is to do a request itself. If it is quick that is always
-    /// sooner. Otherwise only if the wait could not end without it, and if none was slow for long: a
-    /// wait is over late when this one is.
+    /// Whether an owner that waits for `wanted` is to do the first request itself. A copy of memory:
+    /// that is always sooner. Another transfer only if the wait could not end without it, and if none
+    /// was slow for long: a wait is over late when this one is.
     private func isForOwner(_ wanted: Int, _ limit: WaitLimit) -> Bool {
-        if limit.hasPassed { return false }
-        if state.pointee.pace.isQuick { return true }
-        return state.pointee.pace.isPrompt && !state.pointee.wasEverWoken
-            && wanted - state.pointee.ended.count >= state.pointee.unfinished
-            && limit.isAtLeast(RequestPace.promptSpan)
+        guard !limit.hasPassed, let first = state.pointee.queued.head, first.isTransfer
+        else { return false }
+        let pace = state.pointee.pace
+        if pace.areCopies && pace.isQuick { return true }
+        guard wanted - state.pointee.ended.count >= state.pointee.unfinished else { return false }
+        return pace.isQuick
+            || pace.isPrompt && !state.pointee.wasEverWoken
+                && limit.isAtLeast(RequestPace.promptSpan)
     }
 
-    /// Threads that are at work or on their way.
-    private var busy: Int { state.pointee.threads - state.pointee.idle }
+    /// Threads that are at work on transfers or on their way.
+    private var busy: Int { state.pointee.threads - state.pointee.idle - state.pointee.slow }
 
     /// Calls as many threads as the queue needs, the owner not counted that begins with it. Returns how
     /// many are to be woken when the lock is given up.
-    private func callThreads(besidesOwner: Bool = false) -> Int {
-        var wanted = state.pointee.queued.count - state.pointee.called - (besidesOwner ? 1 : 0)
+    func callThreads(besidesOwner: Bool = false) -> Int {
+        let needed = state.pointee.queued.count - state.pointee.called - (besidesOwner ? 1 : 0)
+        var wanted = needed
         if state.pointee.pace.isQuick {
             // No more than can run, and none for less than the owner has done before it comes.
             if besidesOwner { wanted = state.pointee.queued.count / Self.quickCall }
             wanted = min(wanted, processors - busy - (besidesOwner ? 1 : 0))
+            if !besidesOwner && wanted < needed { startWatch() }
         }
         while wanted > state.pointee.idle, state.pointee.threads < threadLimit, addThread() {
             wanted -= 1

@@ -4,6 +4,7 @@ import Glibc
 /// Threads that call preadv2(2), pwritev2(2), fdatasync(2) and their like: works on every file.
 struct ThreadPoolEngine: ~Copyable, Engine {
     private let pool: ThreadPool
+    private let inFlightLimit: Int
     private(set) var inFlight = 0
     let descriptor: CInt
 
@@ -14,33 +15,42 @@ struct ThreadPoolEngine: ~Copyable, Engine {
                 .engineUnavailable, errno: -descriptor, operation: .open, image: image.path,
                 detail: "no descriptor is left; an administrator can raise RLIMIT_NOFILE")
         }
+        inFlightLimit = options.depth
         pool = ThreadPool(
             image: image, threadLimit: options.maximumThreads, eventDescriptor: descriptor,
             clearsDescriptor: true, inlineLimit: image.inlineLimit)
     }
 
     mutating func submit(_ pending: inout RequestFIFO, finished: inout RequestFIFO) {
-        if pending.isEmpty { return }
-        let before = pending.count
-        pool.enqueue(&pending)
-        inFlight &+= before &- pending.count
+        var taken = take(&pending)
+        if !taken.isEmpty { pool.enqueue(&taken) }
     }
 
     mutating func reap(
         minimum: Int, limit: WaitLimit, pending: inout RequestFIFO, finished: inout RequestFIFO
     ) -> WaitEnd {
-        let (asked, ended) = (pending.count, finished.count)
+        var taken = take(&pending)
+        let before = finished.count
         let end = pool.collect(
-            minimum: minimum, limit: limit, pending: &pending, into: &finished)
-        inFlight &+= (asked &- pending.count) &- (finished.count &- ended)
-        // No thread could be had.
-        if inFlight == 0 && !pending.isEmpty && minimum > 0 { limit.pauseForResources() }
+            minimum: finished.isEmpty ? minimum : 0, limit: limit, pending: &taken, into: &finished)
+        inFlight &-= finished.count &- before
         return end
+    }
+
+    /// As many as there is room for.
+    private mutating func take(_ pending: inout RequestFIFO) -> RequestFIFO {
+        let count = min(pending.count, inFlightLimit &- inFlight)
+        inFlight &+= count
+        if count < pending.count { return pending.split(first: count) }
+        defer { pending = RequestFIFO() }
+        return pending
     }
 
     var wakeEvent: WakeEvent { .pool(pool) }
 
     var inlineCompletions: UInt64 { pool.inlineCompletions }
+
+    var pollerOperations: UInt64 { pool.pollerOperations }
 
     mutating func cancel(_ request: RequestPointer) { pool.cancel(request) }
 

@@ -14,113 +14,116 @@ struct URingEngine: ~Copyable, Engine {
     /// Signalled by the kernel in place of the ring's own descriptor, which under DEFER_TASKRUN a
     /// sleeping owner would watch in vain; -1 for none.
     private let eventDescriptor: CInt
-    /// With an owner a set of the two above: DEFER_TASKRUN (seen with Linux 6.18) loses the event
-    /// that a poll of one eventfd in the ring should signal on another.
+    /// A set of what makes the owner look: the ring or the event in its place, and the timer. With an
+    /// owner also the wake event: DEFER_TASKRUN (seen with Linux 6.18) loses the event that a poll of
+    /// one eventfd in the ring should signal on another.
     let descriptor: CInt
     private var helpers: HelperThreads
+    private var timer: RetryTimer
     private var isEnabled: Bool
     private var isWakeArmed = false
+    /// Operations in the two rings, those included that the kernel has not taken.
     private var inRing = 0
 
     init(image: BlockImage, options: QueueOptions) throws(BlockError) {
         let isOwned = options.threading == .owned
-        isEnabled = !isOwned
         let needsEvent = isOwned && options.hasDescriptor
-        wakeDescriptor = cbio_eventfd()
-        eventDescriptor = needsEvent ? cbio_eventfd() : -1
-        let either = needsEvent ? cbio_either_readable(eventDescriptor, wakeDescriptor) : -1
+        let wake = cbio_eventfd()
+        let event = needsEvent ? cbio_eventfd() : -1
+        let set = options.hasDescriptor ? cbio_poll_group() : -1
         var created: OpaquePointer?
+        let hasDescriptors =
+            wake >= 0 && (!needsEvent || event >= 0) && (!options.hasDescriptor || set >= 0)
         var error =
-            wakeDescriptor < 0 || (needsEvent && either < 0)
-            ? -EMFILE
-            : cbio_uring_create(&created, image.descriptor, UInt32(options.depth), isOwned)
-        if error == 0, needsEvent { error = cbio_uring_register_eventfd(created, eventDescriptor) }
+            hasDescriptors
+            ? cbio_uring_create(&created, image.descriptor, UInt32(options.depth), isOwned) : -EMFILE
+        if error == 0, needsEvent {
+            error = cbio_uring_register_eventfd(created, event)
+            if error == 0 { error = cbio_poll_group_add(set, event) }
+            if error == 0 { error = cbio_poll_group_add(set, wake) }
+        } else if error == 0, options.hasDescriptor {
+            error = cbio_poll_group_add(set, cbio_uring_descriptor(created))
+        }
         guard error == 0, let created else {
             if let created { cbio_uring_destroy(created) }
-            if wakeDescriptor >= 0 { close(wakeDescriptor) }
-            if eventDescriptor >= 0 { close(eventDescriptor) }
-            if either >= 0 { close(either) }
+            for descriptor in [wake, event, set] where descriptor >= 0 { close(descriptor) }
             throw BlockError(
                 .engineUnavailable, errno: -error, operation: .open, image: image.path,
                 detail: Self.refusal(errno: -error).reason)
         }
+        isEnabled = !isOwned
+        wakeDescriptor = wake
+        eventDescriptor = event
+        descriptor = set
         ring = created
-        descriptor =
-            !options.hasDescriptor
-            ? -1 : needsEvent ? either : cbio_uring_descriptor(created)
         // More than the completion ring holds would go through the kernel's overflow list; one
         // place is for the wake-up.
-        inFlightLimit = Int(cbio_uring_features(created).completion_entries) - 1
-        helpers = HelperThreads(image: image, wakeDescriptor: wakeDescriptor)
+        inFlightLimit = min(
+            options.depth, Int(cbio_uring_features(created).completion_entries) - 1)
+        helpers = HelperThreads(image: image, wakeDescriptor: wake)
+        timer = RetryTimer(set: set)
         // The descriptor has to tell of requests too that never get to the ring.
-        if isEnabled { armWake() }
+        if isEnabled {
+            armWake()
+            _ = cbio_uring_submit(ring)
+        }
     }
 
-    var inFlight: Int { inRing &+ helpers.inFlight }
+    var inFlight: Int { inRing &- Int(cbio_uring_unsubmitted(ring)) &+ helpers.inFlight }
 
     var wakeEvent: WakeEvent { .descriptor(wakeDescriptor) }
+
+    var pollerOperations: UInt64 { helpers.pollerOperations }
 
     mutating func submit(_ pending: inout RequestFIFO, finished: inout RequestFIFO) {
         makeReady()
         repeat {
             prepare(&pending)
-            let taken = cbio_uring_submit(ring)
-            if taken == -EINTR { continue }
-            check(taken)
-            // EAGAIN, EBUSY, ENOMEM: what is prepared goes with the next call.
-            if taken <= 0 { return }
-        } while !pending.isEmpty && inRing < inFlightLimit
+            if !settle(cbio_uring_submit(ring), &finished) { return }
+        } while cbio_uring_unsubmitted(ring) > 0 || !pending.isEmpty && inRing < inFlightLimit
     }
 
     mutating func reap(
         minimum: Int, limit: WaitLimit, pending: inout RequestFIFO, finished: inout RequestFIFO
     ) -> WaitEnd {
         makeReady()
-        if eventDescriptor >= 0 { cbio_eventfd_clear(eventDescriptor) }
-        defer {
-            // The kernel posts a limited number at a time and does not signal the rest.
-            if eventDescriptor >= 0 && cbio_uring_has_unposted(ring) {
-                cbio_eventfd_signal(eventDescriptor)
-            }
-        }
+        timer.disarm()
+        let before = finished.count
         prepare(&pending)
-        var wanted = minimum
-        if cbio_uring_unsubmitted(ring) == 0 {
-            let (taken, isWoken) = takeCompletions(&finished)
-            wanted -= taken
-            if minimum > 0 && (wanted <= 0 || isWoken) { return .normal }
-        }
-        // What is left waits for a thread; nothing that ends in the ring would tell of one.
-        if minimum > 0 && inFlight == 0 && !pending.isEmpty {
-            limit.pauseForResources()
-            return .normal
-        }
+        // The ring was full: a wait must not begin without the rest.
+        if !pending.isEmpty && inRing < inFlightLimit { submit(&pending, finished: &finished) }
+        var isWoken = cbio_uring_unsubmitted(ring) == 0 && takeCompletions(&finished)
+        let needsHelp = helpers.serveIfDue(isIdleBeside: inRing == 0, &finished)
+        let mayWait = minimum > 0 && finished.count == before && !isWoken
         // At least one: a wake-up counts too, and brings what helpers have ended.
-        let awaited = wanted > 0 ? max(1, min(wanted, inRing)) : 0
-        let entered = cbio_uring_submit_and_wait(ring, UInt32(awaited), limit.rawNanoseconds)
-        check(entered)
-        let (taken, _) = takeCompletions(&finished)
-        if entered == -EINTR { return .interrupted }
-        if entered < 0 && taken == 0 && inRing == Int(cbio_uring_unsubmitted(ring)) {
-            limit.pauseForResources()
+        let awaited = mayWait ? max(1, min(minimum, inRing)) : 0
+        let span = needsHelp ? limit.atMost(HelperThreads.patience) : limit
+        let entered = cbio_uring_submit_and_wait(ring, UInt32(awaited), span.rawNanoseconds)
+        let isTaken = settle(entered, &finished)
+        if takeCompletions(&finished) { isWoken = true }
+        var end = isWoken ? WaitEnd.woken : .normal
+        if entered == -EINTR {
+            end = .interrupted
+        } else if !isTaken && mayWait && finished.count == before && !isWoken {
+            end = waitOutside(limit)
         }
-        return .normal
+        if needsHelp { timer.arm(orWake: wakeDescriptor) }
+        quietDescriptor()
+        return end
     }
 
     mutating func cancel(_ request: RequestPointer) {
         if request.pointee.engine.operation.needsHelper {
             helpers.cancel(request)
         } else if prepared({ cbio_uring_prepare_cancel(ring, request) }) {
-            check(cbio_uring_submit(ring))
+            _ = cbio_uring_submit(ring)
         }
     }
 
     mutating func shutDown() {
         helpers.stop()
         cbio_uring_destroy(ring)
-        close(wakeDescriptor)
-        if eventDescriptor >= 0 {
-            close(eventDescriptor)
+        for descriptor in [wakeDescriptor, eventDescriptor, descriptor] where descriptor >= 0 {
             close(descriptor)
         }
     }
@@ -129,45 +132,90 @@ struct URingEngine: ~Copyable, Engine {
     private mutating func makeReady() {
         if isWakeArmed { return }
         if !isEnabled {
-            check(cbio_uring_enable(ring))
+            _ = cbio_uring_enable(ring)
             isEnabled = true
         }
+        // Nobody else would, while the kernel takes no poll of it.
+        cbio_eventfd_clear(wakeDescriptor)
         armWake()
     }
 
     /// A poll of the wake descriptor, always in the ring while the queue is at rest.
     private mutating func armWake() {
         isWakeArmed = prepared { cbio_uring_prepare_wake(ring, wakeDescriptor) }
-        check(cbio_uring_submit(ring))
     }
 
     /// Tries again after making room in a full submission ring.
     private func prepared(_ prepare: () -> Bool) -> Bool {
         if prepare() { return true }
-        check(cbio_uring_submit(ring))
+        _ = cbio_uring_submit(ring)
         return prepare()
     }
 
     private mutating func prepare(_ pending: inout RequestFIFO) {
-        while inRing < inFlightLimit, !pending.isEmpty {
-            var behind: UnsafeMutablePointer<cbio_operation>?
-            let prepared = Int(
-                cbio_uring_prepare(
-                    ring, pending.list.first, UInt32(inFlightLimit &- inRing), &behind))
-            pending.removeFirst(prepared, upTo: behind)
-            inRing &+= prepared
+        while !pending.isEmpty {
+            if inRing < inFlightLimit {
+                var behind: UnsafeMutablePointer<cbio_operation>?
+                let prepared = Int(
+                    cbio_uring_prepare(
+                        ring, pending.list.first, UInt32(inFlightLimit &- inRing), &behind))
+                pending.removeFirst(prepared, upTo: behind)
+                inRing &+= prepared
+            }
             // What stopped it: a full ring, or one for the helpers.
-            guard let request = pending.head, inRing < inFlightLimit,
-                request.pointee.engine.operation.needsHelper
+            guard let request = pending.head, request.pointee.engine.operation.needsHelper
             else { return }
             _ = pending.popFirst()
-            if !helpers.enqueue(request) { return pending.prepend(request) }
+            helpers.enqueue(request)
         }
     }
 
-    private mutating func takeCompletions(
-        _ finished: inout RequestFIFO
-    ) -> (taken: Int, isWoken: Bool) {
+    /// Looks at what io_uring_enter(2) answered. True when the kernel took what there was, or may take
+    /// the rest at once; false when it did not. An error that will not pass (EPERM of a seccomp filter)
+    /// ends what has been prepared.
+    private mutating func settle(_ answer: CInt, _ finished: inout RequestFIFO) -> Bool {
+        if answer >= 0 {
+            timer.succeeded()
+            return true
+        }
+        switch -answer {
+        case EINTR: return true
+        case EAGAIN, EBUSY, ENOMEM: timer.arm(orWake: wakeDescriptor)
+        default: withdraw(answer, &finished)
+        }
+        return false
+    }
+
+    @inline(never)
+    private mutating func withdraw(_ answer: CInt, _ finished: inout RequestFIFO) {
+        var isWakeWithdrawn = false
+        inRing &-= Int(cbio_uring_withdraw(ring, &finished.list, answer, &isWakeWithdrawn))
+        if isWakeWithdrawn {
+            isWakeArmed = false
+            // In a set that has it already this changes nothing.
+            if descriptor >= 0 { _ = cbio_poll_group_add(descriptor, wakeDescriptor) }
+        }
+        precondition(
+            inRing == 0 || !cbio_uring_features(ring).defer_taskrun,
+            "io_uring_enter(2) is refused (\(errnoText(-answer))) while requests are in flight: what "
+                + "became of them cannot be learnt, nor their memory be given back")
+    }
+
+    /// A wait when io_uring_enter(2) refuses to: short while anything is under way, which ends without it
+    /// in a ring that threads share.
+    private mutating func waitOutside(_ limit: WaitLimit) -> WaitEnd {
+        let isQuiet = inRing == 0 && helpers.inFlight == 0 && !timer.isArmed
+        let span = isQuiet ? limit : limit.atMost(timer.pause)
+        let answer = cbio_wait_readable(wakeDescriptor, span.rawNanoseconds)
+        if answer == -EINTR { return .interrupted }
+        guard answer > 0 else { return .normal }
+        // The poll of it in the ring, if there is one, tells as well.
+        if !isWakeArmed { cbio_eventfd_clear(wakeDescriptor) }
+        return .woken
+    }
+
+    /// Moves what has ended to `finished`. True when the wake event was among it.
+    private mutating func takeCompletions(_ finished: inout RequestFIFO) -> Bool {
         let before = finished.count
         var isWoken = false
         cbio_uring_reap(ring, &finished.list, &isWoken)
@@ -175,17 +223,20 @@ struct URingEngine: ~Copyable, Engine {
         if isWoken {
             cbio_eventfd_clear(wakeDescriptor)
             armWake()
+            _ = settle(cbio_uring_submit(ring), &finished)
         }
         helpers.collect(into: &finished)
-        return (finished.count &- before, isWoken)
+        return isWoken
     }
 
-    /// EEXIST is the kernel's answer to a thread that is not the ring's.
-    private func check(_ result: CInt) {
-        if result == -EEXIST {
-            preconditionFailure(
-                "a queue with threading .owned was used by a second thread; see QueueThreading")
-        }
+    /// Clears the event that stands for the ring. Only after the kernel was entered, because posting
+    /// completions there signals it again; what came since then shows in the ring's flags.
+    private func quietDescriptor() {
+        if eventDescriptor < 0 { return }
+        cbio_eventfd_clear(eventDescriptor)
+        // The kernel posts a limited number at a time and does not signal the rest. A submission posts
+        // some as well.
+        if cbio_uring_has_more(ring) { cbio_eventfd_signal(eventDescriptor) }
     }
 }
 
@@ -196,26 +247,37 @@ extension URingEngine {
         let error = cbio_uring_create(&created, descriptor, 4, false)
         guard error == 0, let created else { return refusal(errno: -error) }
         defer { cbio_uring_destroy(created) }
-        let probed = cbio_uring_probe(created)
-        return probed == 0 ? nil : refusal(errno: -probed)
+        guard cbio_uring_features(created).waits_with_limit else {
+            return EngineRefusal(
+                reason: "io_uring needs Linux 5.11 or later here; this kernel's cannot wait with a "
+                    + "timeout (IORING_FEAT_EXT_ARG)",
+                errno: EOPNOTSUPP)
+        }
+        var call: UnsafePointer<CChar>?
+        let probed = cbio_uring_probe(created, &call)
+        return probed == 0
+            ? nil
+            : refusal(errno: -probed, of: call.map { String(cString: $0) } ?? "io_uring_setup(2)")
     }
 
-    static func refusal(errno: CInt) -> EngineRefusal {
+    static func refusal(errno: CInt, of call: String = "io_uring_setup(2)") -> EngineRefusal {
         let reason: String
         switch errno {
         case EPERM, EACCES:
             let setting =
                 ProcFile.firstLine(of: "/proc/sys/kernel/io_uring_disabled") ?? "0"
             reason =
-                setting == "0"
-                ? "the process may not use io_uring; an administrator can allow "
-                    + "io_uring_setup(2) in the seccomp profile of the container or service"
+                setting == "0" || call != "io_uring_setup(2)"
+                ? "the process may not use io_uring: \(call) failed with \(errnoText(errno)); an "
+                    + "administrator can allow \(call) in the seccomp profile of the container or "
+                    + "service"
                 : "the sysctl kernel.io_uring_disabled is \(setting); an administrator can set it "
                     + "to 0, or to 1 with this process in the group kernel.io_uring_group"
         case ENOSYS:
             reason =
-                "the kernel has no io_uring, or a seccomp profile hides it; an administrator can "
-                + "allow io_uring_setup(2) there, or boot a kernel built with CONFIG_IO_URING"
+                "the kernel has no io_uring, or a seccomp profile hides it: \(call) failed with "
+                + "\(errnoText(errno)); an administrator can allow \(call) there, or boot a kernel "
+                + "built with CONFIG_IO_URING"
         case ENOMEM:
             reason =
                 "no memory for the rings; an administrator can raise RLIMIT_MEMLOCK of this "
@@ -225,7 +287,7 @@ extension URingEngine {
         case EOPNOTSUPP:
             reason = "the kernel's io_uring lacks an operation (read, write or fsync); update it"
         default:
-            reason = "io_uring_setup(2) failed: \(errnoText(errno))"
+            reason = "\(call) failed: \(errnoText(errno))"
         }
         return EngineRefusal(reason: reason, errno: errno)
     }

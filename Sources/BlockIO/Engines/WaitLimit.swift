@@ -4,6 +4,8 @@ import Glibc
 enum WaitEnd {
     /// There was something, or the limit passed.
     case normal
+    /// Somebody woke the engine.
+    case woken
     /// A signal handler ran (EINTR).
     case interrupted
 }
@@ -40,13 +42,10 @@ enum WaitLimit {
         self = .nanoseconds(seconds * 1_000_000_000 + attoseconds / 1_000_000_000)
     }
 
-    /// Sleeps a moment when the kernel has no resources for a request and nothing is in flight
-    /// whose end could free some: the alternative would be a busy loop.
-    func pauseForResources() {
-        let pause: Int64 = 500_000
-        if case .nanoseconds(let left) = self, left < pause { return }
-        var span = timespec(tv_sec: 0, tv_nsec: Int(pause))
-        nanosleep(&span, nil)
+    /// The shorter of the two.
+    func atMost(_ nanoseconds: Int64) -> WaitLimit {
+        if case .nanoseconds(let value) = self, value < nanoseconds { return self }
+        return .nanoseconds(nanoseconds)
     }
 
     /// As the C functions take it: negative without a limit.

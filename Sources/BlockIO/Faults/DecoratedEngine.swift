@@ -38,6 +38,7 @@ struct DecoratedEngine: ~Copyable, Engine {
     var descriptor: CInt { base.descriptor }
     var wakeEvent: WakeEvent { base.wakeEvent }
     var inlineCompletions: UInt64 { base.inlineCompletions }
+    var pollerOperations: UInt64 { base.pollerOperations }
 
     /// Whether there is nothing to do between the two. (A rule that comes later finds no operation that
     /// it would have to know of.)
@@ -64,7 +65,8 @@ struct DecoratedEngine: ~Copyable, Engine {
         releaseDelayed()
         finished.append(contentsOf: &answered)
         // One: a wake that says that a hold is released must end the wait.
-        let wanted = finished.isEmpty ? min(minimum, 1) : 0
+        let isObeyed = injector?.isIdle ?? true
+        let wanted = finished.isEmpty ? (isObeyed ? minimum : min(minimum, 1)) : 0
         var ended = RequestFIFO()
         let end = base.reap(
             minimum: wanted, limit: wanted > 0 ? shortened(limit) : .nanoseconds(0),
@@ -88,7 +90,11 @@ struct DecoratedEngine: ~Copyable, Engine {
             injector?.countHeld(-1)
         } else if let index = delayed.firstIndex(where: { $0.request == request }) {
             delayed.remove(at: index)
-        } else if !letGo.remove(request) && !accepted.remove(request) {
+        } else if letGo.contains(request) {
+            letGo.remove(request)
+        } else if accepted.contains(request) {
+            accepted.remove(request)
+        } else {
             return base.cancel(request)
         }
         marks[request] = nil
@@ -105,6 +111,7 @@ struct DecoratedEngine: ~Copyable, Engine {
 
     private mutating func accept(_ pending: inout RequestFIFO, wereHeld: Bool = false) {
         while let request = pending.popFirst() {
+            request.operation.pointee.is_pending = false
             let order = request.pointee.engine
             checker?.check(order)
             request.pointee.isTransientFailure = false
@@ -134,6 +141,7 @@ struct DecoratedEngine: ~Copyable, Engine {
             case .refuse:
                 // Nothing in flight may ever come back to give it another chance.
                 base.wake()
+                request.operation.pointee.is_pending = !wereHeld
                 return pending.prepend(request)
             }
         }

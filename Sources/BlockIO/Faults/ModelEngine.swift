@@ -1,59 +1,84 @@
 import CBlockIO
 import Glibc
 
-/// Runs requests on a ``VolatileDisk``, in random order, some at each visit.
+/// Runs requests on a ``ModelKernel``, and obeys `minimum` to the letter: where a real kernel would
+/// wait for ever it says so, instead of coming back with fewer.
 struct ModelEngine: ~Copyable, Engine {
-    private let disk: VolatileDisk
-    private var waiting: [(request: RequestPointer, sequence: UInt64)] = []
+    private let kernel: ModelKernel
+    private let image: BlockImage
     let descriptor: CInt
 
-    init(_ disk: VolatileDisk, image: BlockImage) throws(BlockError) {
-        self.disk = disk
+    init(_ kernel: ModelKernel, image: BlockImage) throws(BlockError) {
+        self.kernel = kernel
+        self.image = image
         descriptor = cbio_eventfd()
         if descriptor < 0 {
             throw BlockError(.system, errno: -descriptor, operation: .open, image: image.path)
         }
+        kernel.eventDescriptor = descriptor
     }
 
-    var inFlight: Int { waiting.count }
+    var inFlight: Int { kernel.inFlight + kernel.endedCount }
     var wakeEvent: WakeEvent { .descriptor(descriptor) }
 
     mutating func submit(_ pending: inout RequestFIFO, finished: inout RequestFIFO) {
-        while let request = pending.popFirst() { waiting.append((request, disk.sequence)) }
-        if !waiting.isEmpty { cbio_eventfd_signal(descriptor) }
+        for _ in 0..<kernel.accept(pending.count) {
+            guard let request = pending.popFirst() else { break }
+            request.operation.pointee.is_pending = false
+            let operation = ModelOperation(request.pointee.engine)
+            // The image remembers that it has one.
+            if operation.kind == .bufferedWrite { _ = image.bufferedDescriptor() }
+            kernel.begin(UnsafeMutableRawPointer(request), operation)
+        }
+        kernel.signalIfDue()
     }
 
     mutating func reap(
         minimum: Int, limit: WaitLimit, pending: inout RequestFIFO, finished: inout RequestFIFO
     ) -> WaitEnd {
         submit(&pending, finished: &finished)
-        if waiting.isEmpty && minimum > 0 {
-            _ = cbio_wait_readable(descriptor, limit.rawNanoseconds)
+        let isWoken = kernel.clearEvent()
+        var end = WaitEnd.normal
+        if minimum == 0 || kernel.hasRefused {
+            // io_uring_enter(2) does not wait either when it took fewer than it was offered.
+            if !kernel.hasEnded { kernel.end(from: 0, through: kernel.inFlight) }
+        } else if !kernel.hasEnded {
+            end = wait(isWoken ? minimum - 1 : minimum, limit)
         }
-        cbio_eventfd_clear(descriptor)
-        let least = min(minimum, waiting.count)
-        let count = waiting.isEmpty ? 0 : max(least, disk.random(below: waiting.count + 1))
-        for _ in 0..<count {
-            let (request, sequence) = waiting.remove(at: disk.random(below: waiting.count))
-            request.pointee.result = perform(request.pointee.engine, sequence)
+        while let (tag, result) = kernel.takeEnded() {
+            let request = tag.assumingMemoryBound(to: IORequest.self)
+            request.pointee.result = result
             finished.append(request)
         }
-        if !waiting.isEmpty { cbio_eventfd_signal(descriptor) }
-        return .normal
+        kernel.signalIfDue()
+        return end
     }
 
-    mutating func cancel(_ request: RequestPointer) {}
+    mutating func cancel(_ request: RequestPointer) {
+        kernel.cancel(UnsafeMutableRawPointer(request))
+    }
 
     mutating func shutDown() { close(descriptor) }
 
-    private func perform(_ order: EngineOrder, _ sequence: UInt64) -> Int64 {
-        switch order.operation {
-        case .read: return disk.read(order)
-        case .write: return disk.write(order)
-        case .synchronize:
-            disk.flush(through: sequence)
-            return 0
-        default: return -Int64(EOPNOTSUPP)
+    /// Waits for so many to end.
+    private mutating func wait(_ minimum: Int, _ limit: WaitLimit) -> WaitEnd {
+        if kernel.inFlight < minimum {
+            guard kernel.inFlight == 0 && kernel.chooser.isAutonomous else {
+                kernel.chooser.reportHang(
+                    "the queue waits for \(minimum) operations; \(kernel.inFlight) are in flight")
+                return .interrupted
+            }
+            // A wake can come from another thread.
+            _ = cbio_wait_readable(descriptor, limit.rawNanoseconds)
+            _ = kernel.clearEvent()
+            return .normal
         }
+        kernel.end(from: minimum, through: kernel.inFlight)
+        return .normal
     }
+}
+
+extension BlockQueue {
+    /// Completions that ``poll(minimum:timeout:_:)`` would deliver without another look at the engine.
+    package var deliverable: Int { core.pointee.finished.count }
 }

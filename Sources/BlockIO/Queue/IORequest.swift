@@ -46,8 +46,11 @@ struct IORequest {
     var hasReprobed = false
     /// It is in the list of writes under way.
     var isTracked = false
-    /// Excludes every other write from its blocks: it reads, modifies and writes some.
-    var isExclusive = false
+    /// It is counted in ``QueueCore/modifying``.
+    var isModifying = false
+    /// It is counted in ``QueueCore/composite``.
+    var isComposite = false
+    var place = Place.elsewhere
     /// Failed without a part of the kernel in it, which has lost nothing.
     var isTransientFailure = false
     /// The ways to do a discard or to write zeroes that have been tried.
@@ -62,6 +65,20 @@ struct IORequest {
     // The list of writes that are under way, while the image has an alignment.
     var trackedNext: RequestPointer?
     var trackedPrevious: RequestPointer?
+    /// What it holds and waits for; `nil` while that is nothing.
+    var ticket: TicketPointer?
+
+    /// The list of the queue that the request is in, as far as it may be taken out of its middle. That it
+    /// waits for the engine is said by its operation.
+    enum Place: UInt8 {
+        case elsewhere
+        /// ``QueueCore/heldBack``.
+        case heldBack
+        /// ``FlushGroup/joined``.
+        case joinedFlush
+        /// ``FlushGroup/waiting``.
+        case waitingForFlush
+    }
 
     /// Where a completion goes.
     enum Route: UInt8 {
@@ -80,7 +97,7 @@ struct IORequest {
 
     /// What the engine's answer will be the answer to.
     enum Phase: UInt8 {
-        /// Waiting for an overlapping write; nothing is with the engine.
+        /// Waiting for other requests of the queue; nothing is with the engine.
         case blocked
         /// Reading the block around the first or the last byte of a write.
         case readHead, readTail
@@ -88,8 +105,8 @@ struct IORequest {
         case transfer
         /// The bytes of a write behind the last whole block of an image.
         case transferTail
-        /// The flush after a write whose FUA the kernel does not know.
-        case durability
+        /// An fdatasync(2), for the requests of the ``FlushGroup``.
+        case synchronize
         /// A discard, or a way to write zeroes.
         case range
     }
@@ -110,7 +127,9 @@ extension IORequest {
         isCancelled = false
         hasReprobed = false
         isTracked = false
-        isExclusive = false
+        isModifying = false
+        isComposite = false
+        place = .elsewhere
         rangeWay = .first
     }
 }
@@ -181,7 +200,11 @@ extension RequestPointer {
         pointee.vectors = UnsafePointer(operation.pointee.vectors)
         pointee.vectorCount = Int(operation.pointee.vector_count)
         pointee.completion.transferred = 0
+        pointee.isModifying = pointee.verb == .write
     }
+
+    /// It moves bytes.
+    var isTransfer: Bool { operation.pointee.verb < CBIO_SYNC }
 
     /// It moves bytes, and no more than so many.
     func isTransfer(upTo limit: UInt64) -> Bool {
@@ -212,6 +235,8 @@ struct EngineOrder {
     enum Operation: UInt8 {
         case read, write, synchronize
         case bufferedWrite, punchHole, zeroRange, deviceDiscard, deviceZero, truncate
+        /// `synchronize` for an image that has a buffered descriptor beside its direct one.
+        case synchronizeBoth
 
         /// Has no asynchronous form in the kernel: a helper thread calls it.
         var needsHelper: Bool { rawValue > Operation.synchronize.rawValue }

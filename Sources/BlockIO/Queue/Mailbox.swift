@@ -55,8 +55,11 @@ final class Mailbox: @unchecked Sendable {
     func post(_ message: Message) {
         lock.lock()
         messages.pointee.append(message)
-        isFilled.store(true, ordering: .releasing)
-        wake.pointee?.signal()
+        // The owner has been woken for the messages that it has not taken.
+        if messages.pointee.count == 1 {
+            isFilled.store(true, ordering: .releasing)
+            wake.pointee?.signal()
+        }
         lock.unlock()
     }
 
@@ -67,15 +70,14 @@ final class Mailbox: @unchecked Sendable {
         lock.unlock()
     }
 
-    /// The oldest message; for the queue's own thread.
-    func take() -> Message? {
-        guard hasMail else { return nil }
+    /// All messages, oldest first; for the queue's own thread.
+    func takeAll() -> [Message] {
+        guard hasMail else { return [] }
         lock.lock()
         defer { lock.unlock() }
-        if messages.pointee.isEmpty {
-            isFilled.store(false, ordering: .relaxed)
-            return nil
-        }
-        return messages.pointee.removeFirst()
+        isFilled.store(false, ordering: .relaxed)
+        let taken = messages.pointee
+        messages.pointee = []
+        return taken
     }
 }

@@ -19,7 +19,8 @@ extension QueueCore {
         case .read, .write: return checkTransfer(request)
         case .flush, .open:
             request.pointee.length = 0
-            if isClosing { return .refused(.closed) }
+            // What others wrote is theirs to make stable.
+            if image.access == .readOnly { return .done }
             if image.flushFailure != 0 {
                 request.pointee.errno = image.flushFailure
                 return .refused(.system)
@@ -29,8 +30,7 @@ extension QueueCore {
             if let refused = checkRange(request) { return .refused(refused) }
             return request.pointee.length == 0 ? .done : .slow
         case .resize:
-            if isClosing { return .refused(.closed) }
-            if !isWritable { return .refused(.readOnly) }
+            if image.access == .readOnly { return .refused(.readOnly) }
             guard image.kind == .file else { return .refused(.unsupported) }
             // An image of another size could not be opened again.
             let rest = request.pointee.length % UInt64(image.logicalBlockSize)
@@ -73,8 +73,7 @@ extension QueueCore {
     }
 
     private mutating func checkRange(_ request: RequestPointer) -> BlockError.Code? {
-        if isClosing { return .closed }
-        if request.pointee.verb != .read && !isWritable { return .readOnly }
+        if request.pointee.verb != .read && image.access == .readOnly { return .readOnly }
         let (end, carry) = request.pointee.offset.addingReportingOverflow(request.pointee.length)
         if carry || request.pointee.length == .max { return .outOfRange }
         if end > size {

@@ -43,7 +43,7 @@ extension QueueCore {
     mutating func settleRange(_ request: RequestPointer) {
         switch request.pointee.engine.operation {
         case .truncate:
-            // Not what was asked for: another resize may have come in between.
+            // Not what was asked for: others may have changed the file in between.
             _ = image.refreshSize()
             adoptGeometry()
         case .deviceDiscard: request.pointee.effect = .unknown

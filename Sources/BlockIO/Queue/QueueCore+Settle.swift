@@ -18,6 +18,7 @@ extension QueueCore {
         while !ended.isEmpty {
             if !settlePlain(now), let request = ended.popFirst() { settleRarely(request, now) }
         }
+        runFollowers()
     }
 
     /// Moves the requests at the head of `ended` that are simply done to `finished`, all at once.
@@ -48,7 +49,7 @@ extension QueueCore {
             } else {
                 writes.count(bytes, false)
                 latencies.count(.write, bucket)
-                if request.pointee.isTracked { tracked.remove(request) }
+                if request.pointee.isTracked { tracked.remove(request, released: &runnable) }
             }
             number &+= 1
             last = request
@@ -58,9 +59,8 @@ extension QueueCore {
         counters.reads.add(reads)
         counters.writes.add(writes)
         counters.directBytes &+= reads.bytes &+ writes.bytes
+        modifying &-= Int(truncatingIfNeeded: writes.operations)
         finished.take(number, from: &ended, upTo: last)
-        // What waited for a write may go on, and end at once.
-        if tracked.blockedCount > 0 { resumeUnblocked() }
         return true
     }
 
@@ -71,7 +71,6 @@ extension QueueCore {
         guard result >= 0 else { return settleError(request, CInt(truncatingIfNeeded: -result)) }
         switch request.pointee.phase {
         case .transfer where request.pointee.pieces == nil:
-            if request.pointee.verb == .flush { return finish(request, nil, now) }
             counters.directBytes &+= UInt64(result)
             if UInt64(result) == request.pointee.length {
                 request.pointee.moved = UInt64(result)
@@ -103,7 +102,7 @@ extension QueueCore {
             }
             if result == 0 { return finish(request, .endOfMedium, now) }
             if !stopIfCancelled(request) { orderTail(request) }
-        case .durability: finish(request, nil, now)
+        case .synchronize: endFlush(nil, errno: 0, now)
         case .range: settleRange(request)
         case .blocked: preconditionFailure("a blocked request is not with the engine")
         }
@@ -136,6 +135,7 @@ extension QueueCore {
         if stopIfCancelled(request) { return }
         if hasProgress {
             request.pointee.attempts = 0
+            countComposite(request)
             return startPieces(request)
         }
         // Less than a block: as good as EAGAIN, but if it stays so the medium ends inside a block.
@@ -148,11 +148,13 @@ extension QueueCore {
     private mutating func settleError(_ request: RequestPointer, _ errno: CInt) {
         switch errno {
         case ECANCELED where request.pointee.isCancelled:
+            if request.pointee.phase == .synchronize { return endCancelledFlush() }
             return finish(request, .cancelled)
         case EINTR, EAGAIN, ECANCELED:
             // ECANCELED that nobody asked for: the thread that submitted it has ended.
             guard request.pointee.attempts < Self.maximumAttempts else { break }
-            if stopIfCancelled(request) { return }
+            // Others may wait for the same fdatasync(2).
+            if request.pointee.phase != .synchronize && stopIfCancelled(request) { return }
             request.pointee.attempts += 1
             counters.retries &+= 1
             return enqueue(request)
@@ -164,10 +166,12 @@ extension QueueCore {
             counters.retries &+= 1
             image.refreshAlignment()
             adoptGeometry()
-            if request.pointee.engine.operation == .synchronize { return enqueue(request) }
-            if request.pointee.verb != .write { return startPieces(request) }
+            if request.pointee.phase == .synchronize { return enqueue(request) }
+            countComposite(request)
+            if request.pointee.verb == .read { return startPieces(request) }
+            request.pointee.attempts = 0
             // With larger blocks it may have to exclude others: it queues up once more, at the end.
-            if request.pointee.isTracked { untrack(request) }
+            if request.pointee.isTracked { tracked.remove(request, released: &runnable) }
             return startSlowly(request)
         case EOPNOTSUPP where request.pointee.engine.isDurable:
             lacksDurableWrite = true
@@ -177,20 +181,21 @@ extension QueueCore {
         default: break
         }
         if request.pointee.phase == .range { return settleRangeError(request, errno) }
-        if request.pointee.engine.operation == .synchronize && !request.pointee.isTransientFailure {
-            image.flushFailed(errno)
+        if request.pointee.phase == .synchronize {
+            let isLasting = ![EINTR, EAGAIN, ECANCELED].contains(errno)
+            if isLasting && !request.pointee.isTransientFailure { image.flushFailed(errno) }
+            return endFlush(.system, errno: errno)
         }
         request.pointee.errno = errno
         finish(request, .system)
     }
 
-    /// All bytes are with the device: the end, unless they have to be made durable by a flush.
+    /// All bytes are with the device: the end, unless they have to be made stable by a flush.
     mutating func finishTransfer(_ request: RequestPointer, _ now: UInt64) {
-        if request.pointee.isDurable && lacksDurableWrite {
-            order(request, .durability, EngineOrder(operation: .synchronize))
-        } else {
-            finish(request, nil, now)
-        }
+        let needsFlush =
+            request.pointee.isDurable
+            && (!hasDurableWrite || request.pointee.phase == .transferTail)
+        if needsFlush { joinFlush(request) } else { finish(request, nil, now) }
     }
 
     /// Between two operations of one request is the place to stop.
@@ -214,24 +219,11 @@ extension QueueCore {
         request.pointee.ownVectors = nil
         counters.count(request)
         if let now { latencies.record(request.pointee.verb, now &- request.pointee.started) }
-        if request.pointee.isTracked { untrack(request) }
+        leave(request)
         if request.pointee.route == .waiter {
             request.pointee.route = .waiterDone
         } else {
             finished.append(request)
-        }
-    }
-
-    /// Writes that waited for this one go on.
-    private mutating func untrack(_ request: RequestPointer) {
-        tracked.remove(request)
-        resumeUnblocked()
-    }
-
-    private mutating func resumeUnblocked() {
-        while let next = tracked.popUnblocked(blockMask: UInt64(offsetMask)) {
-            next.pointee.phase = .transfer
-            if next.pointee.isDirect { enqueue(next) } else { proceed(next) }
         }
     }
 }

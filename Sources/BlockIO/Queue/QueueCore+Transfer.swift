@@ -12,52 +12,68 @@ extension QueueCore {
             && request.pointee.closure == nil
         let operation = request.operation
         operation.pointee.verb = UInt8(isWrite ? CBIO_WRITE : CBIO_READ)
-        operation.pointee.is_durable = request.pointee.isDurable && !lacksDurableWrite
+        operation.pointee.is_durable = request.pointee.isDurable && hasDurableWrite
         operation.pointee.vectors = request.pointee.vectors
         operation.pointee.vector_count = UInt32(truncatingIfNeeded: request.pointee.vectorCount)
         operation.pointee.position = request.pointee.offset
         operation.pointee.length = request.pointee.length
-        if isWrite && offsetMask != 0 && holdBack(request) { return }
-        enqueue(request)
+        operation.pointee.is_pending = true
+        if isWrite && offsetMask != 0 && track(request) { return }
+        pending.append(request)
     }
+
+    /// Whether the kernel makes a single write stable without telling anybody else's failure: only when
+    /// no page cache is between, whose write-back errors it would report to this write alone.
+    var hasDurableWrite: Bool { image.caching == .direct && !lacksDurableWrite }
 
     /// Keeps account of a write of whole blocks; true when it has to wait for an earlier one.
     @usableFromInline
-    mutating func holdBack(_ request: RequestPointer) -> Bool {
-        guard tracked.add(request, isExclusive: false, blockMask: UInt64(offsetMask)) else {
+    mutating func track(_ request: RequestPointer) -> Bool {
+        guard tracked.add(request, hasEdges: false, blockMask: UInt64(offsetMask)) else {
             return false
         }
-        request.pointee.phase = .blocked
+        block(request)
         return true
+    }
+
+    /// The request waits for others; `runFollowers` goes on with it.
+    mutating func block(_ request: RequestPointer) {
+        request.pointee.phase = .blocked
+        request.operation.pointee.is_pending = false
     }
 
     /// Everything else.
     mutating func startSlowly(_ request: RequestPointer) {
         request.pointee.isDirect = false
-        if request.pointee.verb != .read && request.pointee.length > 0 && offsetMask != 0
+        countComposite(request)
+        if request.pointee.verb.changesImage && request.pointee.length > 0 && offsetMask != 0
             && request.pointee.verb != .resize
         {
             let mask = UInt64(offsetMask)
             let edges = request.pointee.offset | (request.pointee.offset + request.pointee.length)
-            if tracked.add(request, isExclusive: edges & mask != 0, blockMask: mask) {
-                request.pointee.phase = .blocked
-                return
+            if tracked.add(request, hasEdges: edges & mask != 0, blockMask: mask) {
+                return block(request)
             }
         }
         proceed(request)
+    }
+
+    /// From now on the request is more than one engine operation.
+    mutating func countComposite(_ request: RequestPointer) {
+        if request.pointee.isComposite { return }
+        request.pointee.isComposite = true
+        composite &+= 1
     }
 
     /// A request that need not wait, or no longer.
     mutating func proceed(_ request: RequestPointer) {
         switch request.pointee.verb {
         case .read, .write: startPieces(request)
-        case .flush, .open:
-            order(request, .transfer, EngineOrder(operation: .synchronize))
-        case .discard, .writeZeroes: startRange(request)
-        case .resize:
-            order(
-                request, .range,
-                EngineOrder(operation: .truncate, position: request.pointee.length))
+        case .flush, .open: joinFlush(request)
+        case .discard: startRange(request)
+        case .writeZeroes:
+            if request.pointee.rangeWay == .buffers { startPieces(request) } else { startRange(request) }
+        case .resize: startResize(request)
         }
     }
 
@@ -96,7 +112,7 @@ extension QueueCore {
     /// The next piece.
     mutating func orderPiece(_ request: RequestPointer) {
         var plan = request.pointee.pieces.unsafelyUnwrapped.pointee.planPiece()
-        plan.order.isDurable = request.pointee.isDurable && !lacksDurableWrite
+        plan.order.isDurable = request.pointee.isDurable && hasDurableWrite
         counters.directBytes &+= plan.direct
         counters.bouncedBytes &+= plan.bounced
         counters.pieces &+= 1
@@ -105,8 +121,7 @@ extension QueueCore {
 
     /// The bytes of a write behind the last whole block.
     mutating func orderTail(_ request: RequestPointer) {
-        var rest = request.pointee.pieces.unsafelyUnwrapped.pointee.planBufferedRest()
-        rest.isDurable = request.pointee.isDurable && !lacksDurableWrite
+        let rest = request.pointee.pieces.unsafelyUnwrapped.pointee.planBufferedRest()
         counters.bouncedBytes &+= rest.length
         order(request, .transferTail, rest)
     }

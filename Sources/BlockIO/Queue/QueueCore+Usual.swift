@@ -47,7 +47,7 @@ extension QueueCore {
         _ verb: BlockOperation, _ vectors: UnsafeBufferPointer<iovec>, at offset: UInt64
     ) -> Bool {
         guard vectors.count == 1, let vector = vectors.baseAddress, !isClosing,
-            verb == .read || isWritable
+            verb == .read || acceptsUsualWrites
         else { return false }
         let length = UInt(bitPattern: vector.pointee.iov_len)
         let offending =
@@ -68,7 +68,7 @@ extension QueueCore {
             return UInt64(vectors[0].iov_len)
         }
         guard vectors.count <= PieceTransfer.maximumElements, !isClosing,
-            verb == .read || isWritable
+            verb == .read || acceptsUsualWrites
         else { return 0 }
         let sum = VectorSum(vectors)
         let offending =
@@ -96,12 +96,17 @@ extension QueueCore {
         let operation = request.operation
         operation.pointee.verb = UInt8(verb == .read ? CBIO_READ : CBIO_WRITE)
         operation.pointee.is_durable = false
+        operation.pointee.is_pending = true
+        operation.pointee.is_queued = false
         operation.pointee.vectors = vectors.baseAddress
         operation.pointee.vector_count = UInt32(truncatingIfNeeded: vectors.count)
         operation.pointee.position = offset
         operation.pointee.length = length
-        let isHeld = verb == .write && offsetMask != 0 && holdBack(request)
-        if !isHeld { pending.append(request) }
+        if verb == .write {
+            modifying &+= 1
+            if offsetMask != 0 && track(request) { return RequestID(request) }
+        }
+        pending.append(request)
         return RequestID(request)
     }
 

@@ -5,34 +5,50 @@ extension QueueCore {
     /// Submits what is pending and collects what has ended, waiting until `minimum` requests (or
     /// all there are) can be delivered. Returns how many can.
     mutating func collect(minimum: Int, timeout: Duration?) -> Int {
+        slab.trim(&free, outstanding: outstanding)
         if isClosed { return finished.count }
         readMail()
         let wanted = min(minimum, outstanding)
-        guard finished.count < wanted else {
+        if finished.count < wanted {
+            wait(until: wanted, timeout)
+        } else if minimum > 0 && outstanding == 0 && (timeout != nil || mailbox.isInUse) {
+            idle(timeout)
+        } else {
             step(minimum: 0, limit: .nanoseconds(0))
-            wakeIfStuck()
-            closeIfDrained()
-            return finished.count
         }
-        var limit = WaitLimit.forever
-        var deadline: timespec?
-        if let timeout {
-            limit = WaitLimit(timeout)
-            deadline = limit.deadline()
-        }
-        while finished.count < wanted {
-            // What another thread leaves in the mailbox must be seen at once.
-            let minimum = mailbox.isInUse ? 1 : wanted - finished.count
-            let end = step(minimum: minimum, limit: limit)
-            if end == .interrupted { break }
-            if let deadline, finished.count < wanted {
-                limit = WaitLimit(until: deadline)
-                if limit.hasPassed { break }
-            }
-        }
-        wakeIfStuck()
         closeIfDrained()
         return finished.count
+    }
+
+    private mutating func wait(until wanted: Int, _ timeout: Duration?) {
+        var limit = WaitLimit(timeout)
+        let deadline = limit.deadline()
+        while finished.count < wanted {
+            let end = step(minimum: awaited(wanted - finished.count), limit: limit)
+            if end == .interrupted { return }
+            if let deadline, finished.count < wanted {
+                limit = WaitLimit(until: deadline)
+                if limit.hasPassed { return }
+            }
+        }
+    }
+
+    /// How many answers of the engine `count` requests wait for at least. One where an answer may be what
+    /// another request or the next operation of the same one waits for, and where what another
+    /// thread leaves in the mailbox must be seen at once.
+    private func awaited(_ count: Int) -> Int {
+        let isSimple = composite == 0 && tracked.blockedCount == 0 && !mailbox.isInUse
+        return isSimple ? count : 1
+    }
+
+    /// Waits although nothing is under way: for a remote call, a signal or the end of the limit.
+    private mutating func idle(_ timeout: Duration?) {
+        var limit = WaitLimit(timeout)
+        let deadline = limit.deadline()
+        repeat {
+            if step(minimum: 1, limit: limit) != .normal { return }
+            if let deadline { limit = WaitLimit(until: deadline) }
+        } while finished.isEmpty && !limit.hasPassed
     }
 
     /// One wait that a wake ends, whether or not anything is outstanding.
@@ -71,16 +87,21 @@ extension QueueCore {
     private mutating func shutDown() {
         isClosed = true
         counters.inlineCompletions = engine.inlineCompletions
+        counters.pollerOperations = engine.pollerOperations
         mailbox.detach()
         engine.destroy()
+        tracked.releaseMemory()
         image.releaseQueue()
     }
 
     /// One visit to the engine.
     @discardableResult
     private mutating func step(minimum: Int, limit: WaitLimit) -> WaitEnd {
+        checkOwner()
         // Here the descriptor becomes quiet, whatever is left in `finished`.
         isWoken = false
+        // What is submitted from here on in a batch is later than what came before.
+        batchClock = 0
         let before = pending.count
         let end = engine.reap(
             minimum: minimum, limit: limit, pending: &pending, finished: &ended)
@@ -97,16 +118,39 @@ extension QueueCore {
     /// Ends a request early if it can be: at once while it waits here, by asking the engine when it
     /// is there. Its one completion says what became of it.
     mutating func cancel(_ id: RequestID) {
-        guard let request = id.request, request.pointee.generation == id.generation, !isClosed
+        guard let request = slab.request(at: id.address),
+            request.pointee.generation == id.generation, !isClosed
         else { return }
         request.makeUnusual()
         request.pointee.isCancelled = true
-        if request.pointee.phase == .blocked || pending.remove(request) {
-            finish(request, .cancelled)
-            submitUnlessPlugged()
-        } else {
-            engine.cancel(request)
+        if !takeOut(request) {
+            checkOwner()
+            return engine.cancel(request)
         }
+        if request.pointee.phase == .synchronize {
+            endCancelledFlush()
+        } else {
+            finish(request, .cancelled)
+        }
+        runFollowers()
+        submitUnlessPlugged()
+    }
+
+    /// Takes a request out of the list of the queue that it is in; false when the engine has it.
+    private mutating func takeOut(_ request: RequestPointer) -> Bool {
+        if request.operation.pointee.is_pending {
+            request.operation.pointee.is_pending = false
+            pending.remove(request)
+            return true
+        }
+        switch request.pointee.place {
+        case .elsewhere: return request.pointee.phase == .blocked
+        case .heldBack: heldBack.remove(request)
+        case .joinedFlush: flushes.joined.remove(request)
+        case .waitingForFlush: flushes.waiting.remove(request)
+        }
+        request.pointee.place = .elsewhere
+        return true
     }
 
     @inline(__always)
@@ -116,7 +160,7 @@ extension QueueCore {
 
     @inline(never)
     private mutating func obeyMail() {
-        while let message = mailbox.take() {
+        for message in mailbox.takeAll() {
             switch message {
             case .cancel(let id): cancel(id)
             case .close: isClosing = true

@@ -7,12 +7,14 @@ import Glibc
 ///
 /// `settle` sends a request back to `pending` while it has pieces, retries or fallbacks to go.
 /// Everything that does not depend on the engine happens here, once; the stations are in the
-/// files named QueueCore+Station.
+/// files named QueueCore+Station. A request that has to wait for others is in phase `blocked`, and
+/// goes on in `runFollowers` when they have ended (QueueCore+Follow).
 @usableFromInline
 struct QueueCore: ~Copyable {
     let image: BlockImage
     let engine: ActiveEngine
-    @usableFromInline let isWritable: Bool
+    /// Writes may go the short way: the image is writable, and no resize is under way.
+    @usableFromInline var acceptsUsualWrites: Bool
     let bounceLimit: Int
 
     // Copies of the image's, which only this queue's pipeline changes.
@@ -22,7 +24,7 @@ struct QueueCore: ~Copyable {
     /// What a direct write may reach: whole blocks.
     var wholeBlocksEnd: UInt64 = 0
 
-    private var slab: RequestSlab
+    var slab: RequestSlab
     @usableFromInline var free = FreeSlots()
     /// To be given to the engine, in order.
     @usableFromInline var pending = RequestFIFO()
@@ -32,10 +34,24 @@ struct QueueCore: ~Copyable {
     @usableFromInline var finished = RequestFIFO()
     /// Writes under way, in the order in which they were made; kept while blocks matter.
     var tracked = TrackedWrites()
+    var flushes = FlushGroup()
+    /// The oldest resize under way, whether it has begun or not.
+    var barrier: RequestPointer?
+    /// What changes the image and was asked for after `barrier`, in order.
+    var heldBack = RequestFIFO()
+    /// What waited for others and may go on.
+    var runnable = RequestFIFO()
+    /// Requests under way that change the image: writes, discards, writes of zeroes.
+    @usableFromInline var modifying = 0
+    /// Requests under way that take several engine operations, or wait for others: while there are any,
+    /// each answer of the engine may be what the next operation waits for.
+    var composite = 0
     /// Started and not yet delivered or taken by a waiter.
     @usableFromInline var outstanding = 0
 
     private var plugs = 0
+    /// The thread that the queue belongs to, and 0 before its first use; `nil` for a shared queue.
+    private var owner: UInt?
     /// No more requests are taken.
     @usableFromInline var isClosing = false
     /// The engine is gone.
@@ -54,9 +70,10 @@ struct QueueCore: ~Copyable {
     init(image: BlockImage, options: QueueOptions) throws(BlockError) {
         self.image = image
         engine = try ActiveEngine(image: image, options: options)
-        isWritable = image.access == .readWrite
+        acceptsUsualWrites = image.access == .readWrite
+        owner = options.threading == .owned ? 0 : nil
         bounceLimit = options.bounceLimit
-        slab = RequestSlab(chunkSize: 256)
+        slab = RequestSlab()
         mailbox = Mailbox()
         makeRoom()
         adoptGeometry()
@@ -65,6 +82,7 @@ struct QueueCore: ~Copyable {
     /// Takes over size and alignment after the image's have changed.
     mutating func adoptGeometry() {
         let alignment = image.alignment
+        if UInt(alignment.offset - 1) != offsetMask { tracked.blockSizeChanged() }
         memoryMask = UInt(alignment.memory - 1)
         offsetMask = UInt(alignment.offset - 1)
         size = image.size
@@ -80,7 +98,10 @@ struct QueueCore: ~Copyable {
         copy.readLatency = latencies.histogram(.read)
         copy.writeLatency = latencies.histogram(.write)
         copy.flushLatency = latencies.histogram(.flush)
-        copy.inlineCompletions = isClosed ? counters.inlineCompletions : engine.inlineCompletions
+        if !isClosed {
+            copy.inlineCompletions = engine.inlineCompletions
+            copy.pollerOperations = engine.pollerOperations
+        }
         return copy
     }
 
@@ -123,8 +144,37 @@ struct QueueCore: ~Copyable {
             request.pointee.vectors = call.vectors
             request.pointee.vectorCount = call.count
         }
-        route(request, check(request))
+        if isClosing {
+            _ = check(request)
+            finish(request, .closed)
+        } else {
+            admit(request)
+        }
+        runFollowers()
+        submitUnlessPlugged()
         return id
+    }
+
+    /// Checks a request and sends it on its way, unless a resize comes first.
+    mutating func admit(_ request: RequestPointer) {
+        let verdict = check(request)
+        if barrier != nil && request.pointee.verb.changesImage { return holdBack(request) }
+        switch verdict {
+        case .direct:
+            countModifying(request)
+            transferDirectly(request)
+        case .slow:
+            countModifying(request)
+            startSlowly(request)
+        case .done: finish(request, nil)
+        case .refused(let code): finish(request, code)
+        }
+    }
+
+    private mutating func countModifying(_ request: RequestPointer) {
+        guard request.pointee.verb.changesImage, request.pointee.verb != .resize else { return }
+        request.pointee.isModifying = true
+        modifying &+= 1
     }
 
     private mutating func take(
@@ -134,6 +184,7 @@ struct QueueCore: ~Copyable {
         let request = free.take().unsafelyUnwrapped
         outstanding &+= 1
         request.pointee.isPlain = false
+        request.pointee.isModifying = false
         request.pointee.completion.asked.userData = userData
         request.pointee.completion.asked.operation = verb
         request.pointee.completion.asked.offset = offset
@@ -152,16 +203,6 @@ struct QueueCore: ~Copyable {
         if batchClock == 0 { batchClock = monotonicNanoseconds() }
     }
 
-    private mutating func route(_ request: RequestPointer, _ verdict: Verdict) {
-        switch verdict {
-        case .direct: transferDirectly(request)
-        case .slow: startSlowly(request)
-        case .done: finish(request, nil)
-        case .refused(let code): finish(request, code)
-        }
-        if plugs == 0 { submitPending() }
-    }
-
     /// From here to `unplug` requests only queue up.
     mutating func plug() { plugs &+= 1 }
 
@@ -173,19 +214,27 @@ struct QueueCore: ~Copyable {
     }
 
     /// Queues what `request.engine` says for the engine.
-    mutating func enqueue(_ request: RequestPointer) { pending.append(request) }
+    mutating func enqueue(_ request: RequestPointer) {
+        request.operation.pointee.is_pending = true
+        pending.append(request)
+    }
 
     @inline(__always)
     mutating func submitUnlessPlugged() {
         if plugs == 0 { submitPending() }
     }
 
-    /// Gives the engine what it has room for.
+    /// Gives the engine what it has room for. What it refuses at once is settled, and may have a rest
+    /// or another way to go.
     mutating func giveToEngine() {
-        let before = pending.count
-        engine.submit(&pending, finished: &ended)
-        counters.kernelRequests &+= UInt64(before &- pending.count)
-        settleEnded()
+        checkOwner()
+        while !pending.isEmpty {
+            let before = pending.count
+            engine.submit(&pending, finished: &ended)
+            counters.kernelRequests &+= UInt64(before &- pending.count)
+            if ended.isEmpty { return }
+            settleEnded()
+        }
     }
 
     private mutating func submitPending() {
@@ -193,20 +242,30 @@ struct QueueCore: ~Copyable {
         if isClosed { return }
         if !pending.isEmpty { giveToEngine() }
         // A thread that sleeps on the descriptor would not learn what finishes outside `poll`.
-        if !finished.isEmpty { wake() } else { wakeIfStuck() }
-    }
-
-    /// Nothing in flight would wake one who sleeps on the descriptor while the system has no
-    /// resources for what is pending.
-    @inline(__always)
-    mutating func wakeIfStuck() {
-        if !pending.isEmpty && engine.inFlight == 0 { wake() }
+        if !finished.isEmpty { wake() }
     }
 
     private mutating func wake() {
         if isWoken { return }
         isWoken = true
         engine.wake()
+    }
+
+    /// Stops the program when an owned queue is used by a second thread: io_uring would answer with
+    /// errors that cannot be told from others, the other engines would lose data silently.
+    @inline(__always)
+    mutating func checkOwner() {
+        guard let owner else { return }
+        let current = UInt(cbio_thread())
+        if owner != current { setOwner(current) }
+    }
+
+    @inline(never)
+    private mutating func setOwner(_ thread: UInt) {
+        precondition(
+            owner == 0,
+            "a queue with threading .owned was used by a second thread; see QueueThreading")
+        owner = thread
     }
 }
 

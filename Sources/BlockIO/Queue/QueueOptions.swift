@@ -30,6 +30,8 @@ public struct QueueOptions: Sendable {
     public var faults: FaultInjector?
     /// A model of a disk that takes the place of the image's engine, for tests; `nil` by default.
     public var disk: VolatileDisk?
+    /// A model of a kernel that takes the place of the image's engine and whose decisions a test makes.
+    package var model: ModelKernel?
     /// Asserts that everything the engine is given obeys the image's alignment: a wrong request
     /// stops the program. For tests; false by default.
     public var checksEngineRequests: Bool

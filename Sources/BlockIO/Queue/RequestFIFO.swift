@@ -16,9 +16,10 @@ struct RequestFIFO {
 
     /// Puts one back that was popped.
     mutating func prepend(_ request: RequestPointer) {
-        request.operation.pointee.next = list.first
+        let first = list.first
+        request.operation.pointee.next = first
+        if let first { first.pointee.previous = request.operation } else { list.last = request.operation }
         list.first = request.operation
-        if list.last == nil { list.last = request.operation }
         list.count &+= 1
     }
 
@@ -51,21 +52,53 @@ struct RequestFIFO {
         list.count &+= Int64(number)
     }
 
-    /// Takes a request out of the middle; false when it is not here. Walks the whole FIFO.
-    mutating func remove(_ request: RequestPointer) -> Bool {
-        var kept = RequestFIFO()
-        var isFound = false
-        while let next = popFirst() {
-            if next == request { isFound = true } else { kept.append(next) }
+    /// Walks the list.
+    func contains(_ request: RequestPointer) -> Bool {
+        var next = head
+        while let member = next {
+            if member == request { return true }
+            next = member.pointee.next
         }
-        self = kept
-        return isFound
+        return false
+    }
+
+    /// Takes out a request that is in this list. The list must have been made by `append`, `prepend`
+    /// and `append(contentsOf:)` alone, which keep both links.
+    mutating func remove(_ request: RequestPointer) {
+        let operation = request.operation
+        let next = operation.pointee.next
+        if list.first == operation {
+            list.first = next
+            if next == nil { list.last = nil }
+        } else {
+            let previous = operation.pointee.previous
+            previous.unsafelyUnwrapped.pointee.next = next
+            if let next { next.pointee.previous = previous } else { list.last = previous }
+        }
+        list.count &-= 1
+    }
+
+    /// Takes the first `number`, of which there are at least so many, out as a list of their own.
+    mutating func split(first number: Int) -> RequestFIFO {
+        var taken = RequestFIFO()
+        guard number > 0, var last = list.first else { return taken }
+        for _ in 1..<max(1, number) {
+            guard let next = last.pointee.next else { break }
+            last = next
+        }
+        if let last = RequestPointer(last) { taken.take(number, from: &self, upTo: last) }
+        return taken
     }
 
     /// Moves all of `other` behind what is here.
     mutating func append(contentsOf other: inout RequestFIFO) {
         guard let first = other.list.first else { return }
-        if let last = list.last { last.pointee.next = first } else { list.first = first }
+        if let last = list.last {
+            last.pointee.next = first
+            first.pointee.previous = last
+        } else {
+            list.first = first
+        }
         list.last = other.list.last
         list.count &+= other.list.count
         other = RequestFIFO()

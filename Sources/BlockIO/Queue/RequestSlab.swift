@@ -1,28 +1,108 @@
 import CBlockIO
+import Glibc
 
 /// The memory of a queue's slots, in chunks whose addresses never change. When all are taken another
-/// chunk is added, and counted: a queue never refuses a request for want of a slot.
+/// chunk is added, and counted: a queue never refuses a request for want of a slot. Chunks that a crowd
+/// of requests has left are given back to the system.
 struct RequestSlab: ~Copyable {
+    /// First slots of the chunks, highest address first: the order in which mmap(2) gives them.
     private var chunks: [RequestPointer] = []
-    private let chunkSize: Int
-
     /// Chunks added after the first because all slots were taken.
-    var growths: Int { chunks.count - 1 }
+    private(set) var growths = -1
+    /// Slots of chunks that are given back never see these generations again.
+    private var firstGeneration: UInt32 = 0
+    /// With so many requests or fewer it is worth a look whether chunks can be given back.
+    private var trimLimit = 0
 
-    init(chunkSize: Int) { self.chunkSize = chunkSize }
+    private static let slotsOfChunk = 256
+    /// Kept in any case.
+    private static let keptSlots = 4096
+    private static var chunkBytes: Int { slotsOfChunk * MemoryLayout<IORequest>.stride }
 
-    deinit {
-        for chunk in chunks {
-            chunk.deinitialize(count: chunkSize)
-            chunk.deallocate()
+    init() {}
+
+    deinit { for chunk in chunks { Self.giveBack(chunk) } }
+
+    private var capacity: Int { chunks.count * Self.slotsOfChunk }
+
+    mutating func addChunk(to free: inout FreeSlots) {
+        // Not by malloc(3), whose heap would keep it.
+        let memory = mmap(
+            nil, Self.chunkBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+        guard let memory, memory != MAP_FAILED else {
+            fatalError("no memory for \(Self.slotsOfChunk) requests")
+        }
+        let chunk = memory.bindMemory(to: IORequest.self, capacity: Self.slotsOfChunk)
+        var slot = IORequest()
+        slot.generation = firstGeneration
+        chunk.initialize(repeating: slot, count: Self.slotsOfChunk)
+        for index in (0..<Self.slotsOfChunk).reversed() { free.give(back: chunk + index) }
+        chunks.insert(chunk, at: chunkIndex(of: UInt(bitPattern: chunk)))
+        growths += 1
+        trimLimit = capacity / 4
+    }
+
+    /// The slot at an address, if there still is one.
+    func request(at address: UInt) -> RequestPointer? {
+        let index = chunkIndex(of: address)
+        guard index < chunks.count else { return nil }
+        let offset = address &- UInt(bitPattern: chunks[index])
+        let stride = UInt(MemoryLayout<IORequest>.stride)
+        guard offset < UInt(Self.chunkBytes), offset % stride == 0 else { return nil }
+        return RequestPointer(bitPattern: address)
+    }
+
+    /// How many chunks begin behind an address: the index of the one it is in.
+    private func chunkIndex(of address: UInt) -> Int {
+        var low = 0
+        var high = chunks.count
+        while low < high {
+            let middle = (low + high) / 2
+            if UInt(bitPattern: chunks[middle]) > address { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+
+    /// Gives back chunks that no request is in, once far fewer requests are open than there were.
+    @inline(__always)
+    mutating func trim(_ free: inout FreeSlots, outstanding: Int) {
+        if outstanding <= trimLimit && capacity > Self.keptSlots {
+            giveBackUnused(&free, outstanding)
         }
     }
 
-    mutating func addChunk(to free: inout FreeSlots) {
-        let chunk = RequestPointer.allocate(capacity: chunkSize)
-        chunk.initialize(repeating: IORequest(), count: chunkSize)
-        for index in (0..<chunkSize).reversed() { free.give(back: chunk + index) }
-        chunks.append(chunk)
+    @inline(never)
+    private mutating func giveBackUnused(_ free: inout FreeSlots, _ outstanding: Int) {
+        // A look costs a walk over the free slots: the next one when there are again far fewer.
+        trimLimit = outstanding / 4
+        var unused = [Int](repeating: 0, count: chunks.count)
+        var slots = FreeSlots()
+        swap(&slots, &free)
+        var slot = slots.first
+        while let request = slot {
+            unused[chunkIndex(of: UInt(bitPattern: request))] += 1
+            slot = RequestPointer(request.operation.pointee.next)
+        }
+        var keptSlots = 0
+        let isKept = unused.map { count in
+            let isKept = count < Self.slotsOfChunk || keptSlots < Self.keptSlots
+            if isKept { keptSlots += Self.slotsOfChunk }
+            return isKept
+        }
+        while let request = slots.take() {
+            if isKept[chunkIndex(of: UInt(bitPattern: request))] {
+                free.give(back: request)
+            } else {
+                firstGeneration = max(firstGeneration, request.pointee.generation &+ 1)
+            }
+        }
+        for (chunk, isKept) in zip(chunks, isKept) where !isKept { Self.giveBack(chunk) }
+        chunks = zip(chunks, isKept).filter(\.1).map(\.0)
+    }
+
+    private static func giveBack(_ chunk: RequestPointer) {
+        chunk.deinitialize(count: slotsOfChunk)
+        munmap(chunk, chunkBytes)
     }
 }
 

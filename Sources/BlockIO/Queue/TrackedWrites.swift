@@ -1,19 +1,42 @@
-/// The writes under way on an image whose host alignment is more than a byte, oldest first.
+/// The writes under way on an image whose host alignment is more than a byte, oldest first, and
+/// which of them have to wait for others.
 ///
-/// A write that has to read a block, modify and write it is exclusive: it waits for every earlier
-/// write that touches one of its blocks, and later ones wait for it, so that two writes to
-/// neighbouring sectors of one block never undo each other. Waiting only for earlier ones, no two
-/// ever wait for each other.
+/// A write that begins or ends inside a block reads that block, modifies it and writes it: the
+/// block is an *edge* of the write. No other write may touch an edge meanwhile, or one of the two
+/// would undo the other. All other blocks of a write are its *coverage*, which may overlap the
+/// coverage of others, since no order is promised. A write waits for earlier writes only, so no
+/// two ever wait for each other:
+///
+/// | the new write has | an earlier write has | the new write waits for |
+/// |---|---|---|
+/// | an edge at block b | an edge at block b | the latest such write |
+/// | an edge at block b | coverage of block b | all earlier writes |
+/// | coverage of block b | an edge at block b | all earlier writes |
+///
+/// Neighbouring sub-block writes meet in the first row, which is exact. The others are rare, and
+/// waiting for all earlier writes there keeps every step at a cost that grows with the logarithm of the
+/// number of writes only. While there is no write with an edge, writes are a list and nothing more.
 struct TrackedWrites {
     private var first: RequestPointer?
     private var last: RequestPointer?
     /// Members in ``IORequest/Phase/blocked``.
     private(set) var blockedCount = 0
 
+    /// Members have tickets, and their ranges are in the sets below: from the first write with an edge
+    /// until there is no write at all.
+    private var isIndexed = false
+    private var coverage = RangeCounter()
+    private var edges = RangeCounter()
+    /// The latest write with an edge at a block, by the block's first byte.
+    private var latestAtBlock: [UInt64: EdgePointer] = [:]
+    /// The latest member from before the image's alignment changed: later ones wait for all up to it.
+    private var fence: RequestPointer?
+    private var unusedTickets: [TicketPointer] = []
+    private static let keptTickets = 256
+
     /// Adds a write; true when it has to wait.
-    mutating func add(_ request: RequestPointer, isExclusive: Bool, blockMask: UInt64) -> Bool {
+    mutating func add(_ request: RequestPointer, hasEdges: Bool, blockMask: UInt64) -> Bool {
         request.pointee.isTracked = true
-        request.pointee.isExclusive = isExclusive
         request.pointee.trackedNext = nil
         request.pointee.trackedPrevious = last
         if let last {
@@ -22,52 +45,253 @@ struct TrackedWrites {
             first = request
         }
         last = request
-        guard isExclusive || exclusiveCount > 0 else { return false }
-        if isExclusive { exclusiveCount += 1 }
-        guard hasToWait(request, blockMask) else { return false }
-        blockedCount += 1
-        return true
+        return hasEdges || isIndexed ? addIndexed(request, hasEdges, blockMask) : false
     }
 
-    /// Takes a write out, blocked or not.
-    mutating func remove(_ request: RequestPointer) {
-        if request.pointee.phase == .blocked { blockedCount -= 1 }
-        if request.pointee.isExclusive { exclusiveCount -= 1 }
+    /// Takes a write out, blocked or not. Those that need not wait any longer are appended to
+    /// `released`, no longer counted as blocked.
+    mutating func remove(_ request: RequestPointer, released: inout RequestFIFO) {
+        if isIndexed { removeFromIndex(request, &released) }
         let next = request.pointee.trackedNext
         let previous = request.pointee.trackedPrevious
         if let next { next.pointee.trackedPrevious = previous } else { last = previous }
         if let previous { previous.pointee.trackedNext = next } else { first = next }
         request.pointee.isTracked = false
+        if isIndexed && first == nil { stopIndexing() }
     }
 
-    /// The oldest blocked write that need not wait any longer, no longer counted as blocked.
-    mutating func popUnblocked(blockMask: UInt64) -> RequestPointer? {
-        var candidate = blockedCount > 0 ? first : nil
-        while let request = candidate {
-            if request.pointee.phase == .blocked && !hasToWait(request, blockMask) {
-                blockedCount -= 1
-                return request
-            }
-            candidate = request.pointee.trackedNext
-        }
-        return nil
+    /// The size of a block is another from now on.
+    mutating func blockSizeChanged() {
+        fence = last
+        latestAtBlock = [:]
+        // Without an index there is none to wait on.
+        if last != nil && !isIndexed { index(upTo: nil) }
     }
 
-    private var exclusiveCount = 0
+    /// Frees what is kept for later writes. There must be no write.
+    mutating func releaseMemory() {
+        for ticket in unusedTickets { ticket.deallocate() }
+        unusedTickets = []
+    }
+}
 
-    private func hasToWait(_ request: RequestPointer, _ blockMask: UInt64) -> Bool {
-        let start = request.pointee.offset & ~blockMask
-        let end = (request.pointee.offset + request.pointee.length + blockMask) & ~blockMask
-        var earlier = request.pointee.trackedPrevious
-        while let other = earlier {
-            if request.pointee.isExclusive || other.pointee.isExclusive {
-                let otherStart = other.pointee.offset & ~blockMask
-                let otherEnd =
-                    (other.pointee.offset + other.pointee.length + blockMask) & ~blockMask
-                if start < otherEnd && otherStart < end { return true }
+// The index.
+extension TrackedWrites {
+    @inline(never)
+    private mutating func addIndexed(
+        _ request: RequestPointer, _ hasEdges: Bool, _ blockMask: UInt64
+    ) -> Bool {
+        if !isIndexed { index(upTo: request) }
+        let ticket = makeTicket(request)
+        let start = request.pointee.offset
+        let end = start + request.pointee.length
+        var covered = (start & ~blockMask, (end + blockMask) & ~blockMask)
+        if hasEdges {
+            let block = blockMask + 1
+            if start & blockMask != 0 {
+                addEdge(ticket, covered.0..<covered.0 + block)
+                covered.0 += block
             }
-            earlier = other.pointee.trackedPrevious
+            if end & blockMask != 0 && covered.0 < covered.1 {
+                addEdge(ticket, covered.1 - block..<covered.1)
+                covered.1 -= block
+            }
         }
-        return false
+        let range = covered.0..<covered.1
+        if let earlier = request.pointee.trackedPrevious,
+            fence != nil || !range.isEmpty && edges.overlaps(range)
+                || ticket.pointee.edges.contains(where: { coverage.overlaps($0.pointee.range) })
+        {
+            ticket.waitBehind(earlier.pointee.ticket.unsafelyUnwrapped)
+            ticket.pointee.waits += 1
+        }
+        for edge in ticket.pointee.edges { edges.insert(edge.pointee.range) }
+        if !range.isEmpty { coverage.insert(range) }
+        ticket.pointee.coverage = range
+        if ticket.pointee.waits > 0 { blockedCount += 1 }
+        return ticket.pointee.waits > 0
+    }
+
+    /// Gives a ticket to each member before `end`. All of them are whole blocks.
+    private mutating func index(upTo end: RequestPointer?) {
+        isIndexed = true
+        var member = first
+        while let request = member, request != end {
+            let ticket = makeTicket(request)
+            ticket.pointee.coverage =
+                request.pointee.offset..<request.pointee.offset + request.pointee.length
+            coverage.insert(ticket.pointee.coverage)
+            member = request.pointee.trackedNext
+        }
+    }
+
+    /// There is no member any more.
+    private mutating func stopIndexing() {
+        isIndexed = false
+        coverage.releaseMemory()
+        edges.releaseMemory()
+        if latestAtBlock.capacity > 4096 { latestAtBlock = [:] }
+    }
+
+    private mutating func addEdge(_ ticket: TicketPointer, _ range: Range<UInt64>) {
+        let edge = EdgePointer.allocate(capacity: 1)
+        let earlier = latestAtBlock.updateValue(edge, forKey: range.lowerBound)
+        edge.initialize(to: WriteEdge(ticket: ticket, range: range, previous: earlier))
+        if let earlier {
+            earlier.pointee.next = edge
+            ticket.pointee.waits += 1
+        }
+        ticket.pointee.edges.append(edge)
+    }
+
+    @inline(never)
+    private mutating func removeFromIndex(
+        _ request: RequestPointer, _ released: inout RequestFIFO
+    ) {
+        let ticket = request.pointee.ticket.unsafelyUnwrapped
+        if ticket.pointee.waits > 0 { blockedCount -= 1 }
+        if fence == request { fence = request.pointee.trackedPrevious }
+        if !ticket.pointee.coverage.isEmpty { coverage.remove(ticket.pointee.coverage) }
+        for edge in ticket.pointee.edges { removeEdge(edge, &released) }
+        ticket.stopWaiting()
+        if let earlier = request.pointee.trackedPrevious {
+            ticket.handWaiters(to: earlier.pointee.ticket.unsafelyUnwrapped)
+        } else {
+            while let waiter = ticket.firstWaiter {
+                waiter.stopWaiting()
+                release(waiter, &released)
+            }
+        }
+        request.pointee.ticket = nil
+        ticket.deinitialize(count: 1)
+        if unusedTickets.count < Self.keptTickets {
+            unusedTickets.append(ticket)
+        } else {
+            ticket.deallocate()
+        }
+    }
+
+    private mutating func removeEdge(_ edge: EdgePointer, _ released: inout RequestFIFO) {
+        let (range, previous, next) = (
+            edge.pointee.range, edge.pointee.previous, edge.pointee.next
+        )
+        edges.remove(range)
+        if latestAtBlock[range.lowerBound] == edge { latestAtBlock[range.lowerBound] = previous }
+        previous?.pointee.next = next
+        next?.pointee.previous = previous
+        // The next one waits for the one before this, or for none.
+        if let next, previous == nil { release(next.pointee.ticket, &released) }
+        edge.deallocate()
+    }
+
+    private mutating func release(_ ticket: TicketPointer, _ released: inout RequestFIFO) {
+        ticket.pointee.waits -= 1
+        guard ticket.pointee.waits == 0 else { return }
+        blockedCount -= 1
+        released.append(ticket.pointee.request)
+    }
+
+    private mutating func makeTicket(_ request: RequestPointer) -> TicketPointer {
+        let ticket = unusedTickets.popLast() ?? TicketPointer.allocate(capacity: 1)
+        ticket.initialize(to: WriteTicket(request: request))
+        ticket.waiters.pointee.next = ticket.waiters
+        ticket.waiters.pointee.previous = ticket.waiters
+        request.pointee.ticket = ticket
+        return ticket
+    }
+}
+
+typealias TicketPointer = UnsafeMutablePointer<WriteTicket>
+typealias EdgePointer = UnsafeMutablePointer<WriteEdge>
+
+/// What an indexed write holds and waits for.
+struct WriteTicket {
+    /// Its place among those that wait for all writes up to another; the first field, so that both have
+    /// one address.
+    fileprivate var link = Link()
+    /// The head of the ring of those that wait for all writes up to this one.
+    fileprivate var waiters = Link()
+    let request: RequestPointer
+    /// Whole blocks, without the edges. May be empty.
+    fileprivate var coverage: Range<UInt64> = 0..<0
+    fileprivate var edges = EdgeList()
+    /// How many things it waits for.
+    fileprivate var waits = 0
+
+    /// A place in a ring.
+    fileprivate struct Link {
+        var next: UnsafeMutablePointer<Link>?
+        var previous: UnsafeMutablePointer<Link>?
+    }
+
+    init(request: RequestPointer) { self.request = request }
+}
+
+/// Two edges at most.
+private struct EdgeList: Sequence, IteratorProtocol {
+    private var first: EdgePointer?
+    private var second: EdgePointer?
+
+    mutating func append(_ edge: EdgePointer) {
+        if first == nil { first = edge } else { second = edge }
+    }
+
+    mutating func next() -> EdgePointer? {
+        defer { (first, second) = (second, nil) }
+        return first
+    }
+}
+
+/// A block that a write reads, modifies and writes, in the queue of those that want the same block.
+struct WriteEdge {
+    fileprivate let ticket: TicketPointer
+    fileprivate let range: Range<UInt64>
+    fileprivate var previous: EdgePointer?
+    fileprivate var next: EdgePointer?
+}
+
+extension TicketPointer {
+    fileprivate typealias LinkPointer = UnsafeMutablePointer<WriteTicket.Link>
+
+    private var link: LinkPointer {
+        UnsafeMutableRawPointer(self).assumingMemoryBound(to: WriteTicket.Link.self)
+    }
+
+    fileprivate var waiters: LinkPointer { link + 1 }
+
+    fileprivate var firstWaiter: TicketPointer? {
+        let next = waiters.pointee.next.unsafelyUnwrapped
+        guard next != waiters else { return nil }
+        return UnsafeMutableRawPointer(next).assumingMemoryBound(to: WriteTicket.self)
+    }
+
+    fileprivate func waitBehind(_ other: TicketPointer) {
+        let last = other.waiters.pointee.previous.unsafelyUnwrapped
+        link.pointee.previous = last
+        link.pointee.next = other.waiters
+        last.pointee.next = link
+        other.waiters.pointee.previous = link
+    }
+
+    /// Does nothing unless it waits behind another.
+    fileprivate func stopWaiting() {
+        guard let next = link.pointee.next, let previous = link.pointee.previous else { return }
+        next.pointee.previous = previous
+        previous.pointee.next = next
+        link.pointee.next = nil
+        link.pointee.previous = nil
+    }
+
+    fileprivate func handWaiters(to other: TicketPointer) {
+        let (head, target) = (waiters, other.waiters)
+        guard let first = head.pointee.next, let last = head.pointee.previous, first != head,
+            let end = target.pointee.previous
+        else { return }
+        end.pointee.next = first
+        first.pointee.previous = end
+        last.pointee.next = target
+        target.pointee.previous = last
+        head.pointee.next = head
+        head.pointee.previous = head
     }
 }

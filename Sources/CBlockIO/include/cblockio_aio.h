@@ -33,9 +33,10 @@ uint32_t cbio_aio_ready(const struct cbio_aio *aio);
 /// first of them.
 int cbio_aio_submit(struct cbio_aio *aio, uint32_t first, uint32_t count);
 
-/// Moves what has ended to `ended`, waiting until there are `minimum` (a wake counts as one),
-/// `nanoseconds` (negative: no limit) have passed or a signal came. Completions that are there
-/// already cost no system call. Returns 0 or -errno; sets `woken` when the wake was among them.
+/// Moves what has ended to `ended`. When nothing has, it waits until there are `minimum` (a wake
+/// counts as one), `nanoseconds` (negative: no limit) have passed or a signal came. Completions
+/// that are there already cost no system call. Returns 0 or -errno; sets `woken` when the wake was
+/// among them.
 int cbio_aio_reap(
     struct cbio_aio *aio, struct cbio_operations *ended, bool *woken, uint32_t minimum,
     int64_t nanoseconds);

@@ -2,6 +2,7 @@
 #ifndef CBLOCKIO_IO_H
 #define CBLOCKIO_IO_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -38,14 +39,28 @@ void cbio_futex_wake(const uint32_t *word, int count);
 /// Reads `*word` before a look at what it announces.
 uint32_t cbio_futex_read(const uint32_t *word);
 
+/// A number that no other thread has while this one lives: pthread_self(3), without a call where the
+/// compiler can read it.
+static inline uintptr_t cbio_thread(void) {
+#if defined(__x86_64__) && defined(__clang__)
+    uintptr_t pointer;
+    __asm__("movq %%fs:0, %0" : "=r"(pointer));
+    return pointer;
+#else
+    return (uintptr_t)pthread_self();
+#endif
+}
+
 /// eventfd(2), close-on-exec and non-blocking: a descriptor or -errno.
 int cbio_eventfd(void);
 /// Adds 1 to the counter, so that the descriptor becomes readable.
 void cbio_eventfd_signal(int fd);
 /// Reads the counter back to 0.
 void cbio_eventfd_clear(int fd);
-/// epoll(7): a descriptor that is readable while one of two others is, close-on-exec, or -errno.
-int cbio_either_readable(int first, int second);
+/// timerfd_create(2), close-on-exec and non-blocking: a descriptor or -errno.
+int cbio_timer(void);
+/// Makes the descriptor readable after `nanoseconds`, and not before; 0 makes it quiet.
+void cbio_timer_set(int fd, int64_t nanoseconds);
 /// Waits in ppoll(2) until the descriptor is readable, `nanoseconds` have passed (negative: no
 /// limit) or a signal came. Returns 1, 0 or -errno.
 int cbio_wait_readable(int fd, int64_t nanoseconds);

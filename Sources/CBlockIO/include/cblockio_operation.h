@@ -12,8 +12,10 @@ enum { CBIO_READ = 0, CBIO_WRITE = 1, CBIO_SYNC = 2 };
 
 /// What an engine is to do, and its answer. The address is the tag that the kernel gets.
 struct cbio_operation {
-    /// In the one list that it is in.
+    /// The one behind it in the list that it is in.
     struct cbio_operation *next;
+    /// The one before it, in a list from which operations are removed. Not set for the first.
+    struct cbio_operation *previous;
     /// The answer: bytes moved, or -errno.
     int64_t result;
     const struct iovec *vectors;
@@ -25,6 +27,10 @@ struct cbio_operation {
     uint8_t verb;
     /// RWF_DSYNC: the write completes when it is on stable storage.
     bool is_durable;
+    /// It waits in the queue's list for the engine. For the queue's own thread.
+    bool is_pending;
+    /// It waits in a thread pool for a thread. Under the pool's lock.
+    bool is_queued;
 };
 
 /// First in, first out.
@@ -37,6 +43,7 @@ struct cbio_operations {
 /// Links an operation behind the others.
 static inline void cbio_append(struct cbio_operations *list, struct cbio_operation *operation) {
     operation->next = NULL;
+    operation->previous = list->last;
     *(list->last ? &list->last->next : &list->first) = operation;
     list->last = operation;
     list->count++;

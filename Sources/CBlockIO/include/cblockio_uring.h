@@ -15,6 +15,7 @@ struct cbio_uring_features {
     bool defer_taskrun;
     bool registered_file;
     bool registered_ring;
+    bool waits_with_limit;  // io_uring_enter(2) takes a timeout: IORING_FEAT_EXT_ARG, Linux 5.11
     uint32_t submission_entries;
     uint32_t completion_entries;
 };
@@ -43,9 +44,14 @@ int cbio_uring_register_eventfd(struct cbio_uring *ring, int event_fd);
 /// Whether completions wait to be posted, for which the kernel has to be entered.
 bool cbio_uring_has_unposted(const struct cbio_uring *ring);
 
-/// 0 when the kernel knows the operations this library uses (IORING_REGISTER_PROBE), -EOPNOTSUPP
-/// when it lacks one, another -errno when it cannot be asked.
-int cbio_uring_probe(struct cbio_uring *ring);
+/// The same, or completions are there that have not been reaped.
+bool cbio_uring_has_more(const struct cbio_uring *ring);
+
+/// Tries a ring for which no request has been made: asks for the operations that this library uses
+/// (IORING_REGISTER_PROBE), then submits a request that does nothing and waits for it. Returns 0,
+/// -EOPNOTSUPP when the kernel lacks an operation, or another -errno; `call` names the system call that
+/// failed.
+int cbio_uring_probe(struct cbio_uring *ring, const char **call);
 
 /// Fills submission entries for the operations from `first` on, up to `limit` of them, one that is
 /// for threads, the end, or until the ring is full. Lists of one element become plain reads and
@@ -71,6 +77,12 @@ int cbio_uring_submit_and_wait(struct cbio_uring *ring, uint32_t minimum, int64_
 /// Moves everything in the completion ring to `ended`, without a system call. Sets `woken` when the
 /// wake was among it.
 void cbio_uring_reap(struct cbio_uring *ring, struct cbio_operations *ended, bool *woken);
+
+/// Takes back the entries that the kernel has not taken: their operations go to `ended` with the
+/// result `error`. Returns the number of operations; sets `wake_withdrawn` when the wake was among
+/// the entries. For a kernel that takes none any more.
+uint32_t cbio_uring_withdraw(
+    struct cbio_uring *ring, struct cbio_operations *ended, int error, bool *wake_withdrawn);
 
 /// Entries prepared but not yet taken by the kernel.
 uint32_t cbio_uring_unsubmitted(const struct cbio_uring *ring);

@@ -16,9 +16,8 @@ public final class BouncePool: @unchecked Sendable {
     private let mutex = PthreadMutex()
 
     // Under the mutex.
-    private var isTaken: [Bool]
-    private var firstWaiter: Unmanaged<BounceWaiter>?
-    private var lastWaiter: Unmanaged<BounceWaiter>?
+    private var units: FreeRuns
+    private var line = WaiterList()
 
     init(size: Int) throws(GuestMemoryError) {
         guard size >= 512, size & (size - 1) == 0, size <= 1 << 40 else {
@@ -32,7 +31,7 @@ public final class BouncePool: @unchecked Sendable {
             throw GuestMemoryError(.system, errno: errno)
         }
         base = mapping
-        isTaken = Array(repeating: false, count: size / unit)
+        units = FreeRuns(count: size / unit)
     }
 
     deinit { munmap(base, size) }
@@ -41,20 +40,14 @@ public final class BouncePool: @unchecked Sendable {
     public var available: Int {
         mutex.lock()
         defer { mutex.unlock() }
-        return isTaken.count { !$0 } * unit
+        return units.count * unit
     }
 
     /// Transfers that wait in line now.
     public var waiting: Int {
         mutex.lock()
         defer { mutex.unlock() }
-        var count = 0
-        var waiter = firstWaiter
-        while let next = waiter {
-            count += 1
-            waiter = next._withUnsafeGuaranteedRef { $0.next }
-        }
-        return count
+        return line.count
     }
 
     /// Takes `count` bytes, at most ``size``; or queues the waiter and returns `nil`.
@@ -62,33 +55,10 @@ public final class BouncePool: @unchecked Sendable {
         mutex.lock()
         defer { mutex.unlock() }
         waiter.count = count
-        if firstWaiter == nil, let memory = allocate(count) { return memory }
-        let entry = Unmanaged.passUnretained(waiter)
-        waiter.grant = nil
-        waiter.next = nil
-        waiter.isQueued = true
-        if let lastWaiter {
-            lastWaiter._withUnsafeGuaranteedRef { $0.next = entry }
-        } else {
-            firstWaiter = entry
-        }
-        lastWaiter = entry
+        if line.isEmpty, let memory = allocate(count) { return memory }
+        waiter.place = .line
+        line.append(waiter)
         return nil
-    }
-
-    /// Takes without waiting, and without overtaking those who do.
-    func takeNow(_ count: Int) -> UnsafeMutableRawPointer? {
-        mutex.lock()
-        defer { mutex.unlock() }
-        return firstWaiter == nil ? allocate(count) : nil
-    }
-
-    /// What a waiter has been given since it was queued, once.
-    func collect(_ waiter: BounceWaiter) -> UnsafeMutableRawPointer? {
-        mutex.lock()
-        defer { mutex.unlock() }
-        defer { waiter.grant = nil }
-        return waiter.grant
     }
 
     /// Gives back what `take` has given.
@@ -103,9 +73,8 @@ public final class BouncePool: @unchecked Sendable {
     /// Takes a waiter out of the line, and back what it may have been given.
     func withdraw(_ waiter: BounceWaiter) {
         mutex.lock()
-        if waiter.isQueued {
-            remove(waiter)
-        } else if let memory = waiter.grant {
+        leave(waiter)
+        if let memory = waiter.grant {
             waiter.grant = nil
             free(memory, waiter.count)
         }
@@ -114,67 +83,61 @@ public final class BouncePool: @unchecked Sendable {
         for wake in woken { wake() }
     }
 
+    // MARK: Transfers that can go on
+
+    /// The first transfer of `ready` that can go on, without taking it out.
+    func first(of ready: ReadyList) -> Unmanaged<DMATransfer>? {
+        mutex.lock()
+        defer { mutex.unlock() }
+        return ready.list.first?.transfer
+    }
+
+    /// Takes a waiter out of the list of those that can go on, with what it has been given.
+    func collect(_ waiter: BounceWaiter) -> UnsafeMutableRawPointer? {
+        mutex.lock()
+        defer { mutex.unlock() }
+        leave(waiter)
+        defer { waiter.grant = nil }
+        return waiter.grant
+    }
+
+    /// What a waiter has waited for elsewhere has happened.
+    func makeReady(_ waiter: BounceWaiter) {
+        mutex.lock()
+        waiter.place = .ready
+        waiter.ready.list.append(waiter)
+        mutex.unlock()
+        waiter.ready.wake?()
+    }
+
     // MARK: Under the mutex
 
     private func serveWaiters() -> [@Sendable () -> Void] {
         var woken: [@Sendable () -> Void] = []
-        while let entry = firstWaiter {
-            let waiter = entry.takeUnretainedValue()
-            guard let memory = allocate(waiter.count) else { break }
-            remove(waiter)
+        while let waiter = line.first, let memory = allocate(waiter.count) {
+            line.remove(waiter)
             waiter.grant = memory
-            if let wake = waiter.wake { woken.append(wake) }
+            waiter.place = .ready
+            waiter.ready.list.append(waiter)
+            if let wake = waiter.ready.wake { woken.append(wake) }
         }
         return woken
     }
 
-    private func remove(_ waiter: BounceWaiter) {
-        var previous: Unmanaged<BounceWaiter>?
-        var entry = firstWaiter
-        while let here = entry, here.toOpaque() != Unmanaged.passUnretained(waiter).toOpaque() {
-            previous = here
-            entry = here._withUnsafeGuaranteedRef { $0.next }
+    private func leave(_ waiter: BounceWaiter) {
+        switch waiter.place {
+        case .nowhere: break
+        case .line: line.remove(waiter)
+        case .ready: waiter.ready.list.remove(waiter)
         }
-        guard entry != nil else { return }
-        if let previous {
-            previous._withUnsafeGuaranteedRef { $0.next = waiter.next }
-        } else {
-            firstWaiter = waiter.next
-        }
-        if waiter.next == nil { lastWaiter = previous }
-        waiter.next = nil
-        waiter.isQueued = false
+        waiter.place = .nowhere
     }
 
-    /// The first run of free units that is long enough.
     private func allocate(_ count: Int) -> UnsafeMutableRawPointer? {
-        let needed = (count + unit - 1) / unit
-        var run = 0
-        for index in isTaken.indices {
-            run = isTaken[index] ? 0 : run + 1
-            if run == needed {
-                let first = index + 1 - needed
-                for taken in first...index { isTaken[taken] = true }
-                return base + first * unit
-            }
-        }
-        return nil
+        units.take((count + unit - 1) / unit).map { base + $0 * unit }
     }
 
     private func free(_ memory: UnsafeMutableRawPointer, _ count: Int) {
-        let first = (memory - base) / unit
-        for index in first..<first + (count + unit - 1) / unit { isTaken[index] = false }
+        units.free((memory - base) / unit, (count + unit - 1) / unit)
     }
-}
-
-/// A transfer's place in the line for bounce buffers. Its contents belong to the pool's mutex.
-final class BounceWaiter {
-    fileprivate var next: Unmanaged<BounceWaiter>?
-    fileprivate var isQueued = false
-    fileprivate var count = 0
-    fileprivate var grant: UnsafeMutableRawPointer?
-    /// Called when something has been granted, on the thread that gave it back.
-    let wake: (@Sendable () -> Void)?
-
-    init(wake: (@Sendable () -> Void)?) { self.wake = wake }
 }

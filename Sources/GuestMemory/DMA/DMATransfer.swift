@@ -8,10 +8,12 @@ public final class DMATransfer {
 
     init(mapper: MapperCore) {
         state = .allocate(capacity: 1)
+        let waiter = BounceWaiter(ready: mapper.ready, transfer: .passUnretained(self))
+        let pool = mapper.pool
         state.initialize(
             to: TransferState(
-                mapper: .passUnretained(mapper), waiter: BounceWaiter(wake: mapper.wake),
-                answer: RemoteAnswer(wake: mapper.wake)))
+                mapper: .passUnretained(mapper), waiter: waiter,
+                answer: RemoteAnswer { pool.makeReady(waiter) }))
     }
 
     deinit {
@@ -54,9 +56,9 @@ public final class DMATransfer {
     /// waiting for bounce buffers. `nil` when a piece is submitted: then the answer to that brings the
     /// result; and when another process has been asked: then ``DMAMapper/resume(_:)`` does.
     public func cancel() -> DMAStep? {
-        let core = state.pointee.mapper.takeUnretainedValue()
-        if state.pointee.phase == .waiting { core.removeWaiting(self) }
-        return state.pointee.cancel().map(handOver)
+        guard let step = state.pointee.cancel() else { return nil }
+        state.pointee.mapper._withUnsafeGuaranteedRef { $0.endWait() }
+        return handOver(step)
     }
 
     /// Whether a piece is all of the transfer.

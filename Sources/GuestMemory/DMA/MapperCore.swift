@@ -6,7 +6,8 @@ final class MapperCore {
     /// To be asked before the array is touched, which counts references.
     let hasResolvers: Bool
     let reentrancy: ReentrancyGuard?
-    let wake: (@Sendable () -> Void)?
+    /// Transfers that can go on.
+    let ready: ReadyList
     /// Behind a pointer, so that no access is checked at run time.
     let state: UnsafeMutablePointer<State>
 
@@ -15,8 +16,10 @@ final class MapperCore {
         /// Transfers that are over, to be used again.
         fileprivate var free: Unmanaged<DMATransfer>?
         fileprivate var freeCount = 0
-        /// Transfers that stand in line for bounce buffers, in the order in which they came.
-        fileprivate var waiting: [Unmanaged<DMATransfer>] = []
+        /// Transfers that wait.
+        fileprivate var waiting = 0
+        /// How often a transfer has begun to wait: numbers the waits in their order.
+        fileprivate var waits: UInt64 = 0
 
         var directBytes: UInt64 = 0
         var bouncedBytes: UInt64 = 0
@@ -36,7 +39,7 @@ final class MapperCore {
         self.resolvers = resolvers
         hasResolvers = !resolvers.isEmpty
         self.reentrancy = reentrancy
-        self.wake = wake
+        ready = ReadyList(wake: wake)
         state = .allocate(capacity: 1)
         state.initialize(to: State(options: options))
     }
@@ -79,7 +82,7 @@ final class MapperCore {
     func handOver(_ transfer: DMATransfer, _ step: DMAStep) -> DMAStep {
         switch step {
         case .submit: break
-        case .wait: state.pointee.waiting.append(.passUnretained(transfer))
+        case .wait: noteWait(transfer)
         case .done: giveBack(transfer)
         }
         return step
@@ -98,22 +101,26 @@ final class MapperCore {
 
     // MARK: Waiting
 
-    var isWaiting: Bool { !state.pointee.waiting.isEmpty }
+    var isWaiting: Bool { state.pointee.waiting > 0 }
 
-    func removeWaiting(_ transfer: DMATransfer) {
-        let entry = Unmanaged.passUnretained(transfer).toOpaque()
-        state.pointee.waiting.removeAll { $0.toOpaque() == entry }
+    private func noteWait(_ transfer: DMATransfer) {
+        state.pointee.waiting += 1
+        state.pointee.waits += 1
+        transfer.state.pointee.wait = state.pointee.waits
     }
 
-    /// Goes on with the transfers that have been granted bounce buffers.
+    /// A transfer goes on, or has been cancelled.
+    func endWait() { state.pointee.waiting -= 1 }
+
+    /// Goes on with the transfers that can. Those that begin to wait meanwhile have their turn in the
+    /// next call: `body` may begin, answer and cancel transfers without end.
     func resume(_ body: (DMATransfer, DMAStep) -> Void) {
-        // `body` may begin, answer and cancel transfers.
-        for entry in state.pointee.waiting {
-            guard state.pointee.waiting.contains(where: { $0.toOpaque() == entry.toOpaque() })
-            else { continue }
+        let last = state.pointee.waits
+        while let entry = pool.first(of: ready) {
             let transfer = entry.takeUnretainedValue()
-            guard let step = transfer.state.pointee.resume() else { continue }
-            removeWaiting(transfer)
+            guard transfer.state.pointee.wait <= last else { return }
+            let step = transfer.state.pointee.resume()
+            endWait()
             body(transfer, handOver(transfer, step))
         }
     }

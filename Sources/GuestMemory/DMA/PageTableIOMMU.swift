@@ -14,13 +14,16 @@ public final class PageTableIOMMU: AddressResolver, @unchecked Sendable {
     private let root: Atomic<UInt64>
 
     /// What transfers hold: a stretch of time between two invalidations.
-    private final class Epoch {}
+    private final class Epoch: Sendable {
+        let version: UInt64
+        init(version: UInt64) { self.version = version }
+    }
 
-    private let epochs = SnapshotCell(Epoch())
+    private let epochs = SnapshotCell(Epoch(version: 0))
     private let mutex = PthreadMutex()
     // Under the mutex.
-    private var held: Set<Int> = []
-    private var pending: [(slots: Set<Int>, drained: @Sendable () -> Void)] = []
+    /// Epochs that are over and that transfers hold.
+    private var held = HeldVersions()
 
     /// An IOMMU whose tables are in `space`, the first one at `root`.
     ///
@@ -81,13 +84,13 @@ public final class PageTableIOMMU: AddressResolver, @unchecked Sendable {
     /// use the former translations has ended; at once, or later from the thread that ends the last.
     public func invalidate(drained: @escaping @Sendable () -> Void) throws(GuestMemoryError) {
         mutex.lock()
-        guard let (former, isFree) = epochs.publish(Epoch()) else {
+        let current = epochs.current.version
+        guard let (former, isFree) = epochs.publish(Epoch(version: current + 1)) else {
             mutex.unlock()
             throw GuestMemoryError(.tooManyMaps)
         }
-        if isFree { epochs.retire(former)?.release() } else { held.insert(former) }
-        let isDrained = held.isEmpty
-        if !isDrained { pending.append((held, drained)) }
+        if isFree { epochs.retire(former)?.release() } else { held.append(current) }
+        let isDrained = !held.wait(for: 0..<current + 1, drained)
         mutex.unlock()
         if isDrained { drained() }
     }
@@ -98,15 +101,11 @@ public final class PageTableIOMMU: AddressResolver, @unchecked Sendable {
     /// Lets go of them.
     public func endTransfer(_ token: Int) {
         guard epochs.release(token) else { return }
-        var callbacks: [@Sendable () -> Void] = []
         mutex.lock()
-        epochs.retire(token)?.release()
-        held.remove(token)
-        for index in pending.indices.reversed() {
-            pending[index].slots.remove(token)
-            if pending[index].slots.isEmpty { callbacks.append(pending.remove(at: index).drained) }
-        }
+        let gone = epochs.retire(token)
+        let callbacks = gone.map { held.release($0._withUnsafeGuaranteedRef(\.version)) } ?? []
         mutex.unlock()
+        gone?.release()
         for callback in callbacks { callback() }
     }
 }

@@ -35,7 +35,9 @@ struct TransferState: ~Copyable {
     /// The host memory of the piece.
     private var vectors = UnsafeBufferPointer<iovec>(start: nil, count: 0)
     private(set) var isCancelled = false
-    /// Link in the mapper's list of free or of waiting transfers.
+    /// The number of its wait, in the order in which transfers of the mapper began to wait.
+    var wait: UInt64 = 0
+    /// Link in the mapper's list of free transfers.
     var next: Unmanaged<DMATransfer>?
 
     init(mapper: Unmanaged<MapperCore>, waiter: BounceWaiter, answer: RemoteAnswer) {
@@ -129,21 +131,18 @@ struct TransferState: ~Copyable {
         return submitPiece()
     }
 
-    /// Goes on if what was waited for is there.
-    mutating func resume() -> DMAStep? {
+    /// Goes on: what was waited for is there.
+    mutating func resume() -> DMAStep {
+        let grant = mapper._withUnsafeGuaranteedRef { $0.pool }.collect(waiter)
         switch phase {
-        case .idle, .submitted: return nil
+        case .idle, .submitted: preconditionFailure("a transfer goes on that did not wait")
         case .waiting:
-            let pool = mapper._withUnsafeGuaranteedRef { $0.pool }
-            buffer = pool.collect(waiter)
-            return buffer == nil ? nil : submitPiece()
+            buffer = grant
+            return submitPiece()
         case .fetching:
-            if answer.outstanding > 0 { return nil }
             if isCancelled { return done(.cancelled) }
             return answer.hasFailed ? done(.fault(remoteFault)) : submitFetched()
-        case .storing:
-            if answer.outstanding > 0 { return nil }
-            return stored(answer.hasFailed ? remoteFault : nil)
+        case .storing: return stored(answer.hasFailed ? remoteFault : nil)
         }
     }
 

@@ -31,7 +31,10 @@ struct PRDTable: ~Copyable {
     private var bytes: UInt64 = 0
 
     init() {
-        entries = .allocate(capacity: Self.maximumEntries)
+        // Aligned, so that a table is copied by words wherever the allocator puts this.
+        entries = UnsafeMutableRawPointer.allocate(
+            byteCount: Self.maximumSize, alignment: 64
+        ).bindMemory(to: UInt64.self, capacity: Self.maximumEntries)
         entries.initialize(repeating: 0, count: Self.maximumEntries)
     }
 

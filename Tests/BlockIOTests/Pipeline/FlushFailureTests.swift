@@ -3,10 +3,11 @@ import Glibc
 import XCTest
 @testable import TestSupport
 
-/// A flush that failed: on a buffered image the kernel may have dropped the data and forgotten it.
+/// A flush that failed: the kernel may have dropped the data, or the device what was in its cache, and
+/// neither says so again.
 final class FlushFailureTests: PipelineTestCase {
-    func testAFailureStaysOnABufferedImage() throws {
-        try forEachBench(where: { $0.caching == .buffered }) { bench in
+    func testAFailureStays() throws {
+        try forEachBench { bench in
             bench.faults.add(.init(.error(EIO), operations: [.flush], count: 1))
             for _ in 0..<3 {
                 bench.queue.flush()
@@ -42,14 +43,32 @@ final class FlushFailureTests: PipelineTestCase {
         }
     }
 
-    func testAFailurePassesOnADirectImage() throws {
-        try forEachBench(where: { $0.caching == .direct }) { bench in
-            bench.faults.add(.init(.error(EIO), operations: [.flush], count: 1))
-            bench.queue.flush()
-            XCTAssertEqual(try bench.finish().map(\.errno), [EIO])
-            try bench.queue.flushAndWait()
-            let flushes = bench.queue.statistics.flushes
-            XCTAssertEqual([flushes.operations, flushes.errors, flushes.bytes], [1, 1, 0])
+    /// None succeeds beside one that fails, whichever of them the kernel would have told.
+    func testFlushesInFlightFailTogether() throws {
+        try forEachBench { bench in
+            bench.faults.add(.init(.error(EIO), operations: [.flush], after: 1, count: 1))
+            for _ in 0..<4 { bench.queue.flush() }
+            // The first had begun before the others were asked for.
+            XCTAssertEqual(
+                try bench.finish().map(\.errno).sorted(), [0, EIO, EIO, EIO])
+            XCTAssertEqual(bench.queue.statistics.kernelRequests, 2)
+        }
+    }
+
+    /// A cancelled flush leaves the others to another call.
+    func testOneOfSeveralFlushesIsCancelled() throws {
+        try forEachBench { bench in
+            bench.faults.add(.init(.hold, operations: [.flush]))
+            let flushes = (0..<4).map { bench.queue.flush(userData: UInt($0)) }
+            bench.queue.cancel(flushes[2])
+            bench.queue.cancel(flushes[0])
+            bench.faults.release()
+            var failures: [UInt: BlockError.Code?] = [:]
+            while bench.queue.outstanding > 0 {
+                bench.queue.poll(minimum: 1) { failures[$0.userData] = $0.failure }
+                bench.faults.release()
+            }
+            XCTAssertEqual(failures, [0: .cancelled, 1: nil, 2: .cancelled, 3: nil])
         }
     }
 

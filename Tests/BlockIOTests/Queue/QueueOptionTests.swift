@@ -32,6 +32,26 @@ final class QueueOptionTests: ConformanceTestCase {
         }
     }
 
+    /// The first request and the wait for it come to the engine together, and fill its ring.
+    func testTheFirstRequestOfAQueueOfOneIsWaitedFor() throws {
+        for options in [QueueOptions(depth: 1), QueueOptions(depth: 2)] {
+            try onTmpfs(options) { subject in
+                let buffer = subject.buffer(2 * subject.block)
+                var delivered = 0
+                for _ in 0..<3 {
+                    subject.queue.batch {
+                        for index in 0..<2 {
+                            subject.queue.read(
+                                into: buffer.slice(index * subject.block, subject.block), at: 0)
+                        }
+                        delivered += subject.queue.poll(minimum: 2, timeout: .seconds(20))
+                    }
+                }
+                XCTAssertEqual(delivered, 6)
+            }
+        }
+    }
+
     func testQueuesWorkWithoutADescriptor() throws {
         try onTmpfs(QueueOptions(hasDescriptor: false)) { subject in
             XCTAssertEqual(subject.queue.descriptor, -1)

@@ -40,7 +40,7 @@ final class ThreadPoolTests: XCTestCase {
     }
 
     func testWhatIsLeftByTheOnlyProcessorHasAThread() throws {
-        try withPool(processors: 1, pace: 1_000) { pool in
+        try withPool(processors: 1, pace: 1_000, inlineLimit: 0) { pool in
             var pending = requests(20)
             var finished = RequestFIFO()
             pool.collect(minimum: 1, limit: .forever, pending: &pending, into: &finished)
@@ -89,14 +89,6 @@ final class ThreadPoolTests: XCTestCase {
                 return
             }
             XCTFail("a thread was called each time")
-        }
-    }
-
-    func testAShareHasAnEnd() throws {
-        try withPool(pace: 1_000) { pool in
-            XCTAssertEqual(try share(of: [UInt64](repeating: 4096, count: 40), pool), 8)
-            XCTAssertEqual(try share(of: [UInt64](repeating: 4096, count: 6), pool), 3)
-            XCTAssertEqual(try share(of: [UInt64](repeating: 128 << 10, count: 40), pool), 2)
         }
     }
 
@@ -195,19 +187,6 @@ final class ThreadPoolTests: XCTestCase {
             atOnce: pool.inlineCompletions - done, calls: pool.work.value &- called)
         finish(lengths.count, pool)
         return answer
-    }
-
-    /// How many of such requests, that nobody has been called for, are done at a time.
-    private func share(of lengths: [UInt64], _ pool: ThreadPool) throws -> Int {
-        try prepare(pool)
-        var pending = requests(lengths)
-        pool.lock.lock()
-        pool.state.pointee.unfinished += lengths.count
-        pool.state.pointee.queued.append(contentsOf: &pending)
-        let share = pool.serveShare()
-        pool.lock.unlock()
-        finish(lengths.count, pool)
-        return share
     }
 
     private func finish(_ count: Int, _ pool: ThreadPool) {

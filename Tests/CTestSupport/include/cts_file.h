@@ -36,4 +36,8 @@ int cts_logical_sector_size(int fd);
 int cts_physical_sector_size(int fd);
 int cts_device_size(int fd, uint64_t *bytes);
 
+/// F_OFD_SETLK (fcntl(2)): a shared lock of the open file description on `length` bytes from `start`
+/// on. 0 or -errno.
+int cts_lock_shared(int fd, uint64_t start, uint64_t length);
+
 #endif

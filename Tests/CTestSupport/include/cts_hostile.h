@@ -10,13 +10,13 @@
 /// What to forbid.
 enum cts_forbidden {
     CTS_FORBID_IO_URING,
-    CTS_FORBID_AIO,
-    /// io_uring_enter(2): rings can be set up and not used.
     CTS_FORBID_IO_URING_ENTER,
+    CTS_FORBID_IO_URING_REGISTER,
+    CTS_FORBID_AIO,
 };
 
-/// From now on the call that sets up a facility, io_uring_setup(2) or io_setup(2), or the one that
-/// `what` names answers `error` to every thread of the process: a seccomp(2) filter. Returns 0 or
+/// From now on a system call answers `error` to every thread of the process: io_uring_setup(2),
+/// io_uring_enter(2), io_uring_register(2) or io_setup(2). It is a seccomp(2) filter. Returns 0 or
 /// -errno.
 int cts_forbid(enum cts_forbidden what, int error);
 
@@ -32,8 +32,7 @@ int cts_become_nobody(void);
 /// -errno.
 int cts_limit_threads(bool none);
 
-/// Lets files of the process become no longer than `bytes` (RLIMIT_FSIZE): a write behind that
-/// fails with EFBIG, and SIGXFSZ, which says the same, is ignored. 0 or -errno.
+/// Lets no file of the process become longer (RLIMIT_FSIZE), with SIGXFSZ ignored. 0 or -errno.
 int cts_limit_file_size(uint64_t bytes);
 
 /// The process is killed when the thread that made it ends.

@@ -1,0 +1,66 @@
+import Glibc
+
+/// The thread that looks whether the few that serve quick requests get on.
+///
+/// | state | event | next state |
+/// |---|---|---|
+/// | absent | requests are left to fewer threads than there are requests | watching |
+/// | watching | the queue was empty for several looks | asleep |
+/// | asleep | requests are left as above | watching |
+/// | asleep | nothing for long, or the pool stops | absent |
+enum Watcher {
+    case absent, asleep, watching
+}
+
+extension ThreadPool {
+    private static let period = WaitLimit.nanoseconds(2_000_000)
+    private static let quietLooks = 5
+
+    /// Under the lock: from now on somebody looks.
+    func startWatch() {
+        switch state.pointee.watcher {
+        case .watching: return
+        case .asleep:
+            state.pointee.watcher = .watching
+            watch.advance()
+            watch.wake(1)
+        case .absent:
+            if makeThread({ $0.watchQueue() }) { state.pointee.watcher = .watching }
+        }
+    }
+
+    private func watchQueue() {
+        lock.lock()
+        var quiet = 0
+        while !state.pointee.isStopping {
+            let isAsleep = state.pointee.watcher == .asleep
+            let seen = watch.value
+            let taken = state.pointee.taken
+            let wasEmpty = state.pointee.queued.isEmpty
+            lock.unlock()
+            let result = watch.wait(seen, isAsleep ? Self.idleLimit : Self.period)
+            lock.lock()
+            if isAsleep {
+                quiet = 0
+                if result == -ETIMEDOUT && state.pointee.watcher == .asleep { break }
+            } else if state.pointee.queued.isEmpty {
+                quiet += 1
+                if quiet == Self.quietLooks { state.pointee.watcher = .asleep }
+            } else if !wasEmpty && state.pointee.taken == taken {
+                callMore()
+            }
+        }
+        state.pointee.watcher = .absent
+        departure.signal()
+        lock.unlock()
+    }
+
+    /// Nobody took a request in a whole period: those who serve sleep in the kernel.
+    private func callMore() {
+        state.pointee.pace.forget()
+        let called = callThreads()
+        lock.unlock()
+        work.wake(called)
+        lock.lock()
+    }
+}

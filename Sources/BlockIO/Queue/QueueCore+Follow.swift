@@ -1,0 +1,67 @@
+// What waits for other requests: writes that overlap, and whatever changes the image beside a resize.
+extension QueueCore {
+    /// Goes on with everything that waited and need not wait any longer. A loop, because each may be the
+    /// last that another waited for.
+    @inline(__always)
+    mutating func runFollowers() {
+        if barrier != nil || runnable.head != nil || heldBack.head != nil { runAllFollowers() }
+    }
+
+    @inline(never)
+    private mutating func runAllFollowers() {
+        while true {
+            if let next = runnable.popFirst() {
+                next.pointee.phase = .transfer
+                if next.pointee.isDirect { enqueue(next) } else { proceed(next) }
+            } else if let resize = barrier {
+                guard resize.pointee.phase == .blocked && modifying == 0 else { return }
+                startResize(resize)
+            } else if let next = heldBack.popFirst() {
+                next.pointee.place = .elsewhere
+                next.pointee.phase = .transfer
+                next.pointee.isComposite = false
+                composite &-= 1
+                admit(next)
+            } else {
+                return
+            }
+        }
+    }
+
+    /// Keeps a request that changes the image until the resize before it has ended: whether it is inside
+    /// the image is known then.
+    mutating func holdBack(_ request: RequestPointer) {
+        countComposite(request)
+        block(request)
+        request.pointee.place = .heldBack
+        heldBack.append(request)
+    }
+
+    /// A resize has the image for itself: a write in flight could make the file longer again, or a
+    /// later one could be checked against a size that is no more.
+    mutating func startResize(_ request: RequestPointer) {
+        barrier = request
+        acceptsUsualWrites = false
+        if modifying > 0 { return block(request) }
+        order(
+            request, .range,
+            EngineOrder(operation: .truncate, position: request.pointee.length))
+    }
+
+    /// What a request that has ended leaves to others.
+    mutating func leave(_ request: RequestPointer) {
+        if request.pointee.isTracked { tracked.remove(request, released: &runnable) }
+        if request.pointee.isModifying {
+            request.pointee.isModifying = false
+            modifying &-= 1
+        }
+        if request.pointee.isComposite {
+            request.pointee.isComposite = false
+            composite &-= 1
+        }
+        if barrier == request {
+            barrier = nil
+            acceptsUsualWrites = image.access == .readWrite
+        }
+    }
+}

@@ -1,0 +1,66 @@
+import BlockIO
+import Exploration
+import XCTest
+@testable import TestSupport
+
+/// Every program of one or two requests with every decision that a kernel may make, at most one fault
+/// in a run. The executable `explore` goes further.
+final class ExplorationTests: XCTestCase {
+    func testAlignedImage() throws { try explore(.direct) }
+
+    func testBufferedImage() throws { try explore(.buffered) }
+
+    func testImageThatEndsInsideABlock() throws { try explore(.odd) }
+
+    /// What ends together is seen together, in any number.
+    func testPartialReaps() throws {
+        try explore(.direct, faults: 0, isPartial: true)
+        try explore(.odd, faults: 0, isPartial: true)
+    }
+
+    private func explore(
+        _ layout: Layout, faults: Int = 1, isPartial: Bool = false, file: StaticString = #filePath,
+        line: UInt = #line
+    ) throws {
+        let target = try orSkip(try StorageTarget.make(.tmpfsFile, size: layout.size))
+        defer { target.close() }
+        var options = Exploration.Options()
+        options.layout = layout
+        options.requests = 2
+        options.faults = faults
+        options.isPartial = isPartial
+        let exploration = try Exploration(options, .model, path: target.path)
+        try exploration.exploreAll()
+        for finding in exploration.findings {
+            XCTFail(finding.report(options), file: file, line: line)
+        }
+        // Fewer would be a mistake of the exploration.
+        let programs = exploration.totals.programs
+        XCTAssertGreaterThan(programs, layout.kinds.count * layout.kinds.count)
+        if exploration.findings.isEmpty {
+            XCTAssertGreaterThan(exploration.totals.runs, programs)
+        }
+    }
+}
+
+/// That nothing is left out.
+final class DecisionsTests: XCTestCase {
+    func testEverySequenceIsSeenOnce() {
+        let decisions = Decisions()
+        var seen: [[Int]] = []
+        repeat {
+            // The number of alternatives depends on what was decided before.
+            let first = decisions.pick(3)
+            let second = first == 1 ? 0 : decisions.pick(2 + first)
+            seen.append([first, second])
+        } while decisions.advance()
+        XCTAssertEqual(
+            seen, [[0, 0], [0, 1], [1, 0], [2, 0], [2, 1], [2, 2], [2, 3]])
+    }
+
+    func testAReplayDecidesTheSame() {
+        let decisions = Decisions(replaying: [2, 1])
+        XCTAssertEqual([decisions.pick(3), decisions.pick(2), decisions.pick(4)], [2, 1, 0])
+        XCTAssertEqual(decisions.choices, [2, 1, 0])
+    }
+}

@@ -1,0 +1,50 @@
+import BlockIO
+import Glibc
+
+/// What is explored: the queue over one kind of engine.
+package struct Subject: Sendable {
+    package let name: String
+    /// The engine that the image is opened with.
+    package let engine: EngineKind
+    package let threading: QueueThreading
+    /// Makes a queue that runs on this kernel.
+    let open: @Sendable (BlockImage, ModelKernel, QueueOptions) throws -> BlockQueue
+    /// The run is over.
+    let leave: @Sendable () -> Void
+    /// Says that operations have ended while nobody was in the kernel.
+    let publish: @Sendable () -> Void
+    /// Whether a timer of the engine is armed, and lets it expire.
+    let hasTimer: @Sendable () -> Bool
+    let expireTimer: @Sendable () -> Void
+    /// Tells before a look at a descriptor that what it says must be up to date.
+    let refresh: @Sendable () -> Void
+
+    /// The queue over the model engine.
+    package static let model = Subject(
+        name: "model", engine: .threadPool, threading: .owned,
+        open: { image, kernel, options in
+            var options = options
+            options.model = kernel
+            return try BlockQueue(image, options)
+        })
+
+    package init(
+        name: String, engine: EngineKind, threading: QueueThreading,
+        open: @escaping @Sendable (BlockImage, ModelKernel, QueueOptions) throws -> BlockQueue,
+        leave: @escaping @Sendable () -> Void = {},
+        publish: @escaping @Sendable () -> Void = {},
+        refresh: @escaping @Sendable () -> Void = {},
+        hasTimer: @escaping @Sendable () -> Bool = { false },
+        expireTimer: @escaping @Sendable () -> Void = {}
+    ) {
+        self.name = name
+        self.engine = engine
+        self.threading = threading
+        self.open = open
+        self.leave = leave
+        self.publish = publish
+        self.refresh = refresh
+        self.hasTimer = hasTimer
+        self.expireTimer = expireTimer
+    }
+}
