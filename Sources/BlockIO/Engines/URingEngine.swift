@@ -38,7 +38,8 @@ struct URingEngine: ~Copyable, Engine {
             wake >= 0 && (!needsEvent || event >= 0) && (!options.hasDescriptor || set >= 0)
         var error =
             hasDescriptors
-            ? cbio_uring_create(&created, image.descriptor, UInt32(options.depth), isOwned) : -EMFILE
+            ? cbio_uring_create(&created, image.descriptor, UInt32(options.depth), isOwned)
+            : -EMFILE
         if error == 0, needsEvent {
             error = cbio_uring_register_eventfd(created, event)
             if error == 0 { error = cbio_poll_group_add(set, event) }
