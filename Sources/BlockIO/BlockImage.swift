@@ -87,6 +87,11 @@ public final class BlockImage: Sendable {
 
     /// Opens `path`.
     ///
+    /// A write past the limit RLIMIT_FSIZE of the process fails with EFBIG, but the kernel also sends the
+    /// signal SIGXFSZ, which ends the process unless it is ignored or handled (setrlimit(2)). Signals are the
+    /// program's business, so this library leaves them alone: a program whose guests decide where to
+    /// write calls `signal(SIGXFSZ, SIG_IGN)` before it opens an image.
+    ///
     /// - Throws: ``BlockError`` whose code says which step refused; nothing stays open or locked.
     public static func open(
         _ path: String, _ options: OpenOptions = OpenOptions()

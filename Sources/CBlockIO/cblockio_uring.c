@@ -275,7 +275,7 @@ void cbio_uring_reap(struct cbio_uring *self, struct cbio_operations *ended, boo
 }
 
 uint32_t cbio_uring_withdraw(
-    struct cbio_uring *self, struct cbio_operations *ended, int error, bool *wake_withdrawn) {
+    struct cbio_uring *self, struct cbio_operations *ended, int error) {
     struct io_uring_sq *const sq = &self->ring.sq;
     const unsigned head = io_uring_smp_load_acquire(sq->khead);
     const unsigned end = sq->sqe_tail;
@@ -283,11 +283,8 @@ uint32_t cbio_uring_withdraw(
     for (unsigned index = head; index != end; index++) {
         struct cbio_operation *operation =
             (void *)(uintptr_t)sq->sqes[index & sq->ring_mask].user_data;
-        if ((void *)operation == self) continue;
-        if (!operation) {
-            *wake_withdrawn = true;
-            continue;
-        }
+        // A cancel, or the poll of the wake event.
+        if ((void *)operation == self || !operation) continue;
         operation->result = error;
         cbio_append(ended, operation);
         count++;

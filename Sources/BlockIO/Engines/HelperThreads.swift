@@ -74,7 +74,7 @@ struct HelperThreads: ~Copyable {
     private mutating func makePool() -> ThreadPool {
         let made = ThreadPool(
             image: image, threadLimit: Self.limit, eventDescriptor: wakeDescriptor,
-            clearsDescriptor: false)
+            isBesideRing: true)
         pool = made
         return made
     }

@@ -93,7 +93,7 @@ struct LinuxAIOEngine: ~Copyable, Engine {
                 inKernel &+= taken
                 first &+= taken
             } else if taken == 0 || taken == -Int(EAGAIN) || taken == -Int(ENOMEM) {
-                markPending(pending)
+                markPending(pending.head, prepared &- first)
                 timer.arm(orWake: wakeDescriptor)
                 return false
             } else if taken != -Int(EINTR), let refused = pending.popFirst() {
@@ -107,10 +107,11 @@ struct LinuxAIOEngine: ~Copyable, Engine {
         }
     }
 
-    /// What was prepared and not taken waits again.
-    private func markPending(_ pending: borrowing RequestFIFO) {
-        var next = pending.head
-        while let request = next, !request.operation.pointee.is_pending {
+    /// What was prepared and not taken waits again: so many from `first` on.
+    private func markPending(_ first: RequestPointer?, _ count: Int) {
+        var next = first
+        for _ in 0..<count {
+            guard let request = next else { return }
             request.operation.pointee.is_pending = true
             next = request.pointee.next
         }

@@ -33,8 +33,9 @@ final class ThreadPool: @unchecked Sendable {
     private let progress: Futex
     /// Made readable when something has ended and nobody waits; -1 for none.
     private let eventDescriptor: CInt
-    /// Whether the descriptor is this pool's to clear, or its owner's.
-    private let clearsDescriptor: Bool
+    /// The pool is beside a ring, whose engine clears the descriptor and decides when the owner serves for
+    /// want of a thread.
+    private let isBesideRing: Bool
     private let processors: Int
     /// Up to so many bytes are moved by the owner while it submits; `nil` when none are.
     private let inlineLimit: UInt64?
@@ -80,7 +81,7 @@ final class ThreadPool: @unchecked Sendable {
     private static let ownShare = 16
 
     init(
-        image: BlockImage, threadLimit: Int, eventDescriptor: CInt, clearsDescriptor: Bool,
+        image: BlockImage, threadLimit: Int, eventDescriptor: CInt, isBesideRing: Bool,
         inlineLimit: UInt64? = nil, processors: Int = sysconf(CInt(_SC_NPROCESSORS_ONLN))
     ) {
         self.inlineLimit = inlineLimit
@@ -88,7 +89,7 @@ final class ThreadPool: @unchecked Sendable {
         self.image = image
         self.threadLimit = threadLimit
         self.eventDescriptor = eventDescriptor
-        self.clearsDescriptor = clearsDescriptor
+        self.isBesideRing = isBesideRing
         work = Futex()
         progress = Futex()
         state = .allocate(capacity: 1)
@@ -134,10 +135,10 @@ final class ThreadPool: @unchecked Sendable {
         state.pointee.isWoken = false
         if state.pointee.isSignalled {
             // Under the lock: cleared later, it would take a newer signal with it.
-            if clearsDescriptor { cbio_eventfd_clear(eventDescriptor) }
+            if !isBesideRing { cbio_eventfd_clear(eventDescriptor) }
             state.pointee.isSignalled = false
         }
-        if state.pointee.isStarving && clearsDescriptor { signalDescriptor() }
+        if state.pointee.isStarving && !isBesideRing { signalDescriptor() }
         finished.append(contentsOf: &state.pointee.ended)
         lock.unlock()
         return end
@@ -249,7 +250,10 @@ extension ThreadPool {
     /// Gives what is queued to threads, and to the owner itself, whose time it takes from the limit. None
     /// is left without someone that will come to it.
     private func distribute(wanted: Int, _ limit: inout WaitLimit) {
-        if state.pointee.isStarving && !tryThread() { return serveStarving(wanted, &limit) }
+        if state.pointee.isStarving && !tryThread() {
+            if !isBesideRing { serveStarving(wanted, &limit) }
+            return
+        }
         guard wanted > 0, isForOwner(wanted, limit) else { return wakeThreads(giveToThreads()) }
         wakeThreads(callThreads(besidesOwner: true))
         let deadline = limit.deadline()

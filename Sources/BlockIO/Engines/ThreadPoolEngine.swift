@@ -18,7 +18,7 @@ struct ThreadPoolEngine: ~Copyable, Engine {
         inFlightLimit = options.depth
         pool = ThreadPool(
             image: image, threadLimit: options.maximumThreads, eventDescriptor: descriptor,
-            clearsDescriptor: true, inlineLimit: image.inlineLimit)
+            isBesideRing: false, inlineLimit: image.inlineLimit)
     }
 
     mutating func submit(_ pending: inout RequestFIFO, finished: inout RequestFIFO) {

@@ -22,6 +22,8 @@ struct URingEngine: ~Copyable, Engine {
     private var timer: RetryTimer
     private var isEnabled: Bool
     private var isWakeArmed = false
+    /// io_uring_enter(2) fails for good: what the ring says of completions to be posted cannot be followed.
+    private var isRefused = false
     /// Operations in the two rings, those included that the kernel has not taken.
     private var inRing = 0
 
@@ -36,7 +38,8 @@ struct URingEngine: ~Copyable, Engine {
             wake >= 0 && (!needsEvent || event >= 0) && (!options.hasDescriptor || set >= 0)
         var error =
             hasDescriptors
-            ? cbio_uring_create(&created, image.descriptor, UInt32(options.depth), isOwned) : -EMFILE
+            ? cbio_uring_create(&created, image.descriptor, UInt32(options.depth), isOwned)
+            : -EMFILE
         if error == 0, needsEvent {
             error = cbio_uring_register_eventfd(created, event)
             if error == 0 { error = cbio_poll_group_add(set, event) }
@@ -175,6 +178,7 @@ struct URingEngine: ~Copyable, Engine {
     /// ends what has been prepared.
     private mutating func settle(_ answer: CInt, _ finished: inout RequestFIFO) -> Bool {
         if answer >= 0 {
+            isRefused = false
             timer.succeeded()
             return true
         }
@@ -188,17 +192,17 @@ struct URingEngine: ~Copyable, Engine {
 
     @inline(never)
     private mutating func withdraw(_ answer: CInt, _ finished: inout RequestFIFO) {
-        var isWakeWithdrawn = false
-        inRing &-= Int(cbio_uring_withdraw(ring, &finished.list, answer, &isWakeWithdrawn))
-        if isWakeWithdrawn {
-            isWakeArmed = false
-            // In a set that has it already this changes nothing.
-            if descriptor >= 0 { _ = cbio_poll_group_add(descriptor, wakeDescriptor) }
+        inRing &-= Int(cbio_uring_withdraw(ring, &finished.list, answer))
+        isRefused = true
+        // Whether or not the ring still polls the wake event, nobody learns of it from there.
+        isWakeArmed = false
+        // In a set that has it already this changes nothing.
+        if descriptor >= 0 { _ = cbio_poll_group_add(descriptor, wakeDescriptor) }
+        if inRing > 0 && cbio_uring_features(ring).defer_taskrun {
+            fatalError(
+                "io_uring_enter(2) is refused (\(errnoText(-answer))) while requests are in flight: what "
+                    + "became of them cannot be learnt, nor their memory be given back")
         }
-        precondition(
-            inRing == 0 || !cbio_uring_features(ring).defer_taskrun,
-            "io_uring_enter(2) is refused (\(errnoText(-answer))) while requests are in flight: what "
-                + "became of them cannot be learnt, nor their memory be given back")
     }
 
     /// A wait when io_uring_enter(2) refuses to: short while anything is under way, which ends without it
@@ -236,7 +240,7 @@ struct URingEngine: ~Copyable, Engine {
         cbio_eventfd_clear(eventDescriptor)
         // The kernel posts a limited number at a time and does not signal the rest. A submission posts
         // some as well.
-        if cbio_uring_has_more(ring) { cbio_eventfd_signal(eventDescriptor) }
+        if !isRefused && cbio_uring_has_more(ring) { cbio_eventfd_signal(eventDescriptor) }
     }
 }
 

@@ -50,6 +50,7 @@ struct DecoratedEngine: ~Copyable, Engine {
         releaseHeld()
         accept(&pending)
         base.submit(&accepted, finished: &finished)
+        claimAccepted()
         if !answered.isEmpty { base.wake() }
     }
 
@@ -75,6 +76,7 @@ struct DecoratedEngine: ~Copyable, Engine {
         releaseHeld()
         releaseDelayed()
         if !accepted.isEmpty { base.submit(&accepted, finished: &ended) }
+        claimAccepted()
         finished.append(contentsOf: &answered)
         while let request = ended.popFirst() { come(back: request, &finished) }
         if !withheld.isEmpty && (!finished.isEmpty || base.inFlight + accepted.count == 0) {
@@ -144,6 +146,15 @@ struct DecoratedEngine: ~Copyable, Engine {
                 request.operation.pointee.is_pending = !wereHeld
                 return pending.prepend(request)
             }
+        }
+    }
+
+    /// What the engine has not taken is in the list here, not in the queue's.
+    private func claimAccepted() {
+        var next = accepted.head
+        while let request = next {
+            request.operation.pointee.is_pending = false
+            next = request.pointee.next
         }
     }
 

@@ -91,7 +91,13 @@ public final class BlockQueue: @unchecked Sendable {
     }
 
     /// fdatasync(2): every write whose completion was delivered before this call is on stable
-    /// storage when this completes.
+    /// storage when this succeeds. Flushes that are made while one is under way share the next
+    /// fdatasync(2).
+    ///
+    /// Once one has failed, every later flush of the image fails with the same errno, because the kernel
+    /// reports what it has lost only once (fsync(2), "ERRORS"). To go on, open the image again; what was
+    /// written since the last flush that succeeded must be taken for lost. On a read-only image a flush
+    /// succeeds at once.
     @discardableResult
     public func flush(userData: UInt = 0) -> RequestID {
         start(.init(verb: .flush, userData: userData))
@@ -135,8 +141,9 @@ public final class BlockQueue: @unchecked Sendable {
     }
 
     /// ftruncate(2) of a file to `size` bytes, a multiple of ``BlockImage/logicalBlockSize``;
-    /// ``BlockError/Code/unsupported`` on a device. That others have made an image larger is
-    /// noticed without this.
+    /// ``BlockError/Code/unsupported`` on a device. It waits for writes, discards and writes of zeroes
+    /// that were made before it, and those made after it wait for it. That others have made an image
+    /// larger is noticed without this.
     @discardableResult
     public func resize(to size: UInt64, userData: UInt = 0) -> RequestID {
         start(.init(verb: .resize, length: size, userData: userData))
@@ -168,8 +175,10 @@ public final class BlockQueue: @unchecked Sendable {
     ///
     /// Waits until there are `minimum`, or all that are outstanding if that is less; until
     /// `timeout` has passed (`nil`: no limit); or until the wait was interrupted (EINTR), by a signal
-    /// handler or by the kernel's own work for this thread. With the thread pool it may be late by
-    /// one request, which the caller then does itself. `body` may submit.
+    /// handler or by the kernel's own work for this thread. With a `minimum` above 0 and nothing
+    /// outstanding it sleeps until a call of ``remote``, a signal or the timeout; if there is neither a
+    /// timeout nor a ``remote``, it returns at once. With the thread pool, or while the system gives
+    /// no thread, it may be late by one request, which the caller then does itself. `body` may submit.
     @inlinable
     @discardableResult
     public func poll(
@@ -207,7 +216,8 @@ public final class BlockQueue: @unchecked Sendable {
 public enum WriteDurability: Sendable, Hashable {
     /// When the data is in the device's or the host's volatile cache.
     case volatile
-    /// When it is on stable storage: FUA, RWF_DSYNC of pwritev2(2).
+    /// When it is on stable storage: FUA, RWF_DSYNC of pwritev2(2); through the page cache a write
+    /// and an fdatasync(2), see ``BlockQueue/flush(userData:)``.
     case forceUnitAccess
 }
 

@@ -67,7 +67,8 @@ struct PieceTransfer: ~Copyable {
         block = UInt64(alignment.offset)
         // A bounce buffer below one block could move nothing.
         self.bounceLimit = Swift.max(bounceLimit & ~(alignment.offset - 1), alignment.offset)
-        list = .allocate(capacity: Self.maximumElements)
+        // One for each of the caller's, and one for what is before the first in its block.
+        list = .allocate(capacity: Swift.min(vectorCount + 2, Self.maximumElements))
         skipElements(request.pointee.moved)
     }
 

@@ -72,7 +72,11 @@ extension QueueCore {
         case .flush, .open: joinFlush(request)
         case .discard: startRange(request)
         case .writeZeroes:
-            if request.pointee.rangeWay == .buffers { startPieces(request) } else { startRange(request) }
+            if request.pointee.rangeWay == .buffers {
+                startPieces(request)
+            } else {
+                startRange(request)
+            }
         case .resize: startResize(request)
         }
     }

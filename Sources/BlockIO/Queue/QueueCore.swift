@@ -262,9 +262,11 @@ struct QueueCore: ~Copyable {
 
     @inline(never)
     private mutating func setOwner(_ thread: UInt) {
-        precondition(
-            owner == 0,
-            "a queue with threading .owned was used by a second thread; see QueueThreading")
+        if owner != 0 {
+            // Not precondition(_:_:), whose text release builds leave out.
+            fatalError(
+                "a queue with threading .owned was used by a second thread; see QueueThreading")
+        }
         owner = thread
     }
 }

@@ -1,12 +1,16 @@
 /// How the callers of a queue share it.
 public enum QueueThreading: Sendable, Hashable {
     /// One thread submits and waits: the first that submits or polls. io_uring then uses flags
-    /// that are faster and that the kernel enforces; using the queue from another thread is a
-    /// broken contract and stops the program.
+    /// that are faster and that the kernel enforces. Using the queue from another thread is a
+    /// broken contract: on every engine it stops the program with a message.
     case owned
     /// Callers synchronise themselves: any thread, but one at a time, as under a device's lock.
     /// Requests complete although the submitting thread does something else, and another thread
     /// sleeps on ``BlockQueue/descriptor`` without the lock.
+    ///
+    /// With io_uring the kernel completes requests in the thread that submitted them. System calls in
+    /// which that thread sleeps, such as epoll_wait(2) and nanosleep(2), then return EINTR about once for
+    /// each completion (signal(7), "Interruption of system calls"), and have to be made again.
     case shared
 }
 
@@ -14,8 +18,9 @@ public enum QueueThreading: Sendable, Hashable {
 public struct QueueOptions: Sendable {
     /// How callers share the queue; ``QueueThreading/owned`` by default.
     public var threading: QueueThreading
-    /// Requests that the kernel is given at one time, 1 to 4096; 128 by default. More can be
-    /// submitted: they wait in order.
+    /// Requests that the engine, the kernel or the pool of threads, is given at one time, 1 to 4096; 128
+    /// by default. More can be submitted: they wait in order. Calls for helper threads (discard,
+    /// zeroes, resize) are not counted, so that no read waits for them.
     public var depth: Int
     /// Threads of the thread pool, 1 to 1024; 64 by default. The other engines ignore it.
     public var maximumThreads: Int

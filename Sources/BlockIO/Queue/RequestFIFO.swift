@@ -18,7 +18,11 @@ struct RequestFIFO {
     mutating func prepend(_ request: RequestPointer) {
         let first = list.first
         request.operation.pointee.next = first
-        if let first { first.pointee.previous = request.operation } else { list.last = request.operation }
+        if let first {
+            first.pointee.previous = request.operation
+        } else {
+            list.last = request.operation
+        }
         list.first = request.operation
         list.count &+= 1
     }

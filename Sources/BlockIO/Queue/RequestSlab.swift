@@ -58,7 +58,11 @@ struct RequestSlab: ~Copyable {
         var high = chunks.count
         while low < high {
             let middle = (low + high) / 2
-            if UInt(bitPattern: chunks[middle]) > address { low = middle + 1 } else { high = middle }
+            if UInt(bitPattern: chunks[middle]) > address {
+                low = middle + 1
+            } else {
+                high = middle
+            }
         }
         return low
     }

@@ -79,10 +79,10 @@ int cbio_uring_submit_and_wait(struct cbio_uring *ring, uint32_t minimum, int64_
 void cbio_uring_reap(struct cbio_uring *ring, struct cbio_operations *ended, bool *woken);
 
 /// Takes back the entries that the kernel has not taken: their operations go to `ended` with the
-/// result `error`. Returns the number of operations; sets `wake_withdrawn` when the wake was among
-/// the entries. For a kernel that takes none any more.
+/// result `error`, and the wake is forgotten. Returns the number of operations. For a kernel that takes
+/// none any more.
 uint32_t cbio_uring_withdraw(
-    struct cbio_uring *ring, struct cbio_operations *ended, int error, bool *wake_withdrawn);
+    struct cbio_uring *ring, struct cbio_operations *ended, int error);
 
 /// Entries prepared but not yet taken by the kernel.
 uint32_t cbio_uring_unsubmitted(const struct cbio_uring *ring);

@@ -149,7 +149,7 @@ final class ThreadPoolTests: XCTestCase {
     ) throws {
         let pool = ThreadPool(
             image: try XCTUnwrap(image), threadLimit: 64, eventDescriptor: -1,
-            clearsDescriptor: false, inlineLimit: inlineLimit, processors: processors)
+            isBesideRing: false, inlineLimit: inlineLimit, processors: processors)
         defer { pool.stop() }
         pace = nanoseconds
         areCopies = inlineLimit != nil
