@@ -53,7 +53,8 @@ final class WaitingWorld {
         var hasBegun = false
         var transfer: DMATransfer?
         var piece: DMAPiece?
-        var wasCancelled = false
+        /// It was cancelled before its last piece was submitted.
+        var isToBeCancelled = false
         var hasFailed = false
         var result: DMAResult?
         /// Bytes of pieces that have ended well.
@@ -165,13 +166,20 @@ final class WaitingWorld {
             remotes[index].answer(isSuccess: false)
         case .cancel(let index):
             disturbances += 1
-            progress[index].wasCancelled = true
+            progress[index].isToBeCancelled = !isLastPieceSubmitted(index)
             guard let transfer = progress[index].transfer, let step = transfer.cancel() else {
                 break
             }
             try take(index, transfer, step)
         }
         try checkThatNobodyIsForgotten()
+    }
+
+    /// Whether the device has the last piece, or has had it and the bytes are being stored.
+    private func isLastPieceSubmitted(_ index: Int) -> Bool {
+        let state = progress[index]
+        if let piece = state.piece { return Int(piece.offset + piece.length) == plans[index].length }
+        return state.stored > 0 && state.moved + state.stored == plans[index].length
     }
 
     private func begin(_ index: Int) throws {
@@ -291,8 +299,9 @@ final class WaitingWorld {
             let total = plans[index].length
             let isRight: Bool =
                 switch result.outcome {
-                case .success: !state.hasFailed && state.moved == total
-                case .cancelled: state.wasCancelled
+                case .success:
+                    !state.hasFailed && !state.isToBeCancelled && state.moved == total
+                case .cancelled: state.isToBeCancelled
                 case .deviceFailed: state.hasFailed
                 case .fault(let error):
                     state.hasFailed
