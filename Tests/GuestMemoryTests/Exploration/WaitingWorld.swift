@@ -178,7 +178,9 @@ final class WaitingWorld {
     /// Whether the device has the last piece, or has had it and the bytes are being stored.
     private func isLastPieceSubmitted(_ index: Int) -> Bool {
         let state = progress[index]
-        if let piece = state.piece { return Int(piece.offset + piece.length) == plans[index].length }
+        if let piece = state.piece {
+            return Int(piece.offset + piece.length) == plans[index].length
+        }
         return state.stored > 0 && state.moved + state.stored == plans[index].length
     }
 
