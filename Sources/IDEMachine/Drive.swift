@@ -15,8 +15,11 @@ final class Drive {
     private let openOptions: OpenOptions
     private var holds: [BlockOperation: FaultInjector.RuleID] = [:]
 
-    /// Opens the image; nothing is plugged in yet.
-    init(_ specification: DriveSpecification, bounceLimit: Int) throws {
+    /// Opens the image; nothing is plugged in yet. A disk without a policy for failed writes has
+    /// `writeErrorPolicy`.
+    init(
+        _ specification: DriveSpecification, bounceLimit: Int, writeErrorPolicy: ErrorPolicy
+    ) throws {
         slot = specification.slot
         let serial = specification.serial ?? "BIO0000\(slot.rawValue + 1)"
         let queueOptions = QueueOptions(bounceLimit: bounceLimit, faults: faults)
@@ -42,7 +45,7 @@ final class Drive {
         options.serial = serial
         if let firmware = specification.firmware { options.firmware = firmware }
         options.readErrorPolicy = specification.readErrorPolicy
-        options.writeErrorPolicy = specification.writeErrorPolicy
+        options.writeErrorPolicy = specification.writeErrorPolicy ?? writeErrorPolicy
         device = .disk(try ATADisk(image, options, queue: queueOptions))
     }
 

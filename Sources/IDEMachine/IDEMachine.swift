@@ -71,6 +71,8 @@ struct IDEMachine: ParsableCommand {
     static func main() {
         // A peer that vanishes is an error of write(2), not a signal.
         signal(SIGPIPE, SIG_IGN)
+        // A guest's write past RLIMIT_FSIZE is an error of that write (EFBIG), not a signal.
+        signal(SIGXFSZ, SIG_IGN)
         var command: IDEMachine
         do {
             command = try parse()

@@ -27,7 +27,9 @@ final class Machine {
     private var configuration: PCIConfigurationMechanism
 
     init(_ options: MachineOptions) throws {
-        drives = try options.drive.map { try Drive($0, bounceLimit: options.bounceLimit) }
+        drives = try options.drive.map {
+            try Drive($0, bounceLimit: options.bounceLimit, writeErrorPolicy: .enospc)
+        }
         memory = try MachineMemory(options)
         let identity = options.pciID.compatible
         controller = try IDEController(identity, memory.space, drives, options)

@@ -8,6 +8,7 @@ final class QtestFace {
     private let qtest: QtestServer
     private let qmpConnection: Connection?
     private let qmp: QMPServer?
+    private var failures = FailureLog(kept: "it waits, and without --qmp nobody can let it go on")
 
     init(_ machine: Machine, qtest qtestPath: SocketPath, qmp qmpPath: SocketPath?) throws {
         self.machine = machine
@@ -52,5 +53,7 @@ extension QtestFace: MachineObserver {
         qtest.interrupt(number, isRaised: isRaised)
     }
 
-    func driveFailed(_ event: DriveEvent) { qmp?.driveFailed(event) }
+    func driveFailed(_ event: DriveEvent) {
+        if let qmp { qmp.driveFailed(event) } else { failures.note(event) }
+    }
 }

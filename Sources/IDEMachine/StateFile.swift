@@ -5,16 +5,29 @@ enum StateFile {
     /// No state is that long.
     private static let sizeLimit = 1 << 20
 
-    /// Writes all of it, or leaves what is there.
+    /// Writes all of it to stable storage, or leaves what is there.
     static func write(_ state: [UInt8], to path: String) throws {
         let temporary = path + ".new"
         guard let file = fopen(temporary, "we") else { throw SystemError(temporary) }
-        let count = fwrite(state, 1, state.count, file)
-        guard fclose(file) == 0, count == state.count, rename(temporary, path) == 0 else {
+        // Before the rename: a crash must not leave an empty file under the name.
+        let isWritten =
+            fwrite(state, 1, state.count, file) == state.count && fflush(file) == 0
+            && fsync(fileno(file)) == 0
+        guard fclose(file) == 0, isWritten, rename(temporary, path) == 0 else {
             let error = SystemError(path)
             unlink(temporary)
             throw error
         }
+        try syncDirectory(of: path)
+    }
+
+    /// The new name of the file is stable when its directory is.
+    private static func syncDirectory(of path: String) throws {
+        let parent = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
+        let directory = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard directory >= 0 else { throw SystemError(parent) }
+        defer { close(directory) }
+        guard fsync(directory) == 0 else { throw SystemError(parent) }
     }
 
     static func read(_ path: String) throws -> [UInt8] {

@@ -6,8 +6,9 @@ import VFIOUserServer
 /// The IDE controller alone, in native mode, served to an emulator in another process, whose memory it
 /// reaches.
 ///
-/// There is no monitor here: a request that the error policy `stop` keeps stays until the guest's driver
-/// gives up on it and resets the channel.
+/// There is no monitor here: a request that the error policy `stop` or `enospc` keeps stays until the
+/// guest's driver gives up on it and resets the channel. Without a policy, failed writes are therefore
+/// reported to the guest; and standard error has a line for each kind of failure.
 final class VFIOUserFace {
     let drives: [Drive]
     let controller: IDEController
@@ -17,7 +18,10 @@ final class VFIOUserFace {
 
     init(_ options: MachineOptions, path: String, reports: Bool) throws {
         try GuestRAM.surviveTruncation()
-        drives = try options.drive.map { try Drive($0, bounceLimit: options.bounceLimit) }
+        // Nobody could let a request go on that a policy keeps.
+        drives = try options.drive.map {
+            try Drive($0, bounceLimit: options.bounceLimit, writeErrorPolicy: .report)
+        }
         let memory = try AddressSpace(bounceLimit: options.bounceLimit)
         controller = try IDEController(options.pciID.native, memory, drives, options)
         function = ControllerFunction(controller)
@@ -51,8 +55,7 @@ final class VFIOUserFace {
             guard let statistics = controller.statistics(of: drive.slot) else { continue }
             text += drive.statisticsLine(statistics) + "\n"
         }
-        let bytes = Array(text.utf8)
-        _ = write(STDERR_FILENO, bytes, bytes.count)
+        StandardError.write(text)
     }
 }
 
@@ -60,6 +63,7 @@ final class VFIOUserFace {
 private final class ControllerFunction: PCIFunction, IDEControllerDelegate {
     private let controller: IDEController
     weak var server: VFIOUserServer?
+    private var failures = FailureLog(kept: "it waits until the guest resets the channel")
 
     init(_ controller: IDEController) {
         self.controller = controller
@@ -97,6 +101,6 @@ private final class ControllerFunction: PCIFunction, IDEControllerDelegate {
         server?.setInterrupt(isRaised: isRaised)
     }
 
-    /// Who could be told has no channel for it.
-    func driveEvent(_ event: DriveEvent) {}
+    /// The peer has no channel for it.
+    func driveEvent(_ event: DriveEvent) { failures.note(event) }
 }

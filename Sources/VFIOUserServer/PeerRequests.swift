@@ -27,7 +27,9 @@ final class PeerRequests {
 
     private let writer: MessageWriter
     private var sent: [UInt16: Request] = [:]
+    /// From `lineStart` on: what is in front has been sent.
     private var line: [Request] = []
+    private var lineStart = 0
     private var nextID: UInt16 = 0
     private var isRefusing = false
 
@@ -50,10 +52,9 @@ final class PeerRequests {
     }
 
     private func send() {
-        var index = 0
-        while index < line.count && sent.count < Self.window {
-            let request = line[index]
-            index += 1
+        while lineStart < line.count && sent.count < Self.window {
+            let request = line[lineStart]
+            lineStart += 1
             while sent[nextID] != nil { nextID &+= 1 }
             writer.begin(
                 MessageHeader(
@@ -65,7 +66,20 @@ final class PeerRequests {
             sent[nextID] = request
             nextID &+= 1
         }
-        line.removeFirst(index)
+        forgetSent()
+    }
+
+    /// Not after each answer: a transfer in small messages makes a long line, which would be moved for
+    /// every one of them.
+    private func forgetSent() {
+        if lineStart == line.count {
+            line.removeAll(keepingCapacity: line.count <= Self.window)
+        } else if lineStart > line.count / 2 {
+            line.removeFirst(lineStart)
+        } else {
+            return
+        }
+        lineStart = 0
     }
 
     /// A reply has come. One that nobody asked for means nothing.
@@ -95,8 +109,9 @@ final class PeerRequests {
     /// reply which waits for transfers may serve nothing before it has it.
     func refuse() {
         isRefusing = true
-        var failed = line.compactMap(\.answer)
+        var failed = line[lineStart...].compactMap(\.answer)
         line.removeAll()
+        lineStart = 0
         for (id, request) in sent {
             if let answer = request.answer { failed.append(answer) }
             sent[id]?.answer = nil

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -69,6 +70,11 @@ pid_t cts_spawn(
     for (int i = 0; i < 3; i++)
         if (standard[i] >= 0) close(standard[i]);
     return failure ? -failure : child;
+}
+
+int cts_limit_file_size(pid_t child, uint64_t limit) {
+    struct rlimit limits = {.rlim_cur = limit, .rlim_max = limit};
+    return prlimit(child, RLIMIT_FSIZE, &limits, NULL) < 0 ? -errno : 0;
 }
 
 int cts_wait(pid_t child) {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import BenchSupport
 import BlockIO
+import Glibc
 
 /// `blockbench`: compares the engines of BlockIO, and two baselines, at the same work.
 @main
@@ -99,6 +100,8 @@ struct Blockbench: ParsableCommand {
 
     func run() throws {
         Interrupt.install()
+        // A write past RLIMIT_FSIZE is an error of that write (EFBIG), on every engine.
+        signal(SIGXFSZ, SIG_IGN)
         let console = Console()
         let plan = Plan(
             contenders: engine + baseline, patterns: pattern, blockSizes: blockSize,

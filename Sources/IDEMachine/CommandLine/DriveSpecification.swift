@@ -13,7 +13,8 @@ struct DriveSpecification: Sendable {
     var caching = OpenOptions.Caching.direct
     var access = OpenOptions.Access.readWrite
     var readErrorPolicy = ErrorPolicy.report
-    var writeErrorPolicy = ErrorPolicy.enospc
+    /// `nil` is what the face has for a drive without.
+    var writeErrorPolicy: ErrorPolicy?
     /// At most 20 printable ASCII characters (ATA8-ACS 7.16.7, IDENTIFY DEVICE words 10 to 19).
     var serial: String?
     /// At most 8 (ditto, words 23 to 26).

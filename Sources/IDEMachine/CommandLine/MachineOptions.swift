@@ -11,8 +11,8 @@ struct MachineOptions: ParsableArguments {
             "A drive, with options separated by commas: media=disk|cdrom, engine=auto|io_uring|"
                 + "libaio|threads, direct=on|off, readonly=off|on, rerror= and werror=report|"
                 + "ignore|stop|enospc, serial=TEXT, firmware=TEXT. The first of each is the "
-                + "default, but werror=enospc, and a CD is read-only. PATH may be empty for a CD "
-                + "drive without a disc; a comma in it is doubled. SLOT is \(IDESlot.names).",
+                + "default, but werror=enospc (with --vfio-user report), and a CD is read-only. "
+                + "PATH may be empty for a CD drive without a disc; a comma in it is doubled. SLOT is \(IDESlot.names).",
             valueName: "SLOT=PATH[,OPTION=VALUE...]"),
         transform: DriveSpecification.init(parsing:))
     var drive: [DriveSpecification] = []

@@ -16,5 +16,6 @@
 #include "cts_mount.h"
 #include "cts_process.h"
 #include "cts_socket.h"
+#include "cts_sync.h"
 
 #endif

@@ -3,6 +3,7 @@
 #define CTS_PROCESS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /// pipe2(2), close-on-exec: ends[0] is read from, ends[1] written to.
@@ -14,6 +15,9 @@ int cts_pipe(int ends[2]);
 pid_t cts_spawn(
     const char *path, char *const arguments[], char *const environment[], int input, int output,
     int error, bool own_session);
+
+/// Limits the size that files may reach by writes of a child, for good: RLIMIT_FSIZE.
+int cts_limit_file_size(pid_t child, uint64_t limit);
 
 /// Waits for a child: its exit status, or 256 + the signal that ended it.
 int cts_wait(pid_t child);

@@ -6,16 +6,19 @@ import Glibc
 final class VFIOBench: VFIODriver {
     let machine: MachineProcess
 
-    /// Starts a machine and connects.
+    /// Starts a machine and connects. The image is a new one of `size` bytes, or `image`; `drive` is
+    /// what else is said of the drive.
     init(
-        _ options: [String] = [], shares: Bool = true, engine: String = "auto", size: Int = 1 << 20
+        _ options: [String] = [], shares: Bool = true, engine: String = "auto", size: Int = 1 << 20,
+        image: String? = nil, drive: String = ""
     ) throws {
         let directory = try orSkip(TemporaryDirectory(in: ScratchSpace.directoryWithDirectIO()))
-        try Bench.makeDisk(directory.path("disk.img"), size: size)
+        let disk = image ?? directory.path("disk.img")
+        if image == nil { try Bench.makeDisk(disk, size: size) }
         let path = directory.path("socket")
         let machine = try MachineProcess(
             ["--vfio-user", path, "--statistics"]
-                + ["--drive", "primary-master=\(directory.path("disk.img")),engine=\(engine)"]
+                + ["--drive", "primary-master=\(disk),engine=\(engine)\(drive)"]
                 + options)
         self.machine = machine
         try super.init(directory)

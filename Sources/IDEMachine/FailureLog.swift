@@ -1,0 +1,35 @@
+import BlockIO
+import Glibc
+import IDE
+
+/// Says on standard error what the host has failed: once for each drive, operation, reason and action,
+/// so that a guest that goes on and on cannot fill a log.
+struct FailureLog {
+    /// What happens to a request that a policy keeps.
+    private let kept: String
+    private var noted: Set<DriveEvent> = []
+
+    init(kept: String) { self.kept = kept }
+
+    mutating func note(_ event: DriveEvent) {
+        guard noted.insert(event).inserted else { return }
+        let reason = event.errno == 0 ? "\(event.failure)" : String(cString: strerror(event.errno))
+        let action =
+            switch event.action {
+            case .report: "the guest is told"
+            case .ignore: "the guest is told that all is well"
+            case .stop: kept
+            }
+        StandardError.write(
+            "ide-machine: \(event.slot): \(event.operation) failed: \(reason); \(action). "
+                + "Further failures of this kind are not printed.\n")
+    }
+}
+
+enum StandardError {
+    /// Writes a text in one call, or as much of it as is taken.
+    static func write(_ text: String) {
+        let bytes = Array(text.utf8)
+        _ = Glibc.write(STDERR_FILENO, bytes, bytes.count)
+    }
+}
