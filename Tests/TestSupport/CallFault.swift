@@ -25,7 +25,8 @@ struct CallFault {
             start: range.lowerBound, end: range.upperBound, limit: limit)
     }
 
-    /// Whether faults of this call have an effect: not under a sanitizer that replaces the function.
+    /// Whether faults of this call have an effect: not under a sanitizer that replaces the
+    /// function.
     var isCovered: Bool { cts_call_is_covered(call) }
 
     /// What has happened since the fault was set.
@@ -44,7 +45,8 @@ struct CallFault {
         return try body()
     }
 
-    /// The calls by which an engine gives requests to the kernel, or makes the threads that do them.
+    /// The calls by which an engine gives requests to the kernel, or makes the threads that do
+    /// them.
     static func submission(
         of engine: EngineKind, error: CInt, count: Int64 = -1
     ) -> CallFault {

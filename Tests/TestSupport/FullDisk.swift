@@ -42,8 +42,8 @@ final class FullDisk {
         try SystemCall.check(SystemCall.result(ftruncate(filler.raw, 0)), "ftruncate")
     }
 
-    /// Has the page cache of a file or device written back, as the kernel does sooner or later. That it
-    /// fails is reported to this descriptor as well as to all others.
+    /// Has the page cache of a file or device written back, as the kernel does sooner or later.
+    /// That it fails is reported to this descriptor as well as to all others.
     static func writeBack(_ path: String) throws {
         let file = Descriptor(try SystemCall.check(Descriptor.open(path, O_RDWR), "open \(path)"))
         guard fdatasync(file.raw) < 0, errors.contains(errno) else {

@@ -5,14 +5,14 @@ import Synchronization
 /// Helps a thread out of a wait in the library that does not end by itself, so that a hang is a
 /// failure of one test and not the end of the run.
 ///
-/// The help is a signal: a wait ends with EINTR, and the next one finds what was missed. A wait that
-/// no signal ends is left to ``Watchdog``.
+/// The help is a signal: a wait ends with EINTR, and the next one finds what was missed. A wait
+/// that no signal ends is left to ``Watchdog``.
 enum Rescue {
     /// How long a body that takes milliseconds may take.
     static let limit = Duration.seconds(10)
 
-    /// Runs `body`; throws ``Stuck`` when it needed help to come to its end. `help` is called too, by
-    /// another thread.
+    /// Runs `body`; throws ``Stuck`` when it needed help to come to its end. `help` is called too,
+    /// by another thread.
     static func watching<Result>(
         outstanding: @autoclosure () -> Int = 0, help: @escaping @Sendable () -> Void = {},
         _ body: () throws -> Result

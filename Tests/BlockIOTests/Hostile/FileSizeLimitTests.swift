@@ -3,8 +3,8 @@ import CTestSupport
 import XCTest
 @testable import TestSupport
 
-/// A process whose files may become only so long (RLIMIT_FSIZE) and that ignores SIGXFSZ: a write behind
-/// the limit fails with EFBIG on every engine.
+/// A process whose files may become only so long (RLIMIT_FSIZE) and that ignores SIGXFSZ: a write
+/// behind the limit fails with EFBIG on every engine.
 final class FileSizeLimitTests: HostileTestCase {
     private static let size = 1 << 20
     private static let limit = 1 << 16

@@ -3,8 +3,8 @@ import CTestSupport
 import XCTest
 @testable import TestSupport
 
-/// Rings without IORING_FEAT_EXT_ARG, as kernels before Linux 5.11 make them: a wait with a limit would
-/// need requests of its own, so io_uring is not used.
+/// Rings without IORING_FEAT_EXT_ARG, as kernels before Linux 5.11 make them: a wait with a limit
+/// would need requests of its own, so io_uring is not used.
 final class MaskedFeatureTests: HostileTestCase {
     func testIOURingIsRefused() throws {
         let target = try orSkip(StorageTarget.make(.ext4File, size: 1 << 20))

@@ -3,7 +3,8 @@ import CTestSupport
 import XCTest
 @testable import TestSupport
 
-/// A queue with an owner that a second thread uses: on every engine the program stops, and says why.
+/// A queue with an owner that a second thread uses: on every engine the program stops, and says
+/// why.
 final class SecondThreadTests: HostileTestCase {
     private static let size = 1 << 20
 

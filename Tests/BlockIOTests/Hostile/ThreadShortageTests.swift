@@ -3,8 +3,8 @@ import CTestSupport
 import XCTest
 @testable import TestSupport
 
-/// Where the system gives a process no thread, and never will (RLIMIT_NPROC): whoever polls does the
-/// work, and a request that needs no thread does not wait for one that does.
+/// Where the system gives a process no thread, and never will (RLIMIT_NPROC): whoever polls does
+/// the work, and a request that needs no thread does not wait for one that does.
 ///
 /// With io_uring and libaio a discard needs one, with threads everything.
 final class ThreadShortageTests: HostileTestCase {

@@ -2,8 +2,8 @@ import BlockIO
 import XCTest
 @testable import TestSupport
 
-/// Identifiers of requests that ended long ago, whose memory the queue may have given back: they cancel
-/// nothing and touch nothing.
+/// Identifiers of requests that ended long ago, whose memory the queue may have given back: they
+/// cancel nothing and touch nothing.
 final class StaleIdentifierTests: ConformanceTestCase {
     private static let count = 100_000
 

@@ -3,8 +3,8 @@ import CTestSupport
 import XCTest
 @testable import TestSupport
 
-/// A resize among other requests: it waits for the writes and discards before it and holds back those
-/// behind it, so that the file is what it would be had they been made one by one.
+/// A resize among other requests: it waits for the writes and discards before it and holds back
+/// those behind it, so that the file is what it would be had they been made one by one.
 final class ResizeOrderTests: ConformanceTestCase {
     private static let long: UInt64 = 8192
     private static let short: UInt64 = 4096
@@ -13,8 +13,8 @@ final class ResizeOrderTests: ConformanceTestCase {
         [.tmpfsFile, .ext4File].contains(configuration.target)
     }
 
-    /// The end of the write is no multiple of a sector and lies behind the new end of the file: were it
-    /// done after the resize, the file could not be opened again.
+    /// The end of the write is no multiple of a sector and lies behind the new end of the file:
+    /// were it done after the resize, the file could not be opened again.
     func testAResizeBehindAWriteAtTheEnd() throws {
         try forEachRound { subject, buffer, _ in
             subject.queue.batch {
@@ -71,8 +71,8 @@ final class ResizeOrderTests: ConformanceTestCase {
         }
     }
 
-    /// Makes the requests again and again on an image of 8192 bytes; afterwards the image's size is the
-    /// file's, and the one returned if any, and the file can be opened.
+    /// Makes the requests again and again on an image of 8192 bytes; afterwards the image's size is
+    /// the file's, and the one returned if any, and the file can be opened.
     private func forEachRound(
         _ rounds: Int = 200, _ makeRequests: (Subject, AlignedBuffer, Int) -> UInt64?
     ) throws {

@@ -3,8 +3,8 @@ import CTestSupport
 import XCTest
 @testable import TestSupport
 
-/// Data that was written through the page cache and is lost when the kernel writes it back. The kernel
-/// tells that once; whoever is told, no flush of the image may succeed from then on.
+/// Data that was written through the page cache and is lost when the kernel writes it back. The
+/// kernel tells that once; whoever is told, no flush of the image may succeed from then on.
 final class WriteBackFailureTests: HostileTestCase {
     private static let size = 8 << 20
     private static let capacity = 2 << 20
@@ -175,7 +175,8 @@ final class WriteBackFailureTests: HostileTestCase {
         }
     }
 
-    /// A durable write past the page cache that fails has lost nothing that was reported as written.
+    /// A durable write past the page cache that fails has lost nothing that was reported as
+    /// written.
     func testADirectDurableWriteThatFailsIsAnOrdinaryFailure() throws {
         for engine in EngineKind.allCases {
             let disk = try orSkip(FullDisk(size: Self.size, capacity: Self.capacity))

@@ -2,8 +2,8 @@ import BlockIO
 import XCTest
 @testable import TestSupport
 
-/// A wait of an owner for whom nothing is outstanding: it sleeps until its limit, a request, or a call
-/// of a ``RemoteQueue``, and does not return at once again and again.
+/// A wait of an owner for whom nothing is outstanding: it sleeps until its limit, a request, or a
+/// call of a ``RemoteQueue``, and does not return at once again and again.
 final class IdleWaitTests: ConformanceTestCase {
     private static func isWanted(_ configuration: Configuration) -> Bool {
         configuration.target == .tmpfsFile

@@ -3,8 +3,8 @@ import CTestSupport
 import XCTest
 @testable import TestSupport
 
-/// The durations that a queue counts are those between a request and its end, also while `poll` runs
-/// inside a batch that lasts.
+/// The durations that a queue counts are those between a request and its end, also while `poll`
+/// runs inside a batch that lasts.
 final class LatencyTests: ConformanceTestCase {
     /// What the thread does between one request and the next.
     private static let pause: UInt32 = 2_000

@@ -3,8 +3,8 @@ import CTestSupport
 import XCTest
 @testable import TestSupport
 
-/// pthread_create(3) fails again and again: the same as ``ThreadShortageTests`` in this process, where
-/// it can be counted how often it is tried.
+/// pthread_create(3) fails again and again: the same as ``ThreadShortageTests`` in this process,
+/// where it can be counted how often it is tried.
 ///
 /// Under a sanitizer that replaces pthread_create(3) there are threads.
 final class NoThreadTests: ConformanceTestCase {

@@ -3,8 +3,8 @@ import CTestSupport
 import XCTest
 @testable import TestSupport
 
-/// Threads: requests that are quick are done and delivered beside some that take long, which are
-/// held here until the others have been seen.
+/// Threads of an engine: requests that are quick are done and delivered beside some that take long,
+/// which are held here until the others have been seen.
 ///
 /// Under a sanitizer that replaces pread(2), reads are not held and so the order is left to chance.
 final class SlowNeighbourTests: ConformanceTestCase {
@@ -40,11 +40,18 @@ final class SlowNeighbourTests: ConformanceTestCase {
         }
     }
 
-    /// In memory, reads are copies, which the owner does itself while it submits.
+    /// In memory, reads are copies, which the owner does itself while it submits. Other engines have
+    /// threads for discards.
     private static func isWanted(_ configuration: Configuration, _ slow: Slow) -> Bool {
-        configuration.engine == .threadPool && configuration.caching == .buffered
-            && (configuration.target == .ext4File
-                || configuration.target == .tmpfsFile && slow != .read)
+        switch configuration.target {
+        case .tmpfsFile:
+            configuration.engine == .threadPool && configuration.caching == .buffered
+                && slow != .read
+        case .ext4File:
+            configuration.engine == .threadPool
+                ? configuration.caching == .buffered : slow == .discard
+        default: false
+        }
     }
 
     private func check(_ subject: Subject, _ slow: Slow, _ count: Int, _ wait: Wait) throws {
@@ -66,27 +73,38 @@ final class SlowNeighbourTests: ConformanceTestCase {
                 CallFault(CTS_CALL_FALLOCATE, holdMilliseconds: Self.longest, range: slowRange)
             }
         var order: [UInt] = []
-        try fault.during {
-            queue.batch {
-                for index in 0..<count {
-                    let (place, tag) = (
-                        slowRange.lowerBound + UInt64(index * block), UInt(100 + index)
-                    )
-                    switch slow {
-                    case .flush: queue.flush(userData: tag)
-                    case .read:
-                        queue.read(
-                            into: buffer.slice((Self.reads + index) * block, block), at: place,
-                            userData: tag)
-                    case .discard:
-                        queue.discard(at: place, length: UInt64(block), userData: tag)
-                    }
-                }
-                for index in 0..<Self.reads {
+        func submitReads() {
+            for index in 0..<Self.reads {
+                queue.read(
+                    into: buffer.slice(index * block, block), at: UInt64(index * block),
+                    userData: UInt(index))
+            }
+        }
+        func submitSlow() {
+            for index in 0..<count {
+                let place = slowRange.lowerBound + UInt64(index * block)
+                let tag = UInt(100 + index)
+                switch slow {
+                case .flush: queue.flush(userData: tag)
+                case .read:
                     queue.read(
-                        into: buffer.slice(index * block, block), at: UInt64(index * block),
-                        userData: UInt(index))
+                        into: buffer.slice((Self.reads + index) * block, block), at: place,
+                        userData: tag)
+                case .discard: queue.discard(at: place, length: UInt64(block), userData: tag)
                 }
+            }
+        }
+        try fault.during {
+            if subject.image.engine == .threadPool {
+                // One line for both.
+                queue.batch {
+                    submitSlow()
+                    submitReads()
+                }
+            } else {
+                submitSlow()
+                try eventually("a discard is under way") { fault.counts.held > 0 }
+                queue.batch { submitReads() }
             }
             try collect(queue, Self.reads, wait) { order.append($0.userData) }
             if fault.isCovered {

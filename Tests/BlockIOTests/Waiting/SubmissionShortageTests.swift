@@ -3,8 +3,8 @@ import CTestSupport
 import XCTest
 @testable import TestSupport
 
-/// The kernel takes no request for the moment (EAGAIN, ENOMEM, EBUSY), or the system gives no thread:
-/// the requests are made a little later without anybody's help, however their owner waits.
+/// The kernel takes no request for the moment (EAGAIN, ENOMEM, EBUSY), or the system gives no
+/// thread: the requests are made a little later without anybody's help, however their owner waits.
 final class SubmissionShortageTests: ConformanceTestCase {
     private static let size = 1 << 16
 
@@ -95,8 +95,8 @@ final class SubmissionShortageTests: ConformanceTestCase {
         }
     }
 
-    /// What the calls fail with where resources are short: see io_uring_enter(2), io_submit(2), which may
-    /// also be out of memory for a list, and pthread_create(3).
+    /// What the calls fail with where resources are short: see io_uring_enter(2), io_submit(2),
+    /// which may also be out of memory for a list, and pthread_create(3).
     private static func errors(of engine: EngineKind) -> Set<CInt> {
         switch engine {
         case .ioURing: [EAGAIN, ENOMEM, EBUSY]

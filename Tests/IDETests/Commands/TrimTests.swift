@@ -1,6 +1,8 @@
 import BlockIO
+import CTestSupport
 import IDE
 import XCTest
+@testable import TestSupport
 
 /// docs/ide-rules.md, "ATA commands": DATA SET MANAGEMENT, FLUSH CACHE.
 final class TrimTests: IDETestCase {
@@ -42,6 +44,25 @@ final class TrimTests: IDETestCase {
                 XCTAssertEqual(try m.medium(sector: 64, count: 8), zeroes)
             }
             XCTAssertEqual(try m.medium(sector: 24, count: 40), Self.content(sector: 24, count: 40))
+        }
+    }
+
+    /// Where the system gives the host no thread: the host's own loop does the work, and the channel
+    /// does not stay busy.
+    func testRangesAreDiscardedWithoutThreads() throws {
+        try forEachMachine(over: MachineConfiguration.engines) { m in
+            let disk = try XCTUnwrap(m.disks[.primaryMaster])
+            let fault = CallFault(CTS_CALL_CREATE_THREAD, error: EAGAIN)
+            try Rescue.watching(help: { cts_calls_clear() }) {
+                fault.during { trim(m, Self.ranges([(16, 8), (64, 16)])) }
+            }
+            XCTAssertTrue(m.irq)
+            XCTAssertEqual([m.bmStatus, m.status], [4, 0x50])
+            XCTAssertEqual(disk.queue.statistics.discards.operations, 2)
+            if fault.isCovered {
+                XCTAssertGreaterThan(disk.queue.statistics.pollerOperations, 0)
+            }
+            m.sample("done")
         }
     }
 

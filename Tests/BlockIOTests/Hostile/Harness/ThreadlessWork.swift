@@ -10,8 +10,8 @@ enum WayOfWaiting: String, CaseIterable {
 /// A discard, and reads and writes beside it, where no thread can be made.
 final class ThreadlessWork {
     private static let transfers = 8
-    /// How often an owner may poll that waits each time: for each request, and a number of times for
-    /// nothing. One that spins does it thousands of times.
+    /// How often an owner may poll that waits each time: for each request, and a number of times
+    /// for nothing. One that spins does it thousands of times.
     private static let mostPolls = 60
     private let queue: BlockQueue
     private let buffer = AlignedBuffer(count: (transfers + 1) * 4096)
