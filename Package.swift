@@ -38,6 +38,13 @@ let package = Package(
         .target(
             name: "TestSupport", dependencies: ["CTestSupport", "BlockIO"],
             path: "Tests/TestSupport"),
+        .target(name: "CPoolExploration", path: "Tests/CPoolExploration"),
+        .executableTarget(
+            name: "PoolExploration",
+            dependencies: [
+                "CPoolExploration", "BlockIO",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ], path: "Tests/PoolExploration"),
         .testTarget(
             name: "BlockIOTests", dependencies: ["BlockIO", "CTestSupport", "TestSupport"]),
         .testTarget(
