@@ -51,6 +51,13 @@ let package = Package(
         .executableTarget(
             name: "explore", dependencies: ["BlockIO", "CFakeKernel", "Exploration"],
             path: "Tests/Exploration/Explore"),
+        .target(name: "CPoolExploration", path: "Tests/CPoolExploration"),
+        .executableTarget(
+            name: "PoolExploration",
+            dependencies: [
+                "CPoolExploration", "BlockIO",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ], path: "Tests/PoolExploration"),
         .testTarget(
             name: "BlockIOTests",
             dependencies: ["BlockIO", "CTestSupport", "Exploration", "TestSupport"]),

@@ -26,7 +26,7 @@ extension ThreadPool {
         }
         state.pointee.nextThreadTry = 0
         state.pointee.threads += 1
-        state.pointee.called += 1
+        state.pointee.made += 1
         return true
     }
 
@@ -58,7 +58,7 @@ extension ThreadPool {
 
     private func serve() {
         lock.lock()
-        state.pointee.called -= 1
+        state.pointee.made -= 1
         while waitForWork() {
             while serveNext() {
                 if announce() {

@@ -49,8 +49,10 @@ final class ThreadPool: @unchecked Sendable {
         var threads = 0
         /// Threads that sleep.
         var idle = 0
-        /// Threads that were called and have not arrived.
+        /// Threads that slept, were called and have not come.
         var called = 0
+        /// Threads that were made and have not come.
+        var made = 0
         /// Threads that make a call that is no transfer, and may take as long as it likes.
         var slow = 0
         /// Requests taken out of `queued` so far.
@@ -327,7 +329,8 @@ extension ThreadPool {
     /// Calls as many threads as the queue needs, the owner not counted that begins with it. Returns how
     /// many are to be woken when the lock is given up.
     func callThreads(besidesOwner: Bool = false) -> Int {
-        let needed = state.pointee.queued.count - state.pointee.called - (besidesOwner ? 1 : 0)
+        let coming = state.pointee.called + state.pointee.made
+        let needed = state.pointee.queued.count - coming - (besidesOwner ? 1 : 0)
         var wanted = needed
         if state.pointee.pace.isQuick {
             // No more than can run, and none for less than the owner has done before it comes.

@@ -1,0 +1,106 @@
+// The programs: a short list that has each way of waiting, each kind of transfer and each fault once
+// or twice, and all that can be put together from them.
+extension Program {
+    static let short: [Program] = {
+        var programs: [Program] = []
+        for wait in Wait.allCases {
+            programs.append(Program(requests: [.read, .write], wait: wait))
+            programs.append(Program(requests: [.read, .read], wait: wait, threads: 1))
+            programs.append(Program(requests: [.read, .discard], wait: wait, refusals: -1))
+            programs.append(Program(requests: [.read, .flush], wait: wait, refusals: 1))
+            programs.append(Program(requests: [.read], wait: wait, rounds: 2))
+            programs.append(Program(requests: [.read, .read], wait: wait, transfers: .prompt))
+            programs.append(
+                Program(requests: [.read, .read], wait: wait, transfers: .copies, processors: 1))
+            programs.append(Program(requests: [.read, .discard], wait: wait, transfers: .inline))
+            programs.append(
+                Program(requests: [.read], wait: wait, earlyTimeouts: 1, rounds: 2))
+        }
+        for other in Other.allCases where other != .nothing {
+            for wait in [Wait.one, .all, .descriptor] {
+                programs.append(Program(requests: [.read, .write], wait: wait, other: other))
+                programs.append(
+                    Program(requests: [.read, .read], wait: wait, other: other, threads: 1))
+                programs.append(
+                    Program(requests: [.read, .discard], wait: wait, other: other, refusals: -1))
+            }
+        }
+        for wait in [Wait.one, .descriptor] {
+            programs.append(Program(requests: [.discard, .read], wait: wait, cancels: true))
+            programs.append(Program(requests: [.read, .write], wait: wait, signals: 1))
+        }
+        return programs + watched
+    }()
+
+    /// Those that serve are stuck in the kernel, and others are to be called.
+    static let watched: [Program] = {
+        var programs: [Program] = []
+        for (requests, stuck) in [
+            ([Request.read, .read], [0]), ([.read, .read, .read], [0, 1]),
+            ([.discard, .read], [0]), ([.read, .discard, .read], [0, 1]),
+        ] {
+            for transfers in [Transfers.device, .copies] {
+                for isBatch in [false, true] {
+                    for processors in [1, 2] {
+                        programs.append(
+                            Program(
+                                requests: requests, wait: .descriptor, transfers: transfers,
+                                threads: 3, processors: processors, stuck: stuck, isBatch: isBatch))
+                    }
+                }
+            }
+        }
+        return programs
+    }()
+
+    /// All combinations; the machine is varied for each.
+    static let long: [Program] = {
+        let lists: [[Request]] = [
+            [.read], [.discard], [.read, .read], [.read, .write], [.read, .flush],
+            [.read, .discard],
+            [.discard, .read], [.discard, .discard], [.durableWrite, .flush],
+            [.read, .read, .read], [.read, .flush, .discard], [.discard, .read, .write],
+        ]
+        var programs: [Program] = []
+        for requests in lists {
+            for wait in Wait.allCases {
+                for transfers in Transfers.allCases {
+                    for threads in [1, 2] {
+                        for refusals in [0, 1, -1] {
+                            let base = Program(
+                                requests: requests, wait: wait, transfers: transfers,
+                                threads: threads, processors: threads, refusals: refusals)
+                            programs += base.variants
+                        }
+                    }
+                }
+            }
+        }
+        return programs + watched
+    }()
+
+    private var variants: [Program] {
+        var all = [self]
+        func add(_ change: (inout Program) -> Void) {
+            var copy = self
+            change(&copy)
+            all.append(copy)
+        }
+        if requests.count == 1 || requests == [.read, .read] && refusals == 0 {
+            add { $0.rounds = 2 }
+            add { $0.earlyTimeouts = 1 }
+            add {
+                $0.rounds = 2
+                $0.earlyTimeouts = 1
+            }
+        }
+        if requests.count > 1 && wait != .blocking { add { $0.isBatch = true } }
+        guard wait != .blocking && wait != .inBatch && wait != .close else { return all }
+        add { $0.cancels = true }
+        if wait != .descriptor && wait != .looks { add { $0.signals = 1 } }
+        if requests.count <= 2 {
+            for other in Other.allCases where other != .nothing { add { $0.other = other } }
+        }
+        return all
+    }
+}
