@@ -72,7 +72,7 @@ pid_t cts_spawn(
     return failure ? -failure : child;
 }
 
-int cts_limit_file_size(pid_t child, uint64_t limit) {
+int cts_limit_file_size_of(pid_t child, uint64_t limit) {
     struct rlimit limits = {.rlim_cur = limit, .rlim_max = limit};
     return prlimit(child, RLIMIT_FSIZE, &limits, NULL) < 0 ? -errno : 0;
 }

@@ -11,7 +11,7 @@ final class FailureLogTests: XCTestCase {
     private func limitedBench(_ drive: String = "") throws -> VFIOBench {
         let bench = try VFIOBench(drive: drive)
         try SystemCall.check(
-            cts_limit_file_size(bench.machine.process, 64 << 10), "RLIMIT_FSIZE")
+            cts_limit_file_size_of(bench.machine.process, 64 << 10), "RLIMIT_FSIZE")
         return bench
     }
 

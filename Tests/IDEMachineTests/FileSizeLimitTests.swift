@@ -23,7 +23,7 @@ final class FileSizeLimitTests: XCTestCase {
         let bench = try Bench(
             ["--drive", "\(slot)=DIR/disk.img,engine=\(engine),direct=\(direct)"], size: 1 << 20)
         try SystemCall.check(
-            cts_limit_file_size(bench.machine.process, 64 << 10), "RLIMIT_FSIZE")
+            cts_limit_file_size_of(bench.machine.process, 64 << 10), "RLIMIT_FSIZE")
         let driver = try IDEDriver(bench.qtest)
         try bench.qtest.command("memset 0x100000 0x1000 0x42")
         // Below the limit; then with the second half behind it, and wholly behind it.

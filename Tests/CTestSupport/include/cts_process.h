@@ -17,7 +17,7 @@ pid_t cts_spawn(
     int error, bool own_session);
 
 /// Limits the size that files may reach by writes of a child, for good: RLIMIT_FSIZE.
-int cts_limit_file_size(pid_t child, uint64_t limit);
+int cts_limit_file_size_of(pid_t child, uint64_t limit);
 
 /// Waits for a child: its exit status, or 256 + the signal that ended it.
 int cts_wait(pid_t child);
