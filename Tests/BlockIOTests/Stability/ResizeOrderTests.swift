@@ -91,7 +91,7 @@ final class ResizeOrderTests: ConformanceTestCase {
                 guard file == subject.image.size, file == expected ?? file, file % 512 == 0 else {
                     return XCTFail(
                         "round \(round): the file has \(file) bytes, the image "
-                            + "\(subject.image.size), expected \(expected.map(String.init) ?? "any")"
+                            + "\(subject.image.size), expected \(expected ?? file)"
                     )
                 }
                 if round == rounds / 2 { try self.assertOpens(subject) }
