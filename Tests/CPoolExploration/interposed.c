@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/vfs.h>
@@ -130,6 +131,26 @@ int fstatfs(int fd, struct statfs *out) {
     const struct exploration_settings *settings = explored_settings();
     if (settings) out->f_type = settings->is_in_memory ? TMPFS_MAGIC : EXT4_SUPER_MAGIC;
     return result;
+}
+
+// Each schedule makes a queue and frees it: its memory is kept for the next one.
+static struct { void *memory; size_t length; } kept_memory;
+
+POINTER(mmap);
+void *mmap(void *address, size_t length, int protection, int flags, int fd, off_t offset) {
+    if (IS_EXPLORED && kept_memory.length == length) {
+        kept_memory.length = 0;
+        return kept_memory.memory;
+    }
+    return REAL(mmap)(address, length, protection, flags, fd, offset);
+}
+
+POINTER(munmap);
+int munmap(void *address, size_t length) {
+    if (!IS_EXPLORED || kept_memory.length > 0) return REAL(munmap)(address, length);
+    kept_memory.memory = address;
+    kept_memory.length = length;
+    return 0;
 }
 
 POINTER(pread);

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -412,9 +411,8 @@ static struct thread *add_thread(enum role role) {
         .stack = thread->stack, .has_entered = thread->has_entered, .role = role, .step = STEP_START,
         .deadline = -1};
     if (!fresh.stack) {
-        fresh.stack = mmap(NULL, stack_size, PROT_READ | PROT_WRITE,
-            MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
-        if (fresh.stack == MAP_FAILED) exploration_fail("the exploration has no memory for stacks");
+        fresh.stack = malloc(stack_size);
+        if (!fresh.stack) exploration_fail("the exploration has no memory for stacks");
     }
     memcpy(fresh.resume, thread->resume, sizeof fresh.resume);
     *thread = fresh;
@@ -438,7 +436,6 @@ static void point(enum step step, const void *object, bool is_willing) {
     if (is_closed && self->role == ROLE_POOL)
         exploration_fail("a thread of the pool is at work after the queue was closed");
     self->error = errno;
-    inspect_now(false);
     struct thread *next = next_thread(is_willing);
     if (next != self && _setjmp(self->resume) == 0) run_thread(next);
     current = self;
@@ -465,6 +462,8 @@ static void give_mutex(void *mutex) {
     mutexes_held--;
     note_dependency(mutex, STEP_UNLOCK);
     record(current, STEP_UNLOCK, mutex, NULL, -1, false);
+    // What the lists say changes under a lock only.
+    inspect_now(false);
 }
 
 void explored_mutex_lock(void *mutex) {

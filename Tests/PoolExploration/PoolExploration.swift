@@ -8,8 +8,12 @@ struct PoolExploration: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Runs small programs on the thread pool in every schedule, within bounds.")
 
-    @Flag(help: "All programs instead of the short list.")
-    var long = false
+    enum Extent: String, ExpressibleByArgument, CaseIterable {
+        case short, medium, long
+    }
+
+    @Option(help: "Which programs.")
+    var extent = Extent.short
 
     @Flag(help: "Print the names of the programs only.")
     var list = false
@@ -30,10 +34,13 @@ struct PoolExploration: ParsableCommand {
     var everything = false
 
     func run() throws {
-        var programs = long ? Program.long : Program.short
-        if let program {
-            programs = (Program.short + Program.long).filter { $0.name.hasPrefix(program) }
-        }
+        var programs =
+            switch extent {
+            case .short: Program.short
+            case .medium: Program.medium
+            case .long: Program.long
+            }
+        if let program { programs = Program.long.filter { $0.name.hasPrefix(program) } }
         if replay != nil { programs = Array(programs.prefix(1)) }
         if list { return programs.forEach { print($0.name) } }
         let file = try ScratchFile()

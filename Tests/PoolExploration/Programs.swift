@@ -1,5 +1,5 @@
 // The programs: a short list that has each way of waiting, each kind of transfer and each fault once
-// or twice, and all that can be put together from them.
+// or twice, a longer one with more requests and threads, and all that can be put together.
 extension Program {
     static let short: [Program] = {
         var programs: [Program] = []
@@ -18,7 +18,6 @@ extension Program {
         }
         for other in Other.allCases where other != .nothing {
             for wait in [Wait.one, .all, .descriptor] {
-                programs.append(Program(requests: [.read, .write], wait: wait, other: other))
                 programs.append(
                     Program(requests: [.read, .read], wait: wait, other: other, threads: 1))
                 programs.append(
@@ -27,9 +26,28 @@ extension Program {
         }
         for wait in [Wait.one, .descriptor] {
             programs.append(Program(requests: [.discard, .read], wait: wait, cancels: true))
+            programs.append(
+                Program(requests: [.read, .read], wait: wait, threads: 1, signals: 1))
+        }
+        return programs + watched.filter { $0.requests.count == 2 }
+    }()
+
+    static let medium: [Program] = {
+        var programs = short + watched.filter { $0.requests.count > 2 }
+        for wait in Wait.allCases {
+            programs.append(Program(requests: [.read, .read], wait: wait, rounds: 2))
+            programs.append(
+                Program(requests: [.read, .write, .flush], wait: wait, threads: 1, refusals: 1))
+        }
+        for other in Other.allCases where other != .nothing {
+            for wait in [Wait.one, .all, .descriptor] {
+                programs.append(Program(requests: [.read, .write], wait: wait, other: other))
+            }
+        }
+        for wait in [Wait.one, .descriptor] {
             programs.append(Program(requests: [.read, .write], wait: wait, signals: 1))
         }
-        return programs + watched
+        return programs
     }()
 
     /// Those that serve are stuck in the kernel, and others are to be called.
@@ -41,7 +59,7 @@ extension Program {
         ] {
             for transfers in [Transfers.device, .copies] {
                 for isBatch in [false, true] {
-                    for processors in [1, 2] {
+                    for processors in transfers == .copies ? [1, 2] : [2] {
                         programs.append(
                             Program(
                                 requests: requests, wait: .descriptor, transfers: transfers,
@@ -63,7 +81,7 @@ extension Program {
         ]
         var programs: [Program] = []
         for requests in lists {
-            for wait in Wait.allCases {
+            for wait in Wait.allCases where wait != .blocking || requests.count == 1 {
                 for transfers in Transfers.allCases {
                     for threads in [1, 2] {
                         for refusals in [0, 1, -1] {
@@ -76,7 +94,7 @@ extension Program {
                 }
             }
         }
-        return programs + watched
+        return medium + programs
     }()
 
     private var variants: [Program] {
