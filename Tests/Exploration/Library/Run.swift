@@ -255,7 +255,7 @@ final class Run {
         }
         if request.kind.isFlush || request.kind.isDurable {
             hasFailedFlush = true
-            if kernel.hasToldFailure { hasLostPages = true }
+            if kernel.hasToldFailure && failure == .system { hasLostPages = true }
         }
     }
 
