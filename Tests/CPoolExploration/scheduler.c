@@ -293,7 +293,7 @@ static bool can_run(const struct thread *thread) {
     case STEP_LOCK: return object_at(thread->object)->holder == NULL;
     case STEP_FUTEX_SLEEP:
     case STEP_CONDITION_SLEEP: return thread->is_woken;
-    case STEP_EVENT_SLEEP: return *(const uint64_t *)thread->object > 0;
+    case STEP_EVENT_SLEEP: return thread->is_woken || *(const uint64_t *)thread->object > 0;
     case STEP_CALL_RETURN: return thread->deadline < 0 || (uint64_t)thread->deadline <= now;
     case STEP_FLAG: return *(const int *)thread->object != 0;
     default: return true;
@@ -301,7 +301,9 @@ static bool can_run(const struct thread *thread) {
 }
 
 static bool is_sleeper(const struct thread *thread) {
-    return thread->step == STEP_FUTEX_SLEEP && !thread->is_woken;
+    bool sleeps = thread->step == STEP_FUTEX_SLEEP
+        || (thread->step == STEP_EVENT_SLEEP && *(const uint64_t *)thread->object == 0);
+    return sleeps && !thread->is_woken;
 }
 
 /// The sleep or call that time ends next.
@@ -350,7 +352,8 @@ static struct thread *next_thread(bool is_willing) {
         // A call that ends sooner comes first.
         bool is_early = sleeper && sleeper == next_by_time(false);
         if (runnable > 0 && timeouts_left > 0 && is_early) options[count++] = NULL;
-        bool can_signal = runnable > 0 && signals_left > 0 && is_sleeper(&threads[0]);
+        bool can_signal = runnable > 0 && signals_left > 0
+            && threads[0].step == STEP_FUTEX_SLEEP && !threads[0].is_woken;
         if (can_signal) options[count++] = &threads[0];
         if (runnable == 0) {
             inspect_now(true);
@@ -616,11 +619,14 @@ void explored_eventfd_close(int fd) {
     events[fd - first_eventfd].is_open = false;
 }
 
-void exploration_wait_readable(int fd) {
+void exploration_wait_readable(int fd, int64_t nanoseconds) {
     uint64_t *counter = counter_of(fd);
-    record(current, STEP_EVENT_SLEEP, NULL, NULL, -1, false);
+    record(current, STEP_EVENT_SLEEP, NULL, NULL, nanoseconds, false);
+    current->is_woken = false;
+    current->deadline = nanoseconds < 0 ? -1 : (int64_t)now + nanoseconds;
     point(STEP_EVENT_SLEEP, counter, true);
-    note_dependency(counter, STEP_EVENT_SLEEP);
+    current->deadline = -1;
+    note_dependency(counter, mix(STEP_EVENT_SLEEP, *counter > 0));
 }
 
 bool exploration_is_readable(int fd) { return *counter_of(fd) > 0; }

@@ -45,6 +45,11 @@ struct Program {
         case inline
     }
 
+    /// What else is in the ring that the helper threads are beside.
+    enum Ring: String, CaseIterable {
+        case idle, busy
+    }
+
     var requests: [Request]
     var wait = Wait.one
     var other = Other.nothing
@@ -63,6 +68,9 @@ struct Program {
     /// The owner cancels its last request.
     var cancels = false
 
+    /// The requests are discards for helper threads beside a ring, instead of a queue's.
+    var ring: Ring?
+
     var name: String {
         var parts = [requests.map(\.rawValue).joined(), wait.rawValue, transfers.rawValue]
         parts.append("threads=\(threads)")
@@ -74,6 +82,7 @@ struct Program {
         if !stuck.isEmpty { parts.append("stuck=\(stuck.map(String.init).joined(separator: ","))") }
         if rounds > 1 { parts.append("rounds=\(rounds)") }
         if isBatch { parts.append("batch") }
+        if let ring { parts.append("helpers-\(ring.rawValue)") }
         if cancels { parts.append("cancels") }
         return parts.joined(separator: "/")
     }

@@ -29,7 +29,28 @@ extension Program {
             programs.append(
                 Program(requests: [.read, .read], wait: wait, threads: 1, signals: 1))
         }
-        return programs + watched.filter { $0.requests.count == 2 }
+        return programs + helpers + watched.filter { $0.requests.count == 2 }
+    }()
+
+    /// Discards beside a ring.
+    static let helpers: [Program] = {
+        var programs: [Program] = []
+        for ring in Ring.allCases {
+            for refusals in [0, 1, 2, -1] {
+                for cancels in [false, true] {
+                    programs.append(
+                        Program(
+                            requests: [.discard, .discard], wait: .descriptor, refusals: refusals,
+                            cancels: cancels, ring: ring))
+                }
+            }
+            programs.append(
+                Program(
+                    requests: [.discard], wait: .descriptor, refusals: 1, earlyTimeouts: 1,
+                    rounds: 2,
+                    ring: ring))
+        }
+        return programs
     }()
 
     static let medium: [Program] = {
@@ -88,7 +109,12 @@ extension Program {
                             let base = Program(
                                 requests: requests, wait: wait, transfers: transfers,
                                 threads: threads, processors: threads, refusals: refusals)
-                            programs += base.variants
+                            // Three requests have so many schedules that a machine each must do.
+                            if requests.count < 3 {
+                                programs += base.variants
+                            } else if refusals == 0 {
+                                programs.append(base)
+                            }
                         }
                     }
                 }

@@ -61,6 +61,11 @@ func runOwner() {
     currentRun.pointee.outstanding = 0
     currentRun.pointee.emptyPolls = 0
     for index in 0..<Run.limit { currentRun.pointee.delivered[index] = 0 }
+    if let ring = program.ring {
+        runHelpers(program, ring)
+        exploration_pool_is_closed()
+        return check(program)
+    }
     do {
         let queue = try BlockQueue(
             currentRun.pointee.image, QueueOptions(maximumThreads: program.threads))
@@ -80,6 +85,55 @@ func runOwner() {
     }
     exploration_pool_is_closed()
     check(program)
+}
+
+/// The owner of a ring: what its engine does at each visit, and in between it sleeps.
+private func runHelpers(_ program: Program, _ ring: Program.Ring) {
+    var driver = HelperThreadsDriver(
+        image: currentRun.pointee.image, requests: program.requests.count)
+    for _ in 0..<program.rounds {
+        for index in program.requests.indices {
+            note("makes request", index)
+            driver.discard(index, at: UInt64(index) * 4096)
+        }
+        if program.cancels { driver.cancel(program.requests.count - 1) }
+        var visits = 0
+        while driver.inFlight > 0 {
+            visits += 1
+            if visits > 20 { fail("the owner is woken again and again with nothing to deliver") }
+            look(&driver)
+            let needsHelp = driver.serveIfDue(isIdleBeside: ring == .idle)
+            if deliver(&driver, program) { continue }
+            exploration_wait_readable(
+                driver.wakeDescriptor, needsHelp ? HelperThreadsDriver.patience : -1)
+            look(&driver)
+            _ = deliver(&driver, program)
+        }
+    }
+    note("stops the helpers")
+    driver.stop()
+}
+
+/// What the ring tells, then what helpers have ended.
+private func look(_ driver: inout HelperThreadsDriver) {
+    if exploration_is_readable(driver.wakeDescriptor) { driver.clear() }
+    driver.collect()
+}
+
+private func deliver(_ driver: inout HelperThreadsDriver, _ program: Program) -> Bool {
+    var isAny = false
+    while let (index, result) = driver.takeFinished() {
+        isAny = true
+        note("takes completion", index)
+        currentRun.pointee.delivered[index] += 1
+        if result != 0 && !(program.cancels && result == -Int64(ECANCELED)) {
+            fail("a request failed")
+        }
+    }
+    if program.earlyTimeouts == 0 && exploration_time() > 1_100_000_000 {
+        fail("a discard waited longer than others have to be let go first")
+    }
+    return isAny
 }
 
 /// Brings the pool to know that transfers do not take long, without varying anything.
@@ -143,7 +197,7 @@ private func deliver(_ queue: BlockQueue, _ wait: Program.Wait) {
 
 private func sleepOnDescriptor(_ queue: BlockQueue) {
     while queue.outstanding > 0 {
-        exploration_wait_readable(queue.descriptor)
+        exploration_wait_readable(queue.descriptor, -1)
         let count = poll(queue, minimum: 0)
         currentRun.pointee.emptyPolls = count == 0 ? currentRun.pointee.emptyPolls + 1 : 0
         if currentRun.pointee.emptyPolls > 8 {

@@ -64,8 +64,9 @@ void exploration_set_call_span(uint64_t nanoseconds);
 void exploration_spawn(void (*body)(void));
 /// Sleeps until `*flag` is not 0.
 void exploration_wait_flag(const int *flag);
-/// Sleeps as in epoll_wait(2) until the eventfd's counter is above 0; false when there is no such eventfd.
-void exploration_wait_readable(int fd);
+/// Sleeps as in epoll_wait(2) until the eventfd's counter is above 0, or `nanoseconds` (negative: no limit)
+/// have passed.
+void exploration_wait_readable(int fd, int64_t nanoseconds);
 bool exploration_is_readable(int fd);
 /// A line in the trace. `text` must stay.
 void exploration_note(const char *text, long value);

@@ -1,0 +1,58 @@
+import CBlockIO
+import Glibc
+
+/// Uses helper threads as an engine with a ring does, for the exploration of their schedules
+/// (Tests/PoolExploration). The wake event stands for the ring, which would poll it.
+package struct HelperThreadsDriver: ~Copyable {
+    package let wakeDescriptor: CInt
+    private var helpers: HelperThreads
+    private let requests: UnsafeMutablePointer<IORequest>
+    private let count: Int
+    private var finished = RequestFIFO()
+
+    /// How long the owner lets other requests go before a call that it has to make itself.
+    package static var patience: Int64 { HelperThreads.patience }
+
+    package init(image: BlockImage, requests count: Int) {
+        wakeDescriptor = cbio_eventfd()
+        helpers = HelperThreads(image: image, wakeDescriptor: wakeDescriptor)
+        self.count = count
+        requests = .allocate(capacity: count)
+        requests.initialize(repeating: IORequest(), count: count)
+    }
+
+    deinit {
+        requests.deinitialize(count: count)
+        requests.deallocate()
+    }
+
+    package var inFlight: Int { helpers.inFlight }
+
+    package mutating func discard(_ index: Int, at offset: UInt64) {
+        (requests + index).pointee.engine = EngineOrder(
+            operation: .punchHole, position: offset, length: 512)
+        helpers.enqueue(requests + index)
+    }
+
+    package mutating func cancel(_ index: Int) { helpers.cancel(requests + index) }
+
+    /// The owner has seen that the event is readable.
+    package func clear() { cbio_eventfd_clear(wakeDescriptor) }
+
+    package mutating func collect() { helpers.collect(into: &finished) }
+
+    package mutating func serveIfDue(isIdleBeside: Bool) -> Bool {
+        helpers.serveIfDue(isIdleBeside: isIdleBeside, &finished)
+    }
+
+    /// The next that has ended, and its result.
+    package mutating func takeFinished() -> (index: Int, result: Int64)? {
+        guard let request = finished.popFirst() else { return nil }
+        return (request - requests, request.operation.pointee.result)
+    }
+
+    package mutating func stop() {
+        helpers.stop()
+        close(wakeDescriptor)
+    }
+}
