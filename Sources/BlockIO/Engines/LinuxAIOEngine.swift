@@ -145,7 +145,10 @@ struct LinuxAIOEngine: ~Copyable, Engine {
             cbio_eventfd_clear(wakeDescriptor)
             isWakeArmed = false
         }
-        if !isWakeArmed { armWake() }
+        if !isWakeArmed {
+            cbio_eventfd_clear(wakeDescriptor)
+            armWake()
+        }
         helpers.collect(into: &finished)
         return isWoken ? .woken : .normal
     }
@@ -169,6 +172,8 @@ struct LinuxAIOEngine: ~Copyable, Engine {
 
     private mutating func armWake() {
         isWakeArmed = cbio_aio_arm_wake(context, wakeDescriptor) == 0
+        // Until it is, only the set tells of it. In a set that has it already this changes nothing.
+        if !isWakeArmed && descriptor >= 0 { _ = cbio_poll_group_add(descriptor, wakeDescriptor) }
     }
 
     /// Takes the head of `pending` if it is not for the kernel's queue.

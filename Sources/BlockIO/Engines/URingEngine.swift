@@ -68,7 +68,7 @@ struct URingEngine: ~Copyable, Engine {
         // The descriptor has to tell of requests too that never get to the ring.
         if isEnabled {
             armWake()
-            _ = cbio_uring_submit(ring)
+            if cbio_uring_submit(ring) < 0 { timer.arm(orWake: wake) }
         }
     }
 
