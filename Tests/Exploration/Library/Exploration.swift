@@ -87,11 +87,16 @@ package final class Exploration {
             let styles = options.hasAllStyles ? Style.all(requests: count) : Style.few
             try Program.forEach(options.layout, requests: count, styles) { program in
                 number += 1
-                if number % options.parts != options.part || isDone { return }
+                if share(of: number) != options.part || isDone { return }
                 try explore(program)
             }
         }
         totals.decisions = decisions.total
+    }
+
+    /// Which share a program belongs to. Scattered, so that each share has programs of all styles.
+    private func share(of number: Int) -> Int {
+        Int((UInt64(number) &* 0x9e37_79b9_7f4a_7c15) >> 33) % options.parts
     }
 
     private var isDone: Bool { !findings.isEmpty && !options.findsAllKinds }
