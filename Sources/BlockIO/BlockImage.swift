@@ -61,6 +61,8 @@ public final class BlockImage: Sendable {
 
     let selection: EngineSelection
     let descriptor: CInt
+    /// The process that opened the image.
+    private let process = getpid()
     /// With the thread pool: the largest transfer, in bytes, that the submitting thread does itself;
     /// `nil` for an image whose transfers are not copies.
     let inlineLimit: UInt64?
@@ -138,8 +140,8 @@ public final class BlockImage: Sendable {
 
     deinit {
         // Not left to close(2): a child of fork(2) or a ring on its way out may still hold the
-        // open file description.
-        ImageLock.release(descriptor: descriptor)
+        // open file description. Such a child leaves the lock alone, which it shares.
+        if getpid() == process { ImageLock.release(descriptor: descriptor) }
         close(descriptor)
         let buffered = bufferedFile.load(ordering: .acquiring)
         if buffered >= 0 { close(buffered) }

@@ -6,6 +6,7 @@
 #include <linux/fs.h>
 #include <linux/futex.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
@@ -75,6 +76,14 @@ void cbio_futex_wake(const uint32_t *word, int count) {
 }
 
 uint32_t cbio_futex_read(const uint32_t *word) { return __atomic_load_n(word, __ATOMIC_ACQUIRE); }
+
+uintptr_t cbio_thread(void) {
+    // Not pthread_self(3), which a thread may have that was made when another had ended.
+    static _Atomic uintptr_t last;
+    static _Thread_local uintptr_t own;
+    if (own == 0) own = atomic_fetch_add(&last, 1) + 1;
+    return own;
+}
 
 int cbio_eventfd(void) {
     int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

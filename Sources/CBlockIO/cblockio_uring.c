@@ -236,6 +236,8 @@ bool cbio_uring_prepare_cancel(struct cbio_uring *self, void *tag) {
 
 int cbio_uring_submit(struct cbio_uring *self) { return io_uring_submit(&self->ring); }
 
+int cbio_uring_post(struct cbio_uring *self) { return io_uring_get_events(&self->ring); }
+
 int cbio_uring_submit_and_wait(struct cbio_uring *self, uint32_t minimum, int64_t nanoseconds) {
     struct io_uring *ring = &self->ring;
     if (minimum == 0 || nanoseconds == 0) {

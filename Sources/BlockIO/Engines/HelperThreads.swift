@@ -39,25 +39,32 @@ struct HelperThreads: ~Copyable {
         if inFlight > 0, let pool { collect(from: pool, into: &finished) }
     }
 
-    /// Makes one call, if the owner has to and nothing speaks against it. True when it has to make one
-    /// later.
+    /// Whether the owner has to make another call.
+    enum Help {
+        case none, now
+        /// When others have had ``patience``.
+        case later
+    }
+
+    /// Makes one call, if the owner has to and nothing speaks against it.
     @inline(__always)
-    mutating func serveIfDue(isIdleBeside: Bool, _ finished: inout RequestFIFO) -> Bool {
-        guard inFlight > 0, let pool, pool.isStarving else { return false }
+    mutating func serveIfDue(isIdleBeside: Bool, _ finished: inout RequestFIFO) -> Help {
+        guard inFlight > 0, let pool, pool.isStarving else { return .none }
         return serve(pool, isIdleBeside, &finished)
     }
 
     private mutating func serve(
         _ pool: ThreadPool, _ isIdleBeside: Bool, _ finished: inout RequestFIFO
-    ) -> Bool {
+    ) -> Help {
         let now = monotonicNanoseconds()
         if postponed == 0 { postponed = now }
         let isDue = isIdleBeside && finished.isEmpty || now &- postponed >= UInt64(Self.patience)
-        guard isDue else { return true }
+        guard isDue else { return isIdleBeside ? .now : .later }
         postponed = 0
         pool.serveStarving()
         collect(from: pool, into: &finished)
-        return pool.isStarving
+        guard pool.isStarving else { return .none }
+        return isIdleBeside ? .now : .later
     }
 
     private mutating func collect(from pool: ThreadPool, into finished: inout RequestFIFO) {

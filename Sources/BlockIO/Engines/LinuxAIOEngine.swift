@@ -126,18 +126,21 @@ struct LinuxAIOEngine: ~Copyable, Engine {
         // What ends after this is taken below or signals anew.
         if eventDescriptor >= 0 { cbio_eventfd_clear(eventDescriptor) }
         helpers.collect(into: &finished)
-        let needsHelp = helpers.serveIfDue(isIdleBeside: inKernel == 0, &finished)
-        if needsHelp { timer.arm(orWake: wakeDescriptor) }
+        let help = helpers.serveIfDue(isIdleBeside: inKernel == 0, &finished)
         let mayWait = minimum > 0 && finished.count == before
-        // At least one: a wake-up counts too, and brings what helpers have ended.
-        let awaited = mayWait ? max(1, min(minimum, inKernel)) : 0
-        let isShort = timer.isArmed || !isWakeArmed
-        let span = isShort ? limit.atMost(timer.pause) : limit
+        // At least one: a wake-up counts too, and brings what helpers have ended. No more than one while
+        // others wait for the room that it makes.
+        let most = pending.isEmpty ? max(1, min(minimum, inKernel)) : 1
+        let awaited = mayWait ? most : 0
+        var span = limit
+        if timer.isArmed || !isWakeArmed { span = span.atMost(timer.pause) }
+        if help == .later { span = span.atMost(HelperThreads.patience) }
         let taken = finished.count
         var isWoken = false
         let answer = cbio_aio_reap(
             context, &finished.list, &isWoken, UInt32(awaited), span.rawNanoseconds)
         inKernel &-= finished.count &- taken
+        defer { comeBack(for: help) }
         if answer == -EINTR { return .interrupted }
         // The kernel refuses to wait (a seccomp filter); completions show without it.
         if answer < 0 && mayWait { return waitOutside(limit) }
@@ -151,6 +154,15 @@ struct LinuxAIOEngine: ~Copyable, Engine {
         }
         helpers.collect(into: &finished)
         return isWoken ? .woken : .normal
+    }
+
+    /// Makes the descriptor readable when the owner has a call to make for want of a thread.
+    private mutating func comeBack(for help: HelperThreads.Help) {
+        switch help {
+        case .none: break
+        case .now: cbio_eventfd_signal(wakeDescriptor)
+        case .later: timer.arm(after: HelperThreads.patience, orWake: wakeDescriptor)
+        }
     }
 
     private func waitOutside(_ limit: WaitLimit) -> WaitEnd {

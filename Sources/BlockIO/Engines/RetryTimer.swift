@@ -23,11 +23,23 @@ struct RetryTimer: ~Copyable {
     /// How long to wait before the next try, in nanoseconds.
     var pause: Int64 { Self.shortest << Int64(min(tries, Self.doublings)) }
 
-    /// The engine's `wake` stands in where the system has no timer either.
+    /// After a try that failed. The engine's `wake` stands in where the system has no timer either.
     mutating func arm(orWake wake: CInt) {
         if isArmed { return }
         isArmed = true
-        defer { tries += 1 }
+        let span = pause
+        tries += 1
+        set(span, orWake: wake)
+    }
+
+    /// For something else that has to be done after so many nanoseconds, unless a try comes before.
+    mutating func arm(after nanoseconds: Int64, orWake wake: CInt) {
+        if isArmed { return }
+        isArmed = true
+        set(nanoseconds, orWake: wake)
+    }
+
+    private mutating func set(_ nanoseconds: Int64, orWake wake: CInt) {
         guard set >= 0 else { return }
         if timer < 0 {
             timer = cbio_timer()
@@ -36,7 +48,7 @@ struct RetryTimer: ~Copyable {
                 timer = -1
             }
         }
-        if timer >= 0 { cbio_timer_set(timer, pause) } else { cbio_eventfd_signal(wake) }
+        if timer >= 0 { cbio_timer_set(timer, nanoseconds) } else { cbio_eventfd_signal(wake) }
     }
 
     /// The owner is here and tries again.

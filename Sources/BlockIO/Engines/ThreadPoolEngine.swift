@@ -31,8 +31,10 @@ struct ThreadPoolEngine: ~Copyable, Engine {
     ) -> WaitEnd {
         var taken = take(&pending)
         let before = finished.count
+        // No more than one while others wait for the room that it makes.
+        let most = pending.isEmpty ? minimum : min(minimum, 1)
         let end = pool.collect(
-            minimum: finished.isEmpty ? minimum : 0, limit: limit, pending: &taken, into: &finished)
+            minimum: finished.isEmpty ? most : 0, limit: limit, pending: &taken, into: &finished)
         inFlight &-= finished.count &- before
         return end
     }

@@ -22,8 +22,10 @@ struct URingEngine: ~Copyable, Engine {
     private var timer: RetryTimer
     private var isEnabled: Bool
     private var isWakeArmed = false
-    /// io_uring_enter(2) fails for good: what the ring says of completions to be posted cannot be followed.
+    /// io_uring_enter(2) takes no requests, for good.
     private var isRefused = false
+    /// Nor does it post completions, whatever the ring says of them.
+    private var isSilent = false
     /// Operations in the two rings, those included that the kernel has not taken.
     private var inRing = 0
 
@@ -96,13 +98,21 @@ struct URingEngine: ~Copyable, Engine {
         // The ring was full: a wait must not begin without the rest.
         if !pending.isEmpty && inRing < inFlightLimit { submit(&pending, finished: &finished) }
         var isWoken = cbio_uring_unsubmitted(ring) == 0 && takeCompletions(&finished)
-        let needsHelp = helpers.serveIfDue(isIdleBeside: inRing == 0, &finished)
+        let help = helpers.serveIfDue(isIdleBeside: inRing == 0, &finished)
         let mayWait = minimum > 0 && finished.count == before && !isWoken
-        // At least one: a wake-up counts too, and brings what helpers have ended.
-        let awaited = mayWait ? max(1, min(minimum, inRing)) : 0
-        let span = needsHelp ? limit.atMost(HelperThreads.patience) : limit
+        // At least one: a wake-up counts too, and brings what helpers have ended. No more than one while
+        // others wait for the room that it makes.
+        let most = pending.isEmpty ? max(1, min(minimum, inRing)) : 1
+        let awaited = mayWait ? most : 0
+        let span = help == .later ? limit.atMost(HelperThreads.patience) : limit
         let entered = cbio_uring_submit_and_wait(ring, UInt32(awaited), span.rawNanoseconds)
         let isTaken = settle(entered, &finished)
+        // An entry that the kernel refuses ends a submission; what is behind it goes on.
+        if isTaken && entered != -EINTR && cbio_uring_unsubmitted(ring) > 0 {
+            submit(&pending, finished: &finished)
+        }
+        // Under DEFER_TASKRUN nothing is posted by a call that fails to submit.
+        if !isTaken && cbio_uring_has_unposted(ring) { _ = cbio_uring_post(ring) }
         if takeCompletions(&finished) { isWoken = true }
         var end = isWoken ? WaitEnd.woken : .normal
         if entered == -EINTR {
@@ -110,8 +120,8 @@ struct URingEngine: ~Copyable, Engine {
         } else if !isTaken && mayWait && finished.count == before && !isWoken {
             end = waitOutside(limit)
         }
-        if needsHelp { timer.arm(orWake: wakeDescriptor) }
         quietDescriptor()
+        comeBack(for: help)
         return end
     }
 
@@ -139,7 +149,7 @@ struct URingEngine: ~Copyable, Engine {
             isEnabled = true
         }
         // Nobody else would, while the kernel takes no poll of it.
-        cbio_eventfd_clear(wakeDescriptor)
+        if isRefused { cbio_eventfd_clear(wakeDescriptor) }
         armWake()
     }
 
@@ -198,7 +208,10 @@ struct URingEngine: ~Copyable, Engine {
         isWakeArmed = false
         // In a set that has it already this changes nothing.
         if descriptor >= 0 { _ = cbio_poll_group_add(descriptor, wakeDescriptor) }
-        if inRing > 0 && cbio_uring_features(ring).defer_taskrun {
+        // Submitting may be all that is refused.
+        isSilent = cbio_uring_post(ring) < 0
+        _ = takeCompletions(&finished)
+        if isSilent && inRing > 0 && cbio_uring_features(ring).defer_taskrun {
             fatalError(
                 "io_uring_enter(2) is refused (\(errnoText(-answer))) while requests are in flight: what "
                     + "became of them cannot be learnt, nor their memory be given back")
@@ -233,6 +246,15 @@ struct URingEngine: ~Copyable, Engine {
         return isWoken
     }
 
+    /// Makes the descriptor readable when the owner has a call to make for want of a thread.
+    private mutating func comeBack(for help: HelperThreads.Help) {
+        switch help {
+        case .none: break
+        case .now: cbio_eventfd_signal(wakeDescriptor)
+        case .later: timer.arm(after: HelperThreads.patience, orWake: wakeDescriptor)
+        }
+    }
+
     /// Clears the event that stands for the ring. Only after the kernel was entered, because posting
     /// completions there signals it again; what came since then shows in the ring's flags.
     private func quietDescriptor() {
@@ -240,7 +262,7 @@ struct URingEngine: ~Copyable, Engine {
         cbio_eventfd_clear(eventDescriptor)
         // The kernel posts a limited number at a time and does not signal the rest. A submission posts
         // some as well.
-        if !isRefused && cbio_uring_has_more(ring) { cbio_eventfd_signal(eventDescriptor) }
+        if !isSilent && cbio_uring_has_more(ring) { cbio_eventfd_signal(eventDescriptor) }
     }
 }
 

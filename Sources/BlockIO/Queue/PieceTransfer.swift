@@ -296,9 +296,11 @@ struct PieceTransfer: ~Copyable {
         var skip = elementOffset
         for index in element..<vectorCount where count < Self.maximumElements {
             let rest = vectors[index].iov_len - skip
-            list[count] = iovec(iov_base: vectors[index].iov_base + skip, iov_len: rest)
-            length += rest
-            count += 1
+            if rest > 0 {
+                list[count] = iovec(iov_base: vectors[index].iov_base + skip, iov_len: rest)
+                length += rest
+                count += 1
+            }
             skip = 0
         }
         return EngineOrder(

@@ -54,7 +54,13 @@ extension QueueCore {
         let fits =
             offending == 0 && count <= PieceTransfer.maximumElements
             && total <= PieceTransfer.maximumBytes
-        return fits ? .direct : .slow
+        if fits { return .direct }
+        // The kernel says so of a list that it is given.
+        if vectors.contains(where: { $0.iov_base == nil && $0.iov_len > 0 }) {
+            request.pointee.errno = EFAULT
+            return .refused(.system)
+        }
+        return .slow
     }
 
     @inline(never)
@@ -78,7 +84,9 @@ extension QueueCore {
         if carry || request.pointee.length == .max { return .outOfRange }
         if end > size {
             // The file or device may have grown since.
-            guard image.refreshSize() else { return .outOfRange }
+            _ = image.refreshSize()
+            // Another queue of the image may have noticed before.
+            guard image.size != size else { return .outOfRange }
             adoptGeometry()
             if end > size { return .outOfRange }
         }

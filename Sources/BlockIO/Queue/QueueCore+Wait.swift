@@ -8,6 +8,8 @@ extension QueueCore {
         slab.trim(&free, outstanding: outstanding)
         if isClosed { return finished.count }
         readMail()
+        closeIfDrained()
+        if isClosed { return finished.count }
         let wanted = min(minimum, outstanding)
         if finished.count < wanted {
             wait(until: wanted, timeout)
@@ -64,6 +66,7 @@ extension QueueCore {
         let completion = request.pointee.completion
         outstanding &-= 1
         recycle(request)
+        closeIfDrained()
         submitUnlessPlugged()
         return completion
     }
@@ -71,6 +74,7 @@ extension QueueCore {
     /// Waits until everything has ended, and shuts the engine down. What has not been delivered
     /// still can be.
     mutating func close() {
+        if !isClosed { checkOwner() }
         isClosing = true
         while !isClosed {
             closeIfDrained()
@@ -121,12 +125,10 @@ extension QueueCore {
         guard let request = slab.request(at: id.address),
             request.pointee.generation == id.generation, !isClosed
         else { return }
+        checkOwner()
         request.makeUnusual()
         request.pointee.isCancelled = true
-        if !takeOut(request) {
-            checkOwner()
-            return engine.cancel(request)
-        }
+        if !takeOut(request) { return engine.cancel(request) }
         if request.pointee.phase == .synchronize {
             endCancelledFlush()
         } else {

@@ -129,6 +129,7 @@ struct QueueCore: ~Copyable {
 
     /// Starts a request. It is on its way when this returns, unless the queue is plugged.
     mutating func start(_ call: borrowing Call) -> RequestID {
+        if !isClosed { checkOwner() }
         let request = take(call.verb, at: call.offset, userData: call.userData)
         // It may have ended when this returns.
         let id = RequestID(request)

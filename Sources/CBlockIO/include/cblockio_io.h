@@ -2,7 +2,6 @@
 #ifndef CBLOCKIO_IO_H
 #define CBLOCKIO_IO_H
 
-#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -39,17 +38,8 @@ void cbio_futex_wake(const uint32_t *word, int count);
 /// Reads `*word` before a look at what it announces.
 uint32_t cbio_futex_read(const uint32_t *word);
 
-/// A number that no other thread has while this one lives: pthread_self(3), without a call where the
-/// compiler can read it.
-static inline uintptr_t cbio_thread(void) {
-#if defined(__x86_64__) && defined(__clang__)
-    uintptr_t pointer;
-    __asm__("movq %%fs:0, %0" : "=r"(pointer));
-    return pointer;
-#else
-    return (uintptr_t)pthread_self();
-#endif
-}
+/// A number of the calling thread that no other thread of the process ever has.
+uintptr_t cbio_thread(void);
 
 /// eventfd(2), close-on-exec and non-blocking: a descriptor or -errno.
 int cbio_eventfd(void);

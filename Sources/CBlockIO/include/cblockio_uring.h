@@ -74,6 +74,10 @@ int cbio_uring_submit(struct cbio_uring *ring);
 /// something to submit or completions to be posted. Returns 0 or more, or -errno.
 int cbio_uring_submit_and_wait(struct cbio_uring *ring, uint32_t minimum, int64_t nanoseconds);
 
+/// io_uring_enter(2) that submits nothing and has completions posted that wait for that. Returns 0 or
+/// -errno.
+int cbio_uring_post(struct cbio_uring *ring);
+
 /// Moves everything in the completion ring to `ended`, without a system call. Sets `woken` when the
 /// wake was among it.
 void cbio_uring_reap(struct cbio_uring *ring, struct cbio_operations *ended, bool *woken);
