@@ -40,8 +40,13 @@ struct PoolExploration: ParsableCommand {
             case .medium: Program.medium
             case .long: Program.long
             }
-        if let program { programs = Program.long.filter { $0.name.hasPrefix(program) } }
-        if replay != nil { programs = Array(programs.prefix(1)) }
+        if let program {
+            programs = Program.long.filter {
+                replay == nil ? $0.name.hasPrefix(program) : $0.name == program
+            }
+        }
+        if programs.isEmpty { throw ValidationError("no program has that name") }
+        if replay != nil { programs = [programs[0]] }
         if list { return programs.forEach { print($0.name) } }
         let file = try ScratchFile()
         let path = file.path

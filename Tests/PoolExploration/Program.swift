@@ -72,7 +72,8 @@ struct Program {
     var ring: Ring?
 
     var name: String {
-        var parts = [requests.map(\.rawValue).joined(), wait.rawValue, transfers.rawValue]
+        let list = requests.isEmpty ? "none" : requests.map(\.rawValue).joined()
+        var parts = [list, wait.rawValue, transfers.rawValue]
         parts.append("threads=\(threads)")
         if transfers == .copies || transfers == .inline { parts.append("processors=\(processors)") }
         if other != .nothing { parts.append(other.rawValue) }

@@ -24,6 +24,11 @@ extension Program {
                     Program(requests: [.read, .discard], wait: wait, other: other, refusals: -1))
             }
         }
+        for wait in [Wait.one, .limited, .descriptor] {
+            for other in [Other.wakes, .closes] {
+                programs.append(Program(requests: [], wait: wait, other: other))
+            }
+        }
         for wait in [Wait.one, .descriptor] {
             programs.append(Program(requests: [.discard, .read], wait: wait, cancels: true))
             programs.append(
