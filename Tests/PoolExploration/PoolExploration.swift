@@ -107,7 +107,9 @@ struct PoolExploration: ParsableCommand {
         settings.refusals = CInt(program.refusals)
         settings.processors = CInt(program.processors)
         settings.is_in_memory = program.transfers == .copies || program.transfers == .inline
-        for request in program.stuck { settings.stuck_requests |= 1 << UInt32(request) }
+        for request in program.stuck {
+            settings.stuck_requests |= 1 << UInt32(Run.slot(request, round: program.rounds - 1))
+        }
         settings.unlocks_are_points = program.other != .nothing
         settings.omits_seen_states = !everything
         settings.schedule_limit = limit

@@ -34,7 +34,7 @@ extension Program {
             programs.append(
                 Program(requests: [.read, .read], wait: wait, threads: 1, signals: 1))
         }
-        return programs + helpers + watched.filter { $0.requests.count == 2 }
+        return programs + helpers + watched.filter { $0.requests.count == 2 && !$0.pauses }
     }()
 
     /// Discards beside a ring.
@@ -59,7 +59,7 @@ extension Program {
     }()
 
     static let medium: [Program] = {
-        var programs = short + watched.filter { $0.requests.count > 2 }
+        var programs = short + watched.filter { $0.requests.count > 2 || $0.pauses }
         for wait in Wait.allCases {
             programs.append(Program(requests: [.read, .read], wait: wait, rounds: 2))
             programs.append(
@@ -94,6 +94,10 @@ extension Program {
                 }
             }
         }
+        programs.append(
+            Program(
+                requests: [.read, .read], wait: .descriptor, transfers: .copies, processors: 1,
+                earlyTimeouts: 1, stuck: [0], pauses: true, rounds: 2))
         return programs
     }()
 
