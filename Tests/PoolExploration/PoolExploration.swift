@@ -61,7 +61,8 @@ struct PoolExploration: ParsableCommand {
         }
         print(
             "\(programs.count) programs, \(unfinished) unfinished, \(schedules) schedules, "
-                + "\(seen) cut short, \(points) points, at most \(preemptions) preemptions: no defect"
+                + "\(seen) cut short, \(points) points, "
+                + "at most \(preemptions) preemptions: no defect"
         )
     }
 

@@ -62,7 +62,7 @@ struct Program {
     var signals = 0
     /// Requests of the last round that last for three seconds.
     var stuck: [Int] = []
-    /// Between two rounds the owner sleeps until the watcher has just seen enough of an empty queue.
+    /// Between two rounds the owner sleeps until the watcher has seen enough of an empty queue.
     var pauses = false
     /// How many times the requests are made, one lot after the other has been delivered.
     var rounds = 1

@@ -1,5 +1,5 @@
-// The programs: a short list that has each way of waiting, each kind of transfer and each fault once
-// or twice, a longer one with more requests and threads, and all that can be put together.
+// The programs: a short list that has each way of waiting, each kind of transfer and each fault
+// once or twice, a longer one with more requests and threads, and all that can be put together.
 extension Program {
     static let short: [Program] = {
         var programs: [Program] = []
