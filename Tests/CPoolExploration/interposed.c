@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <linux/magic.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -65,6 +66,12 @@ int pthread_create(
     pthread_t *thread, const pthread_attr_t *attributes, void *(*body)(void *), void *argument) {
     if (!IS_EXPLORED) return REAL(pthread_create)(thread, attributes, body, argument);
     return explored_create(body, argument);
+}
+
+// The coroutines share one mask, which the process keeps.
+POINTER(pthread_sigmask);
+int pthread_sigmask(int how, const sigset_t *set, sigset_t *old) {
+    return IS_EXPLORED ? 0 : REAL(pthread_sigmask)(how, set, old);
 }
 
 POINTER(syscall);

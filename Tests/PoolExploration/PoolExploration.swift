@@ -40,8 +40,13 @@ struct PoolExploration: ParsableCommand {
             case .medium: Program.medium
             case .long: Program.long
             }
-        if let program { programs = Program.long.filter { $0.name.hasPrefix(program) } }
-        if replay != nil { programs = Array(programs.prefix(1)) }
+        if let program {
+            programs = Program.long.filter {
+                replay == nil ? $0.name.hasPrefix(program) : $0.name == program
+            }
+        }
+        if programs.isEmpty { throw ValidationError("no program has that name") }
+        if replay != nil { programs = [programs[0]] }
         if list { return programs.forEach { print($0.name) } }
         let file = try ScratchFile()
         let path = file.path
@@ -56,7 +61,8 @@ struct PoolExploration: ParsableCommand {
         }
         print(
             "\(programs.count) programs, \(unfinished) unfinished, \(schedules) schedules, "
-                + "\(seen) cut short, \(points) points, at most \(preemptions) preemptions: no defect"
+                + "\(seen) cut short, \(points) points, "
+                + "at most \(preemptions) preemptions: no defect"
         )
     }
 
@@ -102,7 +108,9 @@ struct PoolExploration: ParsableCommand {
         settings.refusals = CInt(program.refusals)
         settings.processors = CInt(program.processors)
         settings.is_in_memory = program.transfers == .copies || program.transfers == .inline
-        for request in program.stuck { settings.stuck_requests |= 1 << UInt32(request) }
+        for request in program.stuck {
+            settings.stuck_requests |= 1 << UInt32(Run.slot(request, round: program.rounds - 1))
+        }
         settings.unlocks_are_points = program.other != .nothing
         settings.omits_seen_states = !everything
         settings.schedule_limit = limit

@@ -60,8 +60,10 @@ struct Program {
     var refusals = 0
     var earlyTimeouts = 0
     var signals = 0
-    /// Requests that last for three seconds.
+    /// Requests of the last round that last for three seconds.
     var stuck: [Int] = []
+    /// Between two rounds the owner sleeps until the watcher has seen enough of an empty queue.
+    var pauses = false
     /// How many times the requests are made, one lot after the other has been delivered.
     var rounds = 1
     var isBatch = false
@@ -72,7 +74,8 @@ struct Program {
     var ring: Ring?
 
     var name: String {
-        var parts = [requests.map(\.rawValue).joined(), wait.rawValue, transfers.rawValue]
+        let list = requests.isEmpty ? "none" : requests.map(\.rawValue).joined()
+        var parts = [list, wait.rawValue, transfers.rawValue]
         parts.append("threads=\(threads)")
         if transfers == .copies || transfers == .inline { parts.append("processors=\(processors)") }
         if other != .nothing { parts.append(other.rawValue) }
@@ -81,6 +84,7 @@ struct Program {
         if signals > 0 { parts.append("signals=\(signals)") }
         if !stuck.isEmpty { parts.append("stuck=\(stuck.map(String.init).joined(separator: ","))") }
         if rounds > 1 { parts.append("rounds=\(rounds)") }
+        if pauses { parts.append("pauses") }
         if isBatch { parts.append("batch") }
         if let ring { parts.append("helpers-\(ring.rawValue)") }
         if cancels { parts.append("cancels") }

@@ -1,5 +1,5 @@
-// The programs: a short list that has each way of waiting, each kind of transfer and each fault once
-// or twice, a longer one with more requests and threads, and all that can be put together.
+// The programs: a short list that has each way of waiting, each kind of transfer and each fault
+// once or twice, a longer one with more requests and threads, and all that can be put together.
 extension Program {
     static let short: [Program] = {
         var programs: [Program] = []
@@ -24,12 +24,17 @@ extension Program {
                     Program(requests: [.read, .discard], wait: wait, other: other, refusals: -1))
             }
         }
+        for wait in [Wait.one, .limited, .descriptor] {
+            for other in [Other.wakes, .closes] {
+                programs.append(Program(requests: [], wait: wait, other: other))
+            }
+        }
         for wait in [Wait.one, .descriptor] {
             programs.append(Program(requests: [.discard, .read], wait: wait, cancels: true))
             programs.append(
                 Program(requests: [.read, .read], wait: wait, threads: 1, signals: 1))
         }
-        return programs + helpers + watched.filter { $0.requests.count == 2 }
+        return programs + helpers + watched.filter { $0.requests.count == 2 && !$0.pauses }
     }()
 
     /// Discards beside a ring.
@@ -54,7 +59,7 @@ extension Program {
     }()
 
     static let medium: [Program] = {
-        var programs = short + watched.filter { $0.requests.count > 2 }
+        var programs = short + watched.filter { $0.requests.count > 2 || $0.pauses }
         for wait in Wait.allCases {
             programs.append(Program(requests: [.read, .read], wait: wait, rounds: 2))
             programs.append(
@@ -89,6 +94,10 @@ extension Program {
                 }
             }
         }
+        programs.append(
+            Program(
+                requests: [.read, .read], wait: .descriptor, transfers: .copies, processors: 1,
+                earlyTimeouts: 1, stuck: [0], pauses: true, rounds: 2))
         return programs
     }()
 

@@ -41,8 +41,11 @@ package struct HelperThreadsDriver: ~Copyable {
 
     package mutating func collect() { helpers.collect(into: &finished) }
 
+    /// True when the owner has to look again after ``patience``.
     package mutating func serveIfDue(isIdleBeside: Bool) -> Bool {
-        helpers.serveIfDue(isIdleBeside: isIdleBeside, &finished)
+        let help = helpers.serveIfDue(isIdleBeside: isIdleBeside, &finished)
+        if help == .now { cbio_eventfd_signal(wakeDescriptor) }
+        return help == .later
     }
 
     /// The next that has ended, and its result.

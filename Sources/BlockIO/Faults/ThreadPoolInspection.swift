@@ -1,5 +1,5 @@
-/// What the exploration of the thread pool's schedules (Tests/PoolExploration) sees of a pool. To be made
-/// while no thread runs that uses the queue, and while the pool's lock is free.
+/// What the exploration of the thread pool's schedules (Tests/PoolExploration) sees of a pool. To be
+/// made while no thread runs that uses the queue, and while the pool's lock is free.
 package struct ThreadPoolInspection {
     /// Requests that no thread has begun.
     package let queued: Int
