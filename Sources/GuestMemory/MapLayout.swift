@@ -1,5 +1,7 @@
-/// The regions of an address space, and what is seen of them. A copy is made in constant time, and a
-/// change takes logarithmic time for each visible range that it adds or removes.
+/// The regions of an address space, and what is seen of them. A copy is made in constant time. A change
+/// takes logarithmic time for each visible range before or after it that lies in the region's range, those
+/// that hide it included; and, where regions hide each other, up to linear time for each of them in how
+/// many regions reach there below those of a higher priority.
 struct MapLayout {
     private var regions = RegionIndex()
     /// In the order of addresses. Where one range follows another, their regions differ.

@@ -5,8 +5,14 @@ enum StateFile {
     /// No state is that long.
     private static let sizeLimit = 1 << 20
 
-    /// Writes all of it to stable storage, or leaves what is there.
+    /// Writes all of it to stable storage, or leaves what is there; an error of the last step, which makes
+    /// the name stable, leaves the new state.
     static func write(_ state: [UInt8], to path: String) throws {
+        // First, since the new name cannot be taken back where the directory may not be opened.
+        let parent = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
+        let directory = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard directory >= 0 else { throw SystemError(parent) }
+        defer { close(directory) }
         let temporary = path + ".new"
         guard let file = fopen(temporary, "we") else { throw SystemError(temporary) }
         // Before the rename: a crash must not leave an empty file under the name.
@@ -18,15 +24,7 @@ enum StateFile {
             unlink(temporary)
             throw error
         }
-        try syncDirectory(of: path)
-    }
-
-    /// The new name of the file is stable when its directory is.
-    private static func syncDirectory(of path: String) throws {
-        let parent = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
-        let directory = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard directory >= 0 else { throw SystemError(parent) }
-        defer { close(directory) }
+        // The new name of the file is stable when its directory is.
         guard fsync(directory) == 0 else { throw SystemError(parent) }
     }
 

@@ -50,4 +50,23 @@ final class StateFileTests: XCTestCase {
         XCTAssertThrowsError(try StateFile.write([2], to: path))
         XCTAssertEqual(try StateFile.read(path), [1])
     }
+
+    /// Its name could not be made stable.
+    func testADirectoryThatCannotBeReadLeavesWhatIsThere() throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.path("state")
+        try StateFile.write([1], to: path)
+        // Root may read all the same.
+        let nobody: uid_t = 65534
+        let user = geteuid()
+        if user == 0 { XCTAssertEqual(chown(directory.path, nobody, nobody), 0) }
+        XCTAssertEqual(chmod(directory.path, 0o333), 0)
+        if user == 0 { XCTAssertEqual(seteuid(nobody), 0) }
+        defer {
+            XCTAssertEqual(seteuid(user), 0)
+            XCTAssertEqual(chmod(directory.path, 0o700), 0)
+        }
+        XCTAssertThrowsError(try StateFile.write([2], to: path))
+        XCTAssertEqual(try StateFile.read(path), [1])
+    }
 }

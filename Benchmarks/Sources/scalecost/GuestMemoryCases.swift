@@ -132,6 +132,24 @@ extension ScaleCase {
             }
             try require(ended.count == n, "\(ended.count) of \(n) invalidations ended")
         },
+        ScaleCase(
+            name: "iommu-newest-first",
+            summary: "invalidations, each during another transfer, which end newest first"
+        ) { n, _ in
+            let space = try AddressSpace()
+            try space.map(.ram(GuestRAM(size: 1 << 20)), at: 0)
+            let iommu = try PageTableIOMMU(space: space, root: 0)
+            let ended = Counter()
+            try measured {
+                var tokens: [Int] = []
+                for _ in 0..<n {
+                    tokens.append(iommu.beginTransfer())
+                    try iommu.invalidate { ended.count += 1 }
+                }
+                for token in tokens.reversed() { iommu.endTransfer(token) }
+            }
+            try require(ended.count == n, "\(ended.count) of \(n) invalidations ended")
+        },
     ]
 
     private static func mapRegions(

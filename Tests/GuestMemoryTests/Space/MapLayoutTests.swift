@@ -91,7 +91,7 @@ final class MapLayoutTests: RandomTestCase {
 }
 
 /// What waits until maps that showed a region are no longer held.
-final class HeldVersionsTests: XCTestCase {
+final class HeldVersionsTests: RandomTestCase {
     func testACallbackComesWhenTheLastOfItsVersionsIsReleased() {
         let called = Locked<[Int]>([])
         func callback(_ number: Int) -> @Sendable () -> Void {
@@ -117,6 +117,40 @@ final class HeldVersionsTests: XCTestCase {
                 XCTAssertEqual(called.current.sorted(), expected.sorted(), "\(order), \(index)")
             }
             XCTAssertEqual(held.release(2).count, 0)
+        }
+    }
+
+    /// Versions come, are waited for and go in any order, beside a list that is searched each time.
+    func testEachReleaseCallsWhatWaitsForNothingElse() {
+        forEachCase(200) { random in
+            let called = Locked<[Int]>([])
+            var held = HeldVersions()
+            var versions: [UInt64] = []
+            var waiting: [(number: Int, versions: Range<UInt64>)] = []
+            for number in 0..<120 {
+                switch random.number(0...2) {
+                case 0:
+                    versions.append(UInt64(number))
+                    held.append(UInt64(number))
+                case 1:
+                    let first = UInt64(random.number(0...number))
+                    let range = first..<UInt64(random.number(Int(first)...number))
+                    let waits = held.wait(for: range) { called.withLock { $0.append(number) } }
+                    XCTAssertEqual(waits, versions.contains { range.contains($0) })
+                    if waits { waiting.append((number, range)) }
+                default:
+                    if versions.isEmpty { continue }
+                    let version = versions.remove(at: random.number(0...versions.count - 1))
+                    called.current = []
+                    for callback in held.release(version) { callback() }
+                    let isDone = { (range: Range<UInt64>) in
+                        !versions.contains { range.contains($0) }
+                    }
+                    XCTAssertEqual(
+                        called.current, waiting.filter { isDone($0.versions) }.map(\.number))
+                    waiting.removeAll { isDone($0.versions) }
+                }
+            }
         }
     }
 }

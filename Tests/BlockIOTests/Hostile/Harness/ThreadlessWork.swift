@@ -13,11 +13,16 @@ final class ThreadlessWork {
     /// How often an owner may poll that waits each time: for each request, and a number of times
     /// for nothing. One that spins does it thousands of times.
     private static let mostPolls = 60
+    /// How long the thread that has to make a call lets transfers go first. On a busy host they may take
+    /// longer, and then the order says nothing.
+    static let patience = Duration.milliseconds(5)
     private let queue: BlockQueue
     private let buffer = AlignedBuffer(count: (transfers + 1) * 4096)
     private let events: EventSet?
     private var order: [UInt] = []
     private var polls = 0
+    /// The discard ended before that patience was over.
+    private var isDiscardEarly = false
     /// What went wrong, in words.
     private(set) var mistakes: [String] = []
 
@@ -29,6 +34,7 @@ final class ThreadlessWork {
     /// Makes the requests and waits for them.
     func run(_ way: WayOfWaiting) throws {
         var ledger = Ledger(count: Self.transfers + 1)
+        let start = ContinuousClock.now
         queue.batch {
             queue.discard(at: 0, length: 65536, userData: 0)
             for number in 1...Self.transfers {
@@ -44,6 +50,9 @@ final class ThreadlessWork {
         try wait(way) { completion in
             ledger.note(completion)
             order.append(completion.userData)
+            if completion.userData == 0 {
+                isDiscardEarly = ContinuousClock.now - start < Self.patience
+            }
         }
         if !ledger.isComplete { mistakes.append("not all completed: \(order)") }
         if !ledger.failures.isEmpty { mistakes.append("failures: \(ledger.failures)") }
@@ -51,7 +60,7 @@ final class ThreadlessWork {
         let count = queue.statistics.pollerOperations
         if count == 0 { mistakes.append("no operation of the polling thread was counted") }
         // A transfer needs no thread there, so none waits for the discard, which needs the owner.
-        if queue.image.engine != .threadPool && order.last != 0 {
+        if queue.image.engine != .threadPool && order.last != 0 && isDiscardEarly {
             mistakes.append("the discard was not the last: \(order)")
         }
     }
