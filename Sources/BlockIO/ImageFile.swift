@@ -17,8 +17,8 @@ struct ImageFile {
 
     /// The kernel frees a closed ring in the background, and with it the claim on a device that its
     /// last requests may still hold: a busy device that nobody is seen to use is tried again for a
-    /// quarter of a second.
-    private static let attemptsToClaim = 25
+    /// second.
+    private static let patience: UInt64 = 1_000_000_000
 
     /// Opens and checks; on an error nothing stays open.
     static func open(_ path: String, _ options: OpenOptions) throws(BlockError) -> ImageFile {
@@ -45,13 +45,14 @@ struct ImageFile {
         let expected = try kind(of: before, path)
         let isExclusive = expected == .device && options.access == .readWrite
         var descriptor: CInt = 0
-        for attempt in 0..<attemptsToClaim {
-            if attempt > 0 { usleep(10_000) }
+        let start = monotonicNanoseconds()
+        while true {
             descriptor = cbio_open(
                 path, options.access == .readWrite, options.caching == .direct, isExclusive)
-            guard isExclusive, descriptor == -EBUSY, DeviceHolder.seen(at: path) == nil else {
-                break
-            }
+            guard isExclusive, descriptor == -EBUSY, DeviceHolder.seen(at: path) == nil,
+                monotonicNanoseconds() &- start < patience
+            else { break }
+            usleep(10_000)
         }
         guard descriptor >= 0 else { throw failure(-descriptor, path, options, expected) }
         do throws(BlockError) {

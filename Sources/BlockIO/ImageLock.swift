@@ -22,25 +22,27 @@ enum ImageLock {
     private static let usedBase: UInt64 = 100
     private static let refusedBase: UInt64 = 200
 
-    /// How often to try for a lock that no living process is seen to hold, and how many microseconds
-    /// to wait between.
-    private static let attempts = 25
+    /// How long, in nanoseconds, to try for a lock that no living process is seen to hold, and how many
+    /// microseconds to wait between. It is time that counts: a look at all processes may take long.
+    private static let patience: UInt64 = 1_000_000_000
     private static let pause: useconds_t = 10_000
 
     /// Takes the lock for an open file description.
     ///
     /// After a process was killed the kernel ends its requests in the background, and until then
     /// they keep its locks: a lock that no living process is found to hold is tried again for a
-    /// quarter of a second. A living process that is found to hold it is reported at once.
+    /// second. A living process that is found to hold it is reported at once.
     static func take(
         _ lock: OpenOptions.Lock, access: OpenOptions.Access, descriptor: CInt, path: String
     ) throws(BlockError) {
-        for attempt in 1...attempts {
+        let start = monotonicNanoseconds()
+        while true {
             if try takeOnce(lock, access: access, descriptor: descriptor, path: path) { return }
             // What this has taken so far must not be in the way of others meanwhile.
             release(descriptor: descriptor)
             let holders = LockHolders.of(descriptor: descriptor)
-            if attempt == attempts || holders.contains(where: { !$0.isKilled }) {
+            let isOver = monotonicNanoseconds() &- start >= patience
+            if isOver || holders.contains(where: { !$0.isKilled }) {
                 throw conflict(with: lock, holders: holders, path: path)
             }
             usleep(pause)

@@ -21,7 +21,7 @@ extension ThreadPool {
     /// Under the lock; false when the system gives no thread.
     func addThread() -> Bool {
         guard makeThread({ $0.serve() }) else {
-            state.pointee.nextThreadTry = monotonicNanoseconds() &+ Self.retrySpan
+            noteRefusal()
             return false
         }
         state.pointee.nextThreadTry = 0
@@ -29,6 +29,9 @@ extension ThreadPool {
         state.pointee.made += 1
         return true
     }
+
+    /// Under the lock: the system has just given no thread.
+    func noteRefusal() { state.pointee.nextThreadTry = monotonicNanoseconds() &+ Self.retrySpan }
 
     /// Starts a thread that runs `body`; false when the system gives none.
     func makeThread(_ body: @escaping @Sendable (ThreadPool) -> Void) -> Bool {
@@ -81,7 +84,8 @@ extension ThreadPool {
         let bytes = request.operation.pointee.length
         state.pointee.taken &+= 1
         if !isTransfer { state.pointee.slow += 1 }
-        lock.unlock()
+        // The last thread there is goes into a slow call.
+        unlockAndTell(!isTransfer && isWithoutThread && announceWork())
         let image = image
         let start = monotonicNanoseconds()
         request.pointee.result = image.perform(request)

@@ -25,7 +25,8 @@ extension ThreadPool {
             watch.advance()
             watch.wake(1)
         case .absent:
-            if makeThread({ $0.watchQueue() }) { state.pointee.watcher = .watching }
+            guard makeThread({ $0.watchQueue() }) else { return noteRefusal() }
+            state.pointee.watcher = .watching
         }
     }
 
@@ -59,7 +60,7 @@ extension ThreadPool {
     private func callMore() {
         state.pointee.pace.forget()
         let called = callThreads()
-        lock.unlock()
+        unlockAndTell(isWithoutThread && announceWork())
         work.wake(called)
         lock.lock()
     }

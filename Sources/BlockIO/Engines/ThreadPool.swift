@@ -75,8 +75,6 @@ final class ThreadPool: @unchecked Sendable {
         /// Requests that the owner did because there was no thread.
         var pollerOperations: UInt64 = 0
 
-        /// Nobody serves what is queued unless its owner does.
-        var isStarving: Bool { threads == 0 && !queued.isEmpty }
     }
 
     /// Requests that an owner does itself before it delivers what it has waited for.
@@ -108,7 +106,7 @@ final class ThreadPool: @unchecked Sendable {
         lock.lock()
         take(&pending)
         let called = giveToThreads()
-        if state.pointee.isStarving { signalDescriptor() }
+        if isWithoutThread { signalDescriptor() }
         lock.unlock()
         if called > 0 { work.wake(called) }
     }
@@ -128,10 +126,14 @@ final class ThreadPool: @unchecked Sendable {
         var end = WaitEnd.normal
         var left = limit
         if !state.pointee.queued.isEmpty { distribute(wanted: wanted, &left) }
-        if state.pointee.ended.count < wanted && !state.pointee.isWoken {
+        let deadline = left.deadline()
+        while state.pointee.ended.count < wanted && !state.pointee.isWoken {
             state.pointee.awaited = wanted
             end = waitForProgress(left)
             state.pointee.awaited = 0
+            if let deadline { left = WaitLimit(until: deadline) }
+            guard end == .normal, isWithoutThread, !left.hasPassed else { break }
+            distribute(wanted: wanted, &left)
         }
         if state.pointee.isWoken && end == .normal { end = .woken }
         state.pointee.isWoken = false
@@ -140,7 +142,7 @@ final class ThreadPool: @unchecked Sendable {
             if !isBesideRing { cbio_eventfd_clear(eventDescriptor) }
             state.pointee.isSignalled = false
         }
-        if state.pointee.isStarving && !isBesideRing { signalDescriptor() }
+        if isWithoutThread && !isBesideRing { signalDescriptor() }
         finished.append(contentsOf: &state.pointee.ended)
         lock.unlock()
         return end
@@ -150,14 +152,23 @@ final class ThreadPool: @unchecked Sendable {
     var isStarving: Bool {
         lock.lock()
         defer { lock.unlock() }
-        return state.pointee.isStarving && !tryThread()
+        return isWithoutThread && !tryThread()
     }
 
     /// The owner does one request, for want of a thread.
     func serveStarving() {
         lock.lock()
-        if state.pointee.isStarving { serveForWantOfThread() }
+        if isWithoutThread { serveForWantOfThread() }
         lock.unlock()
+    }
+
+    /// Under the lock: nobody serves what is queued unless its owner does, for a while at least. Beside a
+    /// ring a thread that makes a slow call is enough, since nothing quick is queued there.
+    var isWithoutThread: Bool {
+        if state.pointee.queued.isEmpty { return false }
+        if state.pointee.threads == 0 { return true }
+        return !isBesideRing && state.pointee.nextThreadTry != 0
+            && state.pointee.threads <= state.pointee.slow
     }
 
     /// Ends a wait, or makes the descriptor readable until the next `collect`. From any thread.
@@ -223,6 +234,18 @@ final class ThreadPool: @unchecked Sendable {
         return false
     }
 
+    /// Under the lock: tells the owner that it has to serve. True as for `announce`.
+    func announceWork() -> Bool {
+        if state.pointee.awaited == 0 {
+            if !isBesideRing { signalDescriptor() }
+            return false
+        }
+        guard !state.pointee.isTold else { return false }
+        state.pointee.isTold = true
+        progress.advance()
+        return true
+    }
+
     private func signalDescriptor() {
         guard eventDescriptor >= 0, !state.pointee.isSignalled else { return }
         state.pointee.isSignalled = true
@@ -252,7 +275,7 @@ extension ThreadPool {
     /// Gives what is queued to threads, and to the owner itself, whose time it takes from the limit. None
     /// is left without someone that will come to it.
     private func distribute(wanted: Int, _ limit: inout WaitLimit) {
-        if state.pointee.isStarving && !tryThread() {
+        if isWithoutThread && !tryThread() {
             if !isBesideRing { serveStarving(wanted, &limit) }
             return
         }
@@ -264,8 +287,11 @@ extension ThreadPool {
             done += 1
             if let deadline { limit = WaitLimit(until: deadline) }
             if state.pointee.ended.count < wanted { continue }
-            // Others go on while it delivers.
-            if state.pointee.pace.isQuick && busy > 0 { return }
+            // Others go on while it delivers, and somebody looks whether they do.
+            if state.pointee.pace.isQuick && busy > 0 {
+                if !state.pointee.queued.isEmpty { startWatch() }
+                return
+            }
             if done >= Self.ownShare { break }
         }
         wakeThreads(callThreads())
@@ -274,12 +300,12 @@ extension ThreadPool {
     /// The owner does what no thread can be had for: one request if there is nothing to deliver, more
     /// only while it waits for them.
     private func serveStarving(_ wanted: Int, _ limit: inout WaitLimit) {
-        if !state.pointee.ended.isEmpty { return }
+        if wanted == 0 && !state.pointee.ended.isEmpty { return }
         let deadline = limit.deadline()
         repeat {
             serveForWantOfThread()
             if let deadline { limit = WaitLimit(until: deadline) }
-        } while state.pointee.ended.count < wanted && state.pointee.isStarving
+        } while state.pointee.ended.count < wanted && isWithoutThread
             && !state.pointee.isWoken && !limit.hasPassed
     }
 
@@ -361,7 +387,9 @@ extension ThreadPool {
     private func waitForProgress(_ limit: WaitLimit) -> WaitEnd {
         var left = limit
         let deadline = limit.deadline()
-        while state.pointee.ended.count < state.pointee.awaited && !state.pointee.isWoken {
+        while state.pointee.ended.count < state.pointee.awaited && !state.pointee.isWoken
+            && !isWithoutThread
+        {
             let seen = progress.value
             state.pointee.isTold = false
             lock.unlock()
