@@ -49,13 +49,17 @@ struct HelperThreads: ~Copyable {
     /// Makes one call, if the owner has to and nothing speaks against it.
     @inline(__always)
     mutating func serveIfDue(isIdleBeside: Bool, _ finished: inout RequestFIFO) -> Help {
-        guard inFlight > 0, let pool, pool.isStarving else { return .none }
+        guard inFlight > 0, let pool else { return .none }
         return serve(pool, isIdleBeside, &finished)
     }
 
     private mutating func serve(
         _ pool: ThreadPool, _ isIdleBeside: Bool, _ finished: inout RequestFIFO
     ) -> Help {
+        guard pool.isStarving else {
+            postponed = 0
+            return .none
+        }
         let now = monotonicNanoseconds()
         if postponed == 0 { postponed = now }
         let isDue = isIdleBeside && finished.isEmpty || now &- postponed >= UInt64(Self.patience)

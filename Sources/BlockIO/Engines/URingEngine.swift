@@ -119,6 +119,7 @@ struct URingEngine: ~Copyable, Engine {
             end = .interrupted
         } else if !isTaken && mayWait && finished.count == before && !isWoken {
             end = waitOutside(limit)
+            helpers.collect(into: &finished)
         }
         quietDescriptor()
         comeBack(for: help)
