@@ -67,8 +67,7 @@ void cbio_aio_destroy(struct cbio_aio *aio) {
     free(aio);
 }
 
-static __attribute__((noinline)) void prepare_sync(
-    struct iocb *iocb, struct cbio_operation *operation) {
+static inline void prepare_sync(struct iocb *iocb, struct cbio_operation *operation) {
     iocb->data = operation;
     iocb->aio_rw_flags = 0;
     iocb->aio_lio_opcode = IO_CMD_FDSYNC;

@@ -77,12 +77,11 @@ void cbio_futex_wake(const uint32_t *word, int count) {
 
 uint32_t cbio_futex_read(const uint32_t *word) { return __atomic_load_n(word, __ATOMIC_ACQUIRE); }
 
-uintptr_t cbio_thread(void) {
-    // Not pthread_self(3), which a thread may have that was made when another had ended.
+_Thread_local uintptr_t cbio_thread_number;
+
+uintptr_t cbio_number_thread(void) {
     static _Atomic uintptr_t last;
-    static _Thread_local uintptr_t own;
-    if (own == 0) own = atomic_fetch_add(&last, 1) + 1;
-    return own;
+    return cbio_thread_number = atomic_fetch_add(&last, 1) + 1;
 }
 
 int cbio_eventfd(void) {

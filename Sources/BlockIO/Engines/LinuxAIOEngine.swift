@@ -140,7 +140,7 @@ struct LinuxAIOEngine: ~Copyable, Engine {
         let answer = cbio_aio_reap(
             context, &finished.list, &isWoken, UInt32(awaited), span.rawNanoseconds)
         inKernel &-= finished.count &- taken
-        defer { comeBack(for: help) }
+        if help != .none { comeBack(for: help) }
         if answer == -EINTR { return .interrupted }
         // The kernel refuses to wait (a seccomp filter); completions show without it.
         if answer < 0 && mayWait { return waitOutside(limit) }
@@ -157,6 +157,7 @@ struct LinuxAIOEngine: ~Copyable, Engine {
     }
 
     /// Makes the descriptor readable when the owner has a call to make for want of a thread.
+    @inline(never)
     private mutating func comeBack(for help: HelperThreads.Help) {
         switch help {
         case .none: break

@@ -75,6 +75,10 @@ extension ThreadPool {
         lock.unlock()
     }
 
+    /// Gives up the lock. The owner is told when it is the last thread there is that goes into a slow call.
+    @inline(never)
+    private func unlockForSlowCall() { unlockAndTell(isWithoutThread && announceWork()) }
+
     /// Under the lock, which it gives up meanwhile: serves the first request. False when there is none.
     @discardableResult
     func serveNext() -> Bool {
@@ -84,8 +88,7 @@ extension ThreadPool {
         let bytes = request.operation.pointee.length
         state.pointee.taken &+= 1
         if !isTransfer { state.pointee.slow += 1 }
-        // The last thread there is goes into a slow call.
-        unlockAndTell(!isTransfer && isWithoutThread && announceWork())
+        if isTransfer { lock.unlock() } else { unlockForSlowCall() }
         let image = image
         let start = monotonicNanoseconds()
         request.pointee.result = image.perform(request)

@@ -126,14 +126,8 @@ final class ThreadPool: @unchecked Sendable {
         var end = WaitEnd.normal
         var left = limit
         if !state.pointee.queued.isEmpty { distribute(wanted: wanted, &left) }
-        let deadline = left.deadline()
-        while state.pointee.ended.count < wanted && !state.pointee.isWoken {
-            state.pointee.awaited = wanted
-            end = waitForProgress(left)
-            state.pointee.awaited = 0
-            if let deadline { left = WaitLimit(until: deadline) }
-            guard end == .normal, isWithoutThread, !left.hasPassed else { break }
-            distribute(wanted: wanted, &left)
+        if state.pointee.ended.count < wanted && !state.pointee.isWoken {
+            end = sleep(wanted: wanted, left)
         }
         if state.pointee.isWoken && end == .normal { end = .woken }
         state.pointee.isWoken = false
@@ -146,6 +140,21 @@ final class ThreadPool: @unchecked Sendable {
         finished.append(contentsOf: &state.pointee.ended)
         lock.unlock()
         return end
+    }
+
+    /// Waits under the lock, which it gives up meanwhile, and serves what nobody else can.
+    private func sleep(wanted: Int, _ limit: WaitLimit) -> WaitEnd {
+        var left = limit
+        let deadline = limit.deadline()
+        repeat {
+            state.pointee.awaited = wanted
+            let end = waitForProgress(left)
+            state.pointee.awaited = 0
+            if let deadline { left = WaitLimit(until: deadline) }
+            guard end == .normal, isWithoutThread, !left.hasPassed else { return end }
+            distribute(wanted: wanted, &left)
+        } while state.pointee.ended.count < wanted && !state.pointee.isWoken
+        return .normal
     }
 
     /// Whether only its owner can serve what is queued.

@@ -106,23 +106,37 @@ struct URingEngine: ~Copyable, Engine {
         let awaited = mayWait ? most : 0
         let span = help == .later ? limit.atMost(HelperThreads.patience) : limit
         let entered = cbio_uring_submit_and_wait(ring, UInt32(awaited), span.rawNanoseconds)
-        let isTaken = settle(entered, &finished)
-        // An entry that the kernel refuses ends a submission; what is behind it goes on.
-        if isTaken && entered != -EINTR && cbio_uring_unsubmitted(ring) > 0 {
-            submit(&pending, finished: &finished)
+        var end = WaitEnd.normal
+        if entered >= 0 {
+            timer.succeeded()
+            // An entry that the kernel refuses ends a submission; what is behind it goes on.
+            if cbio_uring_unsubmitted(ring) > 0 { submit(&pending, finished: &finished) }
+            if takeCompletions(&finished) { isWoken = true }
+        } else {
+            let isEnough = !mayWait || isWoken
+            end = reapAfter(entered, limit, isEnough ? 0 : before &+ 1, &finished, &isWoken)
         }
+        if isWoken && end == .normal { end = .woken }
+        if eventDescriptor >= 0 { quietDescriptor() }
+        if help != .none { comeBack(for: help) }
+        return end
+    }
+
+    /// The rest of `reap` when io_uring_enter(2) failed. It waits outside the ring while less than `least`
+    /// is in `finished`.
+    @inline(never)
+    private mutating func reapAfter(
+        _ answer: CInt, _ limit: WaitLimit, _ least: Int, _ finished: inout RequestFIFO,
+        _ isWoken: inout Bool
+    ) -> WaitEnd {
+        let isTaken = settle(answer, &finished)
         // Under DEFER_TASKRUN nothing is posted by a call that fails to submit.
         if !isTaken && cbio_uring_has_unposted(ring) { _ = cbio_uring_post(ring) }
         if takeCompletions(&finished) { isWoken = true }
-        var end = isWoken ? WaitEnd.woken : .normal
-        if entered == -EINTR {
-            end = .interrupted
-        } else if !isTaken && mayWait && finished.count == before && !isWoken {
-            end = waitOutside(limit)
-            helpers.collect(into: &finished)
-        }
-        quietDescriptor()
-        comeBack(for: help)
+        if answer == -EINTR { return .interrupted }
+        guard !isTaken, finished.count < least, !isWoken else { return .normal }
+        let end = waitOutside(limit)
+        helpers.collect(into: &finished)
         return end
     }
 
@@ -189,7 +203,6 @@ struct URingEngine: ~Copyable, Engine {
     /// ends what has been prepared.
     private mutating func settle(_ answer: CInt, _ finished: inout RequestFIFO) -> Bool {
         if answer >= 0 {
-            isRefused = false
             timer.succeeded()
             return true
         }
@@ -248,6 +261,7 @@ struct URingEngine: ~Copyable, Engine {
     }
 
     /// Makes the descriptor readable when the owner has a call to make for want of a thread.
+    @inline(never)
     private mutating func comeBack(for help: HelperThreads.Help) {
         switch help {
         case .none: break
@@ -259,7 +273,6 @@ struct URingEngine: ~Copyable, Engine {
     /// Clears the event that stands for the ring. Only after the kernel was entered, because posting
     /// completions there signals it again; what came since then shows in the ring's flags.
     private func quietDescriptor() {
-        if eventDescriptor < 0 { return }
         cbio_eventfd_clear(eventDescriptor)
         // The kernel posts a limited number at a time and does not signal the rest. A submission posts
         // some as well.

@@ -4,7 +4,8 @@ extension QueueCore {
     /// last that another waited for.
     @inline(__always)
     mutating func runFollowers() {
-        if barrier != nil || runnable.head != nil || heldBack.head != nil { runAllFollowers() }
+        // A resize, and what it holds back, is counted as composite.
+        if composite != 0 || !runnable.isEmpty { runAllFollowers() }
     }
 
     @inline(never)

@@ -12,7 +12,14 @@ extension QueueCore {
         if isClosed { return finished.count }
         let wanted = min(minimum, outstanding)
         if finished.count < wanted {
-            wait(until: wanted, timeout)
+            if let timeout {
+                wait(until: wanted, timeout)
+            } else {
+                repeat {
+                    let end = step(minimum: awaited(wanted - finished.count), limit: .forever)
+                    if end == .interrupted { break }
+                } while finished.count < wanted
+            }
         } else if minimum > 0 && outstanding == 0 && (timeout != nil || mailbox.isInUse) {
             idle(timeout)
         } else {
@@ -22,7 +29,7 @@ extension QueueCore {
         return finished.count
     }
 
-    private mutating func wait(until wanted: Int, _ timeout: Duration?) {
+    private mutating func wait(until wanted: Int, _ timeout: Duration) {
         var limit = WaitLimit(timeout)
         let deadline = limit.deadline()
         while finished.count < wanted {

@@ -38,8 +38,15 @@ void cbio_futex_wake(const uint32_t *word, int count);
 /// Reads `*word` before a look at what it announces.
 uint32_t cbio_futex_read(const uint32_t *word);
 
-/// A number of the calling thread that no other thread of the process ever has.
-uintptr_t cbio_thread(void);
+/// Gives the calling thread a number.
+uintptr_t cbio_number_thread(void);
+extern _Thread_local uintptr_t cbio_thread_number __attribute__((tls_model("initial-exec")));
+
+/// A number of the calling thread that no other thread of the process ever has. (One that has ended may
+/// have had its pthread_self(3).)
+static inline uintptr_t cbio_thread(void) {
+    return cbio_thread_number ? cbio_thread_number : cbio_number_thread();
+}
 
 /// eventfd(2), close-on-exec and non-blocking: a descriptor or -errno.
 int cbio_eventfd(void);
