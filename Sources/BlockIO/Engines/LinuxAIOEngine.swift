@@ -140,20 +140,20 @@ struct LinuxAIOEngine: ~Copyable, Engine {
         let answer = cbio_aio_reap(
             context, &finished.list, &isWoken, UInt32(awaited), span.rawNanoseconds)
         inKernel &-= finished.count &- taken
-        if help != .none { comeBack(for: help) }
-        if answer == -EINTR { return .interrupted }
-        // The kernel refuses to wait (a seccomp filter); completions show without it.
-        if answer < 0 && mayWait { return waitOutside(limit) }
-        if isWoken {
-            cbio_eventfd_clear(wakeDescriptor)
-            isWakeArmed = false
-        }
-        if !isWakeArmed {
+        var end = WaitEnd.normal
+        if answer == -EINTR {
+            end = .interrupted
+        } else if answer < 0 && mayWait {
+            // The kernel refuses to wait (a seccomp filter); completions show without it.
+            end = waitOutside(limit)
+        } else if isWoken || !isWakeArmed {
             cbio_eventfd_clear(wakeDescriptor)
             armWake()
+            if isWoken { end = .woken }
         }
         helpers.collect(into: &finished)
-        return isWoken ? .woken : .normal
+        if help != .none { comeBack(for: help) }
+        return end
     }
 
     /// Makes the descriptor readable when the owner has a call to make for want of a thread.
