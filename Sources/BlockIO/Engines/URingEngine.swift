@@ -91,6 +91,8 @@ struct URingEngine: ~Copyable, Engine {
     mutating func reap(
         minimum: Int, limit: WaitLimit, pending: inout RequestFIFO, finished: inout RequestFIFO
     ) -> WaitEnd {
+        // Nobody else would, while the kernel takes no poll of it.
+        if isRefused { cbio_eventfd_clear(wakeDescriptor) }
         makeReady()
         timer.disarm()
         let before = finished.count
@@ -163,8 +165,6 @@ struct URingEngine: ~Copyable, Engine {
             _ = cbio_uring_enable(ring)
             isEnabled = true
         }
-        // Nobody else would, while the kernel takes no poll of it.
-        if isRefused { cbio_eventfd_clear(wakeDescriptor) }
         armWake()
     }
 

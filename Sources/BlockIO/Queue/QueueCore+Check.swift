@@ -54,13 +54,7 @@ extension QueueCore {
         let fits =
             offending == 0 && count <= PieceTransfer.maximumElements
             && total <= PieceTransfer.maximumBytes
-        if fits { return .direct }
-        // The kernel says so of a list that it is given.
-        if vectors.contains(where: { $0.iov_base == nil && $0.iov_len > 0 }) {
-            request.pointee.errno = EFAULT
-            return .refused(.system)
-        }
-        return .slow
+        return fits ? .direct : .slow
     }
 
     @inline(never)

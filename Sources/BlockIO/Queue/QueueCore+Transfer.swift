@@ -83,6 +83,13 @@ extension QueueCore {
 
     /// What is left of a transfer, in pieces. Also where one resumes that came back short.
     mutating func startPieces(_ request: RequestPointer) {
+        let list = UnsafeBufferPointer(
+            start: request.pointee.vectors, count: request.pointee.vectorCount)
+        if list.contains(where: { $0.iov_base == nil && $0.iov_len > 0 }) {
+            // The kernel says so of a list that it is given.
+            request.pointee.errno = EFAULT
+            return finish(request, .system)
+        }
         let end = request.pointee.offset + request.pointee.length
         let isWrite = request.pointee.verb != .read
         let pieces =
