@@ -8,6 +8,9 @@ final class RefusedSubmissionTests: HostileTestCase {
     /// The read succeeds, what is made after it fails with the error, for good.
     func testForGood() throws { try checkForGood(refused: 1) }
 
+    /// The same for several, one after the other.
+    func testSeveralForGood() throws { try checkForGood(refused: 3) }
+
     private func checkForGood(refused count: Int) throws {
         let refused = (0..<count).map { "\(2 + $0): system \(EPERM)" }
         for threading in ["owned", "shared"] {

@@ -85,6 +85,27 @@ final class MixedListTests: PipelineTestCase {
         }
     }
 
+    /// The same in a list that the kernel is given as it is: it may have moved what is before, and the
+    /// rest does not take the place of what is missing.
+    func testBytesWithoutAnAddressEndAListThatIsDirect() throws {
+        for missing in 0..<3 {
+            try forEachBench(
+                Bench.Setup(alignment: Self.sectors), guises: [.bare, .decorated]
+            ) { bench in
+                let lengths = [512, 512, 4096]
+                let failures = try self.failures(bench, lengths, missing: missing, at: 1024)
+                XCTAssertEqual(failures, [.system, .system, .system], "without \(missing)")
+                let plain = try PlainFile(bench.target.path, direct: false)
+                let place = 1024 + lengths[..<missing].reduce(0, +)
+                let length = 6144 - place
+                let found = try plain.contents(at: place, length)
+                XCTAssertTrue(
+                    sameBytes(found.bytes, bench.expected.slice(place, length)),
+                    "without \(missing)")
+            }
+        }
+    }
+
     /// What becomes of two writes and a read of a list of which one element has no address.
     private func failures(
         _ bench: Bench, _ lengths: [Int], missing: Int, at place: UInt64
