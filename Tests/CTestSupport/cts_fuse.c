@@ -19,6 +19,10 @@ struct server {
     int fd;
     size_t size;
     char *content;
+    /// Where reads begin that are held, and the one that is.
+    size_t held;
+    struct fuse_in_header held_header;
+    struct fuse_read_in held_read;
 };
 
 static atomic_bool is_silent;
@@ -87,6 +91,18 @@ static void answer_read(
     answer(server, in, 0, server->content + start, read->size < rest ? read->size : rest);
 }
 
+static void hold_read(
+    struct server *server, const struct fuse_in_header *in, const struct fuse_read_in *read) {
+    server->held_header = *in;
+    server->held_read = *read;
+}
+
+static void release_read(struct server *server) {
+    if (server->held_header.unique == 0) return;
+    answer_read(server, &server->held_header, &server->held_read);
+    server->held_header.unique = 0;
+}
+
 static void answer_write(
     const struct server *server, const struct fuse_in_header *in,
     const struct fuse_write_in *write) {
@@ -97,12 +113,15 @@ static void answer_write(
     answer(server, in, 0, &out, sizeof out);
 }
 
-static void serve(const struct server *server, const struct fuse_in_header *in) {
+static void serve(struct server *server, const struct fuse_in_header *in) {
     const void *argument = in + 1;
     switch (in->opcode) {
     case FUSE_INIT: return answer_init(server, in, argument);
     case FUSE_LOOKUP: return answer_lookup(server, in, argument);
-    case FUSE_READ: return answer_read(server, in, argument);
+    case FUSE_READ:
+        if (((const struct fuse_read_in *)argument)->offset == server->held)
+            return hold_read(server, in, argument);
+        return answer_read(server, in, argument);
     case FUSE_WRITE: return answer_write(server, in, argument);
     case FUSE_GETATTR:
     case FUSE_SETATTR: {
@@ -118,8 +137,8 @@ static void serve(const struct server *server, const struct fuse_in_header *in) 
         struct fuse_statfs_out out = {.st = {.bsize = 4096, .namelen = 255}};
         return answer(server, in, 0, &out, sizeof out);
     }
+    case FUSE_FSYNC: release_read(server); return answer(server, in, 0, NULL, 0);
     case FUSE_FLUSH:
-    case FUSE_FSYNC:
     case FUSE_RELEASE: return answer(server, in, 0, NULL, 0);
     case FUSE_FORGET:
     case FUSE_BATCH_FORGET:
@@ -128,9 +147,9 @@ static void serve(const struct server *server, const struct fuse_in_header *in) 
     }
 }
 
-int cts_fuse_serve(int fd, size_t size, const char *text) {
+int cts_fuse_serve(int fd, size_t size, size_t held, const char *text) {
     size_t room = LARGEST_WRITE + 65536;
-    struct server server = {fd, size, calloc(1, size)};
+    struct server server = {.fd = fd, .size = size, .content = calloc(1, size), .held = held};
     struct fuse_in_header *request = aligned_alloc(4096, room);
     if (!server.content || !request) return -ENOMEM;
     acknowledgement = text;

@@ -26,13 +26,18 @@ int cts_forbid(enum cts_forbidden what, int error) {
         [CTS_FORBID_IO_URING_ENTER] = SYS_io_uring_enter,
         [CTS_FORBID_IO_URING_REGISTER] = SYS_io_uring_register,
         [CTS_FORBID_AIO] = SYS_io_setup,
+        [CTS_FORBID_IO_URING_SUBMISSION] = SYS_io_uring_enter,
     };
+    // What the second argument, a number of entries to submit, has to be at least.
+    unsigned least = what == CTS_FORBID_IO_URING_SUBMISSION ? 1 : 0;
     unsigned answer = SECCOMP_RET_ERRNO | ((unsigned)error & SECCOMP_RET_DATA);
     struct sock_filter filter[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, THIS_ARCHITECTURE, 0, 2),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, THIS_ARCHITECTURE, 0, 4),
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, calls[what], 1, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, calls[what], 0, 2),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1])),
+        BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, least, 1, 0),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
         BPF_STMT(BPF_RET | BPF_K, answer),
     };

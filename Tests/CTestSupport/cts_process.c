@@ -77,6 +77,11 @@ int cts_limit_file_size_of(pid_t child, uint64_t limit) {
     return prlimit(child, RLIMIT_FSIZE, &limits, NULL) < 0 ? -errno : 0;
 }
 
+pid_t cts_fork(void) {
+    pid_t child = fork();
+    return child < 0 ? -errno : child;
+}
+
 int cts_wait(pid_t child) {
     int status = 0;
     while (waitpid(child, &status, 0) < 0) {

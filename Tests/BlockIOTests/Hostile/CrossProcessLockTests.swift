@@ -91,6 +91,15 @@ final class CrossProcessLockTests: HostileTestCase {
         }
     }
 
+    /// A child of fork(2) shares the lock, and does not take it from its parent when it lets go of the
+    /// image.
+    func testAChildOfForkThatDropsTheImageDoesNotUnlockIt() throws {
+        try forEachFile { target in
+            let lines = try self.child("fork", [target.pathForChildren]).lines()
+            XCTAssertEqual(lines, ["dropped 0", "refused locked", "free"])
+        }
+    }
+
     private func forEachFile(_ check: (StorageTarget) throws -> Void) throws {
         try forEach(Self.kinds, check)
     }
@@ -105,7 +114,30 @@ final class CrossProcessLockTests: HostileTestCase {
         }
     }
 
+    private func fork(_ path: String, _ port: ChildPort) throws {
+        let options = OpenOptions(access: .readWrite)
+        var image: BlockImage? = try BlockImage.open(path, options)
+        let child = cts_fork()
+        if child == 0 {
+            image = nil
+            _exit(0)
+        }
+        port.say("dropped \(cts_wait(try SystemCall.check(child, "fork")))")
+        do {
+            _ = try BlockImage.open(path, options)
+            port.say("opened")
+        } catch {
+            port.say("refused \(error.code)")
+        }
+        withExtendedLifetime(image) {}
+        image = nil
+        // Both have let go of it.
+        _ = try BlockImage.open(path, options)
+        port.say("free")
+    }
+
     override func perform(_ role: String, _ port: ChildPort) throws {
+        if role == "fork" { return try fork(port.arguments[0], port) }
         do {
             let engine = port.arguments.dropFirst(2).first.flatMap(EngineKind.init(rawValue:))
             let image = try BlockImage.open(

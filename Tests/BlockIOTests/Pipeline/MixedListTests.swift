@@ -68,6 +68,63 @@ final class MixedListTests: PipelineTestCase {
         }
     }
 
+    /// Bytes that are nowhere, in a list that has to bounce: it is refused as the kernel refuses one, and
+    /// nothing of it is moved.
+    func testBytesWithoutAnAddressAreRefused() throws {
+        for lengths in [[300, 212, 512], [512, 1, 511], [0, 300, 212]] {
+            for missing in 0..<3 where lengths[missing] > 0 {
+                try forEachBench(
+                    Bench.Setup(alignment: Self.sectors), guises: Bench.Guise.allCases
+                ) { bench in
+                    let failures = try self.failures(bench, lengths, missing: missing, at: 1024)
+                    let isRefused = failures.map { $0 == .system }
+                    XCTAssertEqual(isRefused, [true, true, true], "\(lengths), \(missing)")
+                    try bench.assertMedium("\(lengths) without \(missing)")
+                }
+            }
+        }
+    }
+
+    /// The same in a list that the kernel is given as it is: it may have moved what is before, and the
+    /// rest does not take the place of what is missing.
+    func testBytesWithoutAnAddressEndAListThatIsDirect() throws {
+        for missing in 0..<3 {
+            try forEachBench(
+                Bench.Setup(alignment: Self.sectors), guises: [.bare, .decorated]
+            ) { bench in
+                let lengths = [512, 512, 4096]
+                let failures = try self.failures(bench, lengths, missing: missing, at: 1024)
+                XCTAssertEqual(failures, [.system, .system, .system], "without \(missing)")
+                let plain = try PlainFile(bench.target.path, direct: false)
+                let place = 1024 + lengths[..<missing].reduce(0, +)
+                let length = 6144 - place
+                let found = try plain.contents(at: place, length)
+                XCTAssertTrue(
+                    sameBytes(found.bytes, bench.expected.slice(place, length)),
+                    "without \(missing)")
+            }
+        }
+    }
+
+    /// What becomes of two writes and a read of a list of which one element has no address.
+    private func failures(
+        _ bench: Bench, _ lengths: [Int], missing: Int, at place: UInt64
+    ) throws -> [BlockError.Code?] {
+        let memory = AlignedBuffer(count: 3 * 4096)
+        var elements = (0..<3).map { iovec(memory.slice($0 * 4096, lengths[$0])) }
+        elements[missing].iov_base = nil
+        return try elements.withUnsafeBufferPointer { list in
+            bench.queue.writev(list, at: place)
+            var completions = try bench.finish()
+            bench.queue.writev(list, at: place, durability: .forceUnitAccess)
+            completions += try bench.finish()
+            bench.queue.readv(list, at: place)
+            completions += try bench.finish()
+            XCTAssertEqual(Set(completions.map(\.errno)), [EFAULT])
+            return completions.map(\.failure)
+        }
+    }
+
     /// Writes and reads the list at a block, as one kernel request each.
     private func check(
         _ alignment: HostAlignment, _ lengths: [Int], direct: UInt64, bounced: UInt64,

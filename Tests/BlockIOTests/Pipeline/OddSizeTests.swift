@@ -63,6 +63,36 @@ final class OddSizeTests: PipelineTestCase {
         }
     }
 
+    /// Elements without bytes, with an address or without one, before and between those that end up
+    /// behind the last whole block: more of them than a single list takes.
+    func testEmptyElementsBehindTheLastWholeBlock() throws {
+        try forEachBench(
+            Self.setup, guises: Bench.Guise.allCases, where: Self.isDirectFile
+        ) { bench in
+            for place in [Self.whole, Self.whole + 512, Self.whole - 100] {
+                for count in [1, 1100] {
+                    for hasAddress in [true, false] {
+                        let bytes = bench.newBytes(at: place, Self.setup.size - place)
+                        let half = bytes.count / 2
+                        let empty = iovec(
+                            iov_base: hasAddress ? bytes.baseAddress : nil, iov_len: 0)
+                        let many = [iovec](repeating: empty, count: count)
+                        let start = iovec(iov_base: bytes.baseAddress, iov_len: half)
+                        let rest = iovec(
+                            iov_base: bytes.baseAddress! + half, iov_len: bytes.count - half)
+                        let list = many + [start] + many + [rest] + many
+                        let moved = try list.withUnsafeBufferPointer {
+                            try bench.queue.writevAndWait($0, at: UInt64(place))
+                        }
+                        XCTAssertEqual(moved, bytes.count)
+                        try self.assertSize(bench)
+                        try bench.assertMedium("after \(count) empty elements at \(place)")
+                    }
+                }
+            }
+        }
+    }
+
     /// The neighbours in the last, partial block are kept, also by writes at the same time.
     func testConcurrentWritesToTheLastBlock() throws {
         try forEachBench(

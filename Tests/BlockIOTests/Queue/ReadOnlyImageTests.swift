@@ -39,6 +39,31 @@ final class ReadOnlyImageTests: ConformanceTestCase {
         }
     }
 
+    /// Somebody makes the file longer: each queue notices, not only the first that asks.
+    func testEveryQueueSeesThatTheFileHasGrown() throws {
+        let (before, after) = (1 << 20, 2 << 20)
+        try forEachTarget(size: before, where: { !$0.target.isBlockDevice }) {
+            configuration, target in
+            try SystemCall.check(SystemCall.result(truncate(target.path, before)), "truncate")
+            let image = try configuration.open(target, access: .readOnly)
+            let queues = try (0..<3).map { _ in try configuration.queue(on: image) }
+            let buffer = AlignedBuffer(count: 4096)
+            // The queues have seen the size that was.
+            for queue in queues {
+                XCTAssertThrowsError(try queue.readAndWait(into: buffer.bytes, at: UInt64(before)))
+            }
+            try SystemCall.check(SystemCall.result(truncate(target.path, after)), "truncate")
+            for (index, queue) in queues.enumerated() {
+                buffer.fill(1)
+                XCTAssertNoThrow(
+                    try queue.readAndWait(into: buffer.bytes, at: UInt64(after - 4096)),
+                    "queue \(index)")
+                XCTAssertTrue(buffer.bytes.allSatisfy { $0 == 0 }, "queue \(index)")
+            }
+            XCTAssertEqual(image.size, UInt64(after))
+        }
+    }
+
     private func onEveryTarget(
         _ check: (BlockImage, Configuration, StorageTarget) throws -> Void
     ) throws {

@@ -61,6 +61,37 @@ final class NoThreadTests: ConformanceTestCase {
         }
     }
 
+    /// The owner does one call at a time and comes back to its event loop in between: there it does
+    /// not sleep as long as there is another call to make.
+    func testTheDescriptorIsReadableWhileThereIsWorkToDo() throws {
+        let discards = 200
+        try forEachConfiguration(size: 1 << 20, where: { $0.target == .ext4File }) { subject in
+            let queue = try subject.openQueue()
+            let events = try EventSet(queue.descriptor)
+            let fault = CallFault(CTS_CALL_CREATE_THREAD, error: EAGAIN)
+            guard fault.isCovered else { return }
+            var ledger = Ledger(count: discards)
+            var sleeps = 0
+            try fault.during {
+                for index in 0..<discards {
+                    queue.discard(
+                        at: UInt64(index * 4096), length: 4096, userData: UInt(index))
+                }
+                while queue.outstanding > 0 {
+                    if !events.isReadable {
+                        sleeps += 1
+                        guard events.wait(milliseconds: 15_000) != nil else {
+                            throw Stuck(outstanding: queue.outstanding)
+                        }
+                    }
+                    queue.poll { ledger.note($0) }
+                }
+            }
+            ledger.assertAllSucceeded()
+            XCTAssertLessThan(sleeps, 20)
+        }
+    }
+
     /// One that comes late finds the discard before it under way or not, and does not wait for it.
     func testAReadDoesNotWaitForADiscardMadeBefore() throws {
         try forEachConfiguration(

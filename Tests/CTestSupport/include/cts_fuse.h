@@ -10,6 +10,7 @@
 /// Serves a file of `size` zeroes to the kernel on `fd`, an open /dev/fuse that has been mounted,
 /// until the file system is unmounted: 0 or -errno. From a SIGUSR1 on, which it acknowledges by
 /// writing `acknowledgement` to the standard output, it takes requests and answers none.
-int cts_fuse_serve(int fd, size_t size, const char *acknowledgement);
+/// A read that begins at `held` is answered with the next fsync(2) and not before; SIZE_MAX: none.
+int cts_fuse_serve(int fd, size_t size, size_t held, const char *acknowledgement);
 
 #endif

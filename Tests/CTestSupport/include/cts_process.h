@@ -19,6 +19,9 @@ pid_t cts_spawn(
 /// Limits the size that files may reach by writes of a child, for good: RLIMIT_FSIZE.
 int cts_limit_file_size_of(pid_t child, uint64_t limit);
 
+/// fork(2): 0 in the child, which has only the thread that called. The child's id or -errno.
+pid_t cts_fork(void);
+
 /// Waits for a child: its exit status, or 256 + the signal that ended it.
 int cts_wait(pid_t child);
 

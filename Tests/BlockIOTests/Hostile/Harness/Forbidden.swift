@@ -7,6 +7,8 @@ enum Forbidden: String {
     case ioURingEnter = "io_uring_enter"
     case ioURingRegister = "io_uring_register"
     case linuxAIO = "io_setup"
+    /// Only calls that submit: others post completions and wait.
+    case ioURingSubmission = "io_uring_enter with entries"
 
     /// From now on the call answers `errno` to this process, which cannot undo it.
     func forbid(_ errno: CInt) throws {
@@ -16,6 +18,7 @@ enum Forbidden: String {
             case .ioURingEnter: CTS_FORBID_IO_URING_ENTER
             case .ioURingRegister: CTS_FORBID_IO_URING_REGISTER
             case .linuxAIO: CTS_FORBID_AIO
+            case .ioURingSubmission: CTS_FORBID_IO_URING_SUBMISSION
             }
         try SystemCall.check(cts_forbid(call, errno), "seccomp of \(rawValue)")
     }
