@@ -161,7 +161,9 @@ struct LinuxAIOEngine: ~Copyable, Engine {
     private mutating func comeBack(for help: HelperThreads.Help) {
         switch help {
         case .none: break
-        case .now: cbio_eventfd_signal(wakeDescriptor)
+        case .now:
+            // At once: the kernel's poll of the wake event tells a little later.
+            if eventDescriptor >= 0 { cbio_eventfd_signal(eventDescriptor) }
         case .later: timer.arm(after: HelperThreads.patience, orWake: wakeDescriptor)
         }
     }
