@@ -91,8 +91,8 @@ final class CrossProcessLockTests: HostileTestCase {
         }
     }
 
-    /// A child of fork(2) shares the lock, and does not take it from its parent when it lets go of the
-    /// image.
+    /// A child of fork(2) shares the lock, and does not take it from its parent when it lets go of
+    /// the image.
     func testAChildOfForkThatDropsTheImageDoesNotUnlockIt() throws {
         try forEachFile { target in
             let lines = try self.child("fork", [target.pathForChildren]).lines()

@@ -2,8 +2,8 @@ import BlockIO
 import XCTest
 @testable import TestSupport
 
-/// A request that the kernel refuses as soon as it looks at it, at the head of a batch: what is behind
-/// it does not stay where it is.
+/// A request that the kernel refuses as soon as it looks at it, at the head of a batch: what is
+/// behind it does not stay where it is.
 final class RefusedEntryTests: ConformanceTestCase {
     /// An address that no process can have.
     private static let nowhere: UInt = 0xffff_8000_0000_0000

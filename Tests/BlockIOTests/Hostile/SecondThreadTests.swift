@@ -17,8 +17,8 @@ final class SecondThreadTests: HostileTestCase {
     private enum Owner: String, CaseIterable {
         /// Alive, with a request under way.
         case busy
-        /// A thread that has ended. The next one that is made gets its stack, and with it the address
-        /// that pthread_self(3) returns.
+        /// A thread that has ended. The next one that is made gets its stack, and with it the
+        /// address that pthread_self(3) returns.
         case gone
     }
 

@@ -68,8 +68,8 @@ final class MixedListTests: PipelineTestCase {
         }
     }
 
-    /// Bytes that are nowhere, in a list that has to bounce: it is refused as the kernel refuses one, and
-    /// nothing of it is moved.
+    /// Bytes that are nowhere, in a list that has to bounce: it is refused as the kernel refuses one,
+    /// and nothing of it is moved.
     func testBytesWithoutAnAddressAreRefused() throws {
         for lengths in [[300, 212, 512], [512, 1, 511], [0, 300, 212]] {
             for missing in 0..<3 where lengths[missing] > 0 {
