@@ -2,8 +2,8 @@ import BlockIO
 import XCTest
 @testable import TestSupport
 
-/// A seccomp filter that refuses io_uring_enter(2) only where it submits, while a read is in flight:
-/// what became of the read can still be learnt, and is.
+/// A seccomp filter that refuses io_uring_enter(2) only where it submits, while a read is in
+/// flight: what became of the read can still be learnt, and is.
 final class RefusedSubmissionTests: HostileTestCase {
     /// The read succeeds, what is made after it fails with the error, for good.
     func testForGood() throws { try checkForGood(refused: 1) }
@@ -23,7 +23,7 @@ final class RefusedSubmissionTests: HostileTestCase {
         }
     }
 
-    /// An error that may pass: what is made after the read waits, and the read does not wait for it.
+    /// An error that may pass: what is made after the read waits, and the read does not wait.
     func testForATime() throws {
         for threading in ["owned", "shared"] {
             for way in [WayOfWaiting.poll, .pollWithLimit, .descriptor] {

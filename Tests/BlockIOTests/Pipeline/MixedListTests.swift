@@ -68,8 +68,8 @@ final class MixedListTests: PipelineTestCase {
         }
     }
 
-    /// Bytes that are nowhere, in a list that has to bounce: it is refused as the kernel refuses one,
-    /// and nothing of it is moved.
+    /// Bytes that are nowhere, in a list that has to bounce: it is refused as the kernel refuses
+    /// one, and nothing of it is moved.
     func testBytesWithoutAnAddressAreRefused() throws {
         for lengths in [[300, 212, 512], [512, 1, 511], [0, 300, 212]] {
             for missing in 0..<3 where lengths[missing] > 0 {
@@ -85,8 +85,8 @@ final class MixedListTests: PipelineTestCase {
         }
     }
 
-    /// The same in a list that the kernel is given as it is: it may have moved what is before, and the
-    /// rest does not take the place of what is missing.
+    /// The same in a list that the kernel is given as it is: it may have moved what is before, and
+    /// the rest does not take the place of what is missing.
     func testBytesWithoutAnAddressEndAListThatIsDirect() throws {
         for missing in 0..<3 {
             try forEachBench(

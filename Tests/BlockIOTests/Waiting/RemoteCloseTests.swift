@@ -78,10 +78,11 @@ final class RemoteCloseTests: PipelineTestCase {
             case .discard: try queue.discardAndWait(at: 0, length: 4096)
             case .writeZeroes: try queue.writeZeroesAndWait(at: 0, length: 4096)
             }
-            XCTAssertTrue(queue.isClosed, "\(call)")
+            // Otherwise this would wait for a message that has come already.
+            guard queue.isClosed else { return XCTFail("open after \(call)") }
             queue.poll(minimum: 1)
         }
-        try assertTakesNothing(queue)
+        if queue.isClosed { try assertTakesNothing(queue) }
     }
 
     private func assertTakesNothing(_ queue: BlockQueue, line: UInt = #line) throws {

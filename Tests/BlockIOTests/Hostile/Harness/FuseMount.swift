@@ -53,8 +53,8 @@ final class FuseMount {
         root.close()
     }
 
-    /// The server's role, with the size of the file as argument, and perhaps the place of a read that
-    /// is answered only with the next fsync(2); ends with the file system.
+    /// The server's role, with the size of the file as argument, and perhaps the place of a read
+    /// that is answered only with the next fsync(2); ends with the file system.
     static func serve(_ port: ChildPort) throws {
         let size = port.arguments.first.flatMap { Int($0) } ?? 0
         let held = port.arguments.dropFirst().first.flatMap { Int($0) } ?? .max
