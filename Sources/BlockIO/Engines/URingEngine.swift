@@ -224,7 +224,8 @@ struct URingEngine: ~Copyable, Engine {
         if descriptor >= 0 { _ = cbio_poll_group_add(descriptor, wakeDescriptor) }
         // Submitting may be all that is refused.
         isSilent = cbio_uring_post(ring) < 0
-        _ = takeCompletions(&finished)
+        // Whoever submits leaves the wake to whoever sleeps.
+        if takeCompletions(&finished) { cbio_eventfd_signal(wakeDescriptor) }
         if isSilent && inRing > 0 && cbio_uring_features(ring).defer_taskrun {
             fatalError(
                 "io_uring_enter(2) is refused (\(errnoText(-answer))) while requests are in flight: what "
