@@ -193,6 +193,8 @@ public final class BlockQueue: @unchecked Sendable {
             }
             core.pointee.recycle(request)
         }
+        // Fewer leave their memory to the next call.
+        if delivered > 1024 { giveBackMemory() }
         return delivered
     }
 
@@ -228,6 +230,8 @@ extension BlockQueue {
     @usableFromInline func unplug() { core.pointee.unplug() }
 
     @usableFromInline func shutDown() { core.pointee.close() }
+
+    @usableFromInline func giveBackMemory() { core.pointee.giveBackMemory() }
 
     @usableFromInline func collect(minimum: Int, timeout: Duration?) -> Int {
         core.pointee.collect(minimum: minimum, timeout: timeout)

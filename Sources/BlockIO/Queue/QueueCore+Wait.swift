@@ -5,7 +5,7 @@ extension QueueCore {
     /// Submits what is pending and collects what has ended, waiting until `minimum` requests (or
     /// all there are) can be delivered. Returns how many can.
     mutating func collect(minimum: Int, timeout: Duration?) -> Int {
-        slab.trim(&free, outstanding: outstanding)
+        giveBackMemory()
         if isClosed { return finished.count }
         readMail()
         closeIfDrained()
@@ -28,6 +28,10 @@ extension QueueCore {
         closeIfDrained()
         return finished.count
     }
+
+    /// Gives back slots that a crowd of requests has left.
+    @inline(__always)
+    mutating func giveBackMemory() { slab.trim(&free, outstanding: outstanding) }
 
     private mutating func wait(until wanted: Int, _ timeout: Duration) {
         var limit = WaitLimit(timeout)
