@@ -8,8 +8,9 @@ import Synchronization
 /// The help is a signal: a wait ends with EINTR, and the next one finds what was missed. A wait
 /// that no signal ends is left to ``Watchdog``.
 enum Rescue {
-    /// How long a body that takes milliseconds may take.
-    static let limit = Duration.seconds(10)
+    /// How long a body that takes milliseconds may take. A disk that others write to at the same time has
+    /// kept one waiting for more than ten seconds.
+    static let limit = Duration.seconds(30)
 
     /// Runs `body`; throws ``Stuck`` when it needed help to come to its end. `help` is called too,
     /// by another thread.
