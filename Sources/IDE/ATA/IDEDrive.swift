@@ -48,6 +48,6 @@ protocol IDEDrive: AnyObject {
     func describe(_ writer: inout StateWriter)
     /// Saves settings and the command under way. Not busy.
     func save(_ writer: inout StateWriter)
-    /// Takes over what ``save(_:)`` wrote.
-    func load(_ reader: inout StateReader) throws(IDEError)
+    /// Reads and checks what ``save(_:)`` wrote, and changes nothing. `isArmed` is the drive's own.
+    func decode(_ reader: inout StateReader, isArmed: Bool) throws(IDEError) -> SavedDrive
 }

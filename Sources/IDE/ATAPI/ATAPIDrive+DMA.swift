@@ -23,8 +23,8 @@ extension ATAPIDrive {
 
     private func beginTransfer() {
         if state.pointee.job.isMediumGone { return failTransfer(.mediumNotPresent) }
-        let (transfer, step) = channel.mapper.begin(
-            channel.state.pointee.list, direction, unit: state.pointee.job.isDirect ? 512 : 1)
+        let (transfer, step) = channel.beginTransfer(
+            of: slot.device, direction, unit: state.pointee.job.isDirect ? 512 : 1)
         state.pointee.transfer = .passUnretained(transfer)
         perform(step, of: transfer)
     }
@@ -144,6 +144,7 @@ extension ATAPIDrive {
         if state.pointee.job.isDMA {
             releaseTransfer(0)
             state.pointee.job.position = 0
+            state.pointee.job.heldFirst = 0
             state.pointee.job.heldCount = 0
         }
         state.pointee.job.isParked = true

@@ -37,7 +37,7 @@ extension ATAPIDrive {
             let last = (job.position &+ size &- 1) / sectors
             let count = min(last &- first &+ 1, UInt64(Self.bufferSectors))
             size = min(size, (first &+ count) &* sectors &- job.position)
-            guard size <= job.available, job.position >= job.heldFirst &* sectors else {
+            guard size <= job.available else {
                 return request(first, count: Int(count))
             }
         }

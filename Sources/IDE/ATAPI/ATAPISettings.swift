@@ -23,7 +23,7 @@ extension ATAPISettings {
 
     mutating func load(_ reader: inout StateReader) throws(IDEError) {
         try mode.load(&reader)
-        transferMode = try reader.take()
+        transferMode = try TransferMode.take(&reader)
         revertsOnReset = try reader.take()
         isStandby = try reader.take()
     }

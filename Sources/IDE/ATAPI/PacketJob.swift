@@ -1,5 +1,5 @@
 /// The packet command that a drive is at work on.
-struct PacketJob {
+struct PacketJob: Equatable {
     /// What kind of work it is.
     enum Kind: UInt8 {
         /// None.
@@ -51,8 +51,9 @@ struct PacketJob {
     /// Bytes behind ``position`` that the buffer has.
     var available: UInt64 {
         guard kind == .reading else { return remaining }
-        let end = (heldFirst &+ UInt64(heldCount)) &* UInt64(fields.size)
-        return end > position ? end &- position : 0
+        let start = heldFirst &* UInt64(fields.size)
+        let end = start &+ UInt64(heldCount) &* UInt64(fields.size)
+        return position >= start && end > position ? end &- position : 0
     }
 
     /// Where in the buffer the byte at ``position`` is.

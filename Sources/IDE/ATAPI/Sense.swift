@@ -75,6 +75,7 @@ extension Sense {
         self.init(key, try reader.take())
         let hasBlock: Bool = try reader.take()
         let block: UInt32 = try reader.take()
+        guard hasBlock || block == 0 else { throw .damagedState("a sense about no block") }
         self.block = hasBlock ? block : nil
     }
 }

@@ -78,7 +78,11 @@ struct BusMaster {
     /// The transfer met an error in guest memory.
     mutating func noteError() { status |= Status.error }
 
-    mutating func load(command: UInt8, status: UInt8, table: UInt32) {
+    /// The registers after a reset.
+    init() {}
+
+    /// Registers with this content, but for bits that are always 0.
+    init(command: UInt8, status: UInt8, table: UInt32) {
         self.command = command & (Command.write | Command.start)
         self.status =
             status & (Status.capable | Status.interrupt | Status.error | Status.active)

@@ -146,6 +146,16 @@ struct PRDTable: ~Copyable {
         return excess > needed & 1 ? .longer : .exact
     }
 
+    /// How many bytes the entries of a saved table describe, up to the one that ends the table.
+    static func bytes(described entries: [UInt64]) -> UInt64 {
+        var sum: UInt64 = 0
+        for entry in entries {
+            sum &+= (entry >> 32 &- 2) & 0xFFFE &+ 2
+            if entry >> 63 != 0 { break }
+        }
+        return sum
+    }
+
     mutating func load(_ saved: [UInt64]) {
         count = min(saved.count, Self.maximumEntries)
         for index in 0..<count { entries[index] = saved[index].littleEndian }

@@ -19,7 +19,8 @@ extension IDEChannel {
         state.pointee.fetchedTable = state.pointee.busMaster.table
         state.pointee.list.removeAll()
         state.pointee.list.append(address: address, length: UInt64(count))
-        let (transfer, step) = mapper.begin(state.pointee.list, .toDevice)
+        let device = registers[0].isArmed ? 0 : 1
+        let (transfer, step) = beginTransfer(of: device, .toDevice, unit: 1)
         state.pointee.fetch = .passUnretained(transfer)
         advanceFetch(transfer, step)
         return state.pointee.fetch != nil

@@ -86,7 +86,10 @@ extension IDEChannel {
 
     private func give(_ value: UInt8, to drive: any IDEDrive) {
         let selected = registers + state.pointee.selected
-        if selected.pointee.isOccupied && !drive.interrupts(value) { return }
+        // During a reset nothing is taken, DEVICE RESET included (9.2).
+        if selected.pointee.isOccupied && (state.pointee.isResetting || !drive.interrupts(value)) {
+            return
+        }
         router.note(
             .command(
                 slot(state.pointee.selected), opcode: value,

@@ -68,9 +68,11 @@ extension ATADrive {
     }
 
     /// Whether the next `sectors` sectors are on the disk.
-    func isInside(_ sectors: Int) -> Bool {
-        let sector = state.pointee.job.sector
-        return sector < disk.sectorCount && UInt64(sectors) <= disk.sectorCount &- sector
+    func isInside(_ sectors: Int) -> Bool { isInside(state.pointee.job.sector, sectors) }
+
+    /// Whether `sectors` sectors from `sector` on are on the disk.
+    func isInside(_ sector: UInt64, _ sectors: Int) -> Bool {
+        sector < disk.sectorCount && UInt64(sectors) <= disk.sectorCount &- sector
     }
 
     /// The command reaches outside the disk: the registers name the first sector that does.

@@ -13,7 +13,13 @@ extension ATADrive {
         // Features bit 0 is TRIM, the only one there is.
         guard file.features.current == 1, canTrim else { return fail(ErrorBits.aborted) }
         locate(.trimming, .dataSetManagement)
-        guard state.pointee.job.remaining <= Self.maximumTrimBlocks else {
+        // The count has 16 bits (ACS-2 7.9.2). A host that writes the register once has in the high
+        // byte whatever was there before, such as the signature; QEMU never looks at that byte. Any
+        // high byte is more than word 105 claims, so it is taken for such a remainder.
+        if state.pointee.job.remaining > Self.maximumTrimBlocks {
+            state.pointee.job.remaining = Int(file.count.current)
+        }
+        guard (1...Self.maximumTrimBlocks).contains(state.pointee.job.remaining) else {
             return fail(ErrorBits.aborted)
         }
         state.pointee.settings.isStandby = false
@@ -106,14 +112,17 @@ extension ATADrive {
         (state.pointee.job.inHand..<rangeCount).contains { range($0).count > 0 }
     }
 
-    /// Bits 47:0 are the first sector, bits 63:48 how many there are (ACS-2 4.18.3.1).
     private func range(_ index: Int) -> (sector: UInt64, count: UInt64) {
-        let entry = UInt64(
-            littleEndian: buffer.loadUnaligned(fromByteOffset: index &* 8, as: UInt64.self))
-        return (entry & 0xFFFF_FFFF_FFFF, entry >> 48)
+        Self.range(
+            UInt64(littleEndian: buffer.loadUnaligned(fromByteOffset: index &* 8, as: UInt64.self)))
     }
 
-    private func isInside(_ range: (sector: UInt64, count: UInt64)) -> Bool {
+    /// Bits 47:0 are the first sector, bits 63:48 how many there are (ACS-2 4.18.3.1).
+    static func range(_ entry: UInt64) -> (sector: UInt64, count: UInt64) {
+        (entry & 0xFFFF_FFFF_FFFF, entry >> 48)
+    }
+
+    func isInside(_ range: (sector: UInt64, count: UInt64)) -> Bool {
         range.count == 0
             || (range.sector < disk.sectorCount && range.count <= disk.sectorCount &- range.sector)
     }

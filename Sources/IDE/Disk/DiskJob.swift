@@ -1,5 +1,5 @@
 /// The command that a disk is at work on.
-struct DiskJob {
+struct DiskJob: Equatable {
     /// What kind of work it is.
     enum Kind: UInt8 {
         /// None.

@@ -19,6 +19,9 @@ struct PCIConfiguration: ~Copyable {
     enum Command {
         /// I/O ports answer.
         static let io: UInt8 = 1 << 0
+        /// Memory answers, of which the function has none: the bit keeps what is written, as on a
+        /// 82371SB in QEMU, since software asks for it back.
+        static let memory: UInt8 = 1 << 1
         /// The function may reach memory.
         static let busMaster: UInt8 = 1 << 2
         /// In the upper byte (PCI 2.3, 6.2.2, bit 10): INTA stays low.
@@ -49,7 +52,7 @@ struct PCIConfiguration: ~Copyable {
         bytes.initialize(repeating: 0, count: Self.size)
         writable = .allocate(capacity: Self.size)
         writable.initialize(repeating: 0, count: Self.size)
-        writable[Offset.command] = Command.io | Command.busMaster
+        writable[Offset.command] = Command.io | Command.memory | Command.busMaster
         if identity.isNative { writable[Offset.command + 1] = Command.interruptDisable }
         if identity.isCMD646 {
             // The channels' timing, and what blocks their interrupts.
@@ -149,15 +152,19 @@ struct PCIConfiguration: ~Copyable {
         writer.put(UnsafeRawBufferPointer(start: bytes, count: Self.size))
     }
 
-    /// Takes over what can be written, and compares the rest.
-    mutating func load(_ reader: inout StateReader) throws(IDEError) {
-        let saved = try reader.takeData(limit: Self.size)
-        guard saved.count == Self.size else { throw .damagedState("a short configuration space") }
+    /// Reads what ``save(_:)`` wrote and compares what cannot be written.
+    func decode(_ reader: inout StateReader) throws(IDEError) -> ArraySlice<UInt8> {
+        let saved = try reader.takeData(exactly: Self.size)
         for (offset, value) in saved.enumerated() {
             guard (value ^ bytes[offset]) & ~writable[offset] == 0 else {
                 throw .otherHardware("configuration register \(offset) is \(value)")
             }
-            write(offset, value)
         }
+        return saved
+    }
+
+    /// Takes over what ``decode(_:)`` has returned.
+    mutating func load(_ saved: ArraySlice<UInt8>) {
+        for (offset, value) in saved.enumerated() { write(offset, value) }
     }
 }

@@ -22,14 +22,14 @@ extension ATADrive {
         writer.put(window.direction.rawValue)
         writer.put(UInt32(window.position))
         writer.put(UInt32(window.end))
-        writer.put(UnsafeRawBufferPointer(start: buffer, count: dataInBuffer))
+        let count = Self.dataInBuffer(state.pointee.job, window.end)
+        writer.put(UnsafeRawBufferPointer(start: buffer, count: count))
     }
 
-    /// How many bytes of the buffer something will yet look at.
-    private var dataInBuffer: Int {
-        let job = state.pointee.job
-        if registers.pointee.window.direction != .none { return registers.pointee.window.end }
-        guard job.isParked else { return 0 }
+    /// How many bytes of the buffer something will yet look at: the window, or what a kept request
+    /// needs.
+    private static func dataInBuffer(_ job: DiskJob, _ windowEnd: Int) -> Int {
+        guard job.isParked else { return windowEnd }
         return switch job.kind {
         case .writingBlocks: job.inHand * ATADisk.sectorSize
         case .trimming: job.remaining * ATADisk.sectorSize
@@ -37,68 +37,114 @@ extension ATADrive {
         }
     }
 
-    func load(_ reader: inout StateReader) throws(IDEError) {
-        try state.pointee.settings.load(&reader)
-        try state.pointee.job.load(&reader)
-        state.pointee.opcode = try reader.take()
-        try state.pointee.parameters.load(&reader)
-        try state.pointee.errorLog.load(&reader)
-        try state.pointee.selfTests.load(&reader)
-        let sector = try reader.takeData(limit: ATADisk.sectorSize)
-        guard sector.count == ATADisk.sectorSize else { throw .damagedState("a short sector") }
-        for (index, byte) in sector.enumerated() {
-            sectorBuffer.storeBytes(of: byte, toByteOffset: index, as: UInt8.self)
-        }
-        try loadWindow(&reader)
-        try checkJob()
-        let data = try reader.takeData(limit: Self.bufferSize)
-        guard data.count == dataInBuffer else { throw .damagedState("\(data.count) bytes of data") }
-        for (index, byte) in data.enumerated() {
-            buffer.storeBytes(of: byte, toByteOffset: index, as: UInt8.self)
+    func decode(_ reader: inout StateReader, isArmed: Bool) throws(IDEError) -> SavedDrive {
+        var next = State(settings: DiskSettings(disk.geometry))
+        try next.settings.load(&reader)
+        next.job = try DiskJob(&reader)
+        next.opcode = try reader.take()
+        next.parameters = try TaskFile(&reader)
+        try next.errorLog.load(&reader)
+        try next.selfTests.load(&reader)
+        let sector = try reader.takeData(exactly: ATADisk.sectorSize)
+        let window = try SavedWindow(&reader, hasOffset: false)
+        let activity = try activity(of: next.job, window, isArmed: isArmed)
+        let data = try reader.takeData(exactly: Self.dataInBuffer(next.job, window.end))
+        try checkRanges(of: next.job, data)
+        return SavedDrive(activity: activity, window: window.onBuffer(buffer)) { [self] in
+            state.pointee = next
+            sectorBuffer.take(sector)
+            buffer.take(data)
         }
     }
 
-    private func loadWindow(_ reader: inout StateReader) throws(IDEError) {
-        guard let direction = PIOWindow.Direction(rawValue: try reader.take()) else {
-            throw .damagedState("a window without direction")
-        }
-        let position = Int(try reader.take(UInt32.self))
-        let end = Int(try reader.take(UInt32.self))
-        registers.pointee.window.close()
-        guard direction != .none else {
-            guard position == 0, end == 0 else { throw .damagedState("a closed window") }
-            return
-        }
-        let job = state.pointee.job
-        let isExpected =
+    /// What the drive is doing, which follows from its command; everything that carrying on with it
+    /// takes for granted is checked here.
+    private func activity(
+        of job: DiskJob, _ window: SavedWindow, isArmed: Bool
+    ) throws(IDEError) -> SavedDrive.Activity {
+        let isGood =
             switch job.kind {
-            case .readingBlocks, .writingBlocks: end == job.inHand * ATADisk.sectorSize
-            case .sendingPage, .takingPage: end == ATADisk.sectorSize
-            default: false
+            case .none: job.hasOnlyKind && !window.isOpen && !isArmed && !job.isParked
+            case .sendingPage, .takingPage:
+                job.hasOnlyKind && isOnly(window, isArmed: isArmed, job)
+                    && window.end == ATADisk.sectorSize
+            case .flushing: job.hasOnlyKind && isParked(job, window, isArmed: isArmed)
+            case .verifying:
+                isParked(job, window, isArmed: isArmed) && job.blockSize == 1
+                    && job.inHand == min(job.remaining, Self.bufferSize / ATADisk.sectorSize)
+                    && job.inHand > 0 && isInside(job.sector, job.remaining)
+            case .readingBlocks: isGoodRead(job, window, isArmed: isArmed)
+            case .writingBlocks: isGoodWrite(job, window, isArmed: isArmed)
+            case .readingDMA, .writingDMA, .trimming:
+                isGoodTransfer(job, window, isArmed: isArmed)
             }
-        let isInward = job.kind == .writingBlocks || job.kind == .takingPage
-        guard isExpected, position < end, position % 2 == 0, !job.isParked,
-            isInward == (direction == .toDrive)
-        else { throw .damagedState("a window of \(position) to \(end)") }
-        registers.pointee.window.open(direction, buffer, count: end, position: position)
+        guard isGood else { throw .damagedState("a command that cannot be") }
+        guard !job.writesMedium || disk.image.access == .readWrite else {
+            throw .otherHardware("\(slot) writes, and its image is read-only")
+        }
+        if window.isOpen { return .movingData }
+        if isArmed { return .armed }
+        if !job.isParked { return .idle }
+        return job.isDMA
+            ? .parkedTransfer(bytes: UInt64(job.remaining) * UInt64(ATADisk.sectorSize)) : .parked
     }
 
-    /// What the rest of the drive takes for granted.
-    private func checkJob() throws(IDEError) {
-        let job = state.pointee.job
-        let isDMA =
+    /// Nothing but the data port is open, in the direction of the command.
+    private func isOnly(_ window: SavedWindow, isArmed: Bool, _ job: DiskJob) -> Bool {
+        let direction: PIOWindow.Direction =
             switch job.kind {
-            case .readingDMA, .writingDMA, .trimming: true
-            default: false
+            case .writingBlocks, .takingPage: .toDrive
+            default: .toHost
             }
-        let isTooLarge =
-            job.kind == .trimming
-            ? job.remaining > Self.maximumTrimBlocks
-                || job.inHand > Self.maximumTrimBlocks * Self.rangesPerBlock
-            : job.inHand > Self.bufferSize / ATADisk.sectorSize
-        guard !isTooLarge, !registers.pointee.isArmed || (isDMA && !job.isParked),
-            !job.isParked || job.kind != .none
-        else { throw .damagedState("a command that cannot be") }
+        return window.direction == direction && !isArmed && !job.isParked
+    }
+
+    private func isParked(_ job: DiskJob, _ window: SavedWindow, isArmed: Bool) -> Bool {
+        job.isParked && !window.isOpen && !isArmed
+    }
+
+    private func isGoodRead(_ job: DiskJob, _ window: SavedWindow, isArmed: Bool) -> Bool {
+        guard job.hasBlockSize, job.inHand > 0 else { return false }
+        if isParked(job, window, isArmed: isArmed) {
+            return job.inHand == min(job.remaining, job.blockSize)
+                && isInside(job.sector, job.inHand)
+        }
+        // The block that is offered has been counted, and what comes next is checked when it does.
+        return isOnly(window, isArmed: isArmed, job)
+            && window.end == job.inHand * ATADisk.sectorSize && job.inHand <= job.blockSize
+            && (job.remaining == 0 || job.inHand == job.blockSize)
+            && job.sector <= disk.sectorCount && job.sector >= UInt64(job.inHand)
+    }
+
+    private func isGoodWrite(_ job: DiskJob, _ window: SavedWindow, isArmed: Bool) -> Bool {
+        guard job.hasBlockSize, job.inHand > 0,
+            job.inHand == min(job.remaining, job.blockSize), isInside(job.sector, job.inHand)
+        else { return false }
+        return isParked(job, window, isArmed: isArmed)
+            || (isOnly(window, isArmed: isArmed, job)
+                && window.end == job.inHand * ATADisk.sectorSize)
+    }
+
+    private func isGoodTransfer(_ job: DiskJob, _ window: SavedWindow, isArmed: Bool) -> Bool {
+        guard !window.isOpen, isArmed != job.isParked, job.blockSize == 1, job.remaining > 0
+        else { return false }
+        if job.kind == .trimming {
+            return job.remaining <= Self.maximumTrimBlocks
+                && (isArmed ? job.inHand == 0 : job.inHand < job.remaining * Self.rangesPerBlock)
+        }
+        // Where it is on the disk is checked after START.
+        return job.inHand == 0 && (isArmed || isInside(job.sector, job.remaining))
+    }
+
+    /// The ranges of a TRIM that waits have been checked, and are not checked again.
+    private func checkRanges(of job: DiskJob, _ data: ArraySlice<UInt8>) throws(IDEError) {
+        guard job.kind == .trimming, job.isParked else { return }
+        for start in stride(from: data.startIndex, to: data.endIndex, by: 8) {
+            let entry = data[start..<start + 8].reversed().reduce(0) { $0 << 8 | UInt64($1) }
+            guard isInside(Self.range(entry)) else {
+                throw .damagedState("a range outside the disk")
+            }
+        }
     }
 }
 
@@ -118,9 +164,12 @@ extension DiskSettings {
 
     mutating func load(_ reader: inout StateReader) throws(IDEError) {
         multiple = try reader.take(0...Self.maximumMultiple, "SET MULTIPLE")
+        guard multiple & (multiple &- 1) == 0 else {
+            throw .damagedState("SET MULTIPLE is \(multiple)")
+        }
         isWriteCacheOn = try reader.take()
         isLookAheadOn = try reader.take()
-        transferMode = try reader.take()
+        transferMode = try TransferMode.take(&reader)
         revertsOnReset = try reader.take()
         heads = try reader.take(1...16, "the number of heads")
         sectors = try reader.take(1...255, "the number of sectors")
@@ -142,7 +191,7 @@ extension DiskJob {
         writer.put(UInt32(truncatingIfNeeded: inHand))
     }
 
-    mutating func load(_ reader: inout StateReader) throws(IDEError) {
+    init(_ reader: inout StateReader) throws(IDEError) {
         guard let kind = Kind(rawValue: try reader.take()),
             let addressing = Addressing(rawValue: try reader.take())
         else { throw .damagedState("an unknown kind of command") }
@@ -154,6 +203,31 @@ extension DiskJob {
         remaining = Int(try reader.take(0...65536 as ClosedRange<UInt32>, "a sector count"))
         blockSize = Int(try reader.take(1...16 as ClosedRange<UInt8>, "a block size"))
         inHand = Int(try reader.take(0...65536 as ClosedRange<UInt32>, "a block"))
+    }
+
+    /// Commands that are not about sectors leave everything else as it is at first.
+    fileprivate var hasOnlyKind: Bool {
+        var blank = DiskJob()
+        blank.kind = kind
+        blank.isParked = isParked
+        return self == blank
+    }
+
+    /// READ SECTORS has blocks of one sector, READ MULTIPLE what SET MULTIPLE takes.
+    fileprivate var hasBlockSize: Bool { blockSize & (blockSize - 1) == 0 }
+
+    fileprivate var isDMA: Bool {
+        switch kind {
+        case .readingDMA, .writingDMA, .trimming: true
+        default: false
+        }
+    }
+
+    fileprivate var writesMedium: Bool {
+        switch kind {
+        case .writingBlocks, .writingDMA, .trimming: true
+        default: false
+        }
     }
 }
 
@@ -172,12 +246,16 @@ extension SMARTErrorLog {
     }
 
     mutating func load(_ reader: inout StateReader) throws(IDEError) {
-        load(readErrors: try reader.take(), writeErrors: try reader.take())
+        let (reads, writes): (UInt64, UInt64) = (try reader.take(), try reader.take())
+        guard !reads.addingReportingOverflow(writes).overflow else {
+            throw .damagedState("\(reads) and \(writes) errors")
+        }
+        load(readErrors: reads, writeErrors: writes)
         for index in 0..<Self.capacity {
             var entry = Entry()
             entry.opcode = try reader.take()
-            try entry.parameters.load(&reader)
-            try entry.results.load(&reader)
+            entry.parameters = try TaskFile(&reader)
+            entry.results = try TaskFile(&reader)
             entry.status = try reader.take()
             entry.error = try reader.take()
             set(index, entry)

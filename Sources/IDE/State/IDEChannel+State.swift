@@ -21,37 +21,67 @@ extension IDEChannel {
         }
     }
 
-    func load(_ reader: inout StateReader) throws(IDEError) {
-        state.pointee.selected = Int(try reader.take(0...1 as ClosedRange<UInt8>, "DEV"))
-        state.pointee.deviceControl = try reader.take()
-        state.pointee.isInterruptPending = try reader.take()
-        state.pointee.isResetting = try reader.take()
-        state.pointee.busMaster.load(
-            command: try reader.take(), status: try reader.take(), table: try reader.take())
-        state.pointee.isTableLonger = try reader.take()
-        state.pointee.isDetached = try reader.take()
-        try loadTable(&reader)
-        for device in 0..<2 {
-            try (registers + device).pointee.taskFile.load(&reader)
-            registers[device].status = try reader.take()
-            registers[device].error = try reader.take()
-            registers[device].isArmed = try reader.take()
-            try drive(device)?.load(&reader)
-            guard drive(device) != nil || !registers[device].isArmed else {
-                throw .damagedState("an absent drive has a command")
+    /// Reads and checks what ``save(_:)`` wrote. Nothing changes until the result is called, which
+    /// is when the channel has been reset. Also returns the level of INTRQ.
+    func decode(
+        _ reader: inout StateReader
+    ) throws(IDEError) -> (apply: () -> Void, isRaised: Bool) {
+        let saved = try SavedChannel(&reader)
+        let first = try decode(0, saved, &reader)
+        let second = try decode(1, saved, &reader)
+        guard !saved.isInterruptPending || !isEmpty else {
+            throw .damagedState("an interrupt without a drive")
+        }
+        let apply = { [self] in
+            take(saved)
+            for (device, (drive, own)) in [first, second].enumerated() {
+                drive?.apply()
+                registers[device] = own
             }
         }
+        return (apply, saved.isRaised)
     }
 
-    private func loadTable(_ reader: inout StateReader) throws(IDEError) {
-        let saved = try reader.takeData(limit: 8 * PRDTable.maximumEntries)
-        guard saved.count % 8 == 0 else { throw .damagedState("a part of a table entry") }
-        var entries: [UInt64] = []
-        for start in stride(from: saved.startIndex, to: saved.endIndex, by: 8) {
-            entries.append(
-                saved[start..<start + 8].reversed().reduce(0) { $0 << 8 | UInt64($1) })
+    private func decode(
+        _ device: Int, _ saved: SavedChannel, _ reader: inout StateReader
+    ) throws(IDEError) -> (SavedDrive?, DriveRegisters) {
+        var own = DriveRegisters()
+        own.taskFile = try TaskFile(&reader)
+        own.status = try reader.take()
+        own.error = try reader.take()
+        own.isArmed = try reader.take()
+        guard let drive = drive(device) else {
+            try saved.checkAbsent(own)
+            return (nil, own)
         }
-        state.pointee.table.load(entries)
+        let savedDrive = try drive.decode(&reader, isArmed: own.isArmed)
+        try saved.check(own, of: device, signature: drive.signature, savedDrive.activity)
+        own.window = savedDrive.window
+        return (savedDrive, own)
+    }
+
+    private func take(_ saved: SavedChannel) {
+        state.pointee.selected = saved.selected
+        state.pointee.deviceControl = saved.deviceControl
+        state.pointee.isInterruptPending = saved.isInterruptPending
+        state.pointee.isResetting = saved.isResetting
+        state.pointee.busMaster = saved.busMaster
+        state.pointee.isTableLonger = saved.isTableLonger
+        state.pointee.isDetached = saved.isDetached
+        state.pointee.table.load(saved.table)
+    }
+}
+
+extension BusMaster {
+    /// Bits that are always 0 are 0 in a state too, and only a channel that is started is active.
+    init(_ reader: inout StateReader) throws(IDEError) {
+        let (command, status, table): (UInt8, UInt8, UInt32) = (
+            try reader.take(), try reader.take(), try reader.take()
+        )
+        self.init(command: command, status: status, table: table)
+        guard self.command == command, self.status == status, self.table == table,
+            !isActive || command & Command.start != 0
+        else { throw .damagedState("bus-master registers \(command), \(status), \(table)") }
     }
 }
 
@@ -61,13 +91,16 @@ extension TaskFile {
         writer.put(device)
     }
 
-    mutating func load(_ reader: inout StateReader) throws(IDEError) {
+    init(_ reader: inout StateReader) throws(IDEError) {
         features = TwoByteRegister(word: try reader.take())
         count = TwoByteRegister(word: try reader.take())
         lbaLow = TwoByteRegister(word: try reader.take())
         lbaMid = TwoByteRegister(word: try reader.take())
         lbaHigh = TwoByteRegister(word: try reader.take())
-        device = try reader.take(UInt8.self) | DeviceRegister.alwaysSet
+        device = try reader.take()
+        guard device & DeviceRegister.alwaysSet == DeviceRegister.alwaysSet else {
+            throw .damagedState("device register \(device)")
+        }
     }
 }
 

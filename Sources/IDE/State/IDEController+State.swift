@@ -39,25 +39,26 @@ extension IDEController {
     /// Makes this controller what the saved one was: with the same identity and the same drives,
     /// and with nothing under way. Lines that are high in the state are raised.
     ///
-    /// When it throws, the controller is as after ``reset()``, unless it is ``IDEError/busy``.
+    /// The state may come from anywhere: all of it is checked before anything changes, and a
+    /// controller whose state was accepted can run. When this throws, the controller is as it was:
+    /// ``IDEError/damagedState(_:)``, ``IDEError/unknownVersion(_:)``,
+    /// ``IDEError/otherHardware(_:)`` or ``IDEError/busy``.
     public func load(_ state: [UInt8]) throws(IDEError) {
         guard !isBusy else { throw .busy }
+        var reader = StateReader(state)
+        let version = try Self.takeHeader(&reader)
+        let registers = try configuration.pointee.decode(&reader)
+        try compareDrives(&reader)
+        let (applyPrimary, isPrimaryRaised) = try primary.decode(&reader)
+        let (applySecondary, isSecondaryRaised) = try secondary.decode(&reader)
+        let raised: UInt8 = (isPrimaryRaised ? 1 : 0) | (isSecondaryRaised ? 2 : 0)
+        let unacknowledged = try takeUnacknowledged(&reader, version, raised: raised)
+        guard reader.isAtEnd else { throw IDEError.damagedState("it is too long") }
+
         reset()
-        let unacknowledged: UInt8
-        do throws(IDEError) {
-            var reader = StateReader(state)
-            let version = try loadHeader(&reader)
-            try configuration.pointee.load(&reader)
-            try compareDrives(&reader)
-            try primary.load(&reader)
-            try secondary.load(&reader)
-            // Version 1 did not say: all of them.
-            unacknowledged = version < 2 ? 3 : try reader.take(0...3, "a channel's interrupt")
-            guard reader.isAtEnd else { throw IDEError.damagedState("it is too long") }
-        } catch {
-            reset()
-            throw error
-        }
+        configuration.pointee.load(registers)
+        applyPrimary()
+        applySecondary()
         configurationChanged()
         router.restore(unacknowledged: unacknowledged) {
             primary.updateLine()
@@ -65,13 +66,27 @@ extension IDEController {
         }
     }
 
-    private func loadHeader(_ reader: inout StateReader) throws(IDEError) -> UInt32 {
-        guard try reader.take(UInt32.self) == Self.magic else {
+    private static func takeHeader(_ reader: inout StateReader) throws(IDEError) -> UInt32 {
+        guard try reader.take(UInt32.self) == magic else {
             throw .damagedState("it is no state of a controller")
         }
         let version = try reader.take(UInt32.self)
-        guard (1...Self.stateVersion).contains(version) else { throw .unknownVersion(version) }
+        guard (1...stateVersion).contains(version) else { throw .unknownVersion(version) }
         return version
+    }
+
+    /// Interrupts of the channels, of those that are `raised`, that nobody has acknowledged. Only a
+    /// CMD646 can be told that a line that is still high has been served.
+    private func takeUnacknowledged(
+        _ reader: inout StateReader, _ version: UInt32, raised: UInt8
+    ) throws(IDEError) -> UInt8 {
+        // Version 1 did not say: all of them.
+        guard version >= 2 else { return raised }
+        let saved: UInt8 = try reader.take()
+        let isGood =
+            isCMD646 ? saved & ~raised == 0 : saved == (isNative ? raised : 0)
+        guard isGood else { throw .damagedState("interrupts \(saved) with the lines \(raised)") }
+        return saved
     }
 
     private func compareDrives(_ reader: inout StateReader) throws(IDEError) {

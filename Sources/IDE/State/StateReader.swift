@@ -46,4 +46,22 @@ struct StateReader {
         defer { position += count }
         return bytes[position..<position + count]
     }
+
+    /// What was written with its length before it: exactly `count` bytes.
+    mutating func takeData(exactly count: Int) throws(IDEError) -> ArraySlice<UInt8> {
+        let data = try takeData(limit: count)
+        guard data.count == count else {
+            throw .damagedState("\(data.count) bytes of data instead of \(count)")
+        }
+        return data
+    }
+}
+
+extension UnsafeMutableRawPointer {
+    /// Writes bytes of a saved state here.
+    func take(_ data: ArraySlice<UInt8>) {
+        data.withUnsafeBytes { bytes in
+            UnsafeMutableRawBufferPointer(start: self, count: bytes.count).copyMemory(from: bytes)
+        }
+    }
 }

@@ -236,4 +236,29 @@ final class PacketDMATests: CDTestCase {
                 Self.content(block: 0, count: 64))
         }
     }
+
+    /// A disk and a CD drive on one channel: each is charged with what it has moved itself.
+    func testBytesAreChargedToTheirDrive() throws {
+        for bounce in [MachineConfiguration.Bounce.usual, .forced] {
+            var configuration = MachineConfiguration.one
+            configuration.bounce = bounce
+            let m = try machine(configuration)
+            try m.attachCD(Self.plainPath(1), to: .primarySlave)
+            m.transfer(0xC8, lba: 9, count: 8, [(Machine.data, 4096)])
+            XCTAssertEqual([m.bmStatus, m.status], [4, 0x50])
+            m.stop()
+            m.outb(Machine.busMaster + 2, 6)
+            m.setTable([(Machine.data, 6144)])
+            m.outb(0x1F6, 0xB0)
+            m.outb(0x1F1, 1)
+            m.outb(0x1F7, 0xA0)
+            m.writeData(Machine.read10(7, count: 3) + [0, 0, 0])
+            m.start(toMemory: true)
+            m.settle()
+            XCTAssertEqual([m.bmStatus, m.status], [4, 0x50])
+            let moved = [IDESlot.primaryMaster, .primarySlave].map(m.controller.dmaBytes)
+            XCTAssertEqual(moved.map { bounce == .forced ? $0.bounced : $0.direct }, [4096, 6144])
+            XCTAssertEqual(moved.map { bounce == .forced ? $0.direct : $0.bounced }, [0, 0])
+        }
+    }
 }

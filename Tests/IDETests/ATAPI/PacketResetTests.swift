@@ -50,6 +50,19 @@ final class PacketResetTests: CDTestCase {
         }
     }
 
+    /// A drive that is held in reset takes no command at all.
+    func testDeviceResetDuringSRSTIsIgnored() throws {
+        try forEachCD(over: MachineConfiguration.engines) { m in
+            m.control(4)
+            m.outb(0x1F7, 0x08)
+            XCTAssertEqual(m.alternateStatus, 0x80)
+            m.outb(0x1F7, 0xA0)
+            XCTAssertEqual(m.alternateStatus, 0x80)
+            m.control(0)
+            expectSignature(m)
+        }
+    }
+
     func testDeviceResetEndsEverything() throws {
         try forEachCD(over: MachineConfiguration.engines) { m in
             // While the packet is wanted; DRQ keeps every other command away.

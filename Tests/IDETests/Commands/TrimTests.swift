@@ -118,6 +118,31 @@ final class TrimTests: IDETestCase {
         }
     }
 
+    /// A host that writes the count once leaves in its high byte what was there before.
+    func testAHighByteOfTheCountIsNotMeant() throws {
+        try forEachMachine(over: MachineConfiguration.engines) { m in
+            let disk = try XCTUnwrap(m.disks[.primaryMaster])
+            m.write(Self.ranges([(16, 8), (64, 8)]), at: Machine.data)
+            for before: UInt8 in [1, 0xFF] {
+                m.stop()
+                m.outb(Machine.busMaster + 2, 6)
+                m.setTable([(Machine.data, 512)])
+                m.outb(0x1F2, before)
+                m.command28(0x06, count: 1, features: 1)
+                m.start(toMemory: false)
+                m.settle()
+                XCTAssertEqual([m.bmStatus, m.status], [4, 0x50])
+                XCTAssertEqual(m.count16, 0)
+            }
+            XCTAssertEqual(disk.queue.statistics.discards.operations, 4)
+            for count: UInt16 in [0x0100, 0x0141, 0xFFFF] {
+                m.command48(0x06, count: count, features: 1)
+                XCTAssertEqual([m.status, m.error], [0x41, 4], hex(count))
+            }
+            m.sample("done")
+        }
+    }
+
     func testTheListInAHole() throws {
         try forEachMachine(over: MachineConfiguration.engines) { m in
             m.setTable([(0x8000_0000, 512)])

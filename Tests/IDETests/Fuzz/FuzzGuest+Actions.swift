@@ -34,7 +34,7 @@ extension FuzzGuest {
 
     private func width() -> Int { oneIn(32) ? number(9) - 1 : one([1, 2, 4]) }
 
-    private func resume() {
+    func resume() {
         machine.step = FuzzMachine.Step()
         machine.resume()
     }

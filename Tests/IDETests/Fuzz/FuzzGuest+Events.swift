@@ -61,7 +61,7 @@ extension FuzzGuest {
     }
 
     /// A reset after which everything is known again.
-    private func becomeKnown() {
+    func becomeKnown() {
         machine.faults.release()
         for (_, file) in machine.disks { file.allow(0..<file.sectorCount) }
         try? machine.settle()
@@ -88,7 +88,7 @@ extension FuzzGuest {
     }
 
     /// Saves at this moment; `nil` when a request is held.
-    private func saved() -> [UInt8]? {
+    func saved() -> [UInt8]? {
         machine.step = FuzzMachine.Step()
         return try? machine.controller.save(timeout: .milliseconds(2))
     }

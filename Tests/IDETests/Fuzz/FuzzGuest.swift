@@ -22,13 +22,18 @@ final class FuzzGuest {
         var next = 0
         while machine.tally.accesses < accesses {
             act()
-            if let finding = machine.finding { throw FuzzFinding(text: finding + trail) }
+            try report()
             guard machine.tally.accesses >= next else { continue }
             next = machine.tally.accesses + 1 + number(3000)
             do { try machine.check() } catch let finding as FuzzFinding {
                 throw FuzzFinding(text: finding.text + trail)
             }
         }
+    }
+
+    /// Throws what has been found, with what came before it.
+    func report() throws {
+        if let finding = machine.finding { throw FuzzFinding(text: finding + trail) }
     }
 
     private var trail: String { history.map { "\n    \($0)" }.joined() }

@@ -76,7 +76,7 @@ final class FuzzMachine: IDEControllerDelegate {
     struct Tally {
         var accesses = 0, commands = 0, packets = 0, tables = 0, transfers = 0, failures = 0
         var interrupts = 0, stops = 0, saves = 0, moves = 0, damaged = 0, resets = 0, media = 0
-        var checks = 0, faults = 0
+        var checks = 0, faults = 0, changed = 0
         var mostEvents = 0, mostAccesses = 0
     }
 

@@ -90,6 +90,7 @@ extension FuzzMachine.Tally {
         resets += other.resets
         media += other.media
         checks += other.checks
+        changed += other.changed
         mostEvents = max(mostEvents, other.mostEvents)
         mostAccesses = max(mostAccesses, other.mostAccesses)
     }

@@ -80,7 +80,25 @@ final class PCITests: IDETestCase {
         XCTAssertEqual(m.controller.readConfiguration(0x20, width: 4), 1)
         XCTAssertEqual(m.inb(0x1F7), 0xFF)
         m.controller.writeConfiguration(4, width: 2, value: 0xFFFF)
-        XCTAssertEqual(m.controller.readConfiguration(4, width: 2), 5, "no other bits")
+        XCTAssertEqual(m.controller.readConfiguration(4, width: 2), 7, "no other bits")
+    }
+
+    /// The function has no memory that bit 1 could switch on, but software asks for it back.
+    func testBit1KeepsWhatIsWrittenAndGatesNothing() throws {
+        let m = try Machine()
+        try m.attach(Self.plainPath(0))
+        for command: UInt32 in [0, 2, 5, 7] {
+            m.controller.writeConfiguration(4, width: 2, value: command)
+            XCTAssertEqual(m.controller.readConfiguration(4, width: 2), command)
+            XCTAssertEqual(m.inb(0x1F7), command & 1 == 0 ? 0xFF : 0x50)
+        }
+        m.transfer(0xC8, lba: 9, count: 1, [(Machine.data, 512)])
+        XCTAssertEqual([m.bmStatus, m.status], [4, 0x50])
+        m.controller.writeConfiguration(4, width: 2, value: 3)
+        m.transfer(0xC8, lba: 9, count: 1, [(Machine.data, 512)])
+        XCTAssertEqual([m.bmStatus, m.status, m.error], [6, 0x41, 4])
+        m.controller.reset()
+        XCTAssertEqual(m.controller.readConfiguration(4, width: 2), 0)
     }
 
     func testSecondaryChannel() throws {
