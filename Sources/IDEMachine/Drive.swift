@@ -43,6 +43,7 @@ final class Drive {
         }
         var options = DiskOptions()
         options.serial = serial
+        options.geometry = specification.geometry
         if let firmware = specification.firmware { options.firmware = firmware }
         options.readErrorPolicy = specification.readErrorPolicy
         options.writeErrorPolicy = specification.writeErrorPolicy ?? writeErrorPolicy

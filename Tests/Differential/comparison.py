@@ -263,12 +263,12 @@ class Comparison:
         state.registers = [0] * 6 + [device, 0]
         state.previous = [0] * 8
         state.command, state.started, state.status = -1, False, 0
-        state.diagnosed, state.ejected, state.sensed = False, False, -1
+        state.diagnosed, state.ejected, state.moved, state.sensed = False, False, False, -1
         self.figures["resets"] += 1
 
     def _quieten(self, runner, number, drive):
         """The tray shut, no attention, and the sense data of a packet that no drive knows."""
-        shut = [[0x1B, 0, 0, 0, 3], [0], [0]] if self.channels[number].ejected else []
+        shut = [[0x1B, 0, 0, 0, 3], [0], [0]] if self.channels[number].moved else []
         port = task_port(number, 0)
         for start in (*shut, [0xFF]):
             runner.perform(["out", "b", port + DEVICE, 0xA0 | drive << 4, "b", port + FEATURES, 0,

@@ -101,6 +101,7 @@ class Channel:
         self.was_reset = False
         self.diagnosed = False  # QEMU shows the signature of one device only
         self.ejected = False  # a packet has opened the tray
+        self.moved = False  # a packet has opened or closed the tray since the last reset
         self.sensed = -1  # the packet that failed last
         self.geometry_set = False
         self.modes_set = set()  # devices whose SET FEATURES changed something
@@ -302,7 +303,7 @@ def follow(channels, operation):
         if channel.command == PACKET and not channel.cdb:
             channel.cdb = bytes.fromhex(operation[2])
             if channel.opcode == 0x1B and channel.cdb[4] & 2:
-                channel.ejected = not channel.cdb[4] & 1
+                channel.ejected, channel.moved = not channel.cdb[4] & 1, True
     elif operation[0] in ("disarm", "recover"):
         if operation[0] == "recover" and channels[operation[1]].status & (BSY | DRQ):
             channels[operation[1]].write_control(4)

@@ -30,6 +30,15 @@ final class CommandLineTests: XCTestCase {
             ["--drive", drive + ",werror="], ["--drive", drive + ",serial=123456789012345678901"],
             ["--drive", drive + ",serial=\u{7}"], ["--drive", drive + ",firmware=123456789"],
             ["--drive", drive + ",colour=red"], ["--drive", drive + ","],
+            ["--drive", drive + ",cyls=1"], ["--drive", drive + ",cyls=1,heads=1"],
+            ["--drive", drive + ",heads=1,secs=1"],
+            ["--drive", drive + ",media=cdrom,cyls=1,heads=1,secs=1"],
+            ["--drive", drive + ",cyls=0,heads=1,secs=1"],
+            ["--drive", drive + ",cyls=65536,heads=1,secs=1"],
+            ["--drive", drive + ",cyls=1,heads=17,secs=1"],
+            ["--drive", drive + ",cyls=1,heads=1,secs=256"],
+            ["--drive", drive + ",cyls=1,heads=1,secs=-1"],
+            ["--drive", drive + ",cyls=1,heads=1,secs="],
             ["--bounce-limit", "0"], ["--bounce-limit", "256"], ["--bounce-limit", "1000"],
             ["--dma-cache", "maybe"], ["--hole", "5"], ["--hole", "0+0"], ["--hole", "+1"],
             ["--rom", "0xfffffffffffffff0+0x11"], ["--mmio", "1+2+3"], ["--mmio", "x+1"],
@@ -40,6 +49,37 @@ final class CommandLineTests: XCTestCase {
             let (status, errors) = try run(arguments)
             XCTAssertEqual(status, 2, "\(arguments)")
             XCTAssertTrue(errors.hasPrefix("Error: "), "\(arguments): \(errors)")
+        }
+    }
+
+    func testAGeometry() throws {
+        for (geometry, words) in [
+            (",cyls=3,heads=5,secs=7", [3, 5, 7]),
+            (",secs=255,cyls=65535,heads=16", [65535, 16, 255]), ("", [2, 16, 63]),
+        ] as [(String, [UInt16])] {
+            let bench = try Bench(
+                ["--drive", "primary-master=DIR/disk.img\(geometry)"], size: 1 << 20)
+            let driver = try IDEDriver(bench.qtest)
+            let page = try driver.identify(.primaryMaster)
+            XCTAssertEqual([page[1], page[3], page[6]], words)
+            XCTAssertEqual([page[54], page[55], page[56]], words)
+            try bench.end()
+        }
+    }
+
+    /// What is wrong with a geometry is said in words.
+    func testMessagesAboutAGeometry() throws {
+        for (options, words) in [
+            ("cyls=1,heads=1", "primary-master: cyls, heads and secs are given all three"),
+            ("cyls=70000,heads=1,secs=1", "cyls=70000: not a number from 1 to 65535"),
+            ("cyls=1,heads=0,secs=1", "heads=0: not a number from 1 to 16"),
+            ("cyls=1,heads=1,secs=x", "secs=x: not a number from 1 to 255"),
+            ("media=cdrom,cyls=1,heads=1,secs=1", "are options of a disk"),
+        ] {
+            let (status, errors) = try run(
+                ["--qtest", "unix:/nonexistent/x", "--drive", "primary-master=/x,\(options)"])
+            XCTAssertEqual(status, 2)
+            XCTAssertTrue(errors.contains(words), errors)
         }
     }
 

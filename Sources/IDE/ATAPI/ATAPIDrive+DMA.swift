@@ -41,11 +41,15 @@ extension ATAPIDrive {
                 state.pointee.cursor = PieceCursor(piece)
                 return moveData()
             }
-            guard !job.isMediumGone, let queue = state.pointee.medium?.queue else {
+            guard !job.isMediumGone, let medium = state.pointee.medium else {
                 return failTransfer(.mediumNotPresent)
             }
+            if medium.disc.layout.isRaw {
+                state.pointee.spread = SpreadPiece(piece, block: job.block, medium.disc.layout)
+                return readSpread(medium.queue)
+            }
             state.pointee.isInFlight = true
-            _ = queue.perform(
+            _ = medium.queue.perform(
                 step, of: transfer, at: UInt64(job.block) &* UInt64(Disc.blockSize))
         case .wait: state.pointee.cursor = PieceCursor()
         case .done(let result): finish(result)
@@ -54,12 +58,23 @@ extension ATAPIDrive {
 
     // MARK: Without a copy
 
-    /// The host has answered a piece.
+    /// Asks for the user data of as many raw sectors as one request takes.
+    private func readSpread(_ queue: BlockQueue) {
+        state.pointee.isInFlight = true
+        let offset = state.pointee.spread.imageOffset
+        // The buffer has no data while a transfer goes without it.
+        let count = state.pointee.spread.layNext(vectors, between: buffer)
+        queue.readv(UnsafeBufferPointer(start: vectors, count: count), at: offset)
+    }
+
+    /// The host has answered a piece, or a request for a part of it.
     func pieceEnded(_ completion: BlockCompletion) {
         guard let entry = state.pointee.transfer else { return }
         let transfer = entry.takeUnretainedValue()
         if state.pointee.job.isMediumGone { return failTransfer(.mediumNotPresent) }
+        let layout = layout
         var transferred = completion.transferred
+        if layout.isRaw { transferred = state.pointee.spread.reached(transferred) }
         if completion.isMemoryFault {
             releaseTransfer(transferred)
             channel.transferEnded(.fault)
@@ -70,10 +85,18 @@ extension ATAPIDrive {
             case .ignore: transferred = completion.length
             case .stop: return park()
             case .report:
-                let block = (completion.offset &+ transferred) / UInt64(Disc.blockSize)
+                let block =
+                    (completion.offset &+ completion.transferred) / UInt64(layout.stride)
                 return failTransfer(
                     .unrecoveredRead(UInt32(truncatingIfNeeded: block)), transferred)
             }
+        }
+        if layout.isRaw {
+            state.pointee.spread.advance()
+            if !state.pointee.spread.isAtEnd, let queue = state.pointee.medium?.queue {
+                return readSpread(queue)
+            }
+            transferred = state.pointee.spread.length
         }
         perform(transfer.pieceEnded(transferred: transferred, isSuccess: true), of: transfer)
     }
@@ -137,6 +160,7 @@ extension ATAPIDrive {
         _ = entry.takeUnretainedValue().pieceEnded(transferred: transferred, isSuccess: false)
         state.pointee.transfer = nil
         state.pointee.cursor = PieceCursor()
+        state.pointee.spread = SpreadPiece()
     }
 
     /// Keeps the command until the emulator goes on; a transfer then runs again from its start.

@@ -25,8 +25,9 @@ extension ATAPIDrive {
 
     private func runOnDisc(_ command: PacketCommand, _ packet: CommandPacket, _ disc: Disc) {
         switch command {
-        case .read10: read(packet.long(2), count: UInt32(packet.word(7)), .userData)
-        case .read12: read(packet.long(2), count: packet.long(6), .userData)
+        case .read10:
+            read(packet.long(2), count: UInt32(packet.word(7)), disc.layout.userDataFields)
+        case .read12: read(packet.long(2), count: packet.long(6), disc.layout.userDataFields)
         case .readCD: readCD(packet, disc, packet.long(2), count: packet.triple(6))
         case .readCDMSF: readCDMSF(packet, disc)
         case .seek10:
@@ -48,6 +49,11 @@ extension ATAPIDrive {
             }
         case .readTrackInformation: readTrackInformation(packet, disc)
         case .readTOC: readTOC(packet, disc)
+        case .playAudio10: play(disc, packet.long(2), count: UInt32(packet.word(7)))
+        case .playAudio12: play(disc, packet.long(2), count: packet.long(6))
+        case .playAudioMSF: playMSF(packet, disc)
+        case .pauseResume: pause()
+        case .stopPlayScan: stopPlaying()
         case .readSubchannel:
             let block = state.pointee.lastBlock
             reply(limit: packet.word(7)) { reply in

@@ -16,14 +16,13 @@ extension ATAPIDrive {
     }
 
     func readCD(_ packet: CommandPacket, _ disc: Disc, _ block: UInt32, count: UInt32) {
-        // 6.19.2.1: bits 4:2, the type of sector that is expected: any, or Mode 1.
-        switch packet[1] >> 2 & 0x07 {
-        case 0, 2: break
-        default: return fail(.illegalMode)
+        // 6.19.2.1: bits 4:2, the type of sector that is expected.
+        guard let kind = disc.layout.sectorKind(expected: packet[1] >> 2 & 0x07) else {
+            return fail(.illegalMode)
         }
         // 6.19.2.8: there is no sub-channel data to add.
         guard packet[10] & 0x07 == 0,
-            let fields = SectorFields(mainChannelSelection: packet[9])
+            let fields = SectorFields(mainChannelSelection: packet[9], of: kind)
         else { return fail(.invalidField) }
         // A sector of a DVD has nothing around its user data that this command could read.
         guard !disc.isDVD || fields.isUserData || fields == .none else {
@@ -61,13 +60,19 @@ extension ATAPIDrive {
     /// Gives the host what is in hand; again, after a policy has kept it.
     func submit() {
         let job = state.pointee.job
-        guard !job.isMediumGone, let queue = state.pointee.medium?.queue else {
+        guard !job.isMediumGone, let medium = state.pointee.medium else {
             return failTransfer(.mediumNotPresent)
         }
+        let (queue, layout) = (medium.queue, medium.disc.layout)
         registers.pointee.status = Status.working
         state.pointee.isInFlight = true
-        let offset = (UInt64(job.block) &+ job.heldFirst) &* UInt64(Disc.blockSize)
-        if job.fields.isUserData {
+        let offset = (UInt64(job.block) &+ job.heldFirst) &* UInt64(layout.stride)
+        if layout.isRaw {
+            queue.read(
+                into: UnsafeMutableRawBufferPointer(
+                    start: buffer, count: job.inHand &* RawSector.size),
+                at: offset)
+        } else if job.fields.isUserData {
             queue.read(
                 into: UnsafeMutableRawBufferPointer(
                     start: buffer, count: job.inHand &* Disc.blockSize),
@@ -93,22 +98,26 @@ extension ATAPIDrive {
                     .unrecoveredRead(
                         state.pointee.job.block
                             &+ UInt32(truncatingIfNeeded: state.pointee.job.heldFirst)
-                            &+ UInt32(completion.transferred / UInt64(Disc.blockSize))))
+                            &+ UInt32(completion.transferred / UInt64(layout.stride))))
             case .ignore: conceal(completion)
             }
         }
-        if !state.pointee.job.fields.isUserData { completeSectors() }
+        if layout.isRaw || !state.pointee.job.fields.isUserData { completeSectors() }
         state.pointee.job.heldCount = state.pointee.job.inHand
         if state.pointee.job.isDMA { moveData() } else { offerNext() }
     }
 
+    /// How the disc is stored, which is there while a command reads it.
+    var layout: SectorLayout { state.pointee.medium?.disc.layout ?? .blocks }
+
     /// Adds what is not on the image, and leaves only what was asked for, without gaps.
     private func completeSectors() {
         let job = state.pointee.job
+        let isOnImage = layout.isRaw
         let block = job.block &+ UInt32(truncatingIfNeeded: job.heldFirst)
         for index in 0..<job.inHand {
             let sector = buffer + (index &* RawSector.size)
-            RawSector.complete(sector, block: block &+ UInt32(index))
+            if !isOnImage { RawSector.complete(sector, block: block &+ UInt32(index)) }
             memmove(
                 buffer + (index &* job.fields.size), sector + job.fields.range.lowerBound,
                 job.fields.size)
@@ -118,13 +127,15 @@ extension ATAPIDrive {
     /// What a failed read has left in the buffer is nobody's business.
     private func conceal(_ completion: BlockCompletion) {
         let job = state.pointee.job
-        let isPlain = job.fields.isUserData
-        let good = Int(clamping: completion.transferred) / Disc.blockSize
+        let layout = layout
+        let good = Int(clamping: completion.transferred) / layout.stride
         for index in min(good, job.inHand)..<job.inHand {
             let place =
-                isPlain
-                ? index &* Disc.blockSize : index &* RawSector.size &+ RawSector.userData
-            (buffer + place).initializeMemory(as: UInt8.self, repeating: 0, count: Disc.blockSize)
+                layout.isRaw
+                ? index &* RawSector.size
+                : job.fields.isUserData
+                    ? index &* Disc.blockSize : index &* RawSector.size &+ RawSector.userData
+            (buffer + place).initializeMemory(as: UInt8.self, repeating: 0, count: layout.stride)
         }
     }
 

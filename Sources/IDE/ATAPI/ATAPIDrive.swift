@@ -14,7 +14,8 @@ final class ATAPIDrive: IDEDrive {
     let buffer: UnsafeMutableRawPointer
     /// Where the host writes a packet to.
     let packetBuffer: UnsafeMutableRawPointer
-    /// For user data that goes between the other fields of sectors.
+    /// For user data that goes between the other fields of sectors, and for that which comes from
+    /// between them.
     let vectors: UnsafeMutablePointer<iovec>
 
     /// Sectors that the host is asked for at a time but for DMA without a copy: so many does a PIO
@@ -47,6 +48,8 @@ final class ATAPIDrive: IDEDrive {
         var transfer: Unmanaged<DMATransfer>?
         /// Its piece, when the drive fills it.
         var cursor = PieceCursor()
+        /// Its piece, when it is read from raw sectors.
+        var spread = SpreadPiece()
     }
 
     init(_ cdrom: CDROM, slot: IDESlot, channel: IDEChannel) {
@@ -58,8 +61,8 @@ final class ATAPIDrive: IDEDrive {
         buffer.initializeMemory(as: UInt8.self, repeating: 0, count: Self.bufferSize)
         packetBuffer = .allocate(byteCount: 16, alignment: 16)
         packetBuffer.initializeMemory(as: UInt8.self, repeating: 0, count: 16)
-        vectors = .allocate(capacity: Self.bufferSectors)
-        vectors.initialize(repeating: iovec(), count: Self.bufferSectors)
+        vectors = .allocate(capacity: SpreadPiece.capacity)
+        vectors.initialize(repeating: iovec(), count: SpreadPiece.capacity)
         state = .allocate(capacity: 1)
         state.initialize(to: State())
         state.pointee.medium = cdrom.medium

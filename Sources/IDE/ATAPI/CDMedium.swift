@@ -10,7 +10,8 @@ final class CDMedium {
     init(
         _ image: BlockImage, _ options: QueueOptions, _ descriptors: DescriptorGroup
     ) throws(IDEError) {
-        guard let disc = Disc(imageSize: image.size) else {
+        let layout = try SectorLayout(of: image)
+        guard let disc = Disc(imageSize: image.size, layout: layout) else {
             throw .invalidOption("\(image.path) is smaller than a block of a disc, 2048 bytes")
         }
         self.image = image

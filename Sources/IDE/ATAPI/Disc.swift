@@ -6,27 +6,35 @@ struct Disc: Equatable {
 
     /// Blocks on it.
     let blockCount: UInt32
+    /// How they are stored.
+    let layout: SectorLayout
 
     /// More than 80 minutes do not fit on a CD (MMC-5 4.2.3.3, and the Orange Book).
     static let largestCD = 80 * DiscAddress.framesPerMinute
 
     /// `nil` for an image too small for a block. What is behind block 2^32 - 2 is not seen: READ
     /// CAPACITY can name no more.
-    init?(imageSize: UInt64) {
-        let blocks = imageSize / UInt64(Self.blockSize)
+    init?(imageSize: UInt64, layout: SectorLayout = .blocks) {
+        let blocks = imageSize / UInt64(layout.stride)
         guard blocks > 0 else { return nil }
-        blockCount = UInt32(min(blocks, UInt64(UInt32.max - 1)))
+        self.init(blockCount: UInt32(min(blocks, UInt64(UInt32.max - 1))), layout: layout)
     }
 
-    init(blockCount: UInt32) { self.blockCount = blockCount }
+    init(blockCount: UInt32, layout: SectorLayout = .blocks) {
+        self.blockCount = blockCount
+        self.layout = layout
+    }
 
-    /// Whether it is a DVD: all that is too large for a CD.
-    var isDVD: Bool { blockCount > Self.largestCD }
+    /// Whether it is a DVD: all that is too large for a CD. Only a CD has raw sectors.
+    var isDVD: Bool { blockCount > Self.largestCD && !layout.isRaw }
 
     /// Whether `count` blocks from `block` on are on it.
     func contains(_ block: UInt64, count: UInt64) -> Bool {
         block <= UInt64(blockCount) && count <= UInt64(blockCount) - block
     }
+
+    /// Disc type (MMC-5 6.21.3.1.10, table 361): CD-DA or CD-ROM, and CD-ROM XA.
+    var type: UInt8 { layout == .mode2 ? 0x20 : 0x00 }
 
     /// MMC-5 table 106
     var profile: UInt16 { isDVD ? Profile.dvdROM : Profile.cdROM }

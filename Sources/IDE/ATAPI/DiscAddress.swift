@@ -11,8 +11,9 @@ struct DiscAddress: Equatable {
     static let framesPerMinute = 60 * framesPerSecond
     /// Logical block 0 is two seconds into the first track (MMC-5 4.2.3.3).
     static let offset: UInt32 = 150
-    /// Blocks that have an address of up to 99:59:74.
-    static let limit = 100 * framesPerMinute - offset
+    /// Sectors before 256 minutes: answers have minutes in a byte, and no address above 255:59:74 (MMC-5
+    /// 6.26.2.5).
+    static let limit = 256 * framesPerMinute
 
     init(minute: UInt8, second: UInt8, frame: UInt8) {
         self.minute = minute
@@ -20,19 +21,19 @@ struct DiscAddress: Equatable {
         self.frame = frame
     }
 
-    /// The address of a logical block; of the last one that has an address if it has none.
+    /// The address of a logical block, at most 255:59:74.
     init(block: UInt32) { self.init(frames: min(block, Self.limit - 1) + Self.offset) }
 
-    /// So many sectors, up to 100 minutes.
+    /// The time of a number of sectors, at most 255:59:74.
     init(frames: UInt32) {
-        let frames = min(frames, 100 * Self.framesPerMinute - 1)
+        let frames = min(frames, Self.limit - 1)
         minute = UInt8(frames / Self.framesPerMinute)
         second = UInt8(frames / Self.framesPerSecond % 60)
         frame = UInt8(frames % Self.framesPerSecond)
     }
 
-    /// Whether it is an address at all.
-    var isValid: Bool { minute < 100 && second < 60 && frame < 75 }
+    /// Whether seconds and frames are in their ranges; a byte of minutes always is.
+    var isValid: Bool { second < 60 && frame < 75 }
 
     /// The logical block; negative in the two seconds before the first.
     var block: Int64 {

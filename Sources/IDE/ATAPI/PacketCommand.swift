@@ -23,10 +23,18 @@ enum PacketCommand: UInt8 {
     case readSubchannel = 0x42
     /// 6.26
     case readTOC = 0x43
+    /// SCSI-2 14.2.2
+    case playAudio10 = 0x45
     /// 6.6
     case getConfiguration = 0x46
+    /// SCSI-2 14.2.4
+    case playAudioMSF = 0x47
     /// 6.7
     case getEventStatusNotification = 0x4A
+    /// SCSI-2 14.2.1
+    case pauseResume = 0x4B
+    /// SFF-8020i 10.8
+    case stopPlayScan = 0x4E
     /// 6.21
     case readDiscInformation = 0x51
     /// 6.27
@@ -35,6 +43,8 @@ enum PacketCommand: UInt8 {
     case modeSelect10 = 0x55
     /// SPC-3 6.10
     case modeSense10 = 0x5A
+    /// SCSI-2 14.2.3
+    case playAudio12 = 0xA5
     /// 6.17
     case read12 = 0xA8
     /// 6.23, by its former name
@@ -61,7 +71,8 @@ enum PacketCommand: UInt8 {
         switch self {
         case .testUnitReady, .readCapacity, .read10, .read12, .readCD, .readCDMSF, .seek10,
             .readTOC, .readSubchannel, .readDiscInformation, .readTrackInformation,
-            .readDVDStructure:
+            .readDVDStructure, .playAudio10, .playAudio12, .playAudioMSF, .pauseResume,
+            .stopPlayScan:
             true
         default: false
         }

@@ -29,6 +29,7 @@ struct Sense: Equatable {
     static let invalidField = Sense(.illegalRequest, 0x2400)
     static let invalidParameter = Sense(.illegalRequest, 0x2600)
     static let incompatibleMedium = Sense(.illegalRequest, 0x3002)
+    static let commandSequence = Sense(.illegalRequest, 0x2C00)
     static let savingNotSupported = Sense(.illegalRequest, 0x3900)
     static let illegalMode = Sense(.illegalRequest, 0x6400)
     static let mediumMayHaveChanged = Sense(.unitAttention, 0x2800)

@@ -18,6 +18,18 @@ struct Tray {
         case inserted
     }
 
+    /// The guest opens or closes the tray. The drive cannot know that the medium in it is the one from
+    /// before (MMC-5 6.7.3.4, table 304; SPC-3 5.8.4, the medium may have changed).
+    mutating func move(isOpen: Bool, hasMedium: Bool) {
+        self.isOpen = isOpen
+        // That somebody wants the medium out is of no interest any more.
+        if event == .ejectRequest { event = .none }
+        guard hasMedium else { return }
+        event = isOpen ? .mediaRemoval : .newMedia
+        // The guest has asked for it, so it need not first see the medium go.
+        change = isOpen ? .none : .inserted
+    }
+
     /// The sense that the next command ends with, if a change has not been told in full.
     mutating func takeAttention() -> Sense? {
         switch change {

@@ -20,10 +20,7 @@ extension ATADrive {
         words[6] = UInt16(clamping: disk.geometry.sectors)
         let settings = state.pointee.settings
         let track = UInt64(settings.heads) &* UInt64(settings.sectors)
-        // More than 16383 cylinders of 16 heads and 63 sectors are not addressed so (ATA/ATAPI-5
-        // 6.2.1).
-        let addressable = min(disk.sectorCount, 16383 * 16 * 63)
-        let cylinders = track == 0 ? 0 : min(addressable / track, 65535)
+        let cylinders = currentCylinders(track: track)
         words[54] = UInt16(clamping: cylinders)
         words[55] = UInt16(settings.heads)
         words[56] = UInt16(settings.sectors)
@@ -32,6 +29,19 @@ extension ATADrive {
         // 8.15.55
         words.put32(100, disk.sectorCount)
         words.put32(102, disk.sectorCount >> 32)
+    }
+
+    /// Word 54. The default translation has the cylinders of word 1, and each has at least one on a
+    /// disk that has sectors (ATA/ATAPI-5 6.2.1).
+    private func currentCylinders(track: UInt64) -> UInt64 {
+        let (settings, geometry) = (state.pointee.settings, disk.geometry)
+        if settings.heads == geometry.heads && settings.sectors == geometry.sectors {
+            return UInt64(clamping: geometry.cylinders)
+        }
+        guard track > 0, disk.sectorCount > 0 else { return 0 }
+        // More than 16383 cylinders of 16 heads and 63 sectors are not addressed so (ATA/ATAPI-5
+        // 6.2.1).
+        return min(max(1, min(disk.sectorCount, 16383 * 16 * 63) / track), 65535)
     }
 
     private func identifyModes(_ words: inout IdentifyPage) {

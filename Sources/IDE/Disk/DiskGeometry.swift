@@ -1,11 +1,12 @@
 /// Cylinders, heads and sectors per track: the default translation of a disk (ATA/ATAPI-5 6.2,
 /// IDENTIFY DEVICE words 1, 3 and 6).
 public struct DiskGeometry: Sendable, Hashable {
-    /// 1 to 16383; 0 for a disk too small to have one.
+    /// 1 to 65535; 0 for a disk without sectors. ATA allows no more than 16383 on a disk of more than 16383
+    /// cylinders of 16 heads and 63 sectors.
     public var cylinders: Int
     /// 1 to 16.
     public var heads: Int
-    /// 1 to 63.
+    /// 1 to 255. ATA allows up to 63.
     public var sectors: Int
 
     /// A geometry as given.
@@ -18,16 +19,17 @@ public struct DiskGeometry: Sendable, Hashable {
     /// More than that is addressed by LBA only (ATA/ATAPI-5 6.2.1).
     static let maximumCylinders = 16383
 
-    /// The usual one for a number of sectors of 512 bytes: 16 heads of 63 sectors.
+    /// The usual one for a number of sectors of 512 bytes: 16 heads of 63 sectors, and at least one
+    /// cylinder (ATA/ATAPI-5 6.2.1), even if it is not whole: a BIOS finds no sector on a disk of none.
     public init(sectorCount: UInt64) {
+        let cylinders = min(sectorCount / (16 * 63), UInt64(Self.maximumCylinders))
         self.init(
-            cylinders: Int(min(sectorCount / (16 * 63), UInt64(Self.maximumCylinders))), heads: 16,
-            sectors: 63)
+            cylinders: sectorCount == 0 ? 0 : max(1, Int(cylinders)), heads: 16, sectors: 63)
     }
 
+    /// Within the ranges that QEMU's ide-hd accepts for its cyls, heads and secs.
     var isValid: Bool {
-        (1...Self.maximumCylinders).contains(cylinders) && (1...16).contains(heads)
-            && (1...63).contains(sectors)
+        (1...65535).contains(cylinders) && (1...16).contains(heads) && (1...255).contains(sectors)
     }
 
     /// The one that the partition table in a master boot record was made for: the first entry in
@@ -43,7 +45,7 @@ public struct DiskGeometry: Sendable, Hashable {
             let found = DiskGeometry(
                 cylinders: Int(clamping: sectorCount / (heads * sectors)), heads: Int(heads),
                 sectors: Int(sectors))
-            if found.isValid {
+            if found.isValid && found.cylinders <= Self.maximumCylinders {
                 self = found
                 return
             }

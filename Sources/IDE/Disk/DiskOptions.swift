@@ -34,7 +34,7 @@ public struct DiskOptions: Sendable {
         try Self.validate(model, "model number", limit: 40)
         guard geometry?.isValid ?? true else {
             throw .invalidOption(
-                "a geometry has 1 to 16383 cylinders, 1 to 16 heads and 1 to 63 sectors")
+                "a geometry has 1 to 65535 cylinders, 1 to 16 heads and 1 to 255 sectors")
         }
     }
 

@@ -19,6 +19,9 @@ struct DriveSpecification: Sendable {
     var serial: String?
     /// At most 8 (ditto, words 23 to 26).
     var firmware: String?
+    /// Of a disk, in the ranges of QEMU's ide-hd; `nil` is what the image says.
+    var geometry: DiskGeometry?
+    private var geometryOptions = GeometryOptions()
 
     init(parsing text: String) throws {
         let sign = text.firstIndex(of: "=")
@@ -36,6 +39,7 @@ struct DriveSpecification: Sendable {
             }
             try set(String(words[0]), String(words[1]))
         }
+        geometry = try geometryOptions.geometry(of: slot, isCDROM: isCDROM)
         if isCDROM { access = .readOnly }
         guard isCDROM || !path.isEmpty else { throw ValidationError("\(slot) has no path") }
     }
@@ -63,6 +67,7 @@ struct DriveSpecification: Sendable {
         case "werror": writeErrorPolicy = try Self.policy(option, value)
         case "serial": serial = try Self.identification(option, value, limit: 20)
         case "firmware": firmware = try Self.identification(option, value, limit: 8)
+        case "cyls", "heads", "secs": try geometryOptions.set(option, value)
         default: throw ValidationError("a drive has no option '\(option)'")
         }
     }

@@ -10,7 +10,8 @@ struct MachineOptions: ParsableArguments {
         help: ArgumentHelp(
             "A drive, with options separated by commas: media=disk|cdrom, engine=auto|io_uring|"
                 + "libaio|threads, direct=on|off, readonly=off|on, rerror= and werror=report|"
-                + "ignore|stop|enospc, serial=TEXT, firmware=TEXT. The first of each is the "
+                + "ignore|stop|enospc, serial=TEXT, firmware=TEXT, and for a disk "
+                + "cyls=N,heads=N,secs=N, all three or none. The first of each is the "
                 + "default, but werror=enospc (with --vfio-user report), and a CD is read-only. "
                 + "PATH may be empty for a CD drive without a disc; a comma in it is doubled. SLOT is \(IDESlot.names).",
             valueName: "SLOT=PATH[,OPTION=VALUE...]"),

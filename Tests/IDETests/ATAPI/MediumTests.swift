@@ -97,12 +97,17 @@ final class MediumTests: CDTestCase {
             m.expectSuccess()
             m.packet([0x00])
             m.expectFailure(removed.key, removed.code)
+            XCTAssertEqual(events(m), [3, 1])
             XCTAssertEqual(events(m), [0, 1])
             XCTAssertEqual(Array(m.dataIn([0xBD, 0, 0, 0, 0, 0, 0, 0, 0, 8])[..<2]), [0, 0x10])
             XCTAssertEqual(m.dataIn([0x5A, 0, 0x2A, 0, 0, 0, 0, 0, 8])[2], 0x71)
             m.packet([0x1B, 0, 0, 0, 3])
             m.expectSuccess()
-            // It is the same disc, and nobody could have changed it unnoticed.
+            // It is the same disc, but the drive cannot know that.
+            XCTAssertEqual(events(m), [2, 2])
+            XCTAssertEqual(events(m), [0, 2])
+            m.packet([0x00])
+            m.expectFailure(inserted.key, inserted.code)
             XCTAssertNil(m.testUnitReady())
             XCTAssertEqual(m.dataIn(Machine.read10(1, count: 1)), Self.content(block: 1))
             XCTAssertEqual(Array(m.dataIn([0xBD, 0, 0, 0, 0, 0, 0, 0, 0, 8])[..<2]), [0, 0])
@@ -113,6 +118,53 @@ final class MediumTests: CDTestCase {
                 XCTAssertNil(m.testUnitReady())
             }
         }
+    }
+
+    /// Eject and load, one right after the other, by a guest that does not poll.
+    func testATrayThatWasMovedIsToldOnce() throws {
+        try forEachCD(over: MachineConfiguration.engines) { m in
+            for byte in [2, 2, 3, 3] as [UInt8] {
+                m.packet([0x1B, 0, 0, 0, byte])
+                if byte == 3 && m.alternateStatus == 0x41 {
+                    // START STOP UNIT is told as well: the second load of a closed tray.
+                    m.expectFailure(inserted.key, inserted.code)
+                } else {
+                    m.expectSuccess()
+                }
+            }
+            XCTAssertNil(m.testUnitReady())
+            XCTAssertEqual(events(m), [2, 2])
+            // To close what is closed, and to open what is open, is nothing new.
+            m.packet([0x1B, 0, 0, 0, 3])
+            m.expectSuccess()
+            XCTAssertEqual(events(m), [0, 2])
+            m.packet([0x1B, 0, 0, 0, 2])
+            m.expectSuccess()
+            XCTAssertEqual(events(m), [3, 1])
+            m.packet([0x1B, 0, 0, 0, 2])
+            m.expectSuccess()
+            XCTAssertEqual(events(m), [0, 1])
+        }
+    }
+
+    func testAnEmptyTrayHasNothingToTell() throws {
+        let m = try emptyMachine()
+        m.packet([0x1E, 0, 0, 0, 1])
+        m.expectSuccess()
+        XCTAssertThrowsError(try m.controller.eject(slot))
+        m.packet([0x1E])
+        m.expectSuccess()
+        // The guest does what the user wanted, who then need not be told of any more.
+        m.packet([0x1B, 0, 0, 0, 2])
+        m.expectSuccess()
+        XCTAssertEqual(events(m), [0, 1])
+        m.packet([0x00])
+        m.expectFailure(removed.key, removed.code)
+        m.packet([0x1B, 0, 0, 0, 3])
+        m.expectSuccess()
+        XCTAssertEqual(events(m), [0, 0])
+        m.packet([0x00])
+        m.expectFailure(removed.key, removed.code)
     }
 
     func testAPreventedMediumStays() throws {
@@ -162,6 +214,7 @@ final class MediumTests: CDTestCase {
                 m.expectSuccess()
                 m.packet([0x1B, 0, 0, 0, 3])
                 m.expectSuccess()
+                XCTAssertEqual([m.testUnitReady(), m.testUnitReady()], [0x60, nil])
             }
             XCTAssertNoThrow(try m.controller.changeMedium(slot, to: nil))
         }

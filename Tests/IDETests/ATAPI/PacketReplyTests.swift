@@ -159,6 +159,82 @@ final class PacketReplyTests: CDTestCase {
         }
     }
 
+    /// Minutes are a byte, and nothing in the answers ends at 99.
+    func testAddressesOfLargeDiscs() throws {
+        for (mebibytes, leadOut, last) in [
+            (1200, [136, 34, 0], [136, 33, 74]), (2249, [255, 55, 13], [255, 55, 12]),
+            (2250, [255, 59, 74], [255, 59, 74]), (5120, [255, 59, 74], [255, 59, 74]),
+        ] as [(Int, [UInt8], [UInt8])] {
+            let image = try TemporaryImage(size: mebibytes << 20)
+            let blocks = UInt32(mebibytes << 9)
+            let m = try Machine()
+            try m.attachCD(image.path)
+            expect(
+                m, [0x43, 2, 0, 0, 0, 0, 0xAA, 0, 255],
+                [0, 10, 1, 1, 0, 0x14, 0xAA, 0, 0] + leadOut)
+            XCTAssertEqual(
+                Array(m.dataIn([0x43, 2, 2, 0, 0, 0, 0, 0, 255])[33..<37]), [0] + leadOut)
+            expect(
+                m, [0x43, 0, 0, 0, 0, 0, 0xAA, 0, 255],
+                [0, 10, 1, 1, 0, 0x14, 0xAA, 0] + Machine.bytes(blocks))
+            _ = m.dataIn(Machine.read10(blocks - 1, count: 1))
+            let position = m.dataIn([0x42, 2, 0x40, 1, 0, 0, 0, 0, 255])
+            XCTAssertEqual(Array(position[8..<12]), [0] + last)
+            // How far into the track: two seconds less.
+            let distance = blocks - 1 < 256 * 4500 ? blocks - 1 : 256 * 4500 - 1
+            XCTAssertEqual(
+                Array(position[12...]),
+                [0, UInt8(distance / 4500), UInt8(distance / 75 % 60), UInt8(distance % 75)])
+            XCTAssertEqual(
+                Array(m.dataIn([0x52, 1, 0, 0, 0, 1, 0, 0, 255])[24..<28]), Machine.bytes(blocks))
+            expect(
+                m, [0xB9, 0, 0] + [136, 33, 73] + [136, 34, 0] + [0x10],
+                [UInt8](repeating: 0, count: 4096))
+        }
+    }
+
+    /// Page 2A claims that the drive plays audio: so hosts ask it to, and there is none on the disc.
+    func testAudio() throws {
+        try forEachCD(over: engines) { m in
+            // No blocks: hosts ask so whether the drive plays.
+            for packet in [
+                [0x45], [0xA5], [0x45, 0, 0, 0, 1, 0, 0, 0, 0], [0x47, 0, 0, 0, 2, 5, 0, 2, 5],
+                [0x47, 0, 0, 0, 0, 0, 0, 0, 0], [0x45, 0, 0xFF, 0xFF, 0xFF, 0xFF],
+            ] as [[UInt8]] {
+                m.packet(packet)
+                m.expectSuccess()
+            }
+            // A data track, from a block, or from where the drive is.
+            for packet in [
+                [0x45, 0, 0, 0, 0, 0, 0, 0, 1], [0x45, 0, 0, 0, 1, 0xFF, 0, 0xFF, 0xFF],
+                [0xA5, 0, 0, 0, 0, 0, 0x01, 0, 0, 0], [0x47, 0, 0, 0, 2, 0, 0, 2, 1],
+                [0x45, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 1],
+                [0x47, 0, 0, 0xFF, 0xFF, 0xFF, 0, 2, 1], [0x47, 0, 0, 0, 2, 0, 255, 59, 74],
+            ] as [[UInt8]] {
+                expectFailure(m, packet, 0x6400)
+            }
+            // Not on the disc; before it; and what is no address, or the wrong way round.
+            expectFailure(m, [0x45, 0, 0, 0, 2, 0, 0, 0, 1], 0x2100)
+            expectFailure(m, [0xA5, 0, 0xFF, 0xFF, 0xFF, 0xFE, 0xFF, 0xFF, 0xFF, 0xFF], 0x2100)
+            expectFailure(m, [0x47, 0, 0, 0, 1, 0, 0, 2, 0], 0x2100)
+            expectFailure(m, [0x47, 0, 0, 0, 2, 75, 0, 3, 0], 0x2400)
+            expectFailure(m, [0x47, 0, 0, 0, 2, 0, 0, 60, 0], 0x2400)
+            expectFailure(m, [0x47, 0, 0, 0, 2, 1, 0, 2, 0], 0x2400)
+            // Nothing plays: it can be stopped, but neither paused nor resumed.
+            m.packet([0x4E])
+            m.expectSuccess()
+            for byte in [0, 1] as [UInt8] {
+                expectFailure(m, [0x4B, 0, 0, 0, 0, 0, 0, 0, byte], 0x2C00)
+            }
+            expect(m, [0x42, 0, 0x40, 1, 0, 0, 0, 0, 2], [0, 0x15])
+        }
+        let m = try emptyMachine()
+        for opcode in [0x45, 0x47, 0x4B, 0x4E, 0xA5] as [UInt8] {
+            m.packet([opcode])
+            m.expectFailure(2, 0x3A00)
+        }
+    }
+
     func testReadSubchannel() throws {
         try forEachCD(over: engines) { m in
             _ = m.dataIn(Machine.read10(4, count: 2))

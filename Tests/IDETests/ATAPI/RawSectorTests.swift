@@ -129,15 +129,33 @@ final class RawSectorTests: XCTestCase {
         for (byte, size) in sizes {
             XCTAssertEqual(SectorFields(mainChannelSelection: byte)?.size, size, "\(hex(byte))")
         }
+        let form1: [(UInt8, Int?)] = [
+            (0x00, 0), (0x10, 2048), (0x18, 2328), (0x20, 4), (0x40, 8), (0x60, 12), (0x50, 2056),
+            (0x58, 2336), (0x78, 2340), (0xE0, 24), (0xF0, 2072), (0xF8, 2352), (0x30, nil),
+            (0xA0, 16), (0xB0, nil), (0x08, nil), (0x48, nil), (0xC0, nil), (0x1A, nil),
+        ]
+        for (byte, size) in form1 {
+            XCTAssertEqual(
+                SectorFields(mainChannelSelection: byte, of: .form1)?.size, size, "\(hex(byte))")
+            // The user data of form 2 has 276 bytes more, and what is behind it as many fewer.
+            let other = size.map { byte & 0x18 == 0x10 ? $0 + 276 : $0 }
+            XCTAssertEqual(
+                SectorFields(mainChannelSelection: byte, of: .form2)?.size, other, "\(hex(byte))")
+        }
     }
 
     func testAddresses() {
         XCTAssertEqual(DiscAddress(block: 0), DiscAddress(minute: 0, second: 2, frame: 0))
         XCTAssertEqual(DiscAddress(block: 449_849), DiscAddress(minute: 99, second: 59, frame: 74))
-        XCTAssertEqual(DiscAddress(block: .max), DiscAddress(minute: 99, second: 59, frame: 74))
+        XCTAssertEqual(DiscAddress(block: 449_850), DiscAddress(minute: 100, second: 0, frame: 0))
+        XCTAssertEqual(
+            DiscAddress(block: 1_151_849), DiscAddress(minute: 255, second: 59, frame: 74))
+        XCTAssertEqual(
+            DiscAddress(block: 1_151_850), DiscAddress(minute: 255, second: 59, frame: 74))
+        XCTAssertEqual(DiscAddress(block: .max), DiscAddress(minute: 255, second: 59, frame: 74))
         XCTAssertEqual(DiscAddress(minute: 0, second: 0, frame: 0).block, -150)
         XCTAssertEqual(DiscAddress(minute: 255, second: 255, frame: 255).block, 1_166_730)
-        for block in stride(from: UInt32(0), to: 449_850, by: 997) {
+        for block in stride(from: UInt32(0), to: 1_151_850, by: 997) {
             XCTAssertEqual(DiscAddress(block: block).block, Int64(block))
         }
     }

@@ -110,6 +110,66 @@ final class IdentifyTests: IDETestCase {
         XCTAssertEqual([bytes[1], bytes[3], bytes[6]], [10, 2, 9])
     }
 
+    private func geometry(_ words: [UInt16]) -> [Int] {
+        [1, 3, 6, 54, 55, 56].map { Int(words[$0]) } + [Int(words[57]) | Int(words[58]) << 16]
+    }
+
+    /// A disk smaller than a cylinder has one all the same, and a BIOS can read all of it.
+    func testSmallDisks() throws {
+        for (sectors, cylinders) in [
+            (1, 1), (2, 1), (62, 1), (63, 1), (1007, 1), (1008, 1), (2015, 1), (2016, 2),
+        ] {
+            let last = UInt64(sectors - 1)
+            let image = try TemporaryImage(
+                size: sectors * 512,
+                content: Self.content(sector: 0) + [UInt8](repeating: 0, count: 512 * (sectors - 1))
+            )
+            let m = try Machine()
+            try m.attach(image.path)
+            XCTAssertEqual(
+                geometry(m.identify()),
+                [cylinders, 16, 63, cylinders, 16, 63, cylinders * 1008], "\(sectors) sectors")
+            m.commandCHS(
+                0x20, cylinder: UInt16(last / 1008), head: UInt8(last / 63 % 16),
+                sector: UInt8(last % 63 + 1), count: 1)
+            m.settle()
+            XCTAssertEqual(m.status, 0x58, "\(sectors) sectors")
+            _ = m.readData(count: 512)
+            // Behind the end there is nothing, whatever the geometry says.
+            m.commandCHS(
+                0x20, cylinder: UInt16((last + 1) / 1008), head: UInt8((last + 1) / 63 % 16),
+                sector: UInt8((last + 1) % 63 + 1), count: 1)
+            m.settle()
+            XCTAssertEqual([m.status, m.error], [0x41, 0x10], "\(sectors) sectors")
+            m.commandCHS(0x91, cylinder: 0, head: 3, sector: 0, count: 8)
+            XCTAssertEqual(m.status, 0x50)
+            let current = max(1, sectors / 32)
+            XCTAssertEqual(
+                geometry(m.identify()), [cylinders, 16, 63, current, 4, 8, current * 32],
+                "\(sectors) sectors")
+        }
+    }
+
+    /// Words 54 to 58 are those of words 1, 3 and 6 until the host sets another translation.
+    func testAGivenGeometryIsTheCurrentOne() throws {
+        for (geometry, product) in [
+            (DiskGeometry(cylinders: 20, heads: 2, sectors: 9), 360),
+            (DiskGeometry(cylinders: 65535, heads: 16, sectors: 255), 267_382_800),
+            (DiskGeometry(cylinders: 1, heads: 1, sectors: 1), 1),
+        ] {
+            let m = try Machine()
+            try m.attach(Self.plainPath(0), DiskOptions(geometry: geometry))
+            let given = [geometry.cylinders, geometry.heads, geometry.sectors]
+            XCTAssertEqual(self.geometry(m.identify()), given + given + [product])
+            m.commandCHS(0x91, cylinder: 0, head: 3, sector: 0, count: 32)
+            XCTAssertEqual(self.geometry(m.identify()), given + [16, 4, 32, 2048])
+            m.commandCHS(
+                0x91, cylinder: 0, head: UInt8(geometry.heads - 1), sector: 0,
+                count: UInt8(geometry.sectors))
+            XCTAssertEqual(self.geometry(m.identify()), given + given + [product])
+        }
+    }
+
     func testOptionsAreChecked() throws {
         let wrong = [
             DiskOptions(serial: String(repeating: "x", count: 21)),
@@ -117,7 +177,10 @@ final class IdentifyTests: IDETestCase {
             DiskOptions(model: "naïve"), DiskOptions(serial: "a\u{7}"),
             DiskOptions(geometry: DiskGeometry(cylinders: 0, heads: 1, sectors: 1)),
             DiskOptions(geometry: DiskGeometry(cylinders: 1, heads: 17, sectors: 1)),
-            DiskOptions(geometry: DiskGeometry(cylinders: 1, heads: 1, sectors: 64)),
+            DiskOptions(geometry: DiskGeometry(cylinders: 1, heads: 1, sectors: 256)),
+            DiskOptions(geometry: DiskGeometry(cylinders: 65536, heads: 1, sectors: 1)),
+            DiskOptions(geometry: DiskGeometry(cylinders: 1, heads: 0, sectors: 1)),
+            DiskOptions(geometry: DiskGeometry(cylinders: 1, heads: 1, sectors: 0)),
         ]
         for options in wrong {
             let m = try Machine()

@@ -15,8 +15,8 @@ extension PacketReply {
         put([1, 1, 1, 1])
         // URU: the disc may be used for anything.
         put8(0x20)
-        // CD-ROM; no identification.
-        put8(0)
+        // No identification.
+        put8(disc.type)
         putZeroes(3)
         putZeroes(4)
         // Where a next session begins and ends: there is none (6.21.3.1.15).
@@ -33,9 +33,9 @@ extension PacketReply {
         put16(0)
         // Track and session, the low bytes.
         put([1, 1, 0])
-        // A data track, recorded uninterrupted (table 356); then data mode 1.
+        // A data track, recorded uninterrupted (table 356); then the data mode.
         put8(0x04)
-        put8(0x01)
+        put8(disc.layout == .mode2 ? 0x02 : 0x01)
         put8(0)
         // First block, next writable block, free blocks, packet size.
         put32(0)

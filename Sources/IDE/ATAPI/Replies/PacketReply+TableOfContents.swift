@@ -37,8 +37,8 @@ extension PacketReply {
         put16(0)
         // First and last session.
         put([1, 1])
-        // First track, and disc type 00h, CD-ROM; last track; lead-out.
-        putPoint(0xA0, [0, 1, 0, 0])
+        // First track, and disc type; last track; lead-out.
+        putPoint(0xA0, [0, 1, disc.type, 0])
         putPoint(0xA1, [0, 1, 0, 0])
         putPoint(0xA2, at: disc.blockCount, isMSF: isMSF)
         putPoint(1, at: 0, isMSF: isMSF)

@@ -1,4 +1,4 @@
-/// A Mode 1 sector of a CD with everything around its user data (ECMA-130 clause 14).
+/// A sector of a CD with everything around its user data (ECMA-130 clause 14).
 enum RawSector {
     /// Bytes in a sector (ECMA-130 14).
     static let size = 2352
@@ -9,11 +9,16 @@ enum RawSector {
     static let detection = 2064
     static let intermediate = 2068
     static let parity = 2076
+    /// In Mode 2: the user data behind the sub-header of 8 bytes, and what is behind it in form 1 and in
+    /// form 2 (MMC-5 4.2.3.7).
+    static let formUserData = 24
+    static let form1Detection = 2072
+    static let form2Detection = 2348
 
     /// The mode byte (ECMA-130 14.2).
     private static let mode: UInt8 = 1
 
-    /// Fills in what belongs around the 2048 bytes of user data of the sector at `sector`, which
+    /// Fills in what belongs around the 2048 bytes of user data of the Mode 1 sector at `sector`, which
     /// has room for 2352.
     static func complete(_ sector: UnsafeMutableRawPointer, block: UInt32) {
         // 14.1: 00, ten times FF, 00.

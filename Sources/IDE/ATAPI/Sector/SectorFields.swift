@@ -4,26 +4,23 @@ struct SectorFields: Equatable {
     /// Bytes of a ``RawSector``.
     let range: Range<Int>
 
-    /// The 2048 bytes of user data.
+    /// The 2048 bytes of user data of a Mode 1 sector.
     static let userData = SectorFields(range: RawSector.userData..<RawSector.detection)
+    /// The 2048 bytes of user data of a Mode 2 sector, form 1.
+    static let formUserData = SectorFields(
+        range: RawSector.formUserData..<RawSector.form1Detection)
     /// Nothing at all, which succeeds.
     static let none = SectorFields(range: 0..<0)
 
     private init(range: Range<Int>) { self.range = range }
 
     /// Byte 9 of READ CD (MMC-5 6.19.2.6): bit 7 synchronisation, bits 6:5 sub-header and header,
-    /// bit 4 user data, bit 3 EDC and parities, bits 2:1 error flags. `nil` where a Mode 1 sector
+    /// bit 4 user data, bit 3 EDC and parities, bits 2:1 error flags. `nil` where a sector of this kind
     /// has no such part: holes, and what a drive must know more for.
-    init?(mainChannelSelection byte: UInt8) {
+    init?(mainChannelSelection byte: UInt8, of kind: SectorKind = .mode1) {
         guard byte & 0x07 == 0 else { return nil }
-        // A Mode 1 sector has no sub-header, so bit 6 asks for nothing.
-        let fields: [(bit: UInt8, range: Range<Int>)] = [
-            (0x80, 0..<RawSector.header), (0x20, RawSector.header..<RawSector.userData),
-            (0x10, RawSector.userData..<RawSector.detection),
-            (0x08, RawSector.detection..<RawSector.size),
-        ]
         var found: Range<Int>?
-        for field in fields where byte & field.bit != 0 {
+        for field in Self.fields(of: kind) where byte & field.bit != 0 {
             if let before = found {
                 guard before.upperBound == field.range.lowerBound else { return nil }
                 found = before.lowerBound..<field.range.upperBound
@@ -32,14 +29,31 @@ struct SectorFields: Equatable {
             }
         }
         // EDC and parities come with the data they protect (MMC-5 table 353).
-        if let found, found.lowerBound == RawSector.detection { return nil }
+        if byte & 0x10 == 0 && byte & 0x08 != 0 { return nil }
         range = found ?? 0..<0
+    }
+
+    /// The fields of a sector, in their order.
+    private static func fields(of kind: SectorKind) -> [(bit: UInt8, range: Range<Int>)] {
+        let data: Range<Int> =
+            switch kind {
+            case .mode1: RawSector.userData..<RawSector.detection
+            case .form1: RawSector.formUserData..<RawSector.form1Detection
+            case .form2: RawSector.formUserData..<RawSector.form2Detection
+            }
+        return [
+            (0x80, 0..<RawSector.header), (0x20, RawSector.header..<RawSector.userData),
+            // Mode 1 has no sub-header, so bit 6 asks for nothing.
+            (kind == .mode1 ? 0 : 0x40, RawSector.userData..<data.lowerBound), (0x10, data),
+            (0x08, data.upperBound..<RawSector.size),
+        ]
     }
 
     /// For a saved state.
     init?(lowerBound: UInt16, upperBound: UInt16) {
         let borders = [
-            0, RawSector.header, RawSector.userData, RawSector.detection, RawSector.size,
+            0, RawSector.header, RawSector.userData, RawSector.formUserData, RawSector.detection,
+            RawSector.form1Detection, RawSector.form2Detection, RawSector.size,
         ]
         let (lower, upper) = (Int(lowerBound), Int(upperBound))
         guard lower <= upper, borders.contains(lower), borders.contains(upper) else { return nil }
@@ -49,5 +63,6 @@ struct SectorFields: Equatable {
     /// Bytes for each sector.
     var size: Int { range.count }
 
-    var isUserData: Bool { self == .userData }
+    /// The 2048 bytes that a read of blocks transfers.
+    var isUserData: Bool { self == .userData || self == .formUserData }
 }
