@@ -52,6 +52,7 @@ let package = Package(
             name: "dmabench",
             dependencies: [
                 "BenchSupport",
+                .product(name: "BlockIO", package: "swift-blockio"),
                 .product(name: "GuestMemory", package: "swift-blockio"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "TextTable", package: "TextTable"),

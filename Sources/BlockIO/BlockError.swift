@@ -34,7 +34,7 @@ public struct BlockError: Error, Sendable, Hashable {
         case readOnly
         /// Part of the request lies outside the image.
         case outOfRange
-        /// The verb makes no sense for this image: resizing a device.
+        /// The image cannot do what was asked: a block device cannot be resized.
         case unsupported
         /// Ended early because it was cancelled; part of it may have been done.
         case cancelled
@@ -52,7 +52,8 @@ public struct BlockError: Error, Sendable, Hashable {
     public let errno: CInt
     /// What was being done.
     public let operation: BlockOperation
-    /// The bytes of the image concerned, `nil` for open, lock and flush.
+    /// The bytes that the request was for; `nil` for open, flush and resize, and for a request whose end
+    /// does not fit in 64 bits. They need not be inside the image: see ``Code-swift.enum/outOfRange``.
     public let range: Range<UInt64>?
     /// The path the image was opened with.
     public let image: String
@@ -89,7 +90,7 @@ extension BlockError.Code {
         case .queueExists: "a writable image has one queue, and it is already open"
         case .readOnly: "the image is open read-only"
         case .outOfRange: "the request reaches outside the image"
-        case .unsupported: "this image cannot do that"
+        case .unsupported: "a block device cannot be resized, only a file can"
         case .cancelled: "the request was cancelled"
         case .closed: "the queue is closed"
         case .endOfMedium: "the medium ended before the request did; was the file truncated?"

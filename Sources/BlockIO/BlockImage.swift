@@ -33,7 +33,7 @@ public final class BlockImage: Sendable {
         public static let durableWrite = Capabilities(rawValue: 1 << 2)
         /// ``BlockQueue/discard(at:length:userData:)``.
         public static let discard = Capabilities(rawValue: 1 << 3)
-        /// ``BlockQueue/writeZeroes(at:length:durability:userData:)``.
+        /// ``BlockQueue/writeZeroes(at:length:userData:)``.
         public static let writeZeroes = Capabilities(rawValue: 1 << 4)
         /// ``BlockQueue/resize(to:userData:)``: files only.
         public static let resize = Capabilities(rawValue: 1 << 5)

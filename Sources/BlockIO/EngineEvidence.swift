@@ -3,8 +3,8 @@ import Glibc
 
 /// How an image takes requests, as far as that can be known without writing to it.
 enum EngineEvidence {
-    /// The kernel accepts a request and completes it later. `isSafeForAIO` is false where kernel
-    /// AIO could still block, with the reason.
+    /// The kernel accepts a request and completes it later. `aioHazard` is the reason why io_submit(2)
+    /// could still block, `nil` where there is none.
     case asynchronous(String, aioHazard: String?)
     /// The kernel does the whole transfer, a copy of memory, before it returns from submitting.
     case inMemory(String)
@@ -13,7 +13,7 @@ enum EngineEvidence {
 
     /// Looks at the file system or device, and makes one read of a block with RWF_NOWAIT
     /// (preadv2(2)), which answers EOPNOTSUPP where the kernel has no non-blocking path.
-    static func gather(_ file: ImageFile, caching: OpenOptions.Caching) -> EngineEvidence {
+    static func gather(_ file: ImageFile) -> EngineEvidence {
         if let memory = memoryBacking(file) { return .inMemory(memory) }
         let length = max(4096, file.alignment.offset)
         guard file.size >= UInt64(length) else {
@@ -32,7 +32,7 @@ enum EngineEvidence {
             return .blocking("a read with RWF_NOWAIT is answered EOPNOTSUPP")
         }
         return .asynchronous(
-            "a read with RWF_NOWAIT is not refused", aioHazard: aioHazard(file, caching))
+            "a read with RWF_NOWAIT is not refused", aioHazard: aioHazard(file))
     }
 
     /// What memory an image is in, if it is in any.
@@ -52,7 +52,7 @@ enum EngineEvidence {
     }
 
     /// io_submit(2) waits where a file system has to allocate.
-    private static func aioHazard(_ file: ImageFile, _ caching: OpenOptions.Caching) -> String? {
+    private static func aioHazard(_ file: ImageFile) -> String? {
         guard file.kind == .file, file.allocatedBytes < file.size else { return nil }
         return "the file has holes, and io_submit(2) blocks while the file system fills them"
     }

@@ -135,8 +135,7 @@ final class EngineSelection: @unchecked Sendable {
         var entries: [EngineReport.Entry] = []
         var taken: EngineKind?
         var alternatives: ArraySlice<Candidate> = []
-        for candidate in candidates(EngineEvidence.gather(file, caching: options.caching), options)
-        {
+        for candidate in candidates(EngineEvidence.gather(file), options) {
             let outcome: EngineReport.Outcome
             if let exclusion = candidate.exclusion {
                 outcome = exclusion

@@ -17,7 +17,7 @@ public struct OpenOptions: Sendable, Hashable {
         case buffered
     }
 
-    /// Advisory lock against other openers, this library's and QEMU's (see ``ImageLock``).
+    /// Advisory lock against other openers, this library's and QEMU's, on byte ranges as QEMU has them.
     public enum Lock: Sendable, Hashable {
         /// No lock, and no look at the locks of others.
         case off

@@ -1,4 +1,5 @@
 import ArgumentParser
+import BlockIO
 import Glibc
 
 /// `ide-machine`: a machine without a processor, for tests that play the processor; or its IDE
@@ -10,7 +11,8 @@ struct IDEMachine: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "ide-machine",
         abstract:
-            "A PC's IDE function without a CPU, driven by QEMU's qtest or used by QEMU itself.")
+            "A PC's IDE function without a CPU, driven by QEMU's qtest or used by QEMU itself.",
+        version: PackageVersion.current)
 
     @OptionGroup var options: MachineOptions
 

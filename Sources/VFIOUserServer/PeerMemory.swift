@@ -35,9 +35,6 @@ final class PeerMemory {
 
     init(_ space: AddressSpace) { self.space = space }
 
-    /// How many maps there are.
-    var count: Int { windows.count }
-
     // MARK: Maps
 
     /// Adds a map. `memory` gives what is behind it when the range will do.

@@ -5,7 +5,7 @@ public import GuestMemory
 /// Serves a PCI function to a virtual machine in another process, by the vfio-user protocol
 /// (QEMU, docs/interop/vfio-user.rst): QEMU's `vfio-user-pci` is such a peer.
 ///
-/// **One thread.** ``run(until:)`` sleeps in epoll(7) over the socket, the peer's eventfds and the
+/// **One thread.** ``run(until:peerEnded:)`` sleeps in epoll(7) over the socket, the peer's eventfds and the
 /// function's descriptors, and everything happens on its thread: register accesses, completions,
 /// interrupts.
 ///
@@ -18,7 +18,7 @@ public import GuestMemory
 ///
 /// **Peers are not trusted.** Whatever a peer sends is answered with an error or ends the connection.
 /// A peer that makes memory shorter than it said is the business of
-/// ``GuestMemory/GuestRAM/surviveTruncation()``.
+/// `GuestRAM.surviveTruncation()`.
 public final class VFIOUserServer {
     private let function: any PCIFunction
     private let memory: AddressSpace

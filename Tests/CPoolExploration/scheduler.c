@@ -93,7 +93,7 @@ static int mutexes_held;
 
 static struct choice choices[choice_limit];
 static int choice_count, choice_depth;
-static int preemptions_left, timeouts_left, signals_left, refusals_left, refusals;
+static int preemptions_left, timeouts_left, signals_left, refusals_left;
 static bool varies, is_seen, is_closed;
 static uint64_t now, call_span, sleeps, points;
 static int calls_under_way, calls_made[request_limit];
@@ -533,7 +533,6 @@ int explored_create(void *(*body)(void *), void *argument) {
     }
     current->history = mix(current->history, is_refused ? 3 : 5);
     if (is_refused) {
-        refusals++;
         record(current, STEP_CREATE, NULL, "and is refused", -1, false);
         return EAGAIN;
     }
@@ -669,7 +668,6 @@ void exploration_pool_is_closed(void) { is_closed = true; }
 int exploration_calls_under_way(void) { return calls_under_way; }
 int exploration_calls_made(int request) { return calls_made[request]; }
 uint64_t exploration_time(void) { return now; }
-int exploration_refusals(void) { return refusals; }
 
 // MARK: One schedule after the other
 
@@ -681,7 +679,7 @@ static void run_schedule(void) {
     timeouts_left = settings.early_timeouts;
     signals_left = settings.signals;
     refusals_left = settings.refusals;
-    refusals = calls_under_way = 0;
+    calls_under_way = 0;
     varies = true;
     is_seen = is_closed = false;
     now = 1000000000;

@@ -48,11 +48,6 @@ int cts_logical_sector_size(int fd) {
     return ioctl(fd, BLKSSZGET, &bytes) < 0 ? -errno : bytes;
 }
 
-int cts_physical_sector_size(int fd) {
-    unsigned bytes = 0;
-    return ioctl(fd, BLKPBSZGET, &bytes) < 0 ? -errno : (int)bytes;
-}
-
 int cts_device_size(int fd, uint64_t *bytes) {
     return ioctl(fd, BLKGETSIZE64, bytes) < 0 ? -errno : 0;
 }

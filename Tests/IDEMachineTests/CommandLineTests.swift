@@ -1,3 +1,5 @@
+import BlockIO
+import CTestSupport
 import XCTest
 
 @testable import TestSupport
@@ -114,6 +116,35 @@ final class CommandLineTests: XCTestCase {
         let (status, errors) = try run(["--help"])
         XCTAssertEqual(status, 0)
         XCTAssertEqual(errors, "")
+    }
+
+    func testANumberBelowZeroIsAnsweredWithTheRange() throws {
+        let ranges = [
+            "--memory": "--memory -1 is not 1 to 1048576 MiB",
+            "--bounce-limit": "--bounce-limit -1 is not a power of two from 512 to 1 GiB",
+        ]
+        for (option, answer) in ranges {
+            let (status, errors) = try run(["--qtest", "unix:x", option, "-1"])
+            XCTAssertEqual(status, 2)
+            XCTAssertTrue(errors.hasPrefix("Error: \(answer)\n"), errors)
+        }
+    }
+
+    /// Those of Benchmarks have a check of their own: .ci/blockbench.
+    func testEachProgramSaysTheVersion() throws {
+        for program in ["ide-machine", "explore", "PoolExploration"] {
+            let path = MachineProcess.directory + "/" + program
+            let pipe = try Descriptor.pipe()
+            let process = try ChildProcess.spawn(path, ["--version"], output: pipe.writing)
+            pipe.writing.close()
+            var text = [UInt8](repeating: 0, count: 100)
+            // One write(2), and then the end.
+            let count = max(0, read(pipe.reading.raw, &text, text.count))
+            XCTAssertEqual(cts_wait(process), 0, program)
+            XCTAssertEqual(
+                String(decoding: text[..<count], as: UTF8.self), PackageVersion.current + "\n",
+                program)
+        }
     }
 
     func testAPathMayHaveCommas() throws {

@@ -6,7 +6,8 @@ import Glibc
 @main
 struct PoolExploration: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Runs small programs on the thread pool in every schedule, within bounds.")
+        abstract: "Runs small programs on the thread pool in every schedule, within bounds.",
+        version: PackageVersion.current)
 
     enum Extent: String, ExpressibleByArgument, CaseIterable {
         case short, medium, long
@@ -21,10 +22,12 @@ struct PoolExploration: ParsableCommand {
     @Option(help: "Only programs whose name begins so.")
     var program: String?
 
-    @Option(help: "How often in one schedule a thread that could go on makes room for another.")
+    @Option(
+        parsing: .unconditional,
+        help: "How often in one schedule a thread that could go on makes room for another.")
     var preemptions: Int32 = 2
 
-    @Option(help: "Leave a program unfinished after so many schedules.")
+    @Option(parsing: .unconditional, help: "Leave a program unfinished after so many schedules.")
     var limit: UInt64 = .max
 
     @Option(help: "Follow one schedule of the program, as a report of a defect prints it.")

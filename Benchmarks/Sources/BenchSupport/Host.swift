@@ -3,15 +3,15 @@ import Foundation
 /// The machine, as far as it explains figures.
 package struct Host: Encodable {
     /// The kernel's release, uname(2).
-    let kernel: String
+    package let kernel: String
     /// The architecture, uname(2).
-    let machine: String
+    package let machine: String
     /// The processor's name, /proc/cpuinfo.
-    let processor: String
+    package let processor: String
     /// Processors online.
-    let processors: Int
+    package let processors: Int
     /// Bytes of memory.
-    let memory: Int
+    package let memory: Int
 
     private enum CodingKeys: String, CodingKey {
         case kernel, machine, processor, processors

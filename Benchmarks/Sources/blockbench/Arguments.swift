@@ -40,7 +40,7 @@ enum Arguments {
     static func blockSize(_ word: String) throws -> Int {
         guard let bytes = ByteSize.parse(word), (512...1 << 30).contains(bytes) else {
             throw ValidationError(
-                "'\(word)' is no number of bytes from 512 to 1g, such as 4096, 4k or 1m")
+                "'\(word)' is not a number of bytes from 512 to 1g, such as 4096, 4k or 1m")
         }
         return bytes
     }
@@ -56,7 +56,7 @@ enum Arguments {
     /// Up to a day.
     static func seconds(_ word: String) throws -> Double {
         guard let seconds = Double(word), seconds >= 0.01, seconds <= 86400 else {
-            throw ValidationError("'\(word)' is no number from 0.01 to 86400")
+            throw ValidationError("'\(word)' is not a number from 0.01 to 86400")
         }
         return seconds
     }
@@ -64,7 +64,7 @@ enum Arguments {
     private static func number(_ word: String, in range: ClosedRange<Int>) throws -> Int {
         guard let number = Int(word), range.contains(number) else {
             throw ValidationError(
-                "'\(word)' is no number from \(range.lowerBound) to \(range.upperBound)")
+                "'\(word)' is not a number from \(range.lowerBound) to \(range.upperBound)")
         }
         return number
     }

@@ -27,24 +27,30 @@ struct Blockbench: ParsableCommand {
             reads all of them after each turn. The reads that it adds count as requests.
 
             Exit status: 0; 1 after errors or mismatches, or when nothing could run; 64 for wrong \
-            usage; 130 or 143 after SIGINT or SIGTERM, with what was measured so far printed.
-            """)
+            usage; 129, 130 or 143 after SIGHUP, SIGINT or SIGTERM, with what was measured so far \
+            printed. When nobody reads standard output any more, the run ends with 1.
+            """,
+        version: PackageVersion.current)
 
     @Argument(help: "Files or block devices.")
     var targets: [String] = []
 
     @Option(
+        parsing: .unconditional,
         help: .init(
-            "Of io_uring, libaio, threads, auto. (default: the first three)", valueName: "list"),
+            "Of io_uring, libaio, threads, auto. (default: all)", valueName: "list"),
         transform: { try Arguments.list($0, Arguments.engine) })
-    var engine: [Contender] = EngineKind.allCases.map { .engine(.forced($0)) }
+    var engine: [Contender] =
+        EngineKind.allCases.map { .engine(.forced($0)) } + [.engine(.auto)]
 
     @Option(
+        parsing: .unconditional,
         help: .init("Of scalar, lio_listio. (default: none)", valueName: "list"),
         transform: { try Arguments.list($0, Arguments.baseline) })
     var baseline: [Contender] = []
 
     @Option(
+        parsing: .unconditional,
         help: .init(
             "Of randread, randwrite, randrw, seqread, seqwrite, readwrite. (default: randread)",
             valueName: "list"),
@@ -52,31 +58,37 @@ struct Blockbench: ParsableCommand {
     var pattern: [Pattern] = [.randread]
 
     @Option(
+        parsing: .unconditional,
         help: .init("Bytes of a request, such as 4k or 1m. (default: 4k)", valueName: "list"),
         transform: { try Arguments.list($0, Arguments.blockSize) })
     var blockSize: [Int] = [4096]
 
     @Option(
+        parsing: .unconditional,
         help: .init("Requests in flight. (default: 1,32)", valueName: "list"),
         transform: { try Arguments.list($0, Arguments.depth) })
     var depth: [Int] = [1, 32]
 
     @Option(
+        parsing: .unconditional,
         help: .init("Pieces of a request. (default: 1)", valueName: "list"),
         transform: { try Arguments.list($0, Arguments.vectors) })
     var vectors: [Int] = [1]
 
     @Option(
+        parsing: .unconditional,
         help: .init("Past the page cache, or through it. (default: on)", valueName: "on|off"),
         transform: Arguments.direct)
     var direct = true
 
     @Option(
+        parsing: .unconditional,
         help: .init("Measured time of each row. (default: 1.5)", valueName: "seconds"),
         transform: Arguments.seconds)
     var seconds = 1.5
 
     @Option(
+        parsing: .unconditional,
         help: .init("Turns that each engine has. (default: 3)", valueName: "count"),
         transform: Arguments.rounds)
     var rounds = 3
@@ -116,7 +128,7 @@ struct Blockbench: ParsableCommand {
         }
         let file = try temporaryFile(for: plan, console)
         try withExtendedLifetime(file) {
-            try run(plan, [(file.path, "temporary file")], console)
+            try run(plan, [(file.path, "temporary file in \(file.directory)")], console)
         }
     }
 
@@ -139,10 +151,17 @@ struct Blockbench: ParsableCommand {
         let targets = try paths.map {
             try Target(path: $0.path, name: $0.name, caching: plan.caching)
         }
+        if format == .table {
+            // At once: `| head -1` shows that nobody reads the rest before it is measured.
+            try put(ReportTable.head(targets: targets, caching: plan.caching))
+        }
         let session = Session(plan: plan, targetCount: targets.count, console: console)
         for target in targets where !Interrupt.isPending { session.measure(target) }
         console.clearBar()
-        try printReport(plan, targets, session)
+        if Interrupt.isOutputClosed {
+            throw Failure("nobody reads standard output any more, so the run was ended")
+        }
+        try printReport(targets, session)
         if let status = status(session, console) { throw ExitCode(status) }
     }
 
@@ -153,24 +172,37 @@ struct Blockbench: ParsableCommand {
             try Explanation(path: $0.path, name: $0.name, caching: plan.caching)
         }
         switch format {
-        case .table: print(explanations.map(\.text).joined(separator: "\n"))
-        case .json: print(try jsonText(ExplanationsJSON(targets: explanations)))
+        case .table: try put(explanations.map(\.text).joined(separator: "\n"))
+        case .json: try put(try jsonText(ExplanationsJSON(targets: explanations)))
         }
     }
 
-    private func printReport(_ plan: Plan, _ targets: [Target], _ session: Session) throws {
+    private func printReport(_ targets: [Target], _ session: Session) throws {
         switch format {
         case .table:
-            print(
-                ReportTable.text(
-                    targets: targets, caching: plan.caching, runs: session.runs,
-                    refusals: session.refusals, verified: verify))
+            let tables = ReportTable.tables(
+                targets: targets, runs: session.runs, refusals: session.refusals,
+                verified: verify)
+            if !tables.isEmpty { try put(tables) }
         case .json:
-            print(
+            try put(
                 try jsonText(
                     ReportJSON(
-                        runs: session.runs, refusals: session.refusals,
+                        targets: targets, runs: session.runs, refusals: session.refusals,
                         interrupted: Interrupt.isPending)))
+        }
+    }
+
+    /// A line or more on standard output, at once.
+    private func put(_ text: String) throws(Failure) {
+        var bytes = Array((text + "\n").utf8)[...]
+        while !bytes.isEmpty {
+            let count = bytes.withUnsafeBytes { write(STDOUT_FILENO, $0.baseAddress, $0.count) }
+            if count < 0 && errno == EINTR { continue }
+            guard count > 0 else {
+                throw Failure("standard output: \(Failure.text(errno: errno))")
+            }
+            bytes = bytes.dropFirst(count)
         }
     }
 

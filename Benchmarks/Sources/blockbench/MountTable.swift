@@ -2,15 +2,56 @@ import Foundation
 
 /// /proc/self/mountinfo, proc_pid_mountinfo(5).
 enum MountTable {
+    /// A line of the table, as far as it is needed.
+    private struct Mount {
+        let identifier: Substring
+        /// "major:minor" of what is mounted.
+        let device: Substring
+        let place: Substring
+        let fileSystem: Substring
+
+        /// "36 35 98:0 /root /mnt rw,noatime master:1 - ext4 /dev/sda1 rw": between the sixth field
+        /// and the hyphen are none or more.
+        init?(_ line: Substring) {
+            let fields = line.split(separator: " ")
+            guard fields.count > 6, let hyphen = fields[6...].firstIndex(of: "-"),
+                hyphen + 1 < fields.count
+            else { return nil }
+            identifier = fields[0]
+            device = fields[2]
+            place = fields[4]
+            fileSystem = fields[hyphen + 1]
+        }
+    }
+
+    private static var mounts: [Mount] {
+        content(of: "/proc/self/mountinfo").split(separator: "\n").compactMap(Mount.init)
+    }
+
+    private static func content(of path: String) -> String {
+        (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""
+    }
+
     /// Where a block device is mounted, or `nil`.
     static func mountPoint(of device: dev_t) -> String? {
-        let table = (try? String(contentsOfFile: "/proc/self/mountinfo", encoding: .utf8)) ?? ""
         let number = "\(major(device)):\(minor(device))"
-        for line in table.split(separator: "\n") {
-            let fields = line.split(separator: " ")
-            if fields.count > 4, fields[2] == number { return String(fields[4]) }
-        }
-        return nil
+        return mounts.first { $0.device == number }.map { String($0.place) }
+    }
+
+    /// The type of the file system that a file is on, such as "ext4"; `nil` when its mount is not in
+    /// the table of this process.
+    ///
+    /// The mount's identifier finds it (proc_pid_fdinfo(5)). The device number of the file does not:
+    /// Btrfs has one for each subvolume, and they are not in the table.
+    static func fileSystem(of path: String) -> String? {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        let lines = content(of: "/proc/self/fdinfo/\(descriptor)").split(separator: "\n")
+        let identifier = lines.first { $0.hasPrefix("mnt_id:") }?
+            .dropFirst("mnt_id:".count).drop { $0.isWhitespace }
+        guard let identifier else { return nil }
+        return mounts.first { $0.identifier == identifier }.map { String($0.fileSystem) }
     }
 
     // makedev(3) spreads both over the number; Swift does not import the macros.

@@ -5,14 +5,34 @@ import BlockIO
 struct ReportJSON: Encodable {
     let schema = 1
     let host = Host.current()
+    let targets: [TargetEntry]
     let runs: [Entry]
     let refused: [Refusal]
     let interrupted: Bool
 
-    init(runs: [Run], refusals: [Refusal], interrupted: Bool) {
+    init(targets: [Target], runs: [Run], refusals: [Refusal], interrupted: Bool) {
+        self.targets = targets.map(TargetEntry.init)
         self.runs = runs.map(Entry.init)
         refused = refusals
         self.interrupted = interrupted
+    }
+
+    /// A file or device.
+    struct TargetEntry: Encodable {
+        let target: String
+        let kind: String
+        let size: UInt64
+        /// Absent for a device, and where it is not known.
+        let fileSystem: String?
+        let memoryAlignment: Int
+        let offsetAlignment: Int
+
+        private enum CodingKeys: String, CodingKey {
+            case target, kind, size
+            case fileSystem = "file_system"
+            case memoryAlignment = "memory_alignment"
+            case offsetAlignment = "offset_alignment"
+        }
     }
 
     /// One row.
@@ -66,6 +86,17 @@ struct ReportJSON: Encodable {
             case p50, p99
             case p999 = "p99_9"
         }
+    }
+}
+
+extension ReportJSON.TargetEntry {
+    fileprivate init(_ target: Target) {
+        self.target = target.name
+        kind = target.kind == .device ? "block device" : "file"
+        size = target.size
+        fileSystem = target.fileSystem
+        memoryAlignment = target.alignment.memory
+        offsetAlignment = target.alignment.offset
     }
 }
 

@@ -1,18 +1,23 @@
+import BenchSupport
 import BlockIO
 import Foundation
 import TextTable
 
-/// The report for people: a line about each target, a table with a row for each contender at each
-/// work, and another with the reason for each contender that could not work.
+/// The report for people: a line about the host and one about each target, a table with a row for
+/// each contender at each work, and another with the reason for each contender that could not work.
 enum ReportTable {
-    /// Ends without a newline.
-    static func text(
-        targets: [Target], caching: OpenOptions.Caching, runs: [Run], refusals: [Refusal],
-        verified: Bool
-    ) -> String {
-        let head = targets.map { target in
+    /// What is known before anything is measured. Ends without a newline.
+    static func head(targets: [Target], caching: OpenOptions.Caching) -> String {
+        let lines = targets.map { target in
             "\(target.name): \(target.summary), \(caching == .direct ? "direct" : "buffered")"
         }
+        return ([Host.current().summary] + lines).joined(separator: "\n")
+    }
+
+    /// The tables, an empty line before each. Ends without a newline.
+    static func tables(
+        targets: [Target], runs: [Run], refusals: [Refusal], verified: Bool
+    ) -> String {
         let showsFaults = verified || runs.contains(where: \.hasFaults)
         let figures = TextTable<Run> { run in
             named(run.target.name, of: targets) + Self.figures(run)
@@ -23,9 +28,8 @@ enum ReportTable {
                 Column("Refused" <- refusal.engine), Column("Because" <- refusal.reason),
             ]
         }
-        let tables = [figures.string(for: runs), reasons.string(for: refusals)].compactMap { $0 }
-        return ([head.joined(separator: "\n")] + tables.map(withoutTrailingBlanks))
-            .joined(separator: "\n\n")
+        return [figures.string(for: runs), reasons.string(for: refusals)].compactMap { $0 }
+            .map { "\n" + withoutTrailingBlanks($0) }.joined(separator: "\n")
     }
 
     /// The target's column, where there is more than one.

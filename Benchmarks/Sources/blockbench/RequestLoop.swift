@@ -99,6 +99,7 @@ struct RequestLoop<Way: Transport>: ~Copyable {
             if now >= nextTick {
                 nextTick = now + Self.tickInterval
                 tick(now - begin, tally)
+                Interrupt.lookAtOutput()
             }
             step()
         }

@@ -160,7 +160,8 @@ final class Session {
         let work = turn.work
         console.showProgress(
             progress + share / Double(turnCount),
-            "\(turn.contender.name) \(work.pattern) \(ByteSize.text(work.blockSize)), depth "
-                + "\(work.depth), vectors \(work.vectors), round \(round + 1) of \(plan.rounds)")
+            // The round first: a narrow terminal cuts off the end.
+            "round \(round + 1) of \(plan.rounds): \(turn.contender.name) \(work.pattern) "
+                + "\(ByteSize.text(work.blockSize)), depth \(work.depth), vectors \(work.vectors)")
     }
 }

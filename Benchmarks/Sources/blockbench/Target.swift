@@ -13,6 +13,8 @@ struct Target: Sendable {
     let size: UInt64
     /// What the kernel demands of requests, with the caching asked for.
     let alignment: HostAlignment
+    /// The type of the file system, such as "ext4"; `nil` for a device, and where it is not known.
+    let fileSystem: String?
 
     /// `--verify` lays out and checks this much of a target at most, from its start.
     static let verifiedLimit: UInt64 = 1 << 30
@@ -25,10 +27,16 @@ struct Target: Sendable {
     /// How many whole blocks it has.
     func blocks(of blockSize: Int) -> Int { Int(size / UInt64(blockSize)) }
 
-    /// "block device of 64 MiB, alignment 512 (memory 512)".
+    /// "block device of 64 MiB, alignment 512 (memory 512)", "file of 1 GiB on ext4, alignment 512
+    /// (memory 4)".
     var summary: String {
-        let kind = kind == .device ? "block device" : "file"
-        return "\(kind) of \(ByteSize.amount(size)), alignment \(alignment.offset) "
+        let what =
+            switch kind {
+            case .device: "block device of \(ByteSize.amount(size))"
+            case .file:
+                "file of \(ByteSize.amount(size)) on \(fileSystem ?? "an unknown file system")"
+            }
+        return "\(what), alignment \(alignment.offset) "
             + "(memory \(alignment.memory))"
     }
 }
@@ -42,6 +50,7 @@ extension Target {
         kind = image.kind
         size = image.size
         alignment = image.alignment
+        fileSystem = image.kind == .file ? MountTable.fileSystem(of: path) : nil
     }
 
     /// The paths without those that lead to the same file or device as an earlier one.

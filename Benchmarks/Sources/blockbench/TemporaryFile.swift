@@ -7,6 +7,8 @@ final class TemporaryFile {
     private let descriptor: CInt
     /// Bytes.
     let size: Int
+    /// Where it is, for people.
+    let directory: String
     /// For opening; valid while this lives.
     var path: String { "/proc/self/fd/\(descriptor)" }
 
@@ -33,6 +35,9 @@ final class TemporaryFile {
 
     private init(in directory: String, size: Int) throws(Failure) {
         self.size = size
+        let absolute = realpath(directory, nil)
+        self.directory = absolute.map { String(cString: $0) } ?? directory
+        free(absolute)
         var template = Array("\(directory)/blockbench.XXXXXX".utf8CString)
         descriptor = mkstemp(&template)
         guard descriptor >= 0 else { throw Failure(Failure.text(errno: errno)) }
@@ -63,6 +68,7 @@ final class TemporaryFile {
         var position = 0
         while position < size && !Interrupt.isPending {
             tick(Double(position) / Double(size))
+            Interrupt.lookAtOutput()
             random.fill(buffer)
             let count = min(buffer.count, size - position)
             let written = pwrite(descriptor, buffer.baseAddress, count, off_t(position))

@@ -1,5 +1,6 @@
 import ArgumentParser
 import BenchSupport
+import BlockIO
 import GuestMemory
 
 /// `dmabench`: what it costs to map a guest's list for a device, and to give it back.
@@ -21,36 +22,48 @@ struct DMABench: ParsableCommand {
 
             With --iterations it does that many of each row and measures nothing: for counting \
             instructions from outside.
-            """)
+            """,
+        version: PackageVersion.current)
 
     @Option(
+        parsing: .unconditional,
         help: .init("Elements of a list, 1 to 256. (default: 1,16,256)", valueName: "list"),
         transform: { try Self.list($0) { Int($0).flatMap { (1...256).contains($0) ? $0 : nil } } })
     var elements = [1, 16, 256]
 
     @Option(
+        parsing: .unconditional,
         help: .init(
             "Of contiguous, scattered, mixed, bounced. (default: all)", valueName: "list"),
         transform: { try Self.list($0, Layout.init(rawValue:)) })
     var layout = Layout.allCases
 
     @Option(
+        parsing: .unconditional,
         help: .init("Of from-device, to-device. (default: both)", valueName: "list"),
         transform: {
             try Self.list($0) { ["from-device": .fromDevice, "to-device": .toDevice][$0] }
         })
     var direction: [DMADirection] = [.fromDevice, .toDevice]
 
-    @Option(help: .init("Measured time of each row, 0.001 to 3600.", valueName: "seconds"))
+    @Option(
+        parsing: .unconditional,
+        help: .init("Measured time of each row, 0.001 to 3600.", valueName: "seconds"))
     var seconds = 0.5
 
-    @Option(help: .init("Turns that each layout has, 1 to 1000.", valueName: "count"))
+    @Option(
+        parsing: .unconditional,
+        help: .init("Turns that each layout has, 1 to 1000.", valueName: "count"))
     var rounds = 7
 
-    @Option(help: .init("Transfers of each row, unmeasured.", valueName: "count"))
+    @Option(
+        parsing: .unconditional,
+        help: .init("Transfers of each row, unmeasured.", valueName: "count"))
     var iterations: Int?
 
-    @Option(help: .init("For people or for programs.", valueName: "table|json"))
+    @Option(
+        parsing: .unconditional, help: .init("For people or for programs.", valueName: "table|json")
+    )
     var format = Format.table
 
     /// Of the report on standard output.
@@ -59,8 +72,15 @@ struct DMABench: ParsableCommand {
     }
 
     func validate() throws {
-        guard (0.001...3600).contains(seconds), (1...1000).contains(rounds), iterations ?? 0 >= 0
-        else { throw ValidationError("--seconds, --rounds or --iterations is out of range") }
+        guard (0.001...3600).contains(seconds) else {
+            throw ValidationError("--seconds \(seconds) is not a number from 0.001 to 3600")
+        }
+        guard (1...1000).contains(rounds) else {
+            throw ValidationError("--rounds \(rounds) is not a number from 1 to 1000")
+        }
+        if let iterations, iterations < 0 {
+            throw ValidationError("--iterations \(iterations) is less than 0")
+        }
     }
 
     func run() throws {

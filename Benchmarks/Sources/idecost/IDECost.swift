@@ -6,7 +6,8 @@ import BlockIO
 /// interrupt it is ``Guest/transfer()`` that runs, so that a profiler can count that alone.
 @main
 struct IDECost: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "idecost")
+    static let configuration = CommandConfiguration(
+        commandName: "idecost", version: PackageVersion.current)
 
     @Argument(help: "A file or device of at least 128 KiB.") var path: String
     @Argument(help: "io_uring, libaio or threads.") var engine: String

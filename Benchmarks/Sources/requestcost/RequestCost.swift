@@ -8,13 +8,16 @@ import Glibc
 struct RequestCost: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "requestcost",
-        abstract: "Reads in batches, for an instruction or system call counter to look at.")
+        abstract: "Reads in batches, for an instruction or system call counter to look at.",
+        version: PackageVersion.current)
 
     @Argument(help: "A file or device of at least 1 MiB.") var path: String
     @Argument(help: "io_uring, libaio, threads or auto.") var engine: String
     @Argument(help: "Requests in one batch.") var depth: Int
     @Argument(help: "Batches.") var batches: Int
-    @Option(help: "Pieces of each request, of 4 KiB or, when they are many, less.")
+    @Option(
+        parsing: .unconditional,
+        help: "Pieces of each request, of 4 KiB or, when they are many, less.")
     var vectors = 1
     @Flag(help: "Wait in poll(2) on the queue's descriptor, as an event loop does.")
     var eventLoop = false

@@ -8,7 +8,8 @@ import BlockIO
 struct ScaleCost: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "scalecost",
-        abstract: "Repeats one kind of work n times, to count how its cost grows.")
+        abstract: "Repeats one kind of work n times, to count how its cost grows.",
+        version: PackageVersion.current)
 
     @Argument(help: "Which kind: see --list.") var name = ""
     @Argument(help: "How often.") var n = 1

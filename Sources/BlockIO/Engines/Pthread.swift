@@ -47,7 +47,6 @@ struct PthreadCondition: ~Copyable {
     }
 
     func signal() { pthread_cond_signal(raw) }
-    func broadcast() { pthread_cond_broadcast(raw) }
 
     /// Waits for a signal until `deadline`, `nil` for ever; false when that has passed.
     func wait(_ mutex: borrowing PthreadMutex, until deadline: timespec?) -> Bool {

@@ -38,9 +38,17 @@ public struct BlockCompletion: Sendable {
     public func get(on image: BlockImage) throws(BlockError) -> Int {
         guard let failure else { return Int(transferred) }
         let (end, overflow) = offset.addingReportingOverflow(length)
+        // A list of more bytes than 64 bits can count has the length `.max`.
+        let hasRange = operation != .flush && operation != .resize && !overflow && length != .max
         throw BlockError(
-            failure, errno: errno, operation: operation,
-            range: operation == .flush || operation == .resize
-                ? nil : offset..<(overflow ? .max : end), image: image.path)
+            failure, errno: errno, operation: operation, range: hasRange ? offset..<end : nil,
+            image: image.path, detail: failure == .outOfRange ? outOfRangeDetail(image) : "")
+    }
+
+    private func outOfRangeDetail(_ image: BlockImage) -> String {
+        if length == .max || offset > .max - length {
+            return "\(length) bytes from byte \(offset) end beyond the last address of 64 bits"
+        }
+        return "the request reaches outside the image, which has \(image.size) bytes"
     }
 }

@@ -55,7 +55,8 @@ struct IORequest {
     var isTransientFailure = false
     /// The ways to do a discard or to write zeroes that have been tried.
     var rangeWay = RangeWay.first
-    /// When the engine got it, in nanoseconds of CLOCK_MONOTONIC.
+    /// When the caller made it, in nanoseconds of CLOCK_MONOTONIC: the time of its batch
+    /// (``QueueCore/batchClock``). From here on latency is counted, before the engine gets the request.
     @usableFromInline var started: UInt64 = 0
     /// Set when the request goes in pieces of its own making.
     var pieces: UnsafeMutablePointer<PieceTransfer>?

@@ -39,7 +39,7 @@ int cbio_device_is_read_only(int fd, bool *read_only);
 uint64_t cbio_filesystem_type(int fd);
 
 /// Takes, tests or drops an open-file-description lock (fcntl(2), F_OFD_SETLK, F_OFD_GETLK) on
-/// bytes [start, start + length). `cbio_lock_test` returns 1 when another open file description
+/// bytes [start, start + length). `cbio_lock_test_exclusive` returns 1 when another open file description
 /// holds a lock that a lock of this kind would conflict with, 0 when none does. Errors: -errno.
 int cbio_lock_shared(int fd, uint64_t start, uint64_t length);
 int cbio_lock_drop(int fd, uint64_t start, uint64_t length);

@@ -7,7 +7,7 @@ public import BlockIO
 public final class ATADisk {
     /// The medium. One that is open read-only makes a disk that aborts writes.
     public let image: BlockImage
-    /// The queue on it, ``QueueThreading/shared``.
+    /// The queue on it, with `QueueThreading.shared`.
     public let queue: BlockQueue
     /// How it presents itself.
     public let options: DiskOptions

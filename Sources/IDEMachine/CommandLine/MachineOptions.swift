@@ -3,7 +3,7 @@ import IDE
 
 /// What a machine is made of. The command line's options that describe it, whatever its face.
 struct MachineOptions: ParsableArguments {
-    @Option(help: "Guest RAM in MiB, at address 0.")
+    @Option(parsing: .unconditional, help: "Guest RAM in MiB, at address 0.")
     var memory = 128
 
     @Option(
@@ -18,7 +18,9 @@ struct MachineOptions: ParsableArguments {
         transform: DriveSpecification.init(parsing:))
     var drive: [DriveSpecification] = []
 
-    @Option(help: "Bytes that bounce at a time, in both layers: a power of two from 512 on.")
+    @Option(
+        parsing: .unconditional,
+        help: "Bytes that bounce at a time, in both layers: a power of two from 512 on.")
     var bounceLimit = 1 << 20
 
     @Flag(help: "All DMA passes through the bounce buffer.")
@@ -70,7 +72,7 @@ struct MachineOptions: ParsableArguments {
         guard bounceLimit >= 512, bounceLimit <= 1 << 30, bounceLimit & (bounceLimit - 1) == 0
         else {
             throw ValidationError(
-                "--bounce-limit \(bounceLimit) is no power of two from 512 to 1 GiB")
+                "--bounce-limit \(bounceLimit) is not a power of two from 512 to 1 GiB")
         }
         for slot in IDESlot.allCases where drive.count(where: { $0.slot == slot }) > 1 {
             throw ValidationError("two drives for \(slot)")

@@ -16,7 +16,6 @@ enum VFIOUser {
         static let dmaRead: UInt16 = 11
         static let dmaWrite: UInt16 = 12
         static let deviceReset: UInt16 = 13
-        static let regionWriteMulti: UInt16 = 15
         static let deviceFeature: UInt16 = 16
     }
 

@@ -44,6 +44,28 @@ final class AsyncImageTests: XCTestCase {
         }
     }
 
+    func testListsZeroesAndDiscards() async throws {
+        for engine in EngineKind.allCases {
+            try await withImage(engine) { disk, _ in
+                let list = AlignedList(filledWith: [1, 2])
+                let written = try await disk.writev(
+                    list.vectors, at: 8192, durability: .forceUnitAccess)
+                XCTAssertEqual(written, 8192)
+                try await disk.writeZeroes(at: 12288, length: 2048)
+                let copy = AlignedList(filledWith: [0xff, 0xff])
+                let count = try await disk.readv(copy.vectors, at: 8192)
+                XCTAssertEqual(count, 8192)
+                XCTAssertTrue(copy.blocks[0].memory.allSatisfy { $0 == 1 })
+                XCTAssertTrue(copy.blocks[1].memory.prefix(2048).allSatisfy { $0 == 0 })
+                XCTAssertTrue(copy.blocks[1].memory.suffix(2048).allSatisfy { $0 == 2 })
+                let effect = try await disk.discard(at: 8192, length: 4096)
+                XCTAssertEqual(effect, .zeroes)
+                try await disk.read(into: copy.blocks[0].memory, at: 8192)
+                XCTAssertTrue(copy.blocks[0].memory.allSatisfy { $0 == 0 })
+            }
+        }
+    }
+
     func testErrorsAreThrown() async throws {
         try await withImage(.ioURing) { disk, _ in
             let block = AlignedBlock(filledWith: 0)
@@ -161,6 +183,24 @@ private final class AlignedBlock: @unchecked Sendable {
     }
 
     deinit { memory.deallocate() }
+}
+
+/// Blocks that lie apart, as a list.
+private final class AlignedList: @unchecked Sendable {
+    let blocks: [AlignedBlock]
+    private let list: UnsafeMutableBufferPointer<iovec>
+    var vectors: UnsafeBufferPointer<iovec> { UnsafeBufferPointer(list) }
+
+    init(filledWith bytes: [UInt8]) {
+        blocks = bytes.map(AlignedBlock.init)
+        list = .allocate(capacity: blocks.count)
+        _ = list.initialize(
+            from: blocks.map {
+                iovec(iov_base: $0.memory.baseAddress, iov_len: $0.memory.count)
+            })
+    }
+
+    deinit { list.deallocate() }
 }
 
 private final class Counter: Sendable {

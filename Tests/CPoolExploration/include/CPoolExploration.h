@@ -80,7 +80,5 @@ int exploration_calls_under_way(void);
 int exploration_calls_made(int request);
 /// Virtual nanoseconds since the start of the schedule.
 uint64_t exploration_time(void);
-/// How many times pthread_create(3) was refused in this schedule.
-int exploration_refusals(void);
 
 #endif

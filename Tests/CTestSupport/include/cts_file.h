@@ -31,9 +31,8 @@ struct cts_dio_alignment {
 
 int cts_dio_alignment(int fd, struct cts_dio_alignment *out);
 
-/// ioctl(2) BLKSSZGET, BLKPBSZGET and BLKGETSIZE64.
+/// ioctl(2) BLKSSZGET and BLKGETSIZE64.
 int cts_logical_sector_size(int fd);
-int cts_physical_sector_size(int fd);
 int cts_device_size(int fd, uint64_t *bytes);
 
 /// F_OFD_SETLK (fcntl(2)): a shared lock of the open file description on `length` bytes from `start`

@@ -10,6 +10,7 @@ struct Explore {
         usage: explore [--engine NAME] [--layout NAME] [--requests N] [--faults N] [--partial] [--depth N]
                        [--styles few|all] [--part I/N] [--all-kinds]
                        [--own-errors] [--program TEXT [--decisions N,N,...]]
+               explore --version
         """
 
     static func main() {
@@ -23,6 +24,7 @@ struct Explore {
         do {
             var arguments = Arguments(CommandLine.arguments.dropFirst())
             try arguments.parse()
+            if arguments.asksForVersion { return print(PackageVersion.current) }
             exit(try arguments.run() ? 0 : 1)
         } catch {
             print(error)
@@ -42,6 +44,7 @@ private struct Arguments {
     private var subject = Subject.model
     private var program: String?
     private var choices: [Int]?
+    private(set) var asksForVersion = false
 
     init(_ words: ArraySlice<String>) { self.words = words.reversed() }
 
@@ -59,6 +62,7 @@ private struct Arguments {
             case "--own-errors": options.eatsDurableErrors = false
             case "--program": program = try value()
             case "--decisions": choices = try value().split(separator: ",").compactMap { Int($0) }
+            case "--version": asksForVersion = true
             case "--part":
                 let parts = try value().split(separator: "/").compactMap { Int($0) }
                 guard parts.count == 2, parts[1] > 0, (0..<parts[1]).contains(parts[0]) else {

@@ -10,10 +10,12 @@ final class MachineProcess {
     private var exitStatus: Int32?
 
     /// The executable as it was built next to these tests.
-    static let path: String = {
+    static let path = directory + "/ide-machine"
+
+    /// Where the programs of the package are, as they were built next to these tests.
+    static let directory: String = {
         let own = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
         return (own?.split(separator: "/").dropLast() ?? []).reduce("") { "\($0)/\($1)" }
-            + "/ide-machine"
     }()
 
     /// What the sanitizers and the runtime are told.

@@ -42,5 +42,9 @@ final class TraceTests: IDETestCase {
         }
         XCTAssertTrue(m.controller.disk(in: .primaryMaster) === disk)
         XCTAssertEqual(m.controller.descriptors, [disk.queue.descriptor])
+        XCTAssertNil(m.controller.cdrom(in: .primaryMaster))
+        let cdrom = try m.attach(nil, to: .secondarySlave, CDROMOptions())
+        XCTAssertTrue(m.controller.cdrom(in: .secondarySlave) === cdrom)
+        XCTAssertNil(m.controller.disk(in: .secondarySlave))
     }
 }
