@@ -35,6 +35,8 @@ struct TransferState: ~Copyable {
     /// The host memory of the piece.
     private var vectors = UnsafeBufferPointer<iovec>(start: nil, count: 0)
     private(set) var isCancelled = false
+    /// Memory that has gone while a piece was submitted.
+    private var loss: GuestMemoryError?
     /// The number of its wait, in the order in which transfers of the mapper began to wait.
     var wait: UInt64 = 0
     /// Link in the mapper's list of free transfers.
@@ -61,6 +63,7 @@ struct TransferState: ~Copyable {
         self.direction = direction
         isCancelled = false
         transferred = 0
+        loss = nil
         do throws(GuestMemoryError) {
             try map(elements, alignment: alignment, core: core)
         } catch {
@@ -102,6 +105,7 @@ struct TransferState: ~Copyable {
         } else {
             try list.map(elements, on: ranges, rules)
         }
+        if MemoryWatch.isAnyLost, let loss = list.loss(on: ranges) { throw loss }
     }
 
     private mutating func mapResolved(
@@ -152,6 +156,7 @@ struct TransferState: ~Copyable {
     }
 
     private mutating func submitPiece() -> DMAStep {
+        if MemoryWatch.isAnyLost, let loss = list.loss() { return done(.fault(loss)) }
         vectors = pieces.build(list, over: buffer)
         if direction == .toDevice, let buffer, let map {
             answer.begin()
@@ -191,10 +196,15 @@ struct TransferState: ~Copyable {
         transferred count: UInt64, isSuccess: Bool, written: UInt64 = .max
     ) -> DMAStep {
         precondition(phase == .submitted, "no piece of this transfer is submitted")
+        if MemoryWatch.isAnyLost, loss == nil, isSuccess || written != .max,
+            let loss = list.loss()
+        {
+            return pieceLost(loss, transferred: 0, written: written)
+        }
         if list.bounced == 0 {
             if direction == .fromDevice { list.markWritten(limit: Swift.min(written, list.total)) }
             transferred = isSuccess ? list.total : Swift.min(count, list.total)
-            return done(isSuccess ? .success : .deviceFailed)
+            return done(isSuccess ? .success : pieceFailure)
         }
         let length = pieces.end &- pieces.position
         ended = (isSuccess ? length : Swift.min(count, length), isSuccess)
@@ -209,6 +219,25 @@ struct TransferState: ~Copyable {
         return stored(failure ?? (answer.hasFailed ? remoteFault : nil))
     }
 
+    /// The device or the kernel has found memory missing, after `count` bytes of the piece.
+    mutating func memoryFailed(transferred count: UInt64) -> DMAStep {
+        precondition(phase == .submitted, "no piece of this transfer is submitted")
+        list.probe(from: list.bounced == 0 ? count : pieces.position &+ count)
+        let first = list.loss() ?? .lost(at: list.deviceAddress(of: 0))
+        return pieceLost(first, transferred: count)
+    }
+
+    /// The piece ends as one that the device has failed, but for the outcome.
+    private mutating func pieceLost(
+        _ loss: GuestMemoryError, transferred count: UInt64, written: UInt64 = .max
+    ) -> DMAStep {
+        self.loss = loss
+        return pieceEnded(transferred: count, isSuccess: false, written: written)
+    }
+
+    /// Why a piece has failed.
+    private var pieceFailure: DMAResult.Outcome { loss.map { .fault($0) } ?? .deviceFailed }
+
     /// Guest memory has what the piece brought.
     private mutating func stored(_ failure: GuestMemoryError?) -> DMAStep {
         releaseBuffer()
@@ -216,7 +245,7 @@ struct TransferState: ~Copyable {
         storingFailure = nil
         if let failure { return done(.fault(failure)) }
         transferred &+= ended.count
-        if !ended.isSuccess { return done(.deviceFailed) }
+        if !ended.isSuccess { return done(pieceFailure) }
         if pieces.end == list.total { return done(.success) }
         if isCancelled { return done(.cancelled) }
         pieces.advance(list)

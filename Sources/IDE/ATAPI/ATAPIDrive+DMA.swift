@@ -61,9 +61,7 @@ extension ATAPIDrive {
         if state.pointee.job.isMediumGone { return failTransfer(.mediumNotPresent) }
         var transferred = completion.transferred
         if completion.isMemoryFault {
-            releaseTransfer(transferred)
-            channel.transferEnded(.fault)
-            return abort()
+            return perform(transfer.memoryFailed(transferred: transferred), of: transfer)
         }
         if !completion.isSuccess {
             switch decide(completion) {
@@ -100,6 +98,10 @@ extension ATAPIDrive {
             }
             let moved = state.pointee.cursor.move(
                 buffer + job.place, count: Int(clamping: job.available), direction)
+            guard let moved else {
+                let done = state.pointee.cursor.done
+                return perform(transfer.memoryFailed(transferred: done), of: transfer)
+            }
             state.pointee.job.position &+= UInt64(moved)
         }
     }
