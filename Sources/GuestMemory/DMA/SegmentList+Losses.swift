@@ -5,6 +5,7 @@ extension SegmentList {
     /// The first byte of the list that is lost, as an error; what bounces is looked up in `map`, or is
     /// not looked at without one. To be asked for when ``MemoryWatch/isAnyLost`` only: it looks at
     /// every segment.
+    @inline(never)
     func loss(on map: FlatRanges? = nil) -> GuestMemoryError? {
         for index in 0..<count {
             let length = vectors[index].iov_len
@@ -23,6 +24,12 @@ extension SegmentList {
             if intact < length { return .lost(at: deviceAddress(of: index) &+ UInt64(intact)) }
         }
         return nil
+    }
+
+    /// Throws when something in the list is lost.
+    @inline(never)
+    func refuseLoss(on map: FlatRanges) throws(GuestMemoryError) {
+        if let loss = loss(on: map) { throw loss }
     }
 
     /// The kernel has found memory missing, at byte `position` of the list or behind it: finds out

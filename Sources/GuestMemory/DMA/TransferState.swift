@@ -63,7 +63,6 @@ struct TransferState: ~Copyable {
         self.direction = direction
         isCancelled = false
         transferred = 0
-        loss = nil
         do throws(GuestMemoryError) {
             try map(elements, alignment: alignment, core: core)
         } catch {
@@ -105,7 +104,7 @@ struct TransferState: ~Copyable {
         } else {
             try list.map(elements, on: ranges, rules)
         }
-        if MemoryWatch.isAnyLost, let loss = list.loss(on: ranges) { throw loss }
+        if MemoryWatch.isAnyLost { try list.refuseLoss(on: ranges) }
     }
 
     private mutating func mapResolved(
@@ -196,15 +195,13 @@ struct TransferState: ~Copyable {
         transferred count: UInt64, isSuccess: Bool, written: UInt64 = .max
     ) -> DMAStep {
         precondition(phase == .submitted, "no piece of this transfer is submitted")
-        if MemoryWatch.isAnyLost, loss == nil, isSuccess || written != .max,
-            let loss = list.loss()
-        {
-            return pieceLost(loss, transferred: 0, written: written)
+        if MemoryWatch.isAnyLost, let step = notedLoss(isSuccess: isSuccess, written: written) {
+            return step
         }
         if list.bounced == 0 {
             if direction == .fromDevice { list.markWritten(limit: Swift.min(written, list.total)) }
             transferred = isSuccess ? list.total : Swift.min(count, list.total)
-            return done(isSuccess ? .success : pieceFailure)
+            return isSuccess ? done(.success) : failed()
         }
         let length = pieces.end &- pieces.position
         ended = (isSuccess ? length : Swift.min(count, length), isSuccess)
@@ -235,17 +232,31 @@ struct TransferState: ~Copyable {
         return pieceEnded(transferred: count, isSuccess: false, written: written)
     }
 
-    /// Why a piece has failed.
-    private var pieceFailure: DMAResult.Outcome { loss.map { .fault($0) } ?? .deviceFailed }
+    /// Ends a piece as lost that has gone well otherwise, if some of its memory is.
+    @inline(never)
+    private mutating func notedLoss(isSuccess: Bool, written: UInt64) -> DMAStep? {
+        guard loss == nil, isSuccess || written != .max, let loss = list.loss() else { return nil }
+        return pieceLost(loss, transferred: 0, written: written)
+    }
+
+    /// The result of a piece that has failed.
+    @inline(never)
+    private mutating func failed() -> DMAStep {
+        defer { loss = nil }
+        return done(loss.map { .fault($0) } ?? .deviceFailed)
+    }
 
     /// Guest memory has what the piece brought.
     private mutating func stored(_ failure: GuestMemoryError?) -> DMAStep {
         releaseBuffer()
         let failure = storingFailure ?? failure
         storingFailure = nil
-        if let failure { return done(.fault(failure)) }
+        if let failure {
+            loss = nil
+            return done(.fault(failure))
+        }
         transferred &+= ended.count
-        if !ended.isSuccess { return done(pieceFailure) }
+        if !ended.isSuccess { return failed() }
         if pieces.end == list.total { return done(.success) }
         if isCancelled { return done(.cancelled) }
         pieces.advance(list)

@@ -149,6 +149,52 @@ final class LostMemoryTests: XCTestCase {
         XCTAssertEqual(device.medium, [UInt8](repeating: 1, count: 512))
     }
 
+    /// Whatever threads do while the memory goes, they get its bytes or an error, and never zeroes.
+    func testNobodyGetsZeroesWhileMemoryGoes() throws {
+        for round in 0..<30 * Rounds.count {
+            let peer = try PeerFile(size: Self.size, fill: 0x5A)
+            let space = try AddressSpace()
+            try space.map(.ram(GuestRAM(descriptor: peer.descriptor, size: peer.size)), at: 0)
+            let wrong = Locked<[String]>([])
+            let workers = [8, 600, 4096].map { count in
+                Worker {
+                    let found = Self.readUntilLost(space, count: count)
+                    if let found { wrong.withLock { $0.append(found) } }
+                }
+            }
+            if round % 3 > 0 { usleep(UInt32(round % 3) * 200) }
+            try peer.shorten(to: 4096)
+            for worker in workers { worker.join() }
+            XCTAssertEqual(wrong.withLock { $0 }, [], "round \(round)")
+        }
+    }
+
+    /// Reads all pages again and again until one is lost; what was read that nobody wrote.
+    private static func readUntilLost(_ space: AddressSpace, count: Int) -> String? {
+        guard let mapper = try? DMAMapper(space, options: DMAOptions(forceBounce: true)) else {
+            return "no mapper"
+        }
+        for address in stride(from: UInt64(0), to: .max, by: 4096) {
+            let address = address % UInt64(size)
+            var bytes = [UInt8](repeating: 0, count: count)
+            do {
+                if count == 4096 {
+                    var device = MemoryDevice(bytes)
+                    let list = ScatterGatherList([(address, UInt64(count))])
+                    let result = device.carryOut(list, .toDevice, on: mapper)
+                    if case .fault(let error)? = result?.outcome { throw error }
+                    bytes = device.medium
+                } else {
+                    bytes = try space.bytes(at: address, count: count)
+                }
+            } catch {
+                return (error as? GuestMemoryError)?.errno == EFAULT ? nil : "\(error)"
+            }
+            if bytes.contains(where: { $0 != 0x5A }) { return "\(bytes) at \(address)" }
+        }
+        return nil
+    }
+
     // MARK: Transfers
 
     /// Each way in which bytes get to a device.
