@@ -19,7 +19,7 @@ extension GuestRAM {
     /// that was there before.
     ///
     /// A memfd_create(2) file sealed with F_SEAL_SHRINK, such as ``Sharing/descriptor`` makes, needs
-    /// none of it.
+    /// none of it. The library does not seal files of others, which may want to change their size.
     public static func surviveTruncation() throws(GuestMemoryError) {
         let result = cblockhost_catch_truncation()
         guard result == 0 else { throw GuestMemoryError(.system, errno: -result) }
