@@ -21,11 +21,13 @@ let package = Package(
             name: "CBlockIO",
             dependencies: ["CLibURing", "CLibAIO"],
             linkerSettings: [.linkedLibrary("uring"), .linkedLibrary("aio")]),
-        .target(name: "BlockIO", dependencies: ["CBlockIO"]),
+        // What targets that touch memory of a guest have in common; it knows no guest.
+        .target(name: "CBlockHost"),
+        .target(name: "BlockIO", dependencies: ["CBlockHost", "CBlockIO"]),
         .target(name: "CGuestMemory"),
-        .target(name: "GuestMemory", dependencies: ["CGuestMemory"]),
+        .target(name: "GuestMemory", dependencies: ["CBlockHost", "CGuestMemory"]),
         .target(
-            name: "IDE", dependencies: ["BlockIO", "CBlockIO", "CGuestMemory", "GuestMemory"]),
+            name: "IDE", dependencies: ["BlockIO", "CBlockHost", "CBlockIO", "GuestMemory"]),
         .target(name: "CVFIOUser"),
         .target(name: "VFIOUserServer", dependencies: ["CVFIOUser", "GuestMemory"]),
         .executableTarget(
@@ -60,7 +62,9 @@ let package = Package(
             ], path: "Tests/PoolExploration"),
         .testTarget(
             name: "BlockIOTests",
-            dependencies: ["BlockIO", "CTestSupport", "Exploration", "TestSupport"]),
+            dependencies: [
+                "BlockIO", "GuestMemory", "CTestSupport", "Exploration", "TestSupport",
+            ]),
         .testTarget(
             name: "GuestMemoryTests",
             dependencies: ["GuestMemory", "IDE", "BlockIO", "CTestSupport", "TestSupport"]),

@@ -1,20 +1,27 @@
+import CBlockHost
 import CGuestMemory
 import Glibc
 
 // Memory of others that gets shorter while it is mapped.
 extension GuestRAM {
     /// Makes this process outlive what other processes do to memory that they share with it: from now
-    /// on, where a file behind a ``GuestRAM`` has become too short, zeroes take the place of what is
-    /// gone, page by page, instead of SIGBUS ending the process. To be called once, by a program that
-    /// maps what it does not trust, before it does.
+    /// on, an access to a ``GuestRAM`` whose file has become too short no longer ends the process with
+    /// SIGBUS. To be called once, by a program that maps what it does not trust, before it does.
+    ///
+    /// Copies in an ``AddressSpace``, transfers and mappings fail with
+    /// ``GuestMemoryError/Code/system`` and EFAULT, and the kernel answers EFAULT too. Memory counts as
+    /// lost from the first page on that was found missing, for as long as the ``GuestRAM`` exists, also
+    /// when the file becomes longer again. An access of the emulator's own, through ``base``, finds a
+    /// page of zeroes in place of what is missing; transfers that were submitted before it may take
+    /// that page for the guest's, and fail.
     ///
     /// It installs a handler of SIGBUS; a SIGBUS that has to do with other memory goes to the handler
-    /// there was. The kernel itself answers EFAULT: transfers to what is gone fail. What is copied
-    /// in an ``AddressSpace`` fails too, with ``GuestMemoryError/Code/system`` and EFAULT.
+    /// that was there before.
     ///
-    /// A memfd_create(2) file sealed with F_SEAL_SHRINK needs none of it.
+    /// A memfd_create(2) file sealed with F_SEAL_SHRINK, such as ``Sharing/descriptor`` makes, needs
+    /// none of it. The library does not seal files of others, which may want to change their size.
     public static func surviveTruncation() throws(GuestMemoryError) {
-        let result = cguestmemory_catch_truncation()
+        let result = cblockhost_catch_truncation()
         guard result == 0 else { throw GuestMemoryError(.system, errno: -result) }
     }
 

@@ -21,15 +21,16 @@ public final class GuestRAM: @unchecked Sendable {
     /// from a descriptor of the caller's.
     public let descriptor: CInt
 
-    /// Whether the file behind it can be made shorter by others: it is no memfd_create(2) file whose
-    /// size is sealed.
-    let canShrink: Bool
+    /// What is known of it if others can take it away: the file behind it is not a memfd_create(2)
+    /// file whose size is sealed.
+    let watch: MemoryWatch?
 
     /// Whether another process can map the same memory.
     public enum Sharing: Sendable {
         /// No: anonymous memory, with huge pages where the kernel has some.
         case `private`
-        /// Yes, through ``GuestRAM/descriptor``: a memfd_create(2) file.
+        /// Yes, through ``GuestRAM/descriptor``: a memfd_create(2) file whose size is sealed, so that
+        /// nobody who has the descriptor can take the memory away.
         case descriptor
     }
 
@@ -53,6 +54,8 @@ public final class GuestRAM: @unchecked Sendable {
                 guard ftruncate(descriptor, size) == 0 else {
                     throw GuestMemoryError(.system, errno: errno)
                 }
+                let refusal = cguestmemory_seal(descriptor)
+                guard refusal == 0 else { throw GuestMemoryError(.system, errno: -refusal) }
                 let base = try Self.map(
                     size: size, flags: MAP_SHARED, descriptor: descriptor, offset: 0)
                 try self.init(base: base, size: size, descriptor: descriptor)
@@ -81,33 +84,36 @@ public final class GuestRAM: @unchecked Sendable {
         let base = try Self.map(
             size: size, flags: MAP_SHARED, descriptor: descriptor, offset: offset,
             isWritable: isWritable)
-        let canShrink = Self.canShrink(descriptor)
-        if canShrink && !cguestmemory_watch(base, size) {
-            Self.unmap(base, size)
-            throw GuestMemoryError(.system, errno: ENOSPC)
+        var watch: MemoryWatch?
+        if Self.canShrink(descriptor) {
+            watch = MemoryWatch(base, size)
+            if watch == nil {
+                Self.unmap(base, size)
+                throw GuestMemoryError(.system, errno: ENOSPC)
+            }
         }
-        try self.init(base: base, size: size, descriptor: -1, canShrink: canShrink)
+        try self.init(base: base, size: size, descriptor: -1, watch: watch)
     }
 
     /// Takes over the mapping, which is gone when this throws; the descriptor is then not.
     private init(
-        base: UnsafeMutableRawPointer, size: Int, descriptor: CInt, canShrink: Bool = false
+        base: UnsafeMutableRawPointer, size: Int, descriptor: CInt, watch: MemoryWatch? = nil
     ) throws(GuestMemoryError) {
         do throws(GuestMemoryError) {
             dirtyLog = try DirtyLog(pageCount: size / Self.pageSize)
         } catch {
-            if canShrink { cguestmemory_unwatch(base) }
+            watch?.end()
             Self.unmap(base, size)
             throw error
         }
-        self.canShrink = canShrink
+        self.watch = watch
         self.base = base
         self.size = size
         self.descriptor = descriptor
     }
 
     deinit {
-        if canShrink { cguestmemory_unwatch(base) }
+        watch?.end()
         Self.unmap(base, size)
         if descriptor >= 0 { Glibc.close(descriptor) }
     }

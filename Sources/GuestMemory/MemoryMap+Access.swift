@@ -1,4 +1,4 @@
-import CGuestMemory
+import CBlockHost
 import Glibc
 
 // Copying between guest addresses and a buffer of the host's: what is memory is copied, what is a
@@ -11,10 +11,9 @@ extension MemoryMap {
     ) throws(GuestMemoryError) {
         try visit(at: address, count: count) {
             (range, offset, done, length) throws(GuestMemoryError) in
-            if let host = range.pointee.host {
-                try range.pointee.checkingLosses(at: address &+ UInt64(done)) {
-                    cguestmemory_copy(
-                        target + done, host + Int(truncatingIfNeeded: offset), length)
+            if range.pointee.host != nil {
+                try range.pointee.access(length, at: offset) {
+                    cblockhost_copy(target + done, $0, $1)
                 }
             } else {
                 try MMIOAccess(range, at: address &+ UInt64(done))
@@ -32,10 +31,8 @@ extension MemoryMap {
             (range, offset, done, length) throws(GuestMemoryError) in
             switch range.pointee.kind {
             case .ram:
-                try range.pointee.checkingLosses(at: address &+ UInt64(done)) {
-                    range.pointee.write(length: length, at: offset) {
-                        cguestmemory_copy($0, source + done, length)
-                    }
+                try range.pointee.write(length, at: offset) {
+                    cblockhost_copy($0, source + done, $1)
                 }
             case .rom, .hole: break
             case .romDevice, .mmio, .remote:
@@ -58,11 +55,7 @@ extension MemoryMap {
                 (range, offset, done, length) throws(GuestMemoryError) in
                 switch range.pointee.kind {
                 case .ram:
-                    try range.pointee.checkingLosses(at: address) {
-                        range.pointee.write(length: length, at: offset) {
-                            cguestmemory_fill($0, byte, length)
-                        }
-                    }
+                    try range.pointee.write(length, at: offset) { cblockhost_fill($0, byte, $1) }
                 case .rom, .hole: break
                 case .romDevice, .mmio, .remote:
                     try MMIOAccess(range, at: address &+ UInt64(done)).fill(byte, count: length)
@@ -97,28 +90,46 @@ extension MemoryMap {
 }
 
 extension FlatRange {
+    /// Has `body` write `length` bytes from `offset` on, and marks the pages.
     @inline(__always)
     fileprivate func write(
-        length: Int, at offset: UInt64, _ body: (UnsafeMutableRawPointer) -> Void
-    ) {
-        let offset = Int(truncatingIfNeeded: offset)
-        guard let host, let log else { return }
-        body(host + offset)
-        log._withUnsafeGuaranteedRef { $0.mark(offset: logOffset + offset, length: length) }
+        _ length: Int, at offset: UInt64, _ body: (UnsafeMutableRawPointer, Int) -> Bool
+    ) throws(GuestMemoryError) {
+        // Also where not all of it is there: the pages before have been written.
+        defer {
+            log?._withUnsafeGuaranteedRef {
+                $0.mark(offset: logOffset + Int(truncatingIfNeeded: offset), length: length)
+            }
+        }
+        try access(length, at: offset, body)
     }
 
-    /// A copy fails when the memory has become too short for it in the meantime.
+    /// Has `body` copy `length` bytes from `offset` on, from the first to the last; throws when the
+    /// memory has become too short for them, with the address of the first that is not there.
+    ///
+    /// What is lost is left out, and looked for again afterwards: the copy may be of zeroes that have
+    /// taken the place of a page in the meantime.
     @inline(__always)
-    fileprivate func checkingLosses(
-        at address: UInt64, _ body: () -> Void
+    func access(
+        _ length: Int, at offset: UInt64, _ body: (UnsafeMutableRawPointer, Int) -> Bool
     ) throws(GuestMemoryError) {
-        guard canShrink else { return body() }
-        let losses = cguestmemory_losses()
-        body()
-        if cguestmemory_losses() != losses {
-            throw GuestMemoryError(.system, at: address, errno: EFAULT)
+        guard let host else { return }
+        let start = host + Int(truncatingIfNeeded: offset)
+        guard let watch else {
+            _ = body(start, length)
+            return
+        }
+        let isCopied = body(start, watch.intact(start, length))
+        let intact = watch.intact(start, length)
+        if !isCopied || intact < length {
+            throw .lost(at: first &+ offset &+ UInt64(intact))
         }
     }
+}
+
+extension GuestMemoryError {
+    /// Memory that other processes have taken away, as the kernel says it.
+    static func lost(at address: UInt64) -> Self { Self(.system, at: address, errno: EFAULT) }
 }
 
 /// An access to the registers of a device, divided into the widths that it takes.

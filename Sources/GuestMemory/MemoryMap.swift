@@ -13,8 +13,8 @@ struct FlatRange {
     let log: Unmanaged<DirtyLog>?
     /// The byte at `first` in the memory that `log` is of.
     let logOffset: Int
-    /// Whether memory behind it can vanish.
-    let canShrink: Bool
+    /// For memory that others can take away: what of it is lost.
+    let watch: MemoryWatch?
 
     /// A node that leads to no others.
     init(_ mapped: MappedRegion, first: UInt64, last: UInt64) {
@@ -27,7 +27,7 @@ struct FlatRange {
         logOffset = offset
         host = mapped.region.memory.map { $0.base + offset }
         log = mapped.region.memory.map { .passUnretained($0.dirtyLog) }
-        canShrink = mapped.region.memory?.canShrink == true
+        watch = mapped.region.memory?.watch
     }
 }
 

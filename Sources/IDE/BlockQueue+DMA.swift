@@ -33,8 +33,11 @@ extension BlockQueue {
         _ completion: BlockCompletion, of transfer: DMATransfer, at offset: UInt64,
         durability: WriteDurability = .volatile
     ) -> DMAResult? {
-        let step = transfer.pieceEnded(
-            transferred: completion.transferred, isSuccess: completion.isSuccess)
+        let step =
+            completion.isMemoryFault
+            ? transfer.memoryFailed(transferred: completion.transferred)
+            : transfer.pieceEnded(
+                transferred: completion.transferred, isSuccess: completion.isSuccess)
         return perform(step, of: transfer, at: offset, durability: durability)
     }
 }

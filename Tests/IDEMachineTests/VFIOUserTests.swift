@@ -101,7 +101,20 @@ final class VFIOUserTests: XCTestCase {
             try bench.start(0xC8, at: 8, count: 8, table: 1 << 20 + 0x4000, [])
             let end = try bench.finish()
             XCTAssertEqual([end.status, end.busMaster], [0x41, 0x06])
+            // What has been missed stays lost, for what goes directly and what is copied.
+            for size: off_t in [4096, 1 << 16] {
+                XCTAssertEqual(ftruncate(other.raw, size), 0)
+                for command: UInt8 in [0xCA, 0xC8] {
+                    for address in [1 << 20 + 0x4000, 1 << 20 + 0x8002] {
+                        try bench.start(command, at: 8, count: 8, [(address, 4096)])
+                        let end = try bench.finish()
+                        XCTAssertEqual([end.status, end.busMaster], [0x41, 0x06])
+                    }
+                }
+            }
             XCTAssertEqual(try bench.medium(0..<64), Bench.content(of: 0..<64))
+            try bench.start(0xC8, at: 8, count: 8, [(1 << 20, 4096)])
+            XCTAssertEqual(try bench.finish().status, 0x50, "what was never missed works")
         }
     }
 

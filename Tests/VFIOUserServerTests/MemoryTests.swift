@@ -200,9 +200,12 @@ final class MemoryTests: ServerTestCase {
         XCTAssertThrowsError(try space.store(UInt32(1), at: 0x9000))
         XCTAssertThrowsError(try space.fill(at: 0xA000, with: 1, count: 4096))
         XCTAssertEqual(byte(at: 0), 6)
-        // A device that copies itself, as the block layer does what is misaligned, reads zeroes.
+        // Also when the file is as long as it was.
+        XCTAssertEqual(ftruncate(memory.raw, 1 << 16), 0)
+        XCTAssertThrowsError(try space.load(at: 0x8000, as: UInt64.self))
+        function.data = [7]
         function.start(.toDevice, [(0xC000, 512)])
-        XCTAssertEqual(function.data, [UInt8](repeating: 0, count: 512))
+        XCTAssertEqual(function.data, [7], "the transfer does not begin")
         try assertWorks(VFIORequest.unmap(0, 1 << 16))
         try assertWorks(VFIORequest.info)
     }

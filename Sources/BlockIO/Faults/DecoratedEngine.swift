@@ -1,3 +1,4 @@
+import CBlockHost
 import Glibc
 
 /// An engine with something between it and the pipeline: the check of every operation, and faults.
@@ -232,8 +233,11 @@ struct DecoratedEngine: ~Copyable, Engine {
         for index in 0..<Int(order.vectorCount) {
             let element = order.vectors![index]
             if place < element.iov_len {
-                let byte = element.iov_base.assumingMemoryBound(to: UInt8.self) + place
-                return byte.pointee = ~byte.pointee
+                var byte: UInt8 = 0
+                guard cblockhost_copy(&byte, element.iov_base + place, 1) else { return }
+                byte = ~byte
+                _ = cblockhost_copy(element.iov_base + place, &byte, 1)
+                return
             }
             place -= element.iov_len
         }

@@ -1,3 +1,4 @@
+import CBlockHost
 import Glibc
 
 /// A disk in memory with a volatile write cache and a power switch, for tests: what is written and
@@ -131,27 +132,35 @@ extension VolatileDisk {
     func read(_ operation: ModelOperation, limit: Int = .max) -> Int64 {
         withLock { state in
             var position = operation.position
+            var isCopied = true
             let end = min(state.visible.count, limit == .max ? .max : position + limit)
             operation.forEachVector { element in
                 let count = min(element.iov_len, end - position)
-                guard count > 0 else { return }
-                state.visible.withUnsafeBytes {
-                    element.iov_base.copyMemory(
-                        from: $0.baseAddress! + position, byteCount: count)
+                guard count > 0, isCopied else { return }
+                isCopied = state.visible.withUnsafeBytes {
+                    cblockhost_copy(element.iov_base, $0.baseAddress! + position, count)
                 }
                 position += count
             }
-            return Int64(position - operation.position)
+            // As the kernel says it of memory that has gone.
+            return isCopied ? Int64(position - operation.position) : -Int64(EFAULT)
         }
     }
 
     /// Writes at most `limit` bytes; beyond the end the disk grows.
     func write(_ operation: ModelOperation, _ place: Place, limit: Int = .max) -> Int64 {
-        var data: [UInt8] = []
-        data.reserveCapacity(operation.length)
-        operation.forEachVector {
-            data += UnsafeRawBufferPointer(start: $0.iov_base, count: $0.iov_len)
+        var isCopied = true
+        var total = 0
+        operation.forEachVector { total += $0.iov_len }
+        var data = [UInt8](unsafeUninitializedCapacity: total) { bytes, count in
+            operation.forEachVector { element in
+                guard isCopied, element.iov_len > 0 else { return }
+                isCopied = cblockhost_copy(
+                    bytes.baseAddress! + count, element.iov_base, element.iov_len)
+                count += isCopied ? element.iov_len : 0
+            }
         }
+        guard isCopied else { return -Int64(EFAULT) }
         if limit < data.count { data.removeLast(data.count - limit) }
         put(data, at: operation.position, place)
         return Int64(data.count)

@@ -1,3 +1,4 @@
+import CBlockHost
 import Glibc
 
 /// A transfer that cannot go to the kernel as it stands: elements that offend the host's alignment,
@@ -106,8 +107,9 @@ struct PieceTransfer: ~Copyable {
 
     // MARK: Pieces
 
-    /// Lays out the next piece, and for a write fills its bounce extents.
-    mutating func planPiece() -> Plan {
+    /// Lays out the next piece, and for a write fills its bounce extents; `nil` when memory of the
+    /// caller's has gone.
+    mutating func planPiece() -> Plan? {
         extents.removeAll(keepingCapacity: true)
         pieceStart = floor(position)
         var layout = Layout(at: pieceStart)
@@ -129,7 +131,7 @@ struct PieceTransfer: ~Copyable {
                 list[run.index] = iovec(
                     iov_base: bounce!.base + run.bounceOffset, iov_len: run.count)
             }
-            if isWrite { fillBounce(pad: pad, span: layout.bounced) }
+            if isWrite && !fillBounce(pad: pad, span: layout.bounced) { return nil }
         }
         let span = layout.position - pieceStart
         return Plan(
@@ -237,12 +239,13 @@ struct PieceTransfer: ~Copyable {
         layout.closeRun()
     }
 
-    private mutating func fillBounce(pad: Int, span: Int) {
+    /// The caller's memory may be a guest's; false when some of it has gone.
+    private mutating func fillBounce(pad: Int, span: Int) -> Bool {
         let target = bounce!.base
         if pad > 0 { target.copyMemory(from: head!.base, byteCount: pad) }
-        for extent in extents {
-            (target + extent.bounceOffset).copyMemory(
-                from: extent.memory, byteCount: extent.count)
+        for extent in extents
+        where !cblockhost_copy(target + extent.bounceOffset, extent.memory, extent.count) {
+            return false
         }
         let padding = pieceEnd == end ? Int(ceiling(end) - end) : 0
         if padding > 0 {
@@ -250,11 +253,13 @@ struct PieceTransfer: ~Copyable {
             (target + (span - padding)).copyMemory(
                 from: source + (Int(block) - padding), byteCount: padding)
         }
+        return true
     }
 
     /// Takes the kernel's answer to a piece: copies what was read out of the bounce buffer and
-    /// moves on. Returns the bytes of progress; 0 when not even a block was moved.
-    mutating func advance(_ result: Int64) -> UInt64 {
+    /// moves on. Returns the bytes of progress; 0 when not even a block was moved, `nil` when memory of
+    /// the caller's has gone.
+    mutating func advance(_ result: Int64) -> UInt64? {
         var reached = Swift.min(pieceStart + UInt64(result), pieceEnd)
         // The next piece begins on a block again, unless there is none.
         if reached < end { reached = floor(reached) }
@@ -262,8 +267,9 @@ struct PieceTransfer: ~Copyable {
         if !isWrite {
             for extent in extents where extent.position < reached {
                 let count = Swift.min(extent.count, Int(reached - extent.position))
-                extent.memory.copyMemory(
-                    from: bounce!.base + extent.bounceOffset, byteCount: count)
+                if !cblockhost_copy(extent.memory, bounce!.base + extent.bounceOffset, count) {
+                    return nil
+                }
             }
         }
         let progress = reached - position

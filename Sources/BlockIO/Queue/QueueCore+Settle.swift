@@ -112,7 +112,7 @@ extension QueueCore {
         _ request: RequestPointer, _ result: Int64, _ now: UInt64
     ) {
         let pieces = request.pointee.pieces.unsafelyUnwrapped
-        let progress = pieces.pointee.advance(result)
+        guard let progress = pieces.pointee.advance(result) else { return failForMemory(request) }
         request.pointee.moved &+= progress
         if request.pointee.moved == request.pointee.length {
             finishTransfer(request, now)

@@ -86,9 +86,7 @@ extension QueueCore {
         let list = UnsafeBufferPointer(
             start: request.pointee.vectors, count: request.pointee.vectorCount)
         if list.contains(where: { $0.iov_base == nil && $0.iov_len > 0 }) {
-            // The kernel says so of a list that it is given.
-            request.pointee.errno = EFAULT
-            return finish(request, .system)
+            return failForMemory(request)
         }
         let end = request.pointee.offset + request.pointee.length
         let isWrite = request.pointee.verb != .read
@@ -122,7 +120,9 @@ extension QueueCore {
 
     /// The next piece.
     mutating func orderPiece(_ request: RequestPointer) {
-        var plan = request.pointee.pieces.unsafelyUnwrapped.pointee.planPiece()
+        guard var plan = request.pointee.pieces.unsafelyUnwrapped.pointee.planPiece() else {
+            return failForMemory(request)
+        }
         plan.order.isDurable = request.pointee.isDurable && hasDurableWrite
         counters.directBytes &+= plan.direct
         counters.bouncedBytes &+= plan.bounced
@@ -135,6 +135,12 @@ extension QueueCore {
         let rest = request.pointee.pieces.unsafelyUnwrapped.pointee.planBufferedRest()
         counters.bouncedBytes &+= rest.length
         order(request, .transferTail, rest)
+    }
+
+    /// The caller's memory is not there: what the kernel says of a list that it is given.
+    mutating func failForMemory(_ request: RequestPointer) {
+        request.pointee.errno = EFAULT
+        finish(request, .system)
     }
 
     mutating func order(

@@ -4,34 +4,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/// memfd_create(2) with MFD_CLOEXEC: a descriptor, or -errno.
+/// memfd_create(2) with MFD_CLOEXEC and MFD_ALLOW_SEALING: a descriptor, or -errno.
 int cguestmemory_memfd(const char *_Nonnull name);
 
-/// Copies between guest memory and the host's own. Others may write either side meanwhile: each
-/// byte is read once and written once, and the thread sanitizer, which would be right to complain
-/// about any other memory, does not look. 1, 2, 4 or 8 bytes that are naturally aligned on both
-/// sides are one access.
-void cguestmemory_copy(void *_Nonnull to, const void *_Nonnull from, size_t count);
-
-/// Fills guest memory with a byte, under the same conditions.
-void cguestmemory_fill(void *_Nonnull to, unsigned char value, size_t count);
+/// Fixes the size of a memfd for good: 0, or -errno. Others who have it can neither take memory away, nor
+/// make it longer, nor add a seal.
+int cguestmemory_seal(int descriptor);
 
 /// fcntl(2), file sealing.
 #define CGUESTMEMORY_F_GET_SEALS 1034
 #define CGUESTMEMORY_F_SEAL_SHRINK 2
-
-/// Installs a handler of SIGBUS that puts zeroes where watched memory has none any more: 0, or
-/// -errno. Every other SIGBUS is left to the handler there was.
-int cguestmemory_catch_truncation(void);
-
-/// Watches memory for that; false when too much is watched already.
-bool cguestmemory_watch(const void *_Nonnull base, size_t size);
-
-/// Ends that, before the memory is unmapped.
-void cguestmemory_unwatch(const void *_Nonnull base);
-
-/// How often this thread has been given zeroes.
-unsigned long cguestmemory_losses(void);
 
 /// A guard that a thread has entered, in the thread's own memory until it leaves.
 struct cguestmemory_entry {

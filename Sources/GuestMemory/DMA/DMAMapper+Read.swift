@@ -1,5 +1,4 @@
-import CGuestMemory
-import Glibc
+import CBlockHost
 
 // For descriptors that a device reads once into memory of its own.
 extension DMAMapper {
@@ -52,11 +51,10 @@ extension AddressSpace {
         defer { release(slot) }
         let ranges = map._withUnsafeGuaranteedRef { $0.ranges }
         guard let range = ranges.range(at: address), let host = range.pointee.host,
-            !range.pointee.canShrink, UInt64(count) <= range.pointee.last &- address
+            range.pointee.watch == nil, UInt64(count) <= range.pointee.last &- address
         else { return false }
         let offset = Int(truncatingIfNeeded: address &- range.pointee.first)
-        cguestmemory_copy(target, host + offset, count)
-        return true
+        return cblockhost_copy(target, host + offset, count)
     }
 }
 
@@ -79,10 +77,13 @@ extension MapperCore {
         let mapping = try mapper.map(address: address, length: UInt64(buffer.count), .toDevice)
         var done = 0
         for vector in mapping.vectors {
-            if let memory = vector.iov_base {
-                cguestmemory_copy(base + done, memory, vector.iov_len)
+            if let memory = vector.iov_base,
+                !cblockhost_copy(base + done, memory, vector.iov_len)
+            {
+                throw .lost(at: address)
             }
             done += vector.iov_len
         }
+        try mapping.unmap()
     }
 }

@@ -44,6 +44,14 @@ public final class DMATransfer {
         handOver(state.pointee.pieceEnded(transferred: count, isSuccess: isSuccess))
     }
 
+    /// Answers a piece, of which the device has transferred `count` bytes from the start, and found then
+    /// that guest memory had gone: a copy was told so, or the kernel answered EFAULT. The transfer ends
+    /// with ``DMAResult/Outcome/fault(_:)``, and the memory is lost for all other transfers too
+    /// (``GuestRAM/surviveTruncation()``).
+    public func memoryFailed(transferred count: UInt64) -> DMAStep {
+        handOver(state.pointee.memoryFailed(transferred: count))
+    }
+
     /// Answers the only piece of a transfer whose device has written its first `count` bytes and
     /// no others.
     func unmap(written count: UInt64) -> DMAStep {

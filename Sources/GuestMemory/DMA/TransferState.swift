@@ -35,6 +35,8 @@ struct TransferState: ~Copyable {
     /// The host memory of the piece.
     private var vectors = UnsafeBufferPointer<iovec>(start: nil, count: 0)
     private(set) var isCancelled = false
+    /// Memory that has gone while a piece was submitted.
+    private var loss: GuestMemoryError?
     /// The number of its wait, in the order in which transfers of the mapper began to wait.
     var wait: UInt64 = 0
     /// Link in the mapper's list of free transfers.
@@ -102,6 +104,7 @@ struct TransferState: ~Copyable {
         } else {
             try list.map(elements, on: ranges, rules)
         }
+        if MemoryWatch.isAnyLost { try list.refuseLoss(on: ranges) }
     }
 
     private mutating func mapResolved(
@@ -152,6 +155,7 @@ struct TransferState: ~Copyable {
     }
 
     private mutating func submitPiece() -> DMAStep {
+        if MemoryWatch.isAnyLost, let loss = list.loss() { return done(.fault(loss)) }
         vectors = pieces.build(list, over: buffer)
         if direction == .toDevice, let buffer, let map {
             answer.begin()
@@ -191,10 +195,13 @@ struct TransferState: ~Copyable {
         transferred count: UInt64, isSuccess: Bool, written: UInt64 = .max
     ) -> DMAStep {
         precondition(phase == .submitted, "no piece of this transfer is submitted")
+        if MemoryWatch.isAnyLost, let step = notedLoss(isSuccess: isSuccess, written: written) {
+            return step
+        }
         if list.bounced == 0 {
             if direction == .fromDevice { list.markWritten(limit: Swift.min(written, list.total)) }
             transferred = isSuccess ? list.total : Swift.min(count, list.total)
-            return done(isSuccess ? .success : .deviceFailed)
+            return isSuccess ? done(.success) : failed()
         }
         let length = pieces.end &- pieces.position
         ended = (isSuccess ? length : Swift.min(count, length), isSuccess)
@@ -209,14 +216,47 @@ struct TransferState: ~Copyable {
         return stored(failure ?? (answer.hasFailed ? remoteFault : nil))
     }
 
+    /// The device or the kernel has found memory missing, after `count` bytes of the piece.
+    mutating func memoryFailed(transferred count: UInt64) -> DMAStep {
+        precondition(phase == .submitted, "no piece of this transfer is submitted")
+        list.probe(from: list.bounced == 0 ? count : pieces.position &+ count)
+        let first = list.loss() ?? .lost(at: list.deviceAddress(of: 0))
+        return pieceLost(first, transferred: count)
+    }
+
+    /// The piece ends as one that the device has failed, but for the outcome.
+    private mutating func pieceLost(
+        _ loss: GuestMemoryError, transferred count: UInt64, written: UInt64 = .max
+    ) -> DMAStep {
+        self.loss = loss
+        return pieceEnded(transferred: count, isSuccess: false, written: written)
+    }
+
+    /// Ends a piece as lost that has gone well otherwise, if some of its memory is.
+    @inline(never)
+    private mutating func notedLoss(isSuccess: Bool, written: UInt64) -> DMAStep? {
+        guard loss == nil, isSuccess || written != .max, let loss = list.loss() else { return nil }
+        return pieceLost(loss, transferred: 0, written: written)
+    }
+
+    /// The result of a piece that has failed.
+    @inline(never)
+    private mutating func failed() -> DMAStep {
+        defer { loss = nil }
+        return done(loss.map { .fault($0) } ?? .deviceFailed)
+    }
+
     /// Guest memory has what the piece brought.
     private mutating func stored(_ failure: GuestMemoryError?) -> DMAStep {
         releaseBuffer()
         let failure = storingFailure ?? failure
         storingFailure = nil
-        if let failure { return done(.fault(failure)) }
+        if let failure {
+            loss = nil
+            return done(.fault(failure))
+        }
         transferred &+= ended.count
-        if !ended.isSuccess { return done(.deviceFailed) }
+        if !ended.isSuccess { return failed() }
         if pieces.end == list.total { return done(.success) }
         if isCancelled { return done(.cancelled) }
         pieces.advance(list)

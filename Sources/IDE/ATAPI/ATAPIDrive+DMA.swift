@@ -76,9 +76,7 @@ extension ATAPIDrive {
         var transferred = completion.transferred
         if layout.isRaw { transferred = state.pointee.spread.reached(transferred) }
         if completion.isMemoryFault {
-            releaseTransfer(transferred)
-            channel.transferEnded(.fault)
-            return abort()
+            return perform(transfer.memoryFailed(transferred: transferred), of: transfer)
         }
         if !completion.isSuccess {
             switch decide(completion) {
@@ -123,6 +121,10 @@ extension ATAPIDrive {
             }
             let moved = state.pointee.cursor.move(
                 buffer + job.place, count: Int(clamping: job.available), direction)
+            guard let moved else {
+                let done = state.pointee.cursor.done
+                return perform(transfer.memoryFailed(transferred: done), of: transfer)
+            }
             state.pointee.job.position &+= UInt64(moved)
         }
     }

@@ -1,4 +1,4 @@
-import CGuestMemory
+import CBlockHost
 import Glibc
 import GuestMemory
 
@@ -22,29 +22,32 @@ struct PieceCursor {
 
     var isAtEnd: Bool { done == length }
 
-    /// Moves up to `count` bytes between `bytes` and the piece; how many it were.
+    /// Moves up to `count` bytes between `bytes` and the piece; how many it were. `nil` when the memory
+    /// has gone: ``done`` bytes have been moved.
     mutating func move(
         _ bytes: UnsafeMutableRawPointer, count: Int, _ direction: DMADirection
-    ) -> Int {
+    ) -> Int? {
         guard let vectors else { return 0 }
         var moved = 0
         while moved < count && index < vectors.count {
             let vector = vectors[index]
             let step = min(count &- moved, vector.iov_len &- offset)
             if step > 0, let base = vector.iov_base {
-                switch direction {
-                case .fromDevice: cguestmemory_copy(base + offset, bytes + moved, step)
-                case .toDevice: cguestmemory_copy(bytes + moved, base + offset, step)
-                }
+                let isCopied =
+                    switch direction {
+                    case .fromDevice: cblockhost_copy(base + offset, bytes + moved, step)
+                    case .toDevice: cblockhost_copy(bytes + moved, base + offset, step)
+                    }
+                if !isCopied { return nil }
             }
             moved &+= step
+            done &+= UInt64(step)
             offset &+= step
             if offset == vector.iov_len {
                 index &+= 1
                 offset = 0
             }
         }
-        done &+= UInt64(moved)
         return moved
     }
 }

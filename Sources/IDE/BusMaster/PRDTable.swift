@@ -1,3 +1,4 @@
+import CBlockHost
 import GuestMemory
 
 /// A descriptor table as it was when a transfer began (SFF-8038i 1.2): 8 bytes an entry, copied
@@ -59,7 +60,7 @@ struct PRDTable: ~Copyable {
                 try read(number, at: place, through: mapper)
                 if describe(number, in: &list) { return }
             } catch {
-                // Memory that is gone (EFAULT) would be zeroes the next time.
+                // Memory that is gone (EFAULT) is lost.
                 guard error.code != .system else { throw error }
                 // Not all of these need exist.
                 try read(1, at: place, through: mapper)
@@ -73,11 +74,12 @@ struct PRDTable: ~Copyable {
     /// Whether the table has been brought here.
     var isFetched: Bool { fetched != nil }
 
-    /// Brings `bytes` here, at byte `offset` of the table.
-    mutating func take(_ bytes: UnsafeRawBufferPointer, at offset: Int) {
-        let room = Self.maximumEntries * Self.entrySize
-        guard offset >= 0, offset <= room, bytes.count <= room - offset else { return }
-        UnsafeMutableRawBufferPointer(start: entries, count: room)[offset...].copyBytes(from: bytes)
+    /// Brings `bytes` of guest memory here, at byte `offset` of the table; false when they have gone.
+    mutating func take(_ bytes: UnsafeRawBufferPointer, at offset: Int) -> Bool {
+        guard let base = bytes.baseAddress, offset >= 0, offset <= Self.maximumSize,
+            bytes.count <= Self.maximumSize - offset
+        else { return true }
+        return cblockhost_copy(UnsafeMutableRawPointer(entries) + offset, base, bytes.count)
     }
 
     /// The first `count` bytes are there, and are what the next read begins with; `nil` forgets them.

@@ -70,13 +70,8 @@ extension ATADrive {
         }
         let transfer = entry.takeUnretainedValue()
         if completion.isMemoryFault {
-            let step = transfer.pieceEnded(
-                transferred: completion.transferred, isSuccess: false)
-            state.pointee.transfer = nil
-            if case .done(let result) = step {
-                advance(Int(clamping: result.transferred) / ATADisk.sectorSize)
-            }
-            return endTransfer(.fault, ErrorBits.aborted)
+            return perform(
+                transfer.memoryFailed(transferred: completion.transferred), of: transfer)
         }
         switch decide(completion) {
         case .ignore:

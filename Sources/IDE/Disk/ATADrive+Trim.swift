@@ -1,4 +1,5 @@
 import BlockIO
+import CBlockHost
 import GuestMemory
 
 // DATA SET MANAGEMENT with TRIM (ACS-2 7.9): all ranges are checked before the first is discarded.
@@ -39,14 +40,10 @@ extension ATADrive {
     func collectRanges(_ transfer: DMATransfer, _ first: DMAStep) {
         var step = first
         while case .submit(let piece) = step {
-            var place = Int(clamping: piece.offset)
-            for vector in piece.vectors {
-                guard let memory = vector.iov_base, place &+ vector.iov_len <= Self.bufferSize
-                else { continue }
-                (buffer + place).copyMemory(from: memory, byteCount: vector.iov_len)
-                place &+= vector.iov_len
-            }
-            step = transfer.pieceEnded(transferred: piece.length, isSuccess: true)
+            step =
+                copyRanges(piece)
+                ? transfer.pieceEnded(transferred: piece.length, isSuccess: true)
+                : transfer.memoryFailed(transferred: 0)
         }
         guard case .done(let result) = step else { return }
         state.pointee.transfer = nil
@@ -55,6 +52,18 @@ extension ATADrive {
         case .fault, .deviceFailed: endTransfer(.fault, ErrorBits.aborted)
         case .cancelled: endTransfer(.failure, ErrorBits.aborted)
         }
+    }
+
+    /// False when the memory has gone.
+    private func copyRanges(_ piece: DMAPiece) -> Bool {
+        var place = Int(clamping: piece.offset)
+        for vector in piece.vectors {
+            guard let memory = vector.iov_base, place &+ vector.iov_len <= Self.bufferSize
+            else { continue }
+            if !cblockhost_copy(buffer + place, memory, vector.iov_len) { return false }
+            place &+= vector.iov_len
+        }
+        return true
     }
 
     private func trim() {
