@@ -75,6 +75,7 @@ public final class BlockImage: Sendable {
     private let hasQueue = Atomic<Bool>(false)
     private let flushErrno = Atomic<CInt>(0)
     private let bufferedFile = Atomic<CInt>(-1)
+    private let rangesUnsynced = Atomic<Bool>(false)
 
     /// Size in bytes.
     public var size: UInt64 { sizeInBytes.load(ordering: .acquiring) }
@@ -188,6 +189,14 @@ extension BlockImage {
 
     func flushFailed(_ errno: CInt) {
         _ = flushErrno.compareExchange(expected: 0, desired: errno, ordering: .relaxed)
+    }
+
+    /// Whether zeroes may be in the page cache that no flush has covered: where fallocate(2) and
+    /// ftruncate(2) clear part of a block of the file system, they do it there, by the image's own
+    /// descriptor.
+    package internal(set) var hasUnsyncedRanges: Bool {
+        get { rangesUnsynced.load(ordering: .relaxed) }
+        set { rangesUnsynced.store(newValue, ordering: .relaxed) }
     }
 
     /// Whether data has gone through the page cache beside the direct descriptor.

@@ -57,3 +57,12 @@ int cts_lock_shared(int fd, uint64_t start, uint64_t length) {
         .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = (off_t)start, .l_len = (off_t)length};
     return fcntl(fd, F_OFD_SETLK, &lock) < 0 ? -errno : 0;
 }
+
+int cts_physical_block(int fd, int index) {
+    return ioctl(fd, FIBMAP, &index) < 0 ? -errno : index;
+}
+
+int cts_punch(int fd, uint64_t start, uint64_t length) {
+    const int mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+    return fallocate(fd, mode, (off_t)start, (off_t)length) < 0 ? -errno : 0;
+}

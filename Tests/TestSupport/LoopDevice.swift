@@ -102,6 +102,11 @@ final class LoopDevice: Sendable {
         try SystemCall.check(cts_loop_set_capacity(holder.raw), "LOOP_SET_CAPACITY \(path)")
     }
 
+    /// Takes the blocks of a range of the backing file away: the device reads zeroes there.
+    func punch(at offset: UInt64, count: UInt64) throws {
+        try SystemCall.check(cts_punch(backing.raw, offset, count), "fallocate")
+    }
+
     /// Lets go of the device; further calls do nothing.
     func close() {
         holder.close()

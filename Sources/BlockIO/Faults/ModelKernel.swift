@@ -60,7 +60,9 @@ extension ModelOperation: CustomStringConvertible {
 ///
 /// It has the weaknesses of a kernel. A failed write-back is reported once for each open file
 /// description, to the first fdatasync(2) or RWF_DSYNC write that comes along, and what could not be
-/// written is dropped; another that is in flight beside that one succeeds. An operation has its effect at the moment in which it ends.
+/// written is dropped; another that is in flight beside that one succeeds. Zeroes of a file are in the
+/// page cache, as they are where a block of the file system is cleared in part. An operation has its
+/// effect at the moment in which it ends.
 package final class ModelKernel: @unchecked Sendable {
     /// What a model stands for.
     package struct Shape {
@@ -244,7 +246,9 @@ package final class ModelKernel: @unchecked Sendable {
         case .synchronize, .synchronizeBoth:
             if !shape.isBuffered && !disk.hasDirtyPages && untold.isEmpty { return nil }
             return operation.usesBufferedDescriptor ? .buffered : .image
-        case .write: return operation.isDurable && shape.isBuffered ? .image : nil
+        case .write:
+            let isTold = shape.isBuffered || disk.hasDirtyPages || !untold.isEmpty
+            return operation.isDurable && isTold ? .image : nil
         case .bufferedWrite: return operation.isDurable ? .buffered : nil
         case .read, .zero, .truncate: return nil
         }
@@ -309,7 +313,7 @@ package final class ModelKernel: @unchecked Sendable {
         case .zero:
             disk.zero(
                 operation.position..<operation.position + operation.length,
-                shape.isBuffered ? .pageCache : .deviceCache)
+                isBuffered || shape.file >= 0 ? .pageCache : .deviceCache)
         case .truncate:
             disk.truncate(to: operation.position)
             resizeFile()

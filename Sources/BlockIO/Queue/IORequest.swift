@@ -50,6 +50,10 @@ struct IORequest {
     var isModifying = false
     /// It is counted in ``QueueCore/composite``.
     var isComposite = false
+    /// It is counted in ``QueueCore/clearing``.
+    var isClearing = false
+    /// A part of a durable write has been done that only a flush makes stable.
+    var owesFlush = false
     var place = Place.elsewhere
     /// Failed without a part of the kernel in it, which has lost nothing.
     var isTransientFailure = false
@@ -60,8 +64,6 @@ struct IORequest {
     @usableFromInline var started: UInt64 = 0
     /// Set when the request goes in pieces of its own making.
     var pieces: UnsafeMutablePointer<PieceTransfer>?
-    /// A list that the pipeline has made: zeroes to be written.
-    var ownVectors: UnsafeMutablePointer<iovec>?
 
     // The list of writes that are under way, while the image has an alignment.
     var trackedNext: RequestPointer?
@@ -130,6 +132,8 @@ extension IORequest {
         isTracked = false
         isModifying = false
         isComposite = false
+        isClearing = false
+        owesFlush = false
         place = .elsewhere
         rangeWay = .first
     }

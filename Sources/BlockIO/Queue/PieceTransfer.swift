@@ -16,8 +16,7 @@ struct PieceTransfer: ~Copyable {
     @inlinable static var maximumBytes: Int { 0x7fff_f000 }
 
     private let isWrite: Bool
-    private let vectors: UnsafePointer<iovec>
-    private let vectorCount: Int
+    private let elements: Elements
     /// First byte in the image, and the byte behind the last that goes this way.
     private let offset: UInt64
     let end: UInt64
@@ -49,6 +48,33 @@ struct PieceTransfer: ~Copyable {
         let position: UInt64
     }
 
+    /// What is transferred, in elements.
+    private enum Elements {
+        case list(UnsafePointer<iovec>, count: Int)
+        /// So many bytes of zeroes, the same block of them again and again. They need no list, which for a
+        /// large image would be larger than memory.
+        case zeroes(UInt64)
+
+        var count: Int {
+            switch self {
+            case .list(_, let count): count
+            case .zeroes(let bytes):
+                Int((bytes + (UInt64(ZeroBlock.byteCount) - 1)) / UInt64(ZeroBlock.byteCount))
+            }
+        }
+
+        subscript(index: Int) -> iovec {
+            switch self {
+            case .list(let vectors, _): return vectors[index]
+            case .zeroes(let bytes):
+                let left = bytes - UInt64(index) * UInt64(ZeroBlock.byteCount)
+                return iovec(
+                    iov_base: ZeroBlock.shared.base,
+                    iov_len: Int(Swift.min(left, UInt64(ZeroBlock.byteCount))))
+            }
+        }
+    }
+
     /// What a piece cost.
     struct Plan {
         var order: EngineOrder
@@ -59,8 +85,11 @@ struct PieceTransfer: ~Copyable {
     /// The rest of a request, from the byte where it stands now up to `end`.
     init(_ request: RequestPointer, alignment: HostAlignment, bounceLimit: Int, end: UInt64) {
         isWrite = request.pointee.verb != .read
-        vectors = request.pointee.vectors.unsafelyUnwrapped
-        vectorCount = request.pointee.vectorCount
+        elements =
+            request.pointee.rangeWay == .buffers
+            ? .zeroes(request.pointee.length)
+            : .list(
+                request.pointee.vectors.unsafelyUnwrapped, count: request.pointee.vectorCount)
         offset = request.pointee.offset + request.pointee.moved
         self.end = end
         position = offset
@@ -69,7 +98,7 @@ struct PieceTransfer: ~Copyable {
         // A bounce buffer below one block could move nothing.
         self.bounceLimit = Swift.max(bounceLimit & ~(alignment.offset - 1), alignment.offset)
         // One for each of the caller's, and one for what is before the first in its block.
-        list = .allocate(capacity: Swift.min(vectorCount + 2, Self.maximumElements))
+        list = .allocate(capacity: Swift.min(elements.count + 2, Self.maximumElements))
         skipElements(request.pointee.moved)
     }
 
@@ -177,10 +206,11 @@ struct PieceTransfer: ~Copyable {
     private mutating func collectElements(_ layout: inout Layout) {
         var index = element
         var skip = elementOffset
-        while index < vectorCount, layout.position < end {
-            let memory = vectors[index].iov_base
-            let rest = Swift.min(
-                vectors[index].iov_len - skip, Int(clamping: end - layout.position))
+        let count = elements.count
+        while index < count, layout.position < end {
+            let vector = elements[index]
+            let memory = vector.iov_base
+            let rest = Swift.min(vector.iov_len - skip, Int(clamping: end - layout.position))
             guard rest > 0, let memory else {
                 index += 1
                 skip = 0
@@ -280,8 +310,9 @@ struct PieceTransfer: ~Copyable {
 
     private mutating func skipElements(_ bytes: UInt64) {
         var left = bytes
-        while element < vectorCount, left > 0 {
-            let rest = UInt64(vectors[element].iov_len - elementOffset)
+        let count = elements.count
+        while element < count, left > 0 {
+            let rest = UInt64(elements[element].iov_len - elementOffset)
             if left < rest {
                 elementOffset += Int(left)
                 return
@@ -300,10 +331,11 @@ struct PieceTransfer: ~Copyable {
         var count = 0
         var length = 0
         var skip = elementOffset
-        for index in element..<vectorCount where count < Self.maximumElements {
-            let rest = vectors[index].iov_len - skip
+        for index in element..<elements.count where count < Self.maximumElements {
+            let vector = elements[index]
+            let rest = vector.iov_len - skip
             if rest > 0 {
-                list[count] = iovec(iov_base: vectors[index].iov_base + skip, iov_len: rest)
+                list[count] = iovec(iov_base: vector.iov_base + skip, iov_len: rest)
                 length += rest
                 count += 1
             }

@@ -44,6 +44,7 @@ extension QueueCore {
         barrier = request
         acceptsUsualWrites = false
         if modifying > 0 { return block(request) }
+        countClearing(request)
         order(
             request, .range,
             EngineOrder(operation: .truncate, position: request.pointee.length))
@@ -59,6 +60,10 @@ extension QueueCore {
         if request.pointee.isComposite {
             request.pointee.isComposite = false
             composite &-= 1
+        }
+        if request.pointee.isClearing {
+            request.pointee.isClearing = false
+            clearing &-= 1
         }
         if barrier == request {
             barrier = nil

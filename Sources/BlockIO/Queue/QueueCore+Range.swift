@@ -12,6 +12,7 @@ extension QueueCore {
         let end = start + request.pointee.length
         if isFile {
             let operation: EngineOrder.Operation = isDiscard ? .punchHole : .zeroRange
+            countClearing(request)
             return orderRange(request, operation, start, end)
         }
         // A device takes whole sectors only (ioctl BLKDISCARD, BLKZEROOUT: EINVAL).
@@ -29,6 +30,14 @@ extension QueueCore {
         } else {
             writeZeroBuffers(request)
         }
+    }
+
+    /// From now until a flush has covered it, the page cache may hold what the request clears.
+    mutating func countClearing(_ request: RequestPointer) {
+        request.pointee.isClearing = true
+        clearing &+= 1
+        flushes.coversRanges = false
+        image.hasUnsyncedRanges = true
     }
 
     private mutating func orderRange(
@@ -74,21 +83,10 @@ extension QueueCore {
         }
     }
 
-    /// The way that always works: a write whose list names one block of zeroes again and again.
+    /// The way that always works: a write of one block of zeroes again and again.
     private mutating func writeZeroBuffers(_ request: RequestPointer) {
         request.pointee.rangeWay = .buffers
         request.pointee.effect = .zeroes
-        let block = ZeroBlock.byteCount
-        let whole = Int(request.pointee.length) / block
-        let rest = Int(request.pointee.length) % block
-        let count = whole + (rest > 0 ? 1 : 0)
-        let list = UnsafeMutablePointer<iovec>.allocate(capacity: count)
-        list.initialize(
-            repeating: iovec(iov_base: ZeroBlock.shared.base, iov_len: block), count: count)
-        if rest > 0 { list[whole].iov_len = rest }
-        request.pointee.ownVectors = list
-        request.pointee.vectors = UnsafePointer(list)
-        request.pointee.vectorCount = count
         startPieces(request)
     }
 }

@@ -177,14 +177,21 @@ extension QueueCore {
             lacksDurableWrite = true
             counters.fallbacks &+= 1
             request.pointee.engine.isDurable = false
+            request.pointee.owesFlush = true
             return enqueue(request)
         default: break
         }
         if request.pointee.phase == .range { return settleRangeError(request, errno) }
+        let isLasting =
+            ![EINTR, EAGAIN, ECANCELED].contains(errno) && !request.pointee.isTransientFailure
         if request.pointee.phase == .synchronize {
-            let isLasting = ![EINTR, EAGAIN, ECANCELED].contains(errno)
-            if isLasting && !request.pointee.isTransientFailure { image.flushFailed(errno) }
+            if isLasting { image.flushFailed(errno) }
             return endFlush(.system, errno: errno)
+        }
+        // Zeroes that came to the page cache beside it may be what could not be written back, and no
+        // flush would be told.
+        if isLasting && request.pointee.engine.isDurable && image.hasUnsyncedRanges {
+            image.flushFailed(errno)
         }
         request.pointee.errno = errno
         finish(request, .system)
@@ -194,7 +201,7 @@ extension QueueCore {
     mutating func finishTransfer(_ request: RequestPointer, _ now: UInt64) {
         let needsFlush =
             request.pointee.isDurable
-            && (!hasDurableWrite || request.pointee.phase == .transferTail)
+            && (request.pointee.owesFlush || request.pointee.phase == .transferTail)
         if needsFlush { joinFlush(request) } else { finish(request, nil, now) }
     }
 
@@ -215,8 +222,6 @@ extension QueueCore {
             pieces.deallocate()
             request.pointee.pieces = nil
         }
-        request.pointee.ownVectors?.deallocate()
-        request.pointee.ownVectors = nil
         counters.count(request)
         if let now { latencies.record(request.pointee.verb, now &- request.pointee.started) }
         leave(request)

@@ -12,7 +12,7 @@ extension QueueCore {
             && request.pointee.closure == nil
         let operation = request.operation
         operation.pointee.verb = UInt8(isWrite ? CBIO_WRITE : CBIO_READ)
-        operation.pointee.is_durable = request.pointee.isDurable && hasDurableWrite
+        operation.pointee.is_durable = request.pointee.isDurable && isMadeDurable(request)
         operation.pointee.vectors = request.pointee.vectors
         operation.pointee.vector_count = UInt32(truncatingIfNeeded: request.pointee.vectorCount)
         operation.pointee.position = request.pointee.offset
@@ -23,8 +23,17 @@ extension QueueCore {
     }
 
     /// Whether the kernel makes a single write stable without telling anybody else's failure: only when
-    /// no page cache is between, whose write-back errors it would report to this write alone.
-    var hasDurableWrite: Bool { image.caching == .direct && !lacksDurableWrite }
+    /// no page cache is between, and nothing is in it, whose write-back errors it would report to this
+    /// write alone.
+    private var hasDurableWrite: Bool {
+        image.caching == .direct && !lacksDurableWrite && !image.hasUnsyncedRanges
+    }
+
+    /// Whether the next operation of a durable write makes its bytes stable; if not, a flush has to.
+    private func isMadeDurable(_ request: RequestPointer) -> Bool {
+        if !hasDurableWrite { request.pointee.owesFlush = true }
+        return hasDurableWrite
+    }
 
     /// Keeps account of a write of whole blocks; true when it has to wait for an earlier one.
     @usableFromInline
@@ -123,7 +132,7 @@ extension QueueCore {
         guard var plan = request.pointee.pieces.unsafelyUnwrapped.pointee.planPiece() else {
             return failForMemory(request)
         }
-        plan.order.isDurable = request.pointee.isDurable && hasDurableWrite
+        plan.order.isDurable = request.pointee.isDurable && isMadeDurable(request)
         counters.directBytes &+= plan.direct
         counters.bouncedBytes &+= plan.bounced
         counters.pieces &+= 1

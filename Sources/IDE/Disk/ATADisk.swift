@@ -13,13 +13,16 @@ public final class ATADisk {
     public let options: DiskOptions
     /// The default translation.
     public let geometry: DiskGeometry
-    /// Size in sectors of 512 bytes; what is left over is not seen.
+    /// Size in sectors of 512 bytes, at most ``maximumSectorCount``; what is left over is not seen.
     public let sectorCount: UInt64
     /// A controller has it.
     var isPluggedIn = false
 
     /// Bytes in a sector of a disk (ATA/ATAPI-6 3.1.39).
     static let sectorSize = 512
+    /// What IDENTIFY DEVICE words 100-103 can say (ATA/ATAPI-6 8.15.53): each sector has an address of
+    /// 48 bits, and their number does not need more either.
+    public static let maximumSectorCount: UInt64 = 0xFFFF_FFFF_FFFF
 
     /// A disk of `image`. Opens a queue on it, with threading and descriptor as a controller
     /// needs them, and reads the first sector, which may take a while.
@@ -33,7 +36,7 @@ public final class ATADisk {
         queueOptions.hasDescriptor = true
         self.image = image
         self.options = options
-        sectorCount = image.size / UInt64(Self.sectorSize)
+        sectorCount = min(image.size / UInt64(Self.sectorSize), Self.maximumSectorCount)
         do throws(BlockError) {
             var geometry = options.geometry
             if geometry == nil { geometry = try Self.partitionedGeometry(image, sectorCount) }

@@ -41,6 +41,18 @@ final class ForbiddenEngineTests: HostileTestCase {
         }
     }
 
+    /// Linux 5.10.214 answered EBADF to every io_uring_register(2).
+    func testAKernelThatRegistersNothing() throws {
+        for errno in [EBADF, EINVAL, EBUSY] {
+            let report = try examine(.loop512, forbidding: [.ioURingRegister: errno])
+            XCTAssertEqual(report["auto"], "libaio")
+            XCTAssertEqual(report["auto io_uring"], "refused \(errno)")
+            XCTAssertContains(report["auto io_uring reason"], "io_uring_register(2) failed: ")
+            XCTAssertEqual(report["forced io_uring"], "engineUnavailable \(errno)")
+            XCTAssertEqual(report["forced threads"], "works")
+        }
+    }
+
     private func checkRing(
         forbidding call: Forbidden, _ errno: CInt, named name: String
     ) throws {

@@ -30,6 +30,34 @@ final class LargeRequestTests: PipelineTestCase {
         }
     }
 
+    /// More than 2 GiB less a page in one request. zram keeps zeroes without memory.
+    func testMoreBytesThanTheKernelTakesAtOnce() throws {
+        let device = try orSkip(ZramDevice(size: 3 << 30))
+        defer { device.close() }
+        let zeroes = AlignedBuffer(count: 1 << 20)
+        memset(zeroes.bytes.baseAddress!, 0, zeroes.count)
+        let mark = AlignedBuffer(count: 4096)
+        let list = [iovec](
+            repeating: iovec(iov_base: zeroes.bytes.baseAddress, iov_len: zeroes.count), count: 2200
+        )
+        let total = list.count << 20
+        for engine in EngineKind.allCases {
+            let image = try BlockImage.open(
+                device.path, OpenOptions(access: .readWrite, engine: .forced(engine)))
+            let queue = try BlockQueue(image)
+            defer { queue.close() }
+            // Of the last block that is to be overwritten.
+            mark.fill(1)
+            try queue.writeAndWait(from: .init(mark.bytes), at: UInt64(total))
+            try list.withUnsafeBufferPointer { list in
+                XCTAssertEqual(try queue.writevAndWait(list, at: 4096), total, "\(engine)")
+                XCTAssertEqual(try queue.readvAndWait(list, at: 4096), total, "\(engine)")
+            }
+            try queue.readAndWait(into: mark.bytes, at: UInt64(total))
+            XCTAssertTrue(mark.bytes.allSatisfy { $0 == 0 }, "\(engine)")
+        }
+    }
+
     /// A limit below a block means a block.
     func testASmallBounceLimitTakesOneBlockAtATime() throws {
         for (alignment, block) in [(Self.pages, 4096), (.init(memory: 512, offset: 512), 512)] {

@@ -1,4 +1,5 @@
 import BlockIO
+import CTestSupport
 import Glibc
 import XCTest
 @testable import TestSupport
@@ -65,6 +66,48 @@ final class ZeroingTests: PipelineTestCase {
         try forEachBench(setup, where: isWanted) { bench in
             bench.faults.add(.init(.error(EOPNOTSUPP), operations: [.writeZeroes]))
             for range in Self.ranges + [100..<40_000] { try self.zero(range, bench) }
+        }
+    }
+
+    /// A list of blocks of zeroes for the largest file would be larger than memory.
+    func testZeroesForTheLargestFileNeedNoList() throws {
+        let mount = try orSkip(DetachedMount.tmpfs(size: 16 << 20))
+        defer { mount.close() }
+        let path = mount.path("image")
+        let size = UInt64(Int.max) & ~4095
+        let file = Descriptor(
+            try SystemCall.check(Descriptor.open(path, O_RDWR | O_CREAT), "open \(path)"))
+        try SystemCall.check(SystemCall.result(ftruncate(file.raw, Int(size))), "ftruncate")
+        for engine in EngineKind.allCases {
+            let faults = FaultInjector()
+            faults.add(.init(.error(EOPNOTSUPP), operations: [.writeZeroes]))
+            var options = QueueOptions()
+            options.faults = faults
+            let image = try BlockImage.open(
+                path, OpenOptions(access: .readWrite, engine: .forced(engine)))
+            let queue = try BlockQueue(image, options)
+            defer { queue.close() }
+            var ends: [BlockCompletion] = []
+            queue.cancel(queue.writeZeroes(at: 0, length: size))
+            try queue.finish { ends.append($0) }
+            // The file system may have been full before.
+            XCTAssertTrue(
+                ends.first?.failure == .cancelled || ends.first?.errno == ENOSPC, "\(ends)")
+            try queue.discardAndWait(at: 0, length: size)
+
+            // The last blocks, in more than one element and with parts of a sector.
+            let found = AlignedBuffer(count: 4 << 20)
+            found.fill(1)
+            let start = size - UInt64(found.count)
+            try queue.writeAndWait(from: .init(found.bytes), at: start)
+            try queue.writeZeroesAndWait(at: start + 100, length: UInt64(found.count) - 200)
+            let expected = AlignedBuffer(count: found.count)
+            expected.fill(1)
+            memset(expected.bytes.baseAddress! + 100, 0, found.count - 200)
+            try queue.readAndWait(into: found.bytes, at: start)
+            XCTAssertEqual(
+                memcmp(found.bytes.baseAddress!, expected.bytes.baseAddress!, found.count), 0)
+            try queue.discardAndWait(at: 0, length: size)
         }
     }
 

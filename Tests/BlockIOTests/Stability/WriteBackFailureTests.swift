@@ -175,6 +175,100 @@ final class WriteBackFailureTests: HostileTestCase {
         }
     }
 
+    /// Zeroes in a part of a file system's block go through the page cache, also for a direct image.
+    func testPartsOfBlocksThatWereClearedInADirectImage() throws {
+        for engine in EngineKind.allCases {
+            for isDurable in [false, true] {
+                try withClearedPart(engine) { queue, buffer in
+                    if isDurable {
+                        queue.write(
+                            from: .init(buffer.bytes), at: 0, durability: .forceUnitAccess)
+                        assertFailed(try completions(of: queue), 1, "\(engine)")
+                    }
+                    for _ in 0..<3 {
+                        queue.flush()
+                        assertFailed(
+                            try completions(of: queue), 1, "\(engine), durable \(isDurable)")
+                    }
+                }
+            }
+        }
+    }
+
+    /// A queue that is opened later knows that no flush has covered what was cleared.
+    func testPartsOfBlocksThatAnotherQueueHasCleared() throws {
+        try withClearedPart(.threadPool) { queue, buffer in
+            queue.close()
+            let next = try BlockQueue(queue.image)
+            defer { next.close() }
+            next.write(from: .init(buffer.bytes), at: 0, durability: .forceUnitAccess)
+            assertFailed(try completions(of: next), 1, "the write")
+            next.flush()
+            assertFailed(try completions(of: next), 1, "the flush")
+        }
+    }
+
+    /// After a flush that covers it, a durable write is one call again.
+    func testAFlushCoversWhatWasCleared() throws {
+        let mount = try orSkip(DetachedMount.ext4(size: 32 << 20))
+        defer { mount.close() }
+        try allocate(mount.path("image"), 1 << 20)
+        let image = try BlockImage.open(
+            mount.path("image"), OpenOptions(access: .readWrite, engine: .forced(.threadPool)))
+        let queue = try BlockQueue(image)
+        defer { queue.close() }
+        let buffer = AlignedBuffer(count: 4096)
+        func kernelRequests(_ body: () throws -> Void) rethrows -> UInt64 {
+            let before = queue.statistics.kernelRequests
+            try body()
+            return queue.statistics.kernelRequests - before
+        }
+        func write() throws {
+            try queue.writeAndWait(
+                from: .init(buffer.bytes), at: 0, durability: .forceUnitAccess)
+        }
+        XCTAssertEqual(try kernelRequests(write), 1)
+        try queue.discardAndWait(at: 8192 + 512, length: 512)
+        XCTAssertEqual(try kernelRequests(write), 2)
+        // That was a flush.
+        XCTAssertEqual(try kernelRequests(write), 1)
+        try queue.writeZeroesAndWait(at: 8192 + 512, length: 512)
+        try queue.flushAndWait()
+        XCTAssertEqual(try kernelRequests(write), 1)
+        try queue.resizeAndWait(to: (512 << 10) + 512)
+        XCTAssertEqual(try kernelRequests(write), 2)
+    }
+
+    /// A queue on a direct image that has cleared 512 bytes of a block, which the kernel could not
+    /// write back since.
+    private func withClearedPart(
+        _ engine: EngineKind, _ body: (BlockQueue, AlignedBuffer) throws -> Void
+    ) throws {
+        let disk = try orSkip(FullDisk(size: 64 << 20, capacity: 24 << 20))
+        defer { disk.close() }
+        let mount = try DetachedMount.ext4(on: disk.loop)
+        defer { mount.close() }
+        let path = mount.path("image")
+        let file = Descriptor(
+            try SystemCall.check(Descriptor.open(path, O_RDWR | O_CREAT), "open \(path)"))
+        // Blocks that were never written would stay as they are.
+        try file.writeSome(1 << 20)
+        try SystemCall.check(SystemCall.result(fsync(file.raw)), "fsync")
+        let block: CInt = 128
+        let place = try SystemCall.check(cts_physical_block(file.raw, block), "FIBMAP")
+        let image = try BlockImage.open(
+            path, OpenOptions(access: .readWrite, engine: .forced(engine)))
+        let queue = try BlockQueue(image)
+        defer { queue.close() }
+        try disk.loop.punch(at: UInt64(place) * 4096, count: 4096)
+        try disk.fill()
+        try queue.writeZeroesAndWait(at: UInt64(block) * 4096 + 512, length: 512)
+        try FullDisk.writeBack(path)
+        let buffer = AlignedBuffer(count: 4096)
+        buffer.fill(7)
+        try body(queue, buffer)
+    }
+
     /// A durable write past the page cache that fails has lost nothing that was reported as
     /// written.
     func testADirectDurableWriteThatFailsIsAnOrdinaryFailure() throws {

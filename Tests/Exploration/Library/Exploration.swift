@@ -162,12 +162,12 @@ package final class Exploration {
             program, options, subject, scheduler, kernel, image, memory, cuts: cuts)
         let isIntact = run.execute()
         subject.leave()
-        // The next run is to begin with the same image: without its memory of failures, of its size and
-        // of the buffered descriptor that it has opened.
+        // The next run is to begin with the same image: without its memory of failures, of its size, of
+        // the buffered descriptor that it has opened and of zeroes that no flush has covered.
         let isSame =
             isIntact && !run.hasFailedFlush && !kernel.hasToldFailure
-            && !kernel.hasUsedBufferedDescriptor && disk.size == options.layout.size
-            && !program.requests.contains(where: \.isResize)
+            && !kernel.hasUsedBufferedDescriptor && !image.hasUnsyncedRanges
+            && disk.size == options.layout.size && !program.requests.contains(where: \.isResize)
         if !isSame { self.image = nil }
         if decisions.hasDiverged {
             throw ExplorationError(text: "a run of \(program) does not repeat what came before")

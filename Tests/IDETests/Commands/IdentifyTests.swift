@@ -1,5 +1,8 @@
+import Glibc
 import IDE
 import XCTest
+
+@testable import TestSupport
 
 /// docs/ide-rules.md, "ATA commands": IDENTIFY claims exactly what works.
 final class IdentifyTests: IDETestCase {
@@ -62,6 +65,28 @@ final class IdentifyTests: IDETestCase {
             m.settle()
             _ = m.readData(count: 512)
             XCTAssertEqual(m.status, 0x50)
+        }
+    }
+
+    /// A sparse file of 8 EiB has 64 times as many sectors as 48 bits address.
+    func testMoreSectorsThanAddresses() throws {
+        let mount = try orSkip(DetachedMount.tmpfs(size: 1 << 20))
+        defer { mount.close() }
+        let path = mount.path("image")
+        let file = Descriptor(
+            try SystemCall.check(Descriptor.open(path, O_RDWR | O_CREAT), "open \(path)"))
+        try SystemCall.check(SystemCall.result(ftruncate(file.raw, Int.max & ~511)), "ftruncate")
+        try compare(over: MachineConfiguration.engines, with: machines(with: path)) { m in
+            let words = m.identify()
+            XCTAssertEqual(Array(words[100...103]), [0xFFFF, 0xFFFF, 0xFFFF, 0])
+            m.command48(0x27)
+            XCTAssertEqual(m.lba48, 0xFFFF_FFFF_FFFE)
+            m.command48(0x24, lba: 0xFFFF_FFFF_FFFE, count: 1)
+            m.settle()
+            XCTAssertEqual(m.status, 0x58)
+            _ = m.readData(count: 512)
+            m.command48(0x24, lba: 0xFFFF_FFFF_FFFF, count: 1)
+            XCTAssertEqual([m.status, m.error], [0x41, 0x10])
         }
     }
 
