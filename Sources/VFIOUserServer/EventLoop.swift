@@ -17,25 +17,31 @@ struct EventLoop: ~Copyable {
         events.deallocate()
     }
 
+    /// What is to be done about a descriptor.
+    struct Interest: Equatable {
+        var readable = true
+        var writable = false
+    }
+
     /// Watches a descriptor, level-triggered.
-    borrowing func add(_ target: CInt, writable: Bool = false) throws(VFIOUserError) {
-        try control(EPOLL_CTL_ADD, target, writable)
+    borrowing func add(_ target: CInt) throws(VFIOUserError) {
+        try control(EPOLL_CTL_ADD, target, Interest())
     }
 
     /// Watches one that is watched for something else now.
-    borrowing func change(_ target: CInt, writable: Bool) throws(VFIOUserError) {
-        try control(EPOLL_CTL_MOD, target, writable)
+    borrowing func change(_ target: CInt, to interest: Interest) throws(VFIOUserError) {
+        try control(EPOLL_CTL_MOD, target, interest)
     }
 
     /// Watches a descriptor no more. One that is closed, too, is not watched.
     borrowing func remove(_ target: CInt) { epoll_ctl(descriptor, EPOLL_CTL_DEL, target, nil) }
 
     private borrowing func control(
-        _ operation: CInt, _ target: CInt, _ writable: Bool
+        _ operation: CInt, _ target: CInt, _ interest: Interest
     ) throws(VFIOUserError) {
-        // Who has to take something first is not listened to.
         var event = epoll_event()
-        event.events = writable ? EPOLLOUT.rawValue : EPOLLIN.rawValue
+        if interest.readable { event.events |= EPOLLIN.rawValue }
+        if interest.writable { event.events |= EPOLLOUT.rawValue }
         event.data.fd = target
         guard epoll_ctl(descriptor, operation, target, &event) == 0 else {
             throw VFIOUserError("epoll_ctl", errno)

@@ -3,38 +3,96 @@ import GuestMemory
 /// What this side asks of a peer: "VFIO_USER_DMA_READ" and "VFIO_USER_DMA_WRITE", for memory that came
 /// without a descriptor.
 ///
-/// Nothing here waits: an answer comes as a message among others, and ends the request. A few requests
-/// are on their way at a time, the others stand in line.
+/// Nothing here waits: an answer comes as a message among others, and ends the request.
+///
+/// **How much is outstanding.** At most ``VFIOUser/Limit/outstanding`` bytes, of data that was asked for or
+/// sent, and ``VFIOUser/Limit/requests`` requests. A peer's answers to all of them fit into its socket
+/// buffer, so it never has to wait for this side to read before it reads itself. The other requests stand
+/// in line, and each answer sends the next ones.
+///
+/// **Turns.** Transfers take turns, one request each, so that a short transfer does not wait for all of a
+/// long one. A request that does not fit is not overtaken by a shorter one.
+///
+/// **Requests given up.** ``refuse()`` ends transfers whose requests the peer may still answer. Their
+/// identifiers stay taken until then, and they count as outstanding, but one request may always be sent:
+/// when that is answered, the older ones are taken as forgotten and count no more.
 final class PeerRequests {
-    /// How many bytes the peer takes in one message.
-    var transferLimit = VFIOUser.Limit.transfer
-    /// Answers have come, or failed to, that the function does not know of yet.
+    /// How many bytes one request may have. The peer may lower it.
+    var transferLimit = VFIOUser.Limit.request
+    /// Transfers have ended that the function does not know of yet.
     var hasNews = false
     /// Bytes that were read and written by message.
     private(set) var bytesRead: UInt64 = 0
     private(set) var bytesWritten: UInt64 = 0
+    /// Requests that were given up and have not been answered.
+    private(set) var givenUp = 0
+
+    /// What a transfer has asked for and has no answer to.
+    private final class Transfer {
+        let answer: RemoteAnswer
+        /// Transfers are numbered as they begin.
+        let number: UInt64
+        /// Not sent yet, in order.
+        var waiting = FIFO<Request>()
+        /// Sent and not answered.
+        var outstanding = 0
+
+        init(_ answer: RemoteAnswer, number: UInt64) {
+            self.answer = answer
+            self.number = number
+        }
+    }
 
     private struct Request {
         let address: UInt64
-        /// Where the answer goes, or what is written.
+        /// Where the answer goes, or what is written. Not to be touched when the request is given up.
         let memory: UnsafeMutableRawBufferPointer
         let isWrite: Bool
-        /// `nil` when nobody wants to know any more; the identifier stays taken until the answer.
-        var answer: RemoteAnswer?
 
         var command: UInt16 { isWrite ? VFIOUser.Command.dmaWrite : VFIOUser.Command.dmaRead }
     }
 
-    private let writer: MessageWriter
-    private var sent: [UInt16: Request] = [:]
-    /// From `lineStart` on: what is in front has been sent.
-    private var line: [Request] = []
-    private var lineStart = 0
-    private var nextID: UInt16 = 0
-    private var isRefusing = false
+    /// A request that the peer has not answered.
+    private struct Sent {
+        let request: Request
+        /// Requests are numbered as they are sent.
+        let number: UInt64
+        /// `nil` when it was given up.
+        var transfer: Transfer?
+        /// Whether it counts as outstanding.
+        var counts = true
+    }
 
-    /// Requests on their way at a time.
-    private static let window = 32
+    /// Requests and their bytes.
+    private struct Amount {
+        var requests = 0
+        var bytes = 0
+
+        mutating func add(_ request: Request) {
+            requests += 1
+            bytes += request.memory.count
+        }
+
+        mutating func subtract(_ request: Request) {
+            requests -= 1
+            bytes -= request.memory.count
+        }
+    }
+
+    private let writer: MessageWriter
+    /// By identifier.
+    private var sent: [UInt16: Sent] = [:]
+    /// Transfers that have requests, sent or not.
+    private var transfers: [ObjectIdentifier: Transfer] = [:]
+    /// Those of them with requests that are not sent. The first has its turn.
+    private var turns = FIFO<Transfer>()
+    private var outstanding = Amount()
+    /// What of it was given up.
+    private var forgotten = Amount()
+    private var nextID: UInt16 = 0
+    private var nextTransfer: UInt64 = 0
+    private var nextRequest: UInt64 = 0
+    private var isRefusing = false
 
     init(_ writer: MessageWriter) { self.writer = writer }
 
@@ -46,106 +104,130 @@ final class PeerRequests {
             hasNews = true
             return answer.ended(isSuccess: false)
         }
-        line.append(
-            Request(address: address, memory: memory, isWrite: isWrite, answer: answer))
+        let transfer = transfer(of: answer)
+        if transfer.waiting.isEmpty { turns.append(transfer) }
+        transfer.waiting.append(Request(address: address, memory: memory, isWrite: isWrite))
         send()
     }
 
-    private func send() {
-        while lineStart < line.count && sent.count < Self.window {
-            let request = line[lineStart]
-            lineStart += 1
-            while sent[nextID] != nil { nextID &+= 1 }
-            writer.begin(
-                MessageHeader(
-                    id: nextID, command: request.command, flags: VFIOUser.HeaderFlags.command))
-            writer.put(request.address)
-            writer.put(UInt64(request.memory.count))
-            if request.isWrite { writer.put(UnsafeRawBufferPointer(request.memory)) }
-            writer.end()
-            sent[nextID] = request
-            nextID &+= 1
-        }
-        forgetSent()
+    private func transfer(of answer: RemoteAnswer) -> Transfer {
+        let identity = ObjectIdentifier(answer)
+        if let transfer = transfers[identity] { return transfer }
+        let transfer = Transfer(answer, number: nextTransfer)
+        nextTransfer &+= 1
+        transfers[identity] = transfer
+        return transfer
     }
 
-    /// Not after each answer: a transfer in small messages makes a long line, which would be moved for
-    /// every one of them.
-    private func forgetSent() {
-        if lineStart == line.count {
-            line.removeAll(keepingCapacity: line.count <= Self.window)
-        } else if lineStart > line.count / 2 {
-            line.removeFirst(lineStart)
-        } else {
-            return
+    // MARK: Sending
+
+    private func send() {
+        while let transfer = turns.first, let request = transfer.waiting.first,
+            hasRoom(for: request)
+        {
+            turns.removeFirst()
+            transfer.waiting.removeFirst()
+            if !transfer.waiting.isEmpty { turns.append(transfer) }
+            send(request, of: transfer)
         }
-        lineStart = 0
     }
+
+    /// One request may always be sent, so that those which the peer has forgotten block nothing.
+    private func hasRoom(for request: Request) -> Bool {
+        if outstanding.requests == forgotten.requests { return true }
+        return outstanding.requests < VFIOUser.Limit.requests
+            && outstanding.bytes + request.memory.count <= VFIOUser.Limit.outstanding
+    }
+
+    private func send(_ request: Request, of transfer: Transfer) {
+        // There is a free one: the session ends before many have been given up.
+        while sent[nextID] != nil { nextID &+= 1 }
+        writer.begin(
+            MessageHeader(
+                id: nextID, command: request.command, flags: VFIOUser.HeaderFlags.command))
+        writer.put(request.address)
+        writer.put(UInt64(request.memory.count))
+        if request.isWrite { writer.put(UnsafeRawBufferPointer(request.memory)) }
+        writer.end()
+        sent[nextID] = Sent(request: request, number: nextRequest, transfer: transfer)
+        nextID &+= 1
+        nextRequest &+= 1
+        transfer.outstanding += 1
+        outstanding.add(request)
+    }
+
+    // MARK: Answers
 
     /// A reply has come. One that nobody asked for means nothing.
     func answered(_ header: MessageHeader, _ body: MessageBody) {
-        guard let request = sent[header.id], request.command == header.command else { return }
+        guard let entry = sent[header.id], entry.request.command == header.command else { return }
         sent[header.id] = nil
         defer { send() }
-        guard let answer = request.answer else { return }
+        if entry.counts { outstanding.subtract(entry.request) }
+        guard let transfer = entry.transfer else {
+            givenUp -= 1
+            if entry.counts { forgotten.subtract(entry.request) }
+            return
+        }
+        forget(before: entry.number)
+        transfer.outstanding -= 1
+        if transfer.outstanding == 0 && transfer.waiting.isEmpty {
+            transfers[ObjectIdentifier(transfer.answer)] = nil
+            hasNews = true
+        }
+        transfer.answer.ended(isSuccess: take(header, body, for: entry.request))
+    }
+
+    /// Whether it is a good answer, whose data has been taken then.
+    private func take(
+        _ header: MessageHeader, _ body: MessageBody, for request: Request
+    ) -> Bool {
         let count = request.memory.count
-        var isGood = !header.hasFailed && body.u64(0) == request.address
+        guard !header.hasFailed, body.u64(0) == request.address else { return false }
         if request.isWrite {
             // The specification has the count of this reply in 4 bytes, QEMU sends 8.
-            isGood = isGood && body.u32(8) == UInt32(count)
-            if isGood { bytesWritten &+= UInt64(count) }
+            guard body.u32(8) == UInt32(count) else { return false }
+            bytesWritten &+= UInt64(count)
         } else {
-            isGood = isGood && body.u64(8) == UInt64(count) && body.count == 16 + count
-            if isGood {
-                request.memory.copyMemory(from: body.rest(16))
-                bytesRead &+= UInt64(count)
-            }
+            guard body.u64(8) == UInt64(count), body.count == 16 + count else { return false }
+            request.memory.copyMemory(from: body.rest(16))
+            bytesRead &+= UInt64(count)
         }
-        hasNews = true
-        answer.ended(isSuccess: isGood)
+        return true
     }
+
+    /// The peer has answered a request: it will not answer older ones that were given up.
+    private func forget(before number: UInt64) {
+        guard forgotten.requests > 0 else { return }
+        for (id, entry) in sent where entry.transfer == nil && entry.counts && entry.number < number
+        {
+            sent[id]?.counts = false
+            outstanding.subtract(entry.request)
+            forgotten.subtract(entry.request)
+        }
+    }
+
+    // MARK: Giving up
 
     /// All that is asked for fails, and all that will be, until ``accept()``. A peer that is owed a
     /// reply which waits for transfers may serve nothing before it has it.
     func refuse() {
         isRefusing = true
-        var failed = line[lineStart...].compactMap(\.answer)
-        line.removeAll()
-        lineStart = 0
-        for (id, request) in sent {
-            if let answer = request.answer { failed.append(answer) }
-            sent[id]?.answer = nil
+        let failed = transfers.values.sorted { $0.number < $1.number }
+        transfers.removeAll()
+        turns = FIFO()
+        for (id, entry) in sent where entry.transfer != nil {
+            sent[id]?.transfer = nil
+            givenUp += 1
+            forgotten.add(entry.request)
         }
         if !failed.isEmpty { hasNews = true }
-        for answer in failed { answer.ended(isSuccess: false) }
+        for transfer in failed {
+            for _ in 0..<transfer.waiting.count + transfer.outstanding {
+                transfer.answer.ended(isSuccess: false)
+            }
+        }
     }
 
     func accept() { isRefusing = false }
-}
-
-/// A map without a descriptor, as an address space sees it.
-///
-/// Everything happens on the server's thread.
-final class PeerWindow: RemoteMemory, @unchecked Sendable {
-    private let requests: PeerRequests
-    private let address: UInt64
-
-    init(_ requests: PeerRequests, at address: UInt64) {
-        self.requests = requests
-        self.address = address
-    }
-
-    var maximumTransfer: Int { requests.transferLimit }
-
-    func read(
-        offset: UInt64, into buffer: UnsafeMutableRawBufferPointer, _ answer: RemoteAnswer
-    ) {
-        requests.add(address: address &+ offset, buffer, isWrite: false, answer)
-    }
-
-    func write(offset: UInt64, from buffer: UnsafeRawBufferPointer, _ answer: RemoteAnswer) {
-        requests.add(
-            address: address &+ offset, UnsafeMutableRawBufferPointer(mutating: buffer),
-            isWrite: true, answer)
-    }
 }

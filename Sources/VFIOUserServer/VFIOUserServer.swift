@@ -29,7 +29,7 @@ public final class VFIOUserServer {
     private let functionDescriptors: Set<CInt>
 
     private var session: VFIOUserSession?
-    private var isWatchingOutput = false
+    private var watched = EventLoop.Interest()
     private var watchedUnmask: CInt = -1
     private var former = VFIOUserStatistics()
     private var peerEnded: () -> Void = {}
@@ -149,9 +149,11 @@ public final class VFIOUserServer {
         session.sendLateReplies()
         session.flush()
         if session.isOver { return try endSession() }
-        if session.isBehind != isWatchingOutput {
-            isWatchingOutput = session.isBehind
-            try loop.change(session.socket, writable: isWatchingOutput)
+        let interest = EventLoop.Interest(
+            readable: session.isListening, writable: session.isBehind)
+        if interest != watched {
+            try loop.change(session.socket, to: interest)
+            watched = interest
         }
         if line.unmaskEvent != watchedUnmask {
             try loop.add(line.unmaskEvent)
@@ -170,7 +172,7 @@ public final class VFIOUserServer {
     private func begin(_ socket: CInt) throws(VFIOUserError) {
         if listener >= 0 { loop.remove(listener) }
         session = VFIOUserSession(socket, function, line, memory)
-        isWatchingOutput = false
+        watched = EventLoop.Interest()
         try loop.add(socket)
     }
 

@@ -159,6 +159,75 @@ final class FramingTests: ServerTestCase {
         XCTAssertTrue(server.isConnected)
     }
 
+    /// QEMU ends the connection when it receives less than a whole header.
+    func testHeadersArriveWhole() throws {
+        var ends: [CInt] = [-1, -1]
+        try SystemCall.check(cts_socketpair(&ends), "socketpair")
+        let (sender, receiver) = (Descriptor(ends[0]), Descriptor(ends[1]))
+        var least: CInt = 1
+        let size = socklen_t(MemoryLayout<CInt>.size)
+        XCTAssertEqual(setsockopt(sender.raw, SOL_SOCKET, SO_SNDBUF, &least, size), 0)
+        var generator = SplitMix64(seed: Seed.value)
+        let writer = MessageWriter(sender.raw)
+        var expected: [UInt8] = []
+        var received: [UInt8] = []
+        var boundary = 0
+        var divided = 0
+        for id in 0..<2000 as Range<UInt16> {
+            let length = generator.number(0...(id % 5 == 0 ? 5000 : 60))
+            let body = (0..<length).map { UInt8(truncatingIfNeeded: $0) }
+            let message = VFIOMessage(id: id, command: 9, body: body)
+            expected += message.bytes
+            writer.begin(MessageHeader(id: id, command: 9, flags: 0))
+            body.withUnsafeBytes { writer.put($0) }
+            writer.end()
+            guard id % 10 == 9 else { continue }
+            repeat {
+                XCTAssertTrue(writer.flush())
+                var buffer = [UInt8](repeating: 0, count: 1 << 16)
+                let count = recv(receiver.raw, &buffer, buffer.count, CInt(MSG_DONTWAIT))
+                received += buffer[..<max(0, count)]
+                // Where the last message begins that has not come as a whole.
+                while received.count - boundary >= 16 {
+                    let next =
+                        boundary
+                        + received[boundary...].withUnsafeBytes {
+                            Int($0.loadUnaligned(fromByteOffset: 4, as: UInt32.self))
+                        }
+                    if next > received.count { break }
+                    boundary = next
+                }
+                let rest = received.count - boundary
+                if rest > 0 { divided += 1 }
+                XCTAssertTrue(rest == 0 || rest >= 16, "\(rest) bytes, \(Seed.text)")
+            } while writer.backlog > 0
+        }
+        XCTAssertEqual(received, expected, Seed.text)
+        XCTAssertGreaterThan(divided, 0, Seed.text)
+    }
+
+    /// A peer that waits until its message is taken before it reads: what it has been asked for must not
+    /// keep the server from taking it.
+    func testAPeerThatTakesNothingYetIsListenedTo() throws {
+        try connect(sendBuffer: 1)
+        try mapped()
+        function.data = data(0x10000)
+        function.onDoorbell = { [function] in
+            function.start(.fromDevice, [(0x10000, 0x10000)])
+        }
+        try peer.send(VFIORequest.write(4, 0, [1]))
+        for _ in 0..<200 {
+            try peer.send(VFIORequest.write(0, 0, [1]))
+            try server.turn(milliseconds: 0)
+        }
+        for _ in 0..<100 { try server.turn(milliseconds: 0) }
+        XCTAssertEqual(function.accesses.count, 201)
+        // And then it gets everything.
+        for _ in 0..<2 { try peer.send(answer(try peer.command(VFIORequest.dmaWrite), [])) }
+        try assertWorks(VFIORequest.info)
+        XCTAssertEqual(function.results.map(\.outcome), [.success])
+    }
+
     func testNobodyHearsOfMessagesThatWantNoReply() throws {
         try negotiate()
         var write = VFIORequest.write(0, 0, [42])

@@ -4,30 +4,11 @@ import XCTest
 
 /// Memory without a descriptor: DMA_READ and DMA_WRITE.
 final class RemoteMemoryTests: ServerTestCase {
-    private static let read: UInt16 = 11
-    private static let write: UInt16 = 12
-
-    private func mapped(_ limit: Int? = nil, flags: UInt32 = 3) throws {
-        try negotiate(limit.map { #"{"capabilities":{"max_data_xfer_size":\#($0)}}"# })
-        try assertWorks(VFIORequest.map(0x10000, 0x10000, flags: flags))
-    }
-
-    /// The good answer to a DMA_READ.
-    private func answer(_ command: VFIOMessage, _ data: [UInt8]) -> VFIOMessage {
-        VFIOMessage(
-            id: command.id, command: command.command, flags: 1,
-            body: Array(command.body[..<16]) + data)
-    }
-
-    private func data(_ count: Int, from first: Int = 0) -> [UInt8] {
-        (0..<count).map { UInt8(truncatingIfNeeded: (first + $0) &* 7) }
-    }
-
     func testReadsComeByMessageAndTheSocketIsServedMeanwhile() throws {
         try mapped()
         function.onDoorbell = { [function] in function.start(.toDevice, [(0x10800, 1024)]) }
         try assertWorks(VFIORequest.write(4, 0, [1]))
-        let command = try peer.command(Self.read)
+        let command = try peer.command(VFIORequest.dmaRead)
         XCTAssertEqual([command.u64(0), command.u64(8)], [0x10800, 1024])
         // As a processor that polls a register, while nobody can answer.
         for _ in 0..<10 { try assertWorks(VFIORequest.read(0, 0, 1)) }
@@ -46,8 +27,8 @@ final class RemoteMemoryTests: ServerTestCase {
             function.start(.fromDevice, [(0x10000, 512), (0x10400, 512)])
         }
         try assertWorks(VFIORequest.write(4, 0, [1]))
-        let first = try peer.command(Self.write)
-        let second = try peer.command(Self.write)
+        let first = try peer.command(VFIORequest.dmaWrite)
+        let second = try peer.command(VFIORequest.dmaWrite)
         XCTAssertEqual(first.body, le(UInt64(0x10000)) + le(UInt64(512)) + data(512))
         XCTAssertEqual(second.body, le(UInt64(0x10400)) + le(UInt64(512)) + data(512, from: 512))
         try assertWorks(VFIORequest.read(0, 0, 1))
@@ -64,12 +45,12 @@ final class RemoteMemoryTests: ServerTestCase {
     }
 
     func testMessagesKeepToThePeersLimit() throws {
-        try mapped(512)
+        try mapped(limit: 512)
         function.onDoorbell = { [function] in function.start(.toDevice, [(0x10000, 0x10000)]) }
         try assertWorks(VFIORequest.write(4, 0, [1]))
         var done = 0
         while done < 0x10000 {
-            let command = try peer.command(Self.read)
+            let command = try peer.command(VFIORequest.dmaRead)
             XCTAssertEqual(command.u64(0), 0x10000 + UInt64(done))
             let count = Int(command.u64(8))
             XCTAssertEqual(count, 512)
@@ -90,7 +71,7 @@ final class RemoteMemoryTests: ServerTestCase {
             function.start(.fromDevice, [(0x20000, 512), (0x10000, 512), (0x20800, 512)])
         }
         try assertWorks(VFIORequest.write(4, 0, [1]))
-        let command = try peer.command(Self.write)
+        let command = try peer.command(VFIORequest.dmaWrite)
         XCTAssertEqual(command.body, le(UInt64(0x10000)) + le(UInt64(512)) + data(512, from: 512))
         try peer.send(answer(command, []))
         XCTAssertTrue(try peer.isQuiet())
@@ -117,7 +98,7 @@ final class RemoteMemoryTests: ServerTestCase {
         ]
         for (index, change) in wrong.enumerated() {
             try assertWorks(VFIORequest.write(4, 0, [1]))
-            try peer.send(change(try peer.command(Self.read)))
+            try peer.send(change(try peer.command(VFIORequest.dmaRead)))
             XCTAssertTrue(try peer.isQuiet())
             XCTAssertEqual(function.results.count, index + 1)
             guard case .fault? = function.results.last?.outcome else {
@@ -130,12 +111,12 @@ final class RemoteMemoryTests: ServerTestCase {
         try mapped()
         function.onDoorbell = { [function] in function.start(.toDevice, [(0x10000, 512)]) }
         try assertWorks(VFIORequest.write(4, 0, [1]))
-        let command = try peer.command(Self.read)
+        let command = try peer.command(VFIORequest.dmaRead)
         var other = answer(command, data(512))
         other.id &+= 1
         try peer.send(other)
         other = answer(command, data(512))
-        other.command = Self.write
+        other.command = VFIORequest.dmaWrite
         try peer.send(other)
         XCTAssertTrue(try peer.isQuiet())
         XCTAssertEqual(function.results, [])
@@ -150,14 +131,14 @@ final class RemoteMemoryTests: ServerTestCase {
         try mapped()
         function.onDoorbell = { [function] in function.start(.toDevice, [(0x10000, 512)]) }
         try assertWorks(VFIORequest.write(4, 0, [1]))
-        let late = try peer.command(Self.read)
+        let late = try peer.command(VFIORequest.dmaRead)
         try assertWorks(VFIORequest.unmap(0x10000, 0x10000))
         XCTAssertEqual(function.results.count, 1)
         // Its buffer may be somebody else's by now.
         try peer.send(answer(late, data(512)))
         try assertWorks(VFIORequest.map(0x10000, 0x10000))
         try assertWorks(VFIORequest.write(4, 0, [1]))
-        _ = try peer.command(Self.read)
+        _ = try peer.command(VFIORequest.dmaRead)
         try assertWorks(VFIORequest.reset)
         XCTAssertEqual(function.results.count, 2)
         for result in function.results {
@@ -189,7 +170,7 @@ final class RemoteMemoryTests: ServerTestCase {
             for _ in 0..<100 { function.start(.toDevice, [(0x10000, 512)]) }
         }
         try assertWorks(VFIORequest.write(4, 0, [1]))
-        _ = try peer.command(Self.read)
+        _ = try peer.command(VFIORequest.dmaRead)
         peer.socket.close()
         for _ in 0..<10 { try server.turn(milliseconds: 0) }
         XCTAssertFalse(server.isConnected)

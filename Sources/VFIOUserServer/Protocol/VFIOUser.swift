@@ -105,6 +105,22 @@ enum VFIOUser {
         static let transfer = 1 << 20
         /// A peer that takes less at a time cannot be served: a transfer would be too many messages.
         static let leastTransfer = 512
+        /// Most bytes of one DMA_READ or DMA_WRITE. QEMU gives each message to its socket once, does not
+        /// wait, and takes a part that was sent for the whole. Linux sends a message of this size with its
+        /// header as a whole or not at all.
+        static let request = 32 << 10
+        /// Most bytes of all DMA_READs and DMA_WRITEs that the peer has not answered: a Linux socket holds
+        /// 212,992 bytes with the kernel's own for each message, unless the peer has changed that.
+        static let outstanding = 64 << 10
+        /// Most of these requests. The kernel's own bytes make many short messages as large as few long
+        /// ones.
+        static let requests = 32
+        /// A peer that leaves more requests unanswered that were given up does not answer at all.
+        static let givenUp = 1024
+        /// While more bytes than these wait for the peer to take them, it is not listened to. Requests
+        /// alone never come to so many: a peer that cannot take them before it has sent something is
+        /// listened to.
+        static let backlog = 128 << 10
         /// `max_dma_maps`.
         static let maps = 1024
         /// `pgsizes`: addresses, offsets and sizes of maps are multiples of it.

@@ -66,7 +66,7 @@ extension VFIOUserSession {
             reply(header, region.put)
         } else {
             unmaps.append((header, region, release))
-            requests.refuse()
+            refuseRequests()
         }
     }
 }

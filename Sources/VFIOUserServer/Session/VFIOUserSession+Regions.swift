@@ -65,7 +65,7 @@ extension VFIOUserSession {
         guard resets.count < Self.mostResets else { throw Refusal(EBUSY) }
         function.reset()
         resets.append(header)
-        requests.refuse()
+        refuseRequests()
     }
 
     private func access(_ body: MessageBody) throws(Refusal) -> Access {

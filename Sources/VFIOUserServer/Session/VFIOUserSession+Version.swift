@@ -13,7 +13,7 @@ extension VFIOUserSession {
             else { throw Refusal(EINVAL) }
             if let limit = data.capabilities["max_data_xfer_size"] {
                 guard limit >= VFIOUser.Limit.leastTransfer else { throw Refusal(EINVAL) }
-                requests.transferLimit = min(limit, VFIOUser.Limit.transfer)
+                requests.transferLimit = min(limit, VFIOUser.Limit.request)
             }
         }
         isNegotiated = true

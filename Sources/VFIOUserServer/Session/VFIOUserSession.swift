@@ -61,8 +61,17 @@ final class VFIOUserSession {
     /// There is to be no more of it.
     func hangUp() { isOver = true }
 
-    /// Whether the peer has to take replies before more of its messages are looked at.
-    var isBehind: Bool { writer.isBehind }
+    /// What the peer is asked for fails until it has the replies that wait.
+    func refuseRequests() {
+        requests.refuse()
+        if requests.givenUp > VFIOUser.Limit.givenUp { hangUp() }
+    }
+
+    /// Whether the peer has not taken everything that was sent to it.
+    var isBehind: Bool { writer.backlog > 0 }
+
+    /// Whether the peer's messages are looked at: one that does not take its replies has to, first.
+    var isListening: Bool { writer.backlog <= VFIOUser.Limit.backlog }
 
     // MARK: Messages
 
@@ -70,7 +79,7 @@ final class VFIOUserSession {
     func serve() {
         flush()
         for _ in 0..<Self.turn {
-            if isOver || writer.isBehind { return }
+            if isOver || !isListening { return }
             switch reader.receive() {
             case .message:
                 messages &+= 1

@@ -10,6 +10,22 @@ struct VFIOMessage: Equatable {
         le(id) + le(command) + le(UInt32(16 + body.count)) + le(flags) + le(error) + body
     }
 
+    /// The message that some bytes begin with, and its length; `nil` when it is not there as a whole.
+    static func first(of bytes: [UInt8]) -> (VFIOMessage, length: Int)? {
+        guard bytes.count >= 16 else { return nil }
+        return bytes.withUnsafeBytes { bytes in
+            let length = Int(bytes.loadUnaligned(fromByteOffset: 4, as: UInt32.self))
+            guard length >= 16, bytes.count >= length else { return nil }
+            let message = VFIOMessage(
+                id: bytes.loadUnaligned(as: UInt16.self),
+                command: bytes.loadUnaligned(fromByteOffset: 2, as: UInt16.self),
+                flags: bytes.loadUnaligned(fromByteOffset: 8, as: UInt32.self),
+                error: bytes.loadUnaligned(fromByteOffset: 12, as: UInt32.self),
+                body: Array(bytes[16..<length]))
+            return (message, length)
+        }
+    }
+
     var isReply: Bool { flags & 0xF == 1 }
     /// The errno of an error reply, 0 of another.
     var failure: Int32 { flags & 0x20 == 0 ? 0 : Int32(bitPattern: error) }

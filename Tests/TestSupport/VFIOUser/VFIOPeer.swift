@@ -50,6 +50,16 @@ final class VFIOPeer {
     /// The next command that the server sends, whichever.
     func anyCommand() throws -> VFIOMessage { try next("command") { !$0.isReply } }
 
+    /// All commands that the server sends before it waits for something, in order.
+    func commands() throws -> [VFIOMessage] {
+        for _ in 0..<20 {
+            try turn()
+            try receive()
+        }
+        defer { others.removeAll { !$0.isReply } }
+        return others.filter { !$0.isReply }
+    }
+
     /// Whether the server has sent anything that was not waited for.
     func isQuiet() throws -> Bool {
         for _ in 0..<20 {
@@ -91,20 +101,9 @@ final class VFIOPeer {
                 break
             }
         }
-        while input.count >= 16 {
-            let size = Int(
-                input.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: 4, as: UInt32.self) })
-            guard input.count >= size else { break }
-            others.append(
-                input.withUnsafeBytes { bytes in
-                    VFIOMessage(
-                        id: bytes.loadUnaligned(as: UInt16.self),
-                        command: bytes.loadUnaligned(fromByteOffset: 2, as: UInt16.self),
-                        flags: bytes.loadUnaligned(fromByteOffset: 8, as: UInt32.self),
-                        error: bytes.loadUnaligned(fromByteOffset: 12, as: UInt32.self),
-                        body: Array(bytes[16..<size]))
-                })
-            input.removeFirst(size)
+        while let (message, length) = VFIOMessage.first(of: input) {
+            others.append(message)
+            input.removeFirst(length)
         }
         return isAtEnd && others.isEmpty
     }

@@ -1,5 +1,9 @@
 /// Requests of the protocol, by its names.
 enum VFIORequest {
+    /// The numbers of the commands that a server sends.
+    static let dmaRead: UInt16 = 11
+    static let dmaWrite: UInt16 = 12
+
     static func version(_ text: String? = nil, major: UInt16 = 0, minor: UInt16 = 0) -> VFIOMessage
     {
         VFIOMessage(

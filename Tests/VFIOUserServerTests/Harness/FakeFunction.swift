@@ -65,16 +65,28 @@ final class FakeFunction: PCIFunction {
     private(set) var results: [DMAResult] = []
     private var held: (DMATransfer, DMAPiece)?
 
-    func start(_ direction: DMADirection, _ elements: [(UInt64, Int)]) {
-        guard let mapper else { return }
+    /// Begins a transfer; the result is `nil` when the function has no mapper.
+    @discardableResult
+    func start(_ direction: DMADirection, _ elements: [(UInt64, Int)]) -> DMATransfer? {
+        guard let mapper else { return nil }
         var list = ScatterGatherList(capacity: elements.count)
         for (address, length) in elements { list.append(address: address, length: UInt64(length)) }
         let (transfer, step) = mapper.begin(list, direction, unit: 512)
         advance(transfer, step)
+        return transfer
     }
 
+    /// How often the server had news for the function.
+    private(set) var polls = 0
+
     func poll() {
+        polls += 1
         mapper?.resume { advance($0, $1) }
+    }
+
+    /// Drops what has not been submitted of a transfer.
+    func cancel(_ transfer: DMATransfer) {
+        if let step = transfer.cancel() { advance(transfer, step) }
     }
 
     /// Ends the piece that is held.

@@ -12,8 +12,11 @@ class ServerTestCase: XCTestCase {
     private(set) var server: VFIOUserServer!
     private(set) var peer: VFIOPeer!
 
+    /// How many bytes of bounce buffers all transfers share.
+    var bounceLimit: Int { 1 << 20 }
+
     override func setUpWithError() throws {
-        space = try AddressSpace()
+        space = try AddressSpace(bounceLimit: bounceLimit)
         function.mapper = try DMAMapper(space)
         try connect()
     }
@@ -25,10 +28,14 @@ class ServerTestCase: XCTestCase {
         function.mapper = nil
     }
 
-    /// Another peer, of another server.
-    func connect() throws {
+    /// Another peer, of another server, whose socket has room for about `sendBuffer` bytes.
+    func connect(sendBuffer: CInt? = nil) throws {
         var ends: [CInt] = [-1, -1]
         try SystemCall.check(cts_socketpair(&ends), "socketpair")
+        if var sendBuffer {
+            let size = socklen_t(MemoryLayout<CInt>.size)
+            XCTAssertEqual(setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &sendBuffer, size), 0)
+        }
         let server = try VFIOUserServer(connectedTo: ends[0], function: function, memory: space)
         self.server = server
         peer = VFIOPeer(ends[1]) { try server.turn(milliseconds: 0) }
