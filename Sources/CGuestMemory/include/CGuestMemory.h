@@ -33,6 +33,17 @@ void cguestmemory_unwatch(const void *_Nonnull base);
 /// How often this thread has been given zeroes.
 unsigned long cguestmemory_losses(void);
 
+/// Registers the process for ``cguestmemory_barrier``, once; false where membarrier(2) is refused,
+/// or has been refused since. The kernel takes longer for it when the process has several threads.
+bool cguestmemory_register_barrier(void);
+
+/// membarrier(2), MEMBARRIER_CMD_PRIVATE_EXPEDITED: when this returns true, every other thread of
+/// the process has passed a full memory barrier since the call. False where it is refused.
+bool cguestmemory_barrier(void);
+
+/// Keeps the compiler from moving accesses to memory across this place; the processor may.
+static inline void cguestmemory_compiler_barrier(void) { __asm__ volatile("" : : : "memory"); }
+
 /// A guard that a thread has entered, in the thread's own memory until it leaves.
 struct cguestmemory_entry {
     const void *_Nullable guard;
