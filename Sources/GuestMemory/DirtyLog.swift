@@ -1,3 +1,4 @@
+import CGuestMemory
 import Glibc
 import Synchronization
 
@@ -14,17 +15,27 @@ public enum DirtyConsumer: Int, Sendable, CaseIterable {
 ///
 /// Any thread may mark and any other take. A page is marked after it was written, so one that is
 /// taken and then read has the bytes that made it dirty, or newer ones.
+///
+/// A mark first looks whether anybody watches, without a memory barrier as long as nobody does.
+/// Whoever begins to watch makes all threads of the process pass a barrier instead, by
+/// membarrier(2). The first ``GuestRAM`` registers the process for it, which is fastest while the
+/// process has one thread. Where membarrier(2) is refused, for example by a seccomp filter, each
+/// mark has a barrier of its own.
 public final class DirtyLog: @unchecked Sendable {
     /// Pages of ``GuestRAM/pageSize`` bytes.
     public let pageCount: Int
 
-    /// Bit n: consumer n wants pages. Bit `codeBit`: some page holds translated code.
-    private let active = Atomic<UInt8>(0)
+    /// Bit n: consumer n wants pages. Bit `codeBit`: some page holds translated code. Bit
+    /// `fenceBit`: a mark needs a memory barrier before it looks at the other bits.
+    private let active: Atomic<UInt8>
+    /// Every thread that marks knows of `codeBit`, which stays.
+    private let isCodeKnown = Atomic(false)
     private let bitmaps: UnsafeMutablePointer<Atomic<UInt64>>
     private let wordCount: Int
     private let codeHook = Atomic<UnsafeRawPointer?>(nil)
     /// Behind that of the last consumer. (To count them all allocates, unless it is optimised.)
     private static var codeBit: Int { DirtyConsumer.display.rawValue + 1 }
+    private static var fenceBit: Int { 7 }
 
     init(pageCount: Int) throws(GuestMemoryError) {
         self.pageCount = pageCount
@@ -35,6 +46,7 @@ public final class DirtyLog: @unchecked Sendable {
             throw GuestMemoryError(.system, errno: ENOMEM)
         }
         bitmaps = bytes.assumingMemoryBound(to: Atomic<UInt64>.self)
+        active = Atomic(cguestmemory_register_barrier() ? 0 : 1 << UInt8(Self.fenceBit))
     }
 
     deinit {
@@ -46,9 +58,23 @@ public final class DirtyLog: @unchecked Sendable {
 
     // MARK: Consumers
 
-    /// From now on written pages are logged for `consumer`. Starting twice is harmless.
+    /// From now on written pages are logged for `consumer`. What was written before and is not
+    /// logged can be read when this returns. Starting twice is harmless.
     public func start(_ consumer: DirtyConsumer) {
         active.bitwiseOr(1 << UInt8(consumer.rawValue), ordering: .sequentiallyConsistent)
+        settleWritesOfOthers()
+    }
+
+    /// To be called after a bit of `active` was set: when this returns, all bytes are visible whose
+    /// writers looked at `active` before the bit was set.
+    private func settleWritesOfOthers() {
+        let fence: UInt8 = 1 << UInt8(Self.fenceBit)
+        if active.load(ordering: .relaxed) & fence != 0 || cguestmemory_barrier() {
+            return Self.settleWrites()
+        }
+        // Refused now, and allowed when this log was made. Bytes reach memory within microseconds.
+        usleep(10_000)
+        Self.settleWrites()
     }
 
     /// Ends the logging for `consumer` and forgets its pages.
@@ -84,6 +110,8 @@ public final class DirtyLog: @unchecked Sendable {
             if clearing && bits != 0 {
                 bits = cell.pointee.bitwiseAnd(~mask, ordering: .acquiringAndReleasing).oldValue
                 bits &= mask
+                // They are clear before their pages are read.
+                Self.settleWrites()
             }
             while bits != 0 {
                 let page = word * 64 + bits.trailingZeroBitCount
@@ -105,6 +133,8 @@ public final class DirtyLog: @unchecked Sendable {
     /// were written, by whoever writes past this library, such as a vCPU.
     @inline(__always)
     public func mark(offset: Int, length: Int) {
+        // The processor may still look before the bytes are visible: `settleWritesOfOthers`.
+        cguestmemory_compiler_barrier()
         if active.load(ordering: .relaxed) != 0 { markActive(offset: offset, length: length) }
     }
 
@@ -113,8 +143,9 @@ public final class DirtyLog: @unchecked Sendable {
         markPages(offset: offset, length: length)
     }
 
-    /// What was written comes before the look at the bitmaps: a page whose bit is found set may be
-    /// taken and read right then, and must not be read as it was.
+    /// Orders writes to guest memory before the look at the bitmaps: a page whose bit is found set
+    /// may be taken and read right then, and must not be read as it was before. For whoever takes
+    /// pages, orders the clearing of their bits before they are read.
     fileprivate static func settleWrites() {
         atomicMemoryFence(ordering: .sequentiallyConsistent)
     }
@@ -158,7 +189,7 @@ public final class DirtyLog: @unchecked Sendable {
             DirtyLog.settleWrites()
             self.log = log
             bitmap = log._withUnsafeGuaranteedRef { log in
-                let wanted = log.active.load(ordering: .relaxed)
+                let wanted = log.active.load(ordering: .relaxed) & ~(1 << UInt8(DirtyLog.fenceBit))
                 let isOne = wanted & (wanted &- 1) == 0 && wanted < 1 << UInt8(DirtyLog.codeBit)
                 guard wanted != 0, isOne else { return nil }
                 return Bitmap(words: log.bitmaps + wanted.trailingZeroBitCount * log.wordCount)
@@ -206,14 +237,19 @@ public final class DirtyLog: @unchecked Sendable {
         precondition(wasFirst, "the hook for translated code is set once")
     }
 
-    /// Says that code from these pages has been translated: the next write to one of them calls
-    /// the hook and takes the protection off it.
+    /// Says that code from these pages is being translated: the next write to one of them calls the
+    /// hook and takes the protection off it. To be called before the code is read: what was written
+    /// earlier and calls no hook can be read when this returns.
     public func protectCode(_ pages: Range<Int>) {
         Self.forEachWord(in: pages.clamped(to: 0..<pageCount)) { word, mask in
             bitmaps[Self.codeBit * wordCount + word].bitwiseOr(
                 mask, ordering: .sequentiallyConsistent)
         }
         active.bitwiseOr(1 << UInt8(Self.codeBit), ordering: .sequentiallyConsistent)
+        // Emulators come here for each page; membarrier(2) is needed for the first one only.
+        if isCodeKnown.load(ordering: .acquiring) { return Self.settleWrites() }
+        settleWritesOfOthers()
+        isCodeKnown.store(true, ordering: .releasing)
     }
 
     private func invalidateCode(in pages: Range<Int>) {

@@ -27,6 +27,7 @@ int cts_forbid(enum cts_forbidden what, int error) {
         [CTS_FORBID_IO_URING_REGISTER] = SYS_io_uring_register,
         [CTS_FORBID_AIO] = SYS_io_setup,
         [CTS_FORBID_IO_URING_SUBMISSION] = SYS_io_uring_enter,
+        [CTS_FORBID_MEMBARRIER] = SYS_membarrier,
     };
     // What the second argument, a number of entries to submit, has to be at least.
     unsigned least = what == CTS_FORBID_IO_URING_SUBMISSION ? 1 : 0;

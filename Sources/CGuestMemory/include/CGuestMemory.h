@@ -15,6 +15,17 @@ int cguestmemory_seal(int descriptor);
 #define CGUESTMEMORY_F_GET_SEALS 1034
 #define CGUESTMEMORY_F_SEAL_SHRINK 2
 
+/// Registers the process for ``cguestmemory_barrier``, once; false where membarrier(2) is refused,
+/// or has been refused since. The kernel takes longer for it when the process has several threads.
+bool cguestmemory_register_barrier(void);
+
+/// membarrier(2), MEMBARRIER_CMD_PRIVATE_EXPEDITED: when this returns true, every other thread of
+/// the process has passed a full memory barrier since the call. False where it is refused.
+bool cguestmemory_barrier(void);
+
+/// Keeps the compiler from moving accesses to memory across this place; the processor may.
+static inline void cguestmemory_compiler_barrier(void) { __asm__ volatile("" : : : "memory"); }
+
 /// A guard that a thread has entered, in the thread's own memory until it leaves.
 struct cguestmemory_entry {
     const void *_Nullable guard;

@@ -14,11 +14,12 @@ enum cts_forbidden {
     CTS_FORBID_IO_URING_REGISTER,
     CTS_FORBID_AIO,
     CTS_FORBID_IO_URING_SUBMISSION,
+    CTS_FORBID_MEMBARRIER,
 };
 
 /// From now on a system call answers `error` to every thread of the process: io_uring_setup(2),
-/// io_uring_enter(2), io_uring_register(2) or io_setup(2); for the last, io_uring_enter(2) only
-/// where it would submit anything. It is a seccomp(2) filter. Returns 0 or -errno.
+/// io_uring_enter(2), io_uring_register(2), io_setup(2) or membarrier(2); for
+/// CTS_FORBID_IO_URING_SUBMISSION, io_uring_enter(2) only where it would submit anything. It is a seccomp(2) filter. Returns 0 or -errno.
 int cts_forbid(enum cts_forbidden what, int error);
 
 /// io_setup(2) until the system has no more to give, and once more for whatever was given back

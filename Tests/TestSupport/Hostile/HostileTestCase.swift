@@ -1,8 +1,6 @@
-import BlockIO
-import CTestSupport
 import Dispatch
+import Glibc
 import XCTest
-@testable import TestSupport
 
 /// A test with parts that only another process can play: one that is limited, or killed.
 ///
@@ -31,8 +29,8 @@ class HostileTestCase: XCTestCase {
         let parts = name.split(separator: ".")
         guard parts.count == 2 else { throw FixtureError.failed("a test called \(name)?") }
         return try RoleChild(
-            test: "BlockIOTests.\(parts[0])/\(parts[1])", role: role, arguments: arguments,
-            environment: environment, input: input)
+            test: "\(String(reflecting: type(of: self)))/\(parts[1])", role: role,
+            arguments: arguments, environment: environment, input: input)
     }
 
     override func invokeTest() {

@@ -1,6 +1,5 @@
 import CTestSupport
 import Foundation
-@testable import TestSupport
 
 /// How a child process of a ``HostileTestCase`` speaks with its parent: lines, on its standard
 /// input and (between those that XCTest prints) output.

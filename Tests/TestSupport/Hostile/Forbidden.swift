@@ -1,7 +1,6 @@
 import CTestSupport
-@testable import TestSupport
 
-/// A system call that an engine needs and that a process can be forbidden.
+/// A system call that this library uses and that a process can be forbidden.
 enum Forbidden: String {
     case ioURing = "io_uring_setup"
     case ioURingEnter = "io_uring_enter"
@@ -9,6 +8,7 @@ enum Forbidden: String {
     case linuxAIO = "io_setup"
     /// Only calls that submit: others post completions and wait.
     case ioURingSubmission = "io_uring_enter with entries"
+    case membarrier = "membarrier"
 
     /// From now on the call answers `errno` to this process, which cannot undo it.
     func forbid(_ errno: CInt) throws {
@@ -19,6 +19,7 @@ enum Forbidden: String {
             case .ioURingRegister: CTS_FORBID_IO_URING_REGISTER
             case .linuxAIO: CTS_FORBID_AIO
             case .ioURingSubmission: CTS_FORBID_IO_URING_SUBMISSION
+            case .membarrier: CTS_FORBID_MEMBARRIER
             }
         try SystemCall.check(cts_forbid(call, errno), "seccomp of \(rawValue)")
     }
