@@ -2,12 +2,20 @@
 #include "CGuestMemory.h"
 
 #include <errno.h>
+#include <linux/magic.h>
 #include <stdint.h>
 #include <sys/mman.h>
+#include <sys/vfs.h>
 
 int cguestmemory_memfd(const char *name) {
     int fd = memfd_create(name, MFD_CLOEXEC);
     return fd < 0 ? -errno : fd;
+}
+
+long cguestmemory_huge_page_size(int fd) {
+    struct statfs status;
+    if (fstatfs(fd, &status) < 0) return -errno;
+    return status.f_type == HUGETLBFS_MAGIC ? (long)status.f_bsize : 0;
 }
 
 _Thread_local const struct cguestmemory_entry *cguestmemory_innermost;

@@ -7,6 +7,10 @@
 /// memfd_create(2) with MFD_CLOEXEC: a descriptor, or -errno.
 int cguestmemory_memfd(const char *_Nonnull name);
 
+/// fstatfs(2): the size of the pages of a file of huge pages (hugetlbfs), 0 for any other file, or
+/// -errno.
+long cguestmemory_huge_page_size(int fd);
+
 /// Copies between guest memory and the host's own. Others may write either side meanwhile: each
 /// byte is read once and written once, and the thread sanitizer, which would be right to complain
 /// about any other memory, does not look. 1, 2, 4 or 8 bytes that are naturally aligned on both
