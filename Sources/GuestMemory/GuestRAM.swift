@@ -22,8 +22,8 @@ public final class GuestRAM: @unchecked Sendable {
     /// from a descriptor of the caller's.
     public let descriptor: CInt
 
-    /// Whether the file behind it can be made shorter by others: it is no memfd_create(2) file whose
-    /// size is sealed.
+    /// Whether memory behind it can vanish: the file can be made shorter by others, or has huge
+    /// pages.
     let canShrink: Bool
 
     /// Whether another process can map the same memory.
