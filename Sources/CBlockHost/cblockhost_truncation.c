@@ -67,9 +67,11 @@ static bool leave(ucontext_t *context) {
 static bool replace(struct cblockhost_watch *watch, uintptr_t page) {
     const int protection = PROT_READ | PROT_WRITE;
     const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
+    if (mmap((void *)page, page_size, protection, flags, -1, 0) != MAP_FAILED) return true;
     uintptr_t base = atomic_load(&watch->base), end = atomic_load(&watch->end);
-    return mmap((void *)page, page_size, protection, flags, -1, 0) != MAP_FAILED ||
-        (end > base && mmap((void *)base, end - base, protection, flags, -1, 0) != MAP_FAILED);
+    if (end <= base) return false;
+    note(watch, base);
+    return mmap((void *)base, end - base, protection, flags, -1, 0) != MAP_FAILED;
 }
 
 static bool answer(uintptr_t address, ucontext_t *context) {

@@ -34,11 +34,12 @@ public struct GuestMemoryError: Error, Sendable, Hashable {
 
         // What the host can do wrong.
 
-        /// A size or an offset that is no multiple of the page size, or zero.
+        /// A size, an offset or a host address that is not a multiple of the page size, or a size of
+        /// zero.
         case invalidSize
         /// A region reaches past 2^64 or past the memory behind it.
         case invalidRegion
-        /// An option is outside its documented range.
+        /// An option, an alignment or a unit is outside its documented range.
         case invalidOption
         /// 4095 earlier maps are still held by transfers in flight.
         case tooManyMaps
@@ -90,7 +91,8 @@ extension GuestMemoryError: CustomStringConvertible {
         case .remoteFailed: "another process refused its memory"
         case .notTranslated: "the IOMMU has no translation"
         case .notPermitted: "the IOMMU does not allow this direction"
-        case .invalidSize: "sizes and offsets must be multiples of the page size, and not zero"
+        case .invalidSize:
+            "sizes, offsets and host addresses must be multiples of the page size, sizes not zero"
         case .invalidRegion: "the region reaches past 2^64 or past the memory behind it"
         case .invalidOption: "an option is outside its range"
         case .tooManyMaps: "too many earlier maps are held by transfers in flight"

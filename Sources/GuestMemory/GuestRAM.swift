@@ -7,11 +7,12 @@ import Glibc
 /// makes a Swift reference, `Span` or typed pointer of it: bytes are copied, once, and the copy is
 /// looked at.
 ///
-/// There is an inaccessible page before and behind it: a wild access stops the program instead of
-/// reaching the neighbours. It is unmapped when nothing refers to it any more; a map that holds it
-/// does, and so does each transfer under way on such a map.
+/// There is an inaccessible page before and behind the host's pages that it lies in: a wild access
+/// stops the program instead of reaching the neighbours. It is unmapped when nothing refers to it
+/// any more; a map that holds it does, and so does each transfer under way on such a map. Neither
+/// holds for memory that is borrowed (``init(borrowing:released:)``).
 public final class GuestRAM: @unchecked Sendable {
-    /// The first byte, at a page boundary of the host.
+    /// The first byte, at a multiple of ``pageSize``.
     public let base: UnsafeMutableRawPointer
     /// The size in bytes.
     public let size: Int
@@ -22,7 +23,7 @@ public final class GuestRAM: @unchecked Sendable {
     public let descriptor: CInt
 
     /// What is known of it if others can take it away: the file behind it is not a memfd_create(2)
-    /// file whose size is sealed.
+    /// file whose size is sealed, or has huge pages.
     let watch: MemoryWatch?
 
     /// Whether another process can map the same memory.
@@ -34,7 +35,13 @@ public final class GuestRAM: @unchecked Sendable {
         case descriptor
     }
 
-    /// The page size of the dirty log and of what sizes must be multiples of.
+    /// What it is mapped by; `nil` for memory that is borrowed.
+    private let mapping: HostMapping?
+    /// Gives back memory that is borrowed.
+    private let released: (@Sendable () -> Void)?
+
+    /// The page size of the dirty log, whatever the host's is, and of what sizes must be multiples
+    /// of.
     public static let pageSize = 4096
 
     /// New memory, all zeroes. `size` is in bytes, a multiple of 4096.
@@ -42,11 +49,10 @@ public final class GuestRAM: @unchecked Sendable {
         try Self.validate(size: size, offset: 0)
         switch sharing {
         case .private:
-            let base = try Self.map(
-                size: size, flags: MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-                descriptor: -1, offset: 0)
-            madvise(base, size, CInt(MADV_HUGEPAGE))
-            try self.init(base: base, size: size, descriptor: -1)
+            let mapping = try HostMapping(
+                size: size, flags: MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
+            madvise(mapping.base, size, CInt(MADV_HUGEPAGE))
+            try self.init(mapping, size: size, descriptor: -1)
         case .descriptor:
             let descriptor = cguestmemory_memfd("guest-ram")
             guard descriptor >= 0 else { throw GuestMemoryError(.system, errno: -descriptor) }
@@ -56,9 +62,9 @@ public final class GuestRAM: @unchecked Sendable {
                 }
                 let refusal = cguestmemory_seal(descriptor)
                 guard refusal == 0 else { throw GuestMemoryError(.system, errno: -refusal) }
-                let base = try Self.map(
-                    size: size, flags: MAP_SHARED, descriptor: descriptor, offset: 0)
-                try self.init(base: base, size: size, descriptor: descriptor)
+                let mapping = try HostMapping(
+                    size: size, flags: MAP_SHARED, descriptor: descriptor)
+                try self.init(mapping, size: size, descriptor: descriptor)
             } catch {
                 Glibc.close(descriptor)
                 throw error
@@ -69,8 +75,11 @@ public final class GuestRAM: @unchecked Sendable {
     /// `size` bytes of the file behind `descriptor` from `offset` on, mapped MAP_SHARED; both
     /// multiples of 4096. The file must be that long, and must not be made shorter while this
     /// lives: touching what is gone is SIGBUS, see ``surviveTruncation()``. `descriptor` stays the
-    /// caller's, who may close it. Memory that is not to be written (`isWritable`) needs a descriptor for reading only;
-    /// it is for regions that are ROM.
+    /// caller's, who may close it. Memory that is not to be written (`isWritable`) needs a
+    /// descriptor for reading only; it is for regions that are ROM.
+    ///
+    /// A file of huge pages (hugetlbfs, or memfd_create(2) with MFD_HUGETLB) may be mapped in parts
+    /// of its pages too, and must be as long as the pages that the part lies in.
     public convenience init(
         descriptor: CInt, offset: Int = 0, size: Int, isWritable: Bool = true
     ) throws(GuestMemoryError) {
@@ -79,72 +88,83 @@ public final class GuestRAM: @unchecked Sendable {
         guard fstat(descriptor, &status) == 0 else {
             throw GuestMemoryError(.system, errno: errno)
         }
+        let hugePageSize = try HostMapping.hugePageSize(of: descriptor)
         let (end, overflow) = offset.addingReportingOverflow(size)
-        guard !overflow, end <= Int(status.st_size) else { throw GuestMemoryError(.invalidRegion) }
-        let base = try Self.map(
+        // A huge page that the file ends in cannot be touched at all.
+        let length = Int(status.st_size) & ~((hugePageSize ?? 1) - 1)
+        guard !overflow, end <= length else { throw GuestMemoryError(.invalidRegion) }
+        let mapping = try HostMapping(
             size: size, flags: MAP_SHARED, descriptor: descriptor, offset: offset,
-            isWritable: isWritable)
+            isWritable: isWritable, pageSize: hugePageSize ?? HostMapping.hostPageSize)
+        // Huge pages can be taken out of a file that is sealed, and there may be no others.
         var watch: MemoryWatch?
-        if Self.canShrink(descriptor) {
-            watch = MemoryWatch(base, size)
+        if hugePageSize != nil || Self.canShrink(descriptor) {
+            watch = MemoryWatch(mapping.pages)
             if watch == nil {
-                Self.unmap(base, size)
+                mapping.unmap()
                 throw GuestMemoryError(.system, errno: ENOSPC)
             }
         }
-        try self.init(base: base, size: size, descriptor: -1, watch: watch)
+        try self.init(mapping, size: size, descriptor: -1, watch: watch)
+    }
+
+    /// Memory that the caller has allocated and keeps: it is neither unmapped nor freed. Its address
+    /// and its size must be multiples of 4096. It has no inaccessible pages around it.
+    ///
+    /// It must stay mapped until `released` is called: once, when nothing refers to this object any
+    /// more, on the thread that gives up the last reference. When this initializer throws, nothing
+    /// is borrowed. Memory that cannot be written is for regions that are ROM. When the memory is a
+    /// file's, the caller makes sure that the file does not become shorter:
+    /// ``surviveTruncation()`` has no effect on it.
+    ///
+    /// The dirty log belongs to this object: it does not show what is written through another
+    /// ``GuestRAM`` over the same memory.
+    public convenience init(
+        borrowing memory: UnsafeMutableRawBufferPointer,
+        released: (@Sendable () -> Void)? = nil
+    ) throws(GuestMemoryError) {
+        try Self.validate(size: memory.count, offset: 0)
+        guard let base = memory.baseAddress, UInt(bitPattern: base) % UInt(Self.pageSize) == 0
+        else { throw GuestMemoryError(.invalidSize) }
+        try self.init(nil, base: base, size: memory.count, descriptor: -1, released: released)
+    }
+
+    private convenience init(
+        _ mapping: HostMapping, size: Int, descriptor: CInt, watch: MemoryWatch? = nil
+    ) throws(GuestMemoryError) {
+        try self.init(
+            mapping, base: mapping.base, size: size, descriptor: descriptor, watch: watch)
     }
 
     /// Takes over the mapping, which is gone when this throws; the descriptor is then not.
     private init(
-        base: UnsafeMutableRawPointer, size: Int, descriptor: CInt, watch: MemoryWatch? = nil
+        _ mapping: HostMapping?, base: UnsafeMutableRawPointer, size: Int, descriptor: CInt,
+        watch: MemoryWatch? = nil, released: (@Sendable () -> Void)? = nil
     ) throws(GuestMemoryError) {
         do throws(GuestMemoryError) {
             dirtyLog = try DirtyLog(pageCount: size / Self.pageSize)
         } catch {
             watch?.end()
-            Self.unmap(base, size)
+            mapping?.unmap()
             throw error
         }
+        self.mapping = mapping
         self.watch = watch
         self.base = base
         self.size = size
         self.descriptor = descriptor
+        self.released = released
     }
 
     deinit {
         watch?.end()
-        Self.unmap(base, size)
+        mapping?.unmap()
         if descriptor >= 0 { Glibc.close(descriptor) }
+        released?()
     }
 
     private static func validate(size: Int, offset: Int) throws(GuestMemoryError) {
-        guard size > 0, size <= Int.max - 2 * pageSize, offset >= 0,
-            (size | offset) & (pageSize - 1) == 0
+        guard size > 0, offset >= 0, (size | offset) & (pageSize - 1) == 0
         else { throw GuestMemoryError(.invalidSize) }
-    }
-
-    private static func map(
-        size: Int, flags: CInt, descriptor: CInt, offset: Int, isWritable: Bool = true
-    ) throws(GuestMemoryError) -> UnsafeMutableRawPointer {
-        let whole = size + 2 * pageSize
-        let guarded = mmap(
-            nil, whole, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
-        guard let guarded, guarded != MAP_FAILED else {
-            throw GuestMemoryError(.system, errno: errno)
-        }
-        let base = mmap(
-            guarded + pageSize, size, isWritable ? PROT_READ | PROT_WRITE : PROT_READ,
-            flags | MAP_FIXED, descriptor, offset)
-        guard let base, base != MAP_FAILED else {
-            let reason = errno
-            munmap(guarded, whole)
-            throw GuestMemoryError(.system, errno: reason)
-        }
-        return base
-    }
-
-    private static func unmap(_ base: UnsafeMutableRawPointer, _ size: Int) {
-        munmap(base - pageSize, size + 2 * pageSize)
     }
 }

@@ -20,8 +20,7 @@ public struct MemoryRegion: Sendable {
         case ram
         /// Memory that is read directly; writes are lost.
         case rom
-        /// Memory that is read; writes are commands to a device (flash). Devices reach it through
-        /// a bounce buffer.
+        /// Memory that is read directly; writes are commands to a device (flash).
         case romDevice
         /// A device's registers.
         case mmio
@@ -68,7 +67,7 @@ public struct MemoryRegion: Sendable {
     }
 
     private static func rest(_ memory: GuestRAM, _ offset: Int, _ size: Int?) -> UInt64 {
-        UInt64(clamping: size ?? memory.size - offset)
+        UInt64(clamping: size ?? memory.size &- offset)
     }
 
     /// `size` bytes of `memory` from `offset` on (all of the rest by default), to read and write.
@@ -82,6 +81,10 @@ public struct MemoryRegion: Sendable {
     }
 
     /// The same; writes go to `device`.
+    ///
+    /// While a device answers reads itself, such as flash that shows its status, have
+    /// ``mmio(_:size:reentrancy:maximumWidth:)`` of it in this place: exchange the two regions in
+    /// one ``AddressSpace/update(_:)``.
     public static func romDevice(
         _ memory: GuestRAM, offset: Int = 0, size: Int? = nil, device: any MMIODevice,
         reentrancy: ReentrancyGuard? = nil, maximumWidth: Int = 4

@@ -4,9 +4,11 @@ import CBlockHost
 struct MemoryWatch: @unchecked Sendable {
     private let watch: OpaquePointer
 
-    /// Watches `size` bytes from `base` on; `nil` when too much is watched already.
-    init?(_ base: UnsafeRawPointer, _ size: Int) {
-        guard let watch = cblockhost_watch(base, size) else { return nil }
+    /// Watches whole pages; `nil` when too much is watched already.
+    init?(_ pages: UnsafeMutableRawBufferPointer) {
+        guard let base = pages.baseAddress, let watch = cblockhost_watch(base, pages.count) else {
+            return nil
+        }
         self.watch = watch
     }
 

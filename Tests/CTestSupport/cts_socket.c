@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/memfd.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -54,14 +55,18 @@ int cts_connect(const char *path) {
     return -reason;
 }
 
-int cts_memfd(size_t size) {
-    int result = memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+static int memory_file(size_t size, unsigned flags) {
+    int result = memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING | flags);
     if (result < 0) return -errno;
     if (ftruncate(result, (off_t)size) == 0) return result;
     int reason = errno;
     close(result);
     return -reason;
 }
+
+int cts_memfd(size_t size) { return memory_file(size, 0); }
+
+int cts_memfd_huge(size_t size) { return memory_file(size, MFD_HUGETLB | MFD_HUGE_2MB); }
 
 int cts_eventfd(void) {
     int result = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

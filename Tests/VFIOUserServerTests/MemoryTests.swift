@@ -32,6 +32,47 @@ final class MemoryTests: ServerTestCase {
         XCTAssertEqual(byte(at: 0), 9)
     }
 
+    /// QEMU's memory-backend-memfd with hugetlb=on: parts of huge pages.
+    func testHugePagesAreMappedInParts() throws {
+        let pages = try orSkip(HugePages(count: 2))
+        defer { pages.close() }
+        let file = try pages.file(size: 2 * HugePages.pageSize)
+        for (address, size) in [
+            (0, 0xA0000), (0xC0000, 0x14_0000), (0x20_0000, 0x20_0000),
+        ] as [(UInt64, UInt64)] {
+            try assertWorks(VFIORequest.map(address, size, offset: address), [file.raw])
+        }
+        let whole = try GuestRAM(descriptor: file.raw, size: 2 * HugePages.pageSize)
+        function.data = (0..<8192).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }
+        function.start(.fromDevice, [(0x9F000, 4096), (0x1FF800, 4096)])
+        XCTAssertEqual(function.results.map(\.outcome), [.success])
+        XCTAssertEqual(function.mapper?.statistics.bouncedBytes, 0)
+        for (address, place) in [(0x9F000, 0), (0x1FF800, 4096)] {
+            let found = UnsafeRawBufferPointer(start: whole.base + address, count: 4096)
+            XCTAssertTrue(found.elementsEqual(function.data[place..<place + 4096]))
+        }
+        try assertFails(VFIORequest.map(0x40_0000, 4096, offset: 0x40_0000), [file.raw])
+        try assertWorks(VFIORequest.unmap(0xC0000, 0x14_0000))
+    }
+
+    /// A peer that takes huge pages away ends the transfers that need them, and nothing else.
+    func testHugePagesThatAreTakenAway() throws {
+        try GuestRAM.surviveTruncation()
+        let pages = try orSkip(HugePages(count: 2))
+        defer { pages.close() }
+        let file = try pages.file(size: 2 * HugePages.pageSize)
+        try assertWorks(VFIORequest.map(0, 0xA0000), [file.raw])
+        try assertWorks(VFIORequest.map(0xC0000, 0x14_0000, offset: 0xC0000), [file.raw])
+        XCTAssertEqual(byte(at: 0x1000), 0)
+        XCTAssertEqual(ftruncate(file.raw, 0), 0)
+        XCTAssertThrowsError(try space.store(UInt32(1), at: 0x2000))
+        XCTAssertThrowsError(try space.load(at: 0xC1000, as: UInt64.self)) { error in
+            XCTAssertEqual((error as? GuestMemoryError)?.errno, EFAULT)
+        }
+        try assertWorks(VFIORequest.unmap(0, 0xA0000))
+        try assertWorks(VFIORequest.info)
+    }
+
     func testReadableMemoryIsNotWritten() throws {
         let memory = try memory(3)
         let path = "/proc/self/fd/\(memory.raw)"

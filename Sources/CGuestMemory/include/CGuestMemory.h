@@ -11,6 +11,10 @@ int cguestmemory_memfd(const char *_Nonnull name);
 /// make it longer, nor add a seal.
 int cguestmemory_seal(int descriptor);
 
+/// fstatfs(2): the size of the pages of a file of huge pages (hugetlbfs), 0 for any other file, or
+/// -errno.
+long cguestmemory_huge_page_size(int fd);
+
 /// fcntl(2), file sealing.
 #define CGUESTMEMORY_F_GET_SEALS 1034
 #define CGUESTMEMORY_F_SEAL_SHRINK 2

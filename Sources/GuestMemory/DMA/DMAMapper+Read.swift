@@ -26,14 +26,17 @@ extension DMAMapper {
 
 extension AddressSpace {
     fileprivate func remoteStretch(at address: UInt64, limit: Int) -> Int? {
+        guard limit > 0 else { return nil }
+        // Nothing follows the last address.
+        let limit = Int(Swift.min(UInt64(limit - 1), .max - address)) + 1
         let (slot, map) = hold()
         defer { release(slot) }
         return map._withUnsafeGuaranteedRef { map in
             var count = 0
             var isRemote = false
-            while count < limit, let range = map.range(at: address &+ UInt64(count)) {
+            while count < limit, let range = map.range(at: address + UInt64(count)) {
                 if range.pointee.kind == .remote { isRemote = true }
-                let rest = range.pointee.last - (address &+ UInt64(count))
+                let rest = range.pointee.last - (address + UInt64(count))
                 count += rest >= UInt64(limit - count) ? limit - count : Int(rest) + 1
             }
             return isRemote ? count : nil

@@ -52,7 +52,8 @@ public final class DMAMapper {
     }
 
     /// Begins a transfer. The whole list is mapped and checked before anything moves; what is wrong
-    /// with it comes as a result in the first step.
+    /// with it comes as a result in the first step, and so does an `alignment` or `unit` that is
+    /// outside its range (``GuestMemoryError/Code/invalidOption``).
     ///
     /// - Parameters:
     ///   - list: Where in guest memory; read now, free to be changed afterwards.
@@ -76,13 +77,19 @@ public final class DMAMapper {
         _ elements: UnsafeBufferPointer<ScatterGatherList.Element>, _ direction: DMADirection,
         alignment: Int, unit: Int, userData: UInt
     ) -> (DMATransfer, DMAStep) {
-        precondition(
-            alignment > 0 && alignment & (alignment - 1) == 0 && unit > 0 && unit & (unit - 1) == 0
-                && unit <= core.pool.size && alignment <= core.pool.size
-                && alignment <= Self.largestAlignment,
-            "alignment and unit are powers of two within their limits")
         let transfer = core.take().takeUnretainedValue()
         transfer.state.pointee.userData = userData
+        guard
+            alignment > 0 && alignment & (alignment - 1) == 0 && unit > 0 && unit & (unit - 1) == 0
+                && unit <= core.pool.size && alignment <= core.pool.size
+                && alignment <= Self.largestAlignment
+        else {
+            let fault = DMAResult.Outcome.fault(GuestMemoryError(.invalidOption))
+            return (
+                transfer,
+                core.handOver(transfer, .done(DMAResult(outcome: fault, transferred: 0)))
+            )
+        }
         let step = transfer.state.pointee.begin(
             elements, direction, alignment: alignment, unit: unit, core: core)
         return (transfer, core.handOver(transfer, step))

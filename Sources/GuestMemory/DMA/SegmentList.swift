@@ -49,7 +49,12 @@ struct SegmentList: ~Copyable {
         var reentrancy: Unmanaged<ReentrancyGuard>?
 
         func reachesDirectly(_ kind: MemoryRegion.Kind) -> Bool {
-            !forceBounce && (kind == .ram || (kind == .rom && direction == .toDevice))
+            guard !forceBounce else { return false }
+            switch kind {
+            case .ram: return true
+            case .rom, .romDevice: return direction == .toDevice
+            case .mmio, .remote, .hole: return false
+            }
         }
     }
 
@@ -270,10 +275,12 @@ struct SegmentList: ~Copyable {
             // nil for a bounced one, which nothing continues.
             if let base = last.pointee.iov_base {
                 let end = base + last.pointee.iov_len
-                // That is in the same memory: there is a guard page at either end of each.
-                if end == host {
+                // Memory that is borrowed may end where other memory begins.
+                if end == host, isLastIn(range) {
                     last.pointee.iov_len &+= length
                     lengths = .max
+                    describe()
+                    tail = range
                     return
                 }
                 if host < end { isAscending = false }
@@ -291,11 +298,18 @@ struct SegmentList: ~Copyable {
         tail = range
     }
 
+    /// Whether the last segment, which is direct, is in the same memory as `range`.
+    private func isLastIn(_ range: UnsafePointer<FlatRange>) -> Bool {
+        self.range(at: count &- 1)?.pointee.log?.toOpaque() == range.pointee.log?.toOpaque()
+    }
+
     private mutating func appendBounced(
         _ range: UnsafePointer<FlatRange>, _ address: UInt64, _ length: Int,
         _ deviceAddress: UInt64, _ transforms: UInt8, _ rules: Rules
     ) throws(GuestMemoryError) {
-        if let own = rules.reentrancy {
+        // What is read from memory does not reach the device behind it.
+        let isCalled = rules.direction == .fromDevice || range.pointee.host == nil
+        if isCalled, let own = rules.reentrancy {
             let leadsBack = range.pointee.region._withUnsafeGuaranteedRef {
                 $0.region.reentrancy.map { Unmanaged.passUnretained($0).toOpaque() }
                     == own.toOpaque()

@@ -18,6 +18,9 @@ int cts_connect(const char *_Nonnull path);
 /// A new memfd, close-on-exec, with sealing allowed: a descriptor or -errno.
 int cts_memfd(size_t size);
 
+/// The same of huge pages of 2 MiB.
+int cts_memfd_huge(size_t size);
+
 /// A new non-blocking eventfd, close-on-exec: a descriptor or -errno.
 int cts_eventfd(void);
 

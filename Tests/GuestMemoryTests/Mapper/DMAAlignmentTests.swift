@@ -146,4 +146,23 @@ final class DMAAlignmentTests: RandomTestCase {
             _ = try layout(guest, elements, alignment: alignment, options: options)
         }
     }
+
+    /// Two regions that follow each other in the host and not in the guest: what offends behind
+    /// their border bounces to where it belongs.
+    func testWhatFollowsTheBorderOfTwoRegions() throws {
+        let ram = try GuestRAM(size: 3 * 4096)
+        ram.dirtyLog.start(.migration)
+        let space = try AddressSpace()
+        try space.map(.ram(ram, size: 4096), at: 0)
+        try space.map(.ram(ram, offset: 4096), at: 0x10000)
+        let mapper = try DMAMapper(space)
+        let list = ScatterGatherList([(0xE00, 512), (0x10000, 512), (0x10401, 512)])
+        var device = MemoryDevice(pattern(1536))
+        XCTAssertEqual(
+            device.carryOut(list, .fromDevice, on: mapper, alignment: 512),
+            DMAResult(.success, 1536))
+        assertBytes(ram.bytes(0xE00..<0x1200), Array(device.medium[..<1024]))
+        assertBytes(ram.bytes(0x1401..<0x1601), Array(device.medium[1024...]))
+        XCTAssertEqual(ram.dirtyLog.takePages(), [0, 1])
+    }
 }

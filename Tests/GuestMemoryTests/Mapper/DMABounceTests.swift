@@ -71,7 +71,7 @@ final class DMABounceTests: RandomTestCase {
         let mapper = try DMAMapper(guest.space)
         let list = ScatterGatherList([
             (0, 1000), (Guest.registersBase, 24), (Guest.registersBase + 100, 1), (5000, 3000),
-            (Guest.flashBase, 7), (20_000, 1),
+            (Guest.registersBase + 8000, 7), (20_000, 1),
         ])
         var device = MemoryDevice([UInt8](repeating: 0, count: 4033))
         XCTAssertEqual(device.carryOut(list, .toDevice, on: mapper)?.outcome, .success)
@@ -82,7 +82,7 @@ final class DMABounceTests: RandomTestCase {
             device.medium,
             guest.ram.bytes(0..<1000) + guest.registers.bytes[0..<24]
                 + guest.registers.bytes[100..<101]
-                + guest.ram.bytes(5000..<8000) + guest.flash.bytes(0..<7)
+                + guest.ram.bytes(5000..<8000) + guest.registers.bytes[8000..<8007]
                 + guest.ram.bytes(20_000..<20_001))
     }
 

@@ -7,7 +7,7 @@ import XCTest
 /// the log, or it is marked: nothing is lost.
 final class DirtyLogStartTests: HostileTestCase {
     /// Without a memory barrier, of these rounds about one in ten is lost.
-    private static let rounds = 20_000
+    private static let rounds = 5_000
 
     func testNoPageIsLostWhileALogStarts() throws {
         XCTAssertEqual(try Self.lostPages(), 0)
