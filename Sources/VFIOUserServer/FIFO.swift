@@ -12,6 +12,12 @@ struct FIFO<Element> {
 
     mutating func append(_ element: Element) { elements.append(element) }
 
+    /// Takes out all for which `isMeant` is true.
+    mutating func removeAll(where isMeant: (Element) -> Bool) {
+        elements = elements[head...].filter { $0.map(isMeant) == false }
+        head = 0
+    }
+
     /// Takes out the first one.
     mutating func removeFirst() {
         elements[head] = nil

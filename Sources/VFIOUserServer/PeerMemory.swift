@@ -19,7 +19,7 @@ final class PeerMemory {
         var last: UInt64 { address + (size - 1) }
     }
 
-    /// Done when nothing uses any of the maps that were taken away.
+    /// Done when nothing uses the host memory of the maps that were taken away.
     final class Release: Sendable {
         private let left: Atomic<Int>
         fileprivate init(_ count: Int) { left = Atomic(count) }
@@ -73,17 +73,21 @@ final class PeerMemory {
     func removeAll() throws(Refusal) -> Release { try remove(at: windows.indices) }
 
     private func remove(at indices: Range<Int>) throws(Refusal) -> Release {
-        let release = Release(indices.count)
+        let remote = windows[indices].compactMap { $0.mapped.region.remote as? PeerWindow }
+        let release = Release(indices.count - remote.count)
         do throws(GuestMemoryError) {
             try space.update { changes in
                 for index in indices {
-                    changes.unmap(windows[index].mapped) { release.oneDone() }
+                    let isRemote = windows[index].mapped.region.remote != nil
+                    changes.unmap(windows[index].mapped) { if !isRemote { release.oneDone() } }
                 }
             }
         } catch {
             throw Refusal(error)
         }
         windows.removeSubrange(indices)
+        // Nothing reaches the memory behind them any more, although transfers may still hold the map.
+        PeerWindow.close(remote)
         return release
     }
 

@@ -13,7 +13,7 @@ import GuestMemory
 /// **Turns.** Transfers take turns, one request each, so that a short transfer does not wait for all of a
 /// long one. A request that does not fit is not overtaken by a shorter one.
 ///
-/// **Requests given up.** ``refuse()`` ends transfers whose requests the peer may still answer. Their
+/// **Requests given up.** ``refuse()`` and ``giveUp(_:)`` end requests that the peer may still answer. Their
 /// identifiers stay taken until then, and they count as outstanding, but one request may always be sent:
 /// when that is answered, the older ones are taken as forgotten and count no more.
 final class PeerRequests {
@@ -36,6 +36,8 @@ final class PeerRequests {
         var waiting = FIFO<Request>()
         /// Sent and not answered.
         var outstanding = 0
+        /// Given up, and the answer does not know yet.
+        var failed = 0
 
         init(_ answer: RemoteAnswer, number: UInt64) {
             self.answer = answer
@@ -48,6 +50,8 @@ final class PeerRequests {
         /// Where the answer goes, or what is written. Not to be touched when the request is given up.
         let memory: UnsafeMutableRawBufferPointer
         let isWrite: Bool
+        /// Whose memory it is.
+        let window: ObjectIdentifier
 
         var command: UInt16 { isWrite ? VFIOUser.Command.dmaWrite : VFIOUser.Command.dmaRead }
     }
@@ -98,16 +102,22 @@ final class PeerRequests {
 
     func add(
         address: UInt64, _ memory: UnsafeMutableRawBufferPointer, isWrite: Bool,
-        _ answer: RemoteAnswer
+        in window: PeerWindow, _ answer: RemoteAnswer
     ) {
-        if isRefusing {
-            hasNews = true
-            return answer.ended(isSuccess: false)
-        }
+        if isRefusing { return refuse(answer) }
         let transfer = transfer(of: answer)
         if transfer.waiting.isEmpty { turns.append(transfer) }
-        transfer.waiting.append(Request(address: address, memory: memory, isWrite: isWrite))
+        transfer.waiting.append(
+            Request(
+                address: address, memory: memory, isWrite: isWrite,
+                window: ObjectIdentifier(window)))
         send()
+    }
+
+    /// A request fails without being asked for.
+    func refuse(_ answer: RemoteAnswer) {
+        hasNews = true
+        answer.ended(isSuccess: false)
     }
 
     private func transfer(of answer: RemoteAnswer) -> Transfer {
@@ -171,10 +181,7 @@ final class PeerRequests {
         }
         forget(before: entry.number)
         transfer.outstanding -= 1
-        if transfer.outstanding == 0 && transfer.waiting.isEmpty {
-            transfers[ObjectIdentifier(transfer.answer)] = nil
-            hasNews = true
-        }
+        dropIfDone(transfer)
         transfer.answer.ended(isSuccess: take(header, body, for: entry.request))
     }
 
@@ -216,11 +223,7 @@ final class PeerRequests {
         let failed = transfers.values.sorted { $0.number < $1.number }
         transfers.removeAll()
         turns = FIFO()
-        for (id, entry) in sent where entry.transfer != nil {
-            sent[id]?.transfer = nil
-            givenUp += 1
-            forgotten.add(entry.request)
-        }
+        for (id, entry) in sent where entry.transfer != nil { giveUp(id, entry) }
         if !failed.isEmpty { hasNews = true }
         for transfer in failed {
             for _ in 0..<transfer.waiting.count + transfer.outstanding {
@@ -230,4 +233,38 @@ final class PeerRequests {
     }
 
     func accept() { isRefusing = false }
+
+    /// All that is asked for of some maps fails. Other requests of the same transfers go on.
+    func giveUp(_ windows: Set<ObjectIdentifier>) {
+        for (id, entry) in sent where windows.contains(entry.request.window) {
+            guard let transfer = entry.transfer else { continue }
+            giveUp(id, entry)
+            transfer.outstanding -= 1
+            transfer.failed += 1
+        }
+        for transfer in transfers.values.sorted(by: { $0.number < $1.number }) {
+            let count = transfer.waiting.count
+            transfer.waiting.removeAll { windows.contains($0.window) }
+            let failed = transfer.failed + count - transfer.waiting.count
+            transfer.failed = 0
+            guard failed > 0 else { continue }
+            dropIfDone(transfer)
+            for _ in 0..<failed { transfer.answer.ended(isSuccess: false) }
+        }
+        turns.removeAll { $0.waiting.isEmpty }
+        send()
+    }
+
+    private func giveUp(_ id: UInt16, _ entry: Sent) {
+        sent[id]?.transfer = nil
+        givenUp += 1
+        forgotten.add(entry.request)
+    }
+
+    /// The function hears of a transfer that has all its answers.
+    private func dropIfDone(_ transfer: Transfer) {
+        guard transfer.outstanding == 0, transfer.waiting.isEmpty else { return }
+        transfers[ObjectIdentifier(transfer.answer)] = nil
+        hasNews = true
+    }
 }

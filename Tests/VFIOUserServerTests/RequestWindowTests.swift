@@ -285,6 +285,35 @@ final class RequestWindowTests: ServerTestCase {
         XCTAssertEqual(function.data, data(1 << 18))
     }
 
+    /// DMA_UNMAP of memory without a descriptor fails what uses it, and nothing else.
+    func testUnmapFailsOnlyWhatUsesTheMemory() throws {
+        try mapMuch()
+        let other: UInt64 = 1 << 28
+        try assertWorks(VFIORequest.map(other, 1 << 20))
+        try ring { [function] in
+            function.start(.toDevice, [(Self.base, 1 << 17)])
+            function.start(.toDevice, [(other, 1 << 17)])
+            function.start(.toDevice, [(Self.base + 1 << 20, 512), (other + 1 << 18, 512)])
+        }
+        let asked = try peer.commands()
+        XCTAssertEqual(asked.map { $0.u64(0) }, [Self.base, Self.base + 1 << 15])
+        try assertWorks(VFIORequest.unmap(other, 1 << 20))
+        let commands = try serve(asked)
+        XCTAssertEqual(commands.filter { $0.u64(0) >= other }, [])
+        XCTAssertEqual(commands.map(count).reduce(0, +), 1 << 17 + 512)
+        XCTAssertEqual(function.results.count, 3)
+        XCTAssertEqual(function.results.filter { $0.outcome == .success }.count, 1)
+        // What was asked for already may be answered late.
+        try assertWorks(VFIORequest.map(other, 1 << 20))
+        try ring { [function] in function.start(.toDevice, [(other, 512)]) }
+        let late = try peer.command(VFIORequest.dmaRead)
+        try assertWorks(VFIORequest.unmap(other, 1 << 20))
+        XCTAssertEqual(function.results.count, 4)
+        try peer.send(answer(late, data(512)))
+        XCTAssertTrue(try peer.isQuiet())
+        XCTAssertEqual(function.mapper?.statistics.active, 0)
+    }
+
     /// An identifier is not used again before its answer has come. A peer that leaves ever more requests
     /// unanswered is not one to go on with.
     func testAPeerThatNeverAnswersIsLeft() throws {
