@@ -33,7 +33,8 @@ extension IDEController {
     /// Puts another disc into a drive, or none, and closes the tray. Guests see the old disc go and
     /// the new one come, whether they poll for events or not.
     ///
-    /// Waits no longer than it takes to open a queue on the image, see ``eject(_:)``.
+    /// Waits no longer than it takes to read the image's first 37 KiB and to open a queue on it, see
+    /// ``eject(_:)``.
     ///
     /// - Throws: as ``eject(_:)``, and ``IDEError/image(_:)`` or ``IDEError/invalidOption(_:)`` when
     ///   the image cannot be used; the old disc stays then.

@@ -33,7 +33,7 @@ struct Disc: Equatable {
         block <= UInt64(blockCount) && count <= UInt64(blockCount) - block
     }
 
-    /// Disc type (MMC-5 6.21.3.1.10, table 361): CD-DA or CD-ROM, and CD-ROM XA.
+    /// Disc type (MMC-5 6.21.3.1): CD-DA or CD-ROM, and CD-ROM XA.
     var type: UInt8 { layout == .mode2 ? 0x20 : 0x00 }
 
     /// MMC-5 table 106

@@ -19,7 +19,7 @@ struct Tray {
     }
 
     /// The guest opens or closes the tray. The drive cannot know that the medium in it is the one from
-    /// before (MMC-5 6.7.3.4, table 304; SPC-3 5.8.4, the medium may have changed).
+    /// before (MMC-5 4.1.6.1, table 304).
     mutating func move(isOpen: Bool, hasMedium: Bool) {
         self.isOpen = isOpen
         // That somebody wants the medium out is of no interest any more.

@@ -15,9 +15,13 @@ final class FuzzFile {
     /// For each sector: 1 when it may have been written since the last comparison.
     private var allowed: [UInt8]
 
-    init(_ path: String, size: Int) throws {
+    /// It is a disc of raw sectors.
+    private let isRaw: Bool
+
+    init(_ path: String, size: Int, isRaw: Bool = false) throws {
         self.path = path
         self.size = size
+        self.isRaw = isRaw
         descriptor = Descriptor(
             try SystemCall.check(Descriptor.open(path, O_RDWR | O_CREAT | O_EXCL), path))
         try SystemCall.check(SystemCall.result(ftruncate(descriptor.raw, size)), "ftruncate")
@@ -37,8 +41,19 @@ final class FuzzFile {
     /// New content, and nothing allowed.
     func fill(_ random: inout SplitMix64) {
         cts_fill(content, size, random.next())
+        if isRaw { beginSectors(mode: random.next() & 1 == 0 ? 1 : 2) }
         former.copyMemory(from: content, byteCount: size)
         forbidAll()
+    }
+
+    /// Synchronisation and header (ECMA-130 14.1 and 14.2) of the first two sectors of 2352 bytes, which
+    /// are looked at; those of all others lie.
+    private func beginSectors(mode: UInt8) {
+        for sector in 0..<2 {
+            let header = [0] + [UInt8](repeating: 0xFF, count: 10) + [0, 0, 2, UInt8(sector), mode]
+            UnsafeMutableRawBufferPointer(start: content + 2352 * sector, count: header.count)
+                .copyBytes(from: header)
+        }
     }
 
     var sectorCount: UInt64 { UInt64(size / 512) }

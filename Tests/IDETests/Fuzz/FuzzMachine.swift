@@ -245,9 +245,10 @@ final class FuzzFiles {
         self.mount = mount
         disks = try (0..<3).map { try FuzzFile(mount.path("disk\($0)"), size: 512 * 512) }
         // What is left over of a block is not the guest's.
-        discs = try [128 * 2048, 40 * 2048 + 512].enumerated().map {
+        let blocks = try [128 * 2048, 40 * 2048 + 512].enumerated().map {
             try FuzzFile(mount.path("disc\($0.offset)"), size: $0.element)
         }
+        discs = blocks + [try FuzzFile(mount.path("raw"), size: 128 * 2352, isRaw: true)]
     }
 
     deinit { mount.close() }

@@ -10,7 +10,7 @@ enum RawSector {
     static let intermediate = 2068
     static let parity = 2076
     /// In Mode 2: the user data behind the sub-header of 8 bytes, and what is behind it in form 1 and in
-    /// form 2 (MMC-5 4.2.3.7).
+    /// form 2 (MMC-5 4.2.3).
     static let formUserData = 24
     static let form1Detection = 2072
     static let form2Detection = 2348

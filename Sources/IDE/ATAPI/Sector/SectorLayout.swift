@@ -4,7 +4,7 @@ enum SectorLayout: UInt8 {
     case blocks
     /// Whole sectors of Mode 1 (ECMA-130 clause 14).
     case mode1
-    /// Whole sectors of Mode 2 with a sub-header (CD-ROM XA; MMC-5 4.2.3.7).
+    /// Whole sectors of Mode 2 with a sub-header (CD-ROM XA; MMC-5 4.2.3).
     case mode2
 
     /// Whole sectors, 2352 bytes each.
@@ -25,8 +25,8 @@ enum SectorLayout: UInt8 {
     /// The user data as a part of a sector.
     var userDataFields: SectorFields { self == .mode2 ? .formUserData : .userData }
 
-    /// The kind of sector that READ CD reads when it expects sectors of type `type` (MMC-5 6.19.2.1,
-    /// table 351); `nil` when the disc has no such sectors. A sector of Mode 2 is taken for one of form 1
+    /// The kind of sector that READ CD reads when it expects sectors of type `type` (MMC-5
+    /// 6.19.2.1); `nil` when the disc has no such sectors. A sector of Mode 2 is taken for one of form 1
     /// unless form 2 is expected.
     func sectorKind(expected type: UInt8) -> SectorKind? {
         switch (type, self) {
