@@ -11,16 +11,21 @@ extension FuzzGuest {
         let media: [IDESlot: BlockImage]
     }
 
-    /// So many states of one run, most of them with a command under way.
+    /// So many states of one run, most of them with a command under way. The host fails often, so that
+    /// some of the commands wait for the emulator.
     func collectStates(_ count: Int) -> [Moment] {
+        let failures = [EIO, ENOSPC].map {
+            machine.faults.add(.init(.transientError($0), probability: 0.4))
+        }
+        defer { failures.forEach(machine.faults.remove) }
         var moments: [Moment] = []
         // A machine that is never at work has fewer.
-        for _ in 0..<200 * count where moments.count < count && machine.finding == nil {
+        for _ in 0..<100 * count where moments.count < count && machine.finding == nil {
             act()
             if oneIn(4) { machine.faults.release() }
-            guard isAtWork || oneIn(40), let state = saved() else { continue }
-            // A save waits for the host, so a command may have ended by it.
-            guard isAtWork || oneIn(4) else { continue }
+            guard shows(0x88) || oneIn(40), let state = saved() else { continue }
+            // A save waits for the host: a drive that is still busy keeps a request, or is in reset.
+            guard shows(0x80) || oneIn(3) else { continue }
             let media = machine.cdroms.map { ($0, machine.controller.medium(in: $0)) }
             moments.append(
                 Moment(
@@ -30,11 +35,11 @@ extension FuzzGuest {
         return moments
     }
 
-    /// BSY or DRQ of a drive.
-    private var isAtWork: Bool {
+    /// Whether a drive shows one of these bits of status: BSY, DRQ.
+    private func shows(_ bits: UInt32) -> Bool {
         [UInt16(0x3F6), 0x376].contains {
             let status = machine.controller.readPort($0, width: 1)
-            return status != 0xFF && status & 0x88 != 0
+            return status != 0xFF && status & bits != 0
         }
     }
 
