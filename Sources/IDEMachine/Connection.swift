@@ -101,12 +101,11 @@ final class Connection {
         return line
     }
 
-    /// All that has come.
-    func takeAll() -> [UInt8] {
-        let all = Array(state.pointee.input.bytes)
-        state.pointee.input.removeFirst(all.count)
-        return all
-    }
+    /// What has come and has not been taken. Good until ``receive()``.
+    var unread: UnsafeRawBufferPointer { state.pointee.input.bytes }
+
+    /// Takes the first `count` bytes.
+    func take(_ count: Int) { state.pointee.input.removeFirst(count) }
 
     // MARK: Out
 
