@@ -1,3 +1,5 @@
+import Glibc
+
 /// What became of a request. There is exactly one for each.
 public struct BlockCompletion: Sendable {
     /// What the request asked for.
@@ -23,7 +25,8 @@ public struct BlockCompletion: Sendable {
     public internal(set) var transferred: UInt64 = 0
     /// `nil` on success.
     public internal(set) var failure: BlockError.Code?
-    /// The errno behind the failure, 0 when the library itself refused.
+    /// The errno behind the failure, 0 when the library itself refused; ENOSPC for a write that reaches
+    /// beyond the end of a file whose size was rounded up.
     public internal(set) var errno: CInt = 0
     /// For a discard and for zeroes: what a later read of the range returns.
     public internal(set) var effect: RangeEffect = .unknown
@@ -41,6 +44,7 @@ public struct BlockCompletion: Sendable {
         throw BlockError(
             failure, errno: errno, operation: operation,
             range: operation == .flush || operation == .resize
-                ? nil : offset..<(overflow ? .max : end), image: image.path)
+                ? nil : offset..<(overflow ? .max : end), image: image.path,
+            detail: failure == .endOfMedium && errno == ENOSPC ? BlockError.beyondTheFile : "")
     }
 }

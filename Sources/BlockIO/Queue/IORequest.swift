@@ -59,6 +59,9 @@ struct IORequest {
     @usableFromInline var started: UInt64 = 0
     /// Set when the request goes in pieces of its own making.
     var pieces: UnsafeMutablePointer<PieceTransfer>?
+    /// How many of the bytes asked for lie beyond the end of the file. While it is under way, the request's
+    /// length is without them.
+    var beyond: UInt64 = 0
     /// A list that the pipeline has made: zeroes to be written.
     var ownVectors: UnsafeMutablePointer<iovec>?
 
@@ -129,6 +132,7 @@ extension IORequest {
         isTracked = false
         isModifying = false
         isComposite = false
+        beyond = 0
         place = .elsewhere
         rangeWay = .first
     }

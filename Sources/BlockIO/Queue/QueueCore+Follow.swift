@@ -32,6 +32,7 @@ extension QueueCore {
     /// Keeps a request that changes the image until the resize before it has ended: whether it is inside
     /// the image is known then.
     mutating func holdBack(_ request: RequestPointer) {
+        restoreLength(request)
         countComposite(request)
         block(request)
         request.pointee.place = .heldBack
