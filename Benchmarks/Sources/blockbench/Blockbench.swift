@@ -1,7 +1,6 @@
 import ArgumentParser
 import BenchSupport
 import BlockIO
-import Glibc
 
 /// `blockbench`: compares the engines of BlockIO, and two baselines, at the same work.
 @main
@@ -98,25 +97,26 @@ struct Blockbench: ParsableCommand {
         case table, json
     }
 
+    static func main() { runProgram() }
+
     func run() throws {
         Interrupt.install()
-        // A write past RLIMIT_FSIZE is an error of that write (EFBIG), on every engine.
-        signal(SIGXFSZ, SIG_IGN)
         let console = Console()
         let plan = Plan(
             contenders: engine + baseline, patterns: pattern, blockSizes: blockSize,
             depths: depth, vectors: vectors, caching: direct ? .direct : .buffered,
             seconds: seconds, rounds: rounds, verifies: verify)
-        let paths = try Target.distinct(targets, note: console.note)
+        let paths = try Target.distinct(
+            targets.map { Pathname(bytes: RawArguments.bytes(of: $0)) }, note: console.note)
         if plan.writes && !explain {
             for path in paths { try Target.admitWriting(to: path, allowed: allowWrite) }
         }
         guard paths.isEmpty else {
-            return try run(plan, paths.map { ($0, $0) }, console)
+            return try run(plan, paths.map { ($0, $0.description) }, console)
         }
         let file = try temporaryFile(for: plan, console)
         try withExtendedLifetime(file) {
-            try run(plan, [(file.path, "temporary file")], console)
+            try run(plan, [(Pathname(file.path), "temporary file")], console)
         }
     }
 
@@ -133,7 +133,7 @@ struct Blockbench: ParsableCommand {
     }
 
     private func run(
-        _ plan: Plan, _ paths: [(path: String, name: String)], _ console: Console
+        _ plan: Plan, _ paths: [(path: Pathname, name: String)], _ console: Console
     ) throws {
         if explain { return try printExplanations(plan, paths) }
         let targets = try paths.map {
@@ -147,26 +147,28 @@ struct Blockbench: ParsableCommand {
     }
 
     private func printExplanations(
-        _ plan: Plan, _ paths: [(path: String, name: String)]
+        _ plan: Plan, _ paths: [(path: Pathname, name: String)]
     ) throws {
         let explanations = try paths.map {
             try Explanation(path: $0.path, name: $0.name, caching: plan.caching)
         }
         switch format {
-        case .table: print(explanations.map(\.text).joined(separator: "\n"))
-        case .json: print(try jsonText(ExplanationsJSON(targets: explanations)))
+        case .table:
+            try StandardOutput.printLine(explanations.map(\.text).joined(separator: "\n"))
+        case .json:
+            try StandardOutput.printLine(try jsonText(ExplanationsJSON(targets: explanations)))
         }
     }
 
     private func printReport(_ plan: Plan, _ targets: [Target], _ session: Session) throws {
         switch format {
         case .table:
-            print(
+            try StandardOutput.printLine(
                 ReportTable.text(
                     targets: targets, caching: plan.caching, runs: session.runs,
                     refusals: session.refusals, verified: verify))
         case .json:
-            print(
+            try StandardOutput.printLine(
                 try jsonText(
                     ReportJSON(
                         runs: session.runs, refusals: session.refusals,

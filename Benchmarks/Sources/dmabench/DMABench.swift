@@ -63,6 +63,8 @@ struct DMABench: ParsableCommand {
         else { throw ValidationError("--seconds, --rounds or --iterations is out of range") }
     }
 
+    static func main() { runProgram() }
+
     func run() throws {
         var rows: [Row] = []
         for count in elements {
@@ -78,8 +80,8 @@ struct DMABench: ParsableCommand {
         }
         if iterations != nil { return }
         switch format {
-        case .table: print(ReportTable.text(rows))
-        case .json: print(try jsonText(Report(rows: rows)))
+        case .table: try StandardOutput.printLine(ReportTable.text(rows))
+        case .json: try StandardOutput.printLine(try jsonText(Report(rows: rows)))
         }
     }
 

@@ -29,7 +29,7 @@ final class Guest: IDEControllerDelegate {
     /// Commands that have not ended as they should.
     private(set) var failures = 0
 
-    init(_ path: String, _ engine: EngineKind) throws {
+    init(_ path: Pathname, _ engine: EngineKind) throws {
         let space = try AddressSpace()
         let ram = try GuestRAM(size: 4 << 20)
         try space.map(.ram(ram), at: 0)

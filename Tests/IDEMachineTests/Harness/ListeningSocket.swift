@@ -28,6 +28,9 @@ final class ListeningSocket {
         try SystemCall.check(SystemCall.result(listen(listener.raw, 1)), "listen \(path)")
     }
 
+    /// For waiting.
+    var descriptor: Int32 { listener.raw }
+
     /// The connection that this process has made.
     func accept() throws -> Descriptor {
         let peer = Glibc.accept(listener.raw, nil, nil)

@@ -1,3 +1,4 @@
+import BlockIO
 import CTestSupport
 import Glibc
 import XCTest
@@ -42,7 +43,7 @@ final class QMPFuzzTests: XCTestCase {
                 "--drive", "primary-slave=,media=cdrom",
             ]))
         let listener = try ListeningSocket(directory.path("qmp"))
-        connection = try Connection(to: directory.path("qmp"))
+        connection = try Connection(to: Pathname(directory.path("qmp")))
         peer = LineSocket(try listener.accept())
         server = QMPServer(machine, connection)
         XCTAssertNotNil(try peer.line(), "no greeting")
