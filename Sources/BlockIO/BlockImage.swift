@@ -96,16 +96,7 @@ public final class BlockImage: Sendable {
             offset: offsetAlignment.load(ordering: .acquiring))
     }
 
-    /// Opens `path`, which is text; for one that need not be UTF-8, see the other method of this name.
-    ///
-    /// - Throws: ``BlockError`` whose code says which step refused; nothing stays open or locked.
-    public static func open(
-        _ path: String, _ options: OpenOptions = OpenOptions()
-    ) throws(BlockError) -> BlockImage {
-        try open(Pathname(path), options)
-    }
-
-    /// Opens `path`, whatever bytes it has.
+    /// Opens `path`, which is text; for a path that need not be UTF-8 there is ``open(pathname:_:)``.
     ///
     /// The descriptor is never 0, 1 or 2, even if the program was started without one of them: what it
     /// prints does not end up in the image.
@@ -117,15 +108,24 @@ public final class BlockImage: Sendable {
     ///
     /// - Throws: ``BlockError`` whose code says which step refused; nothing stays open or locked.
     public static func open(
-        _ path: Pathname, _ options: OpenOptions = OpenOptions()
+        _ path: String, _ options: OpenOptions = OpenOptions()
     ) throws(BlockError) -> BlockImage {
-        let file = try ImageFile.open(path, options)
+        try open(pathname: Pathname(path), options)
+    }
+
+    /// Opens `pathname`, whatever bytes it has, as ``open(_:_:)`` does.
+    ///
+    /// - Throws: ``BlockError`` whose code says which step refused; nothing stays open or locked.
+    public static func open(
+        pathname: Pathname, _ options: OpenOptions = OpenOptions()
+    ) throws(BlockError) -> BlockImage {
+        let file = try ImageFile.open(pathname, options)
         do throws(BlockError) {
             try ImageLock.take(
                 options.effectiveLock, access: options.access, descriptor: file.descriptor,
-                path: path)
-            let selection = try EngineSelection(options, file, path: path)
-            return BlockImage(path, options, file, selection)
+                path: pathname)
+            let selection = try EngineSelection(options, file, path: pathname)
+            return BlockImage(pathname, options, file, selection)
         } catch {
             ImageLock.release(descriptor: file.descriptor)
             close(file.descriptor)

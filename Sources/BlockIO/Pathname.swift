@@ -3,7 +3,8 @@ import Glibc
 /// The path of a file as the kernel takes it: bytes in no particular encoding, none of them zero.
 ///
 /// A path that comes from a command line or a directory need not be UTF-8, which a `String` always is. Where
-/// the path is text, pass the text itself to ``BlockImage/open(_:_:)-(String,_)``.
+/// the path is text, pass the text itself to ``BlockImage/open(_:_:)``; other paths go to
+/// ``BlockImage/open(pathname:_:)``.
 public struct Pathname: Sendable, Hashable {
     /// The bytes, without a zero behind them.
     public let bytes: [UInt8]

@@ -31,7 +31,7 @@ final class Drive {
         var image: BlockImage?
         if !specification.path.isEmpty {
             let bytes = RawArguments.bytes(of: specification.path)
-            image = try BlockImage.open(Pathname(bytes: bytes), openOptions)
+            image = try BlockImage.open(pathname: Pathname(bytes: bytes), openOptions)
         }
         guard let image, !specification.isCDROM else {
             var options = CDROMOptions(

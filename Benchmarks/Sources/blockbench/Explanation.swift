@@ -30,7 +30,7 @@ struct Explanation: Encodable {
     /// Opens the target read-only, as `auto` would for measuring; the open's own probe is all the
     /// I/O there is.
     init(path: Pathname, name: String, caching: OpenOptions.Caching) throws {
-        let image = try BlockImage.open(path, OpenOptions(caching: caching))
+        let image = try BlockImage.open(pathname: path, OpenOptions(caching: caching))
         target = name
         kind = image.kind == .device ? "block device" : "file"
         size = image.size

@@ -36,7 +36,7 @@ struct Target: Sendable {
 extension Target {
     /// Looks at a path without writing to it.
     init(path: Pathname, name: String, caching: OpenOptions.Caching) throws {
-        let image = try BlockImage.open(path, OpenOptions(caching: caching))
+        let image = try BlockImage.open(pathname: path, OpenOptions(caching: caching))
         self.path = path
         self.name = name
         kind = image.kind
@@ -77,7 +77,7 @@ extension Target {
                 "\(path) is \(what), and this would overwrite it; --allow-write permits that")
         }
         // Exclusive: finds out what else uses the device, a mounted partition of it for one.
-        _ = try BlockImage.open(path, OpenOptions(access: .readWrite, caching: .buffered))
+        _ = try BlockImage.open(pathname: path, OpenOptions(access: .readWrite, caching: .buffered))
     }
 
     /// What makes two paths the same.

@@ -35,7 +35,7 @@ final class Guest: IDEControllerDelegate {
         try space.map(.ram(ram), at: 0)
         ram.dirtyLog.start(.migration)
         controller = try IDEController(identity: .piix3, memory: space)
-        let image = try BlockImage.open(path, OpenOptions(engine: .forced(engine)))
+        let image = try BlockImage.open(pathname: path, OpenOptions(engine: .forced(engine)))
         try controller.attach(try ATADisk(image), to: .primaryMaster)
         descriptor = .allocate(capacity: 1)
         descriptor.initialize(

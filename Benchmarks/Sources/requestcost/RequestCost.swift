@@ -38,7 +38,7 @@ struct RequestCost: ParsableCommand {
         // Not the argument parser's, whose accessors would be counted.
         let (depth, batches, vectors, isEventDriven) = (depth, batches, vectors, eventLoop)
         let image = try BlockImage.open(
-            Pathname(bytes: RawArguments.bytes(of: path)), options)
+            pathname: Pathname(bytes: RawArguments.bytes(of: path)), options)
         let queue = try BlockQueue(image, QueueOptions(depth: depth, hasDescriptor: isEventDriven))
         let piece = min(4096, (1 << 20) / vectors)
         let lists = ReadLists(requests: depth, vectors: vectors, piece: piece)

@@ -187,7 +187,7 @@ private final class Bench {
             throw WrongResult(description: "\(options.path): \(String(cString: strerror(errno)))")
         }
         let image = try BlockImage.open(
-            options.path,
+            pathname: options.path,
             OpenOptions(
                 access: .readWrite, engine: .forced(options.engine), alignment: alignment))
         queue = try BlockQueue(image, QueueOptions(depth: depth))

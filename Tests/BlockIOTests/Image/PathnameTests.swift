@@ -14,12 +14,12 @@ final class PathnameTests: XCTestCase {
         let file = Descriptor(try SystemCall.check(SystemCall.result(opened), "open"))
         XCTAssertEqual(ftruncate(file.raw, 4096), 0)
         let options = OpenOptions(access: .readWrite, caching: .buffered)
-        let image = try BlockImage.open(path, options)
+        let image = try BlockImage.open(pathname: path, options)
         XCTAssertEqual(image.pathname, path)
         XCTAssertEqual(image.path, "$'\(directory.path("caf"))\\xe9.\\xff'")
         XCTAssertEqual(image.size, 4096)
         // A second opener is told, with the path.
-        XCTAssertThrowsError(try BlockImage.open(path, options)) {
+        XCTAssertThrowsError(try BlockImage.open(pathname: path, options)) {
             XCTAssertEqual(($0 as? BlockError)?.code, .locked)
             XCTAssertTrue("\($0)".contains("\\xe9.\\xff"), "\($0)")
         }
