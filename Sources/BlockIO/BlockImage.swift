@@ -82,7 +82,10 @@ public final class BlockImage: Sendable {
 
     /// Size in bytes: that of the file or device, rounded up to a multiple of ``logicalBlockSize`` if the
     /// image was opened so (``OpenOptions/roundsUpSize``).
-    public var size: UInt64 { (fileSize + roundingMask) & ~roundingMask }
+    public var size: UInt64 { roundedUp(fileSize) }
+
+    /// The size of the image when its file has this size.
+    func roundedUp(_ fileSize: UInt64) -> UInt64 { (fileSize + roundingMask) & ~roundingMask }
 
     /// The bytes that the file or device has. What the image has beyond reads as zeroes and cannot be
     /// written to.

@@ -89,7 +89,7 @@ extension QueueCore {
         // The file or device may have grown since, and another queue of the image may have noticed before.
         _ = image.refreshSize()
         if image.fileSize != size { adoptGeometry() }
-        if end > image.size { return .outOfRange }
+        if end > image.roundedUp(size) { return .outOfRange }
         if end <= size || request.pointee.length == 0 { return nil }
         // In the last block, which the file does not fill.
         if request.pointee.verb == .write {

@@ -148,6 +148,7 @@ struct QueueCore: ~Copyable {
         }
         if isClosing {
             _ = check(request)
+            request.pointee.errno = 0
             finish(request, .closed)
         } else {
             admit(request)

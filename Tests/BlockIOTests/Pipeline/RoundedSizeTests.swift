@@ -209,7 +209,10 @@ final class RoundedSizeTests: ConformanceTestCase {
                 odd.queue.writeZeroes(at: end - 512, length: 100, userData: 3)
             }
             var failures: [BlockError.Code?] = []
-            try odd.queue.finish { failures.append($0.failure) }
+            try odd.queue.finish {
+                failures.append($0.failure)
+                XCTAssertEqual($0.errno, 0)
+            }
             XCTAssertEqual(failures, [nil, nil, nil])
             XCTAssertEqual(odd.fileSize, Int(end))
             XCTAssertEqual(odd.image.fileSize, end)
