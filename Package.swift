@@ -28,12 +28,15 @@ let package = Package(
         .target(name: "GuestMemory", dependencies: ["CBlockHost", "CGuestMemory"]),
         .target(
             name: "IDE", dependencies: ["BlockIO", "CBlockHost", "CBlockIO", "GuestMemory"]),
+        .target(
+            name: "CommandLineSupport",
+            dependencies: [.product(name: "ArgumentParser", package: "swift-argument-parser")]),
         .target(name: "CVFIOUser"),
         .target(name: "VFIOUserServer", dependencies: ["CVFIOUser", "GuestMemory"]),
         .executableTarget(
             name: "IDEMachine",
             dependencies: [
-                "BlockIO", "GuestMemory", "IDE", "VFIOUserServer",
+                "BlockIO", "CommandLineSupport", "GuestMemory", "IDE", "VFIOUserServer",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .target(
@@ -46,18 +49,20 @@ let package = Package(
         // Apart, because release builds of it run for minutes and tests for seconds.
         .target(
             name: "Exploration", dependencies: ["BlockIO"], path: "Tests/Exploration/Library"),
-        // What it defines takes the place of liburing, libaio and parts of the C library in the program.
+        // What it defines takes the place of liburing, libaio and parts of the C library in the
+        // program.
         .target(
             name: "CFakeKernel", dependencies: ["CLibURing", "CLibAIO"],
             path: "Tests/Exploration/FakeKernel"),
         .executableTarget(
-            name: "explore", dependencies: ["BlockIO", "CFakeKernel", "Exploration"],
+            name: "explore",
+            dependencies: ["BlockIO", "CFakeKernel", "CommandLineSupport", "Exploration"],
             path: "Tests/Exploration/Explore"),
         .target(name: "CPoolExploration", path: "Tests/CPoolExploration"),
         .executableTarget(
             name: "PoolExploration",
             dependencies: [
-                "CPoolExploration", "BlockIO",
+                "CPoolExploration", "BlockIO", "CommandLineSupport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], path: "Tests/PoolExploration"),
         .testTarget(
@@ -77,7 +82,8 @@ let package = Package(
         .testTarget(
             name: "IDEMachineTests",
             dependencies: [
-                "IDEMachine", "BlockIO", "VFIOUserServer", "CTestSupport", "TestSupport",
+                "IDEMachine", "BlockIO", "CommandLineSupport", "VFIOUserServer", "CTestSupport",
+                "TestSupport",
             ]),
     ],
     swiftLanguageModes: [.v6]

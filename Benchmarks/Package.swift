@@ -13,19 +13,25 @@ let package = Package(
     ],
     targets: [
         .target(name: "CBaselines"),
-        .target(name: "BenchSupport"),
+        // Its CommandLineSupport is a link to the directory of that name of swift-blockio, which is no
+        // library that others are to import.
+        .target(
+            name: "BenchSupport",
+            dependencies: [.product(name: "ArgumentParser", package: "swift-argument-parser")]),
         .target(name: "CHeap"),
         .executableTarget(
             name: "cloop", linkerSettings: [.linkedLibrary("uring"), .linkedLibrary("aio")]),
         .executableTarget(
             name: "requestcost",
             dependencies: [
+                "BenchSupport",
                 .product(name: "BlockIO", package: "swift-blockio"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .executableTarget(
             name: "idecost",
             dependencies: [
+                "BenchSupport",
                 .product(name: "BlockIO", package: "swift-blockio"),
                 .product(name: "GuestMemory", package: "swift-blockio"),
                 .product(name: "IDE", package: "swift-blockio"),
@@ -34,7 +40,7 @@ let package = Package(
         .executableTarget(
             name: "scalecost",
             dependencies: [
-                "CHeap",
+                "BenchSupport", "CHeap",
                 .product(name: "BlockIO", package: "swift-blockio"),
                 .product(name: "GuestMemory", package: "swift-blockio"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),

@@ -20,9 +20,9 @@ public struct BlockError: Error, Sendable, Hashable {
         case deviceBusy
         /// Another process holds a lock that excludes the one asked for.
         case locked
-        /// The file system cannot lock (ENOLCK, EOPNOTSUPP, EINVAL).
+        /// The file system cannot lock (ENOLCK, EOPNOTSUPP, EINVAL); see ``OpenOptions/lock``.
         case lockUnavailable
-        /// The size is no multiple of the logical block size.
+        /// The size is not a multiple of the logical block size, and ``OpenOptions/roundsUpSize`` is off.
         case sizeNotMultiple
         /// An option is outside its documented range.
         case invalidOption
@@ -40,7 +40,8 @@ public struct BlockError: Error, Sendable, Hashable {
         case cancelled
         /// The queue is closed.
         case closed
-        /// The medium ended before the request did: the file was truncated underneath.
+        /// The medium ended before the request did: the file was truncated underneath; or, with ENOSPC, a
+        /// write reaches beyond the end of a file whose size was rounded up (``OpenOptions/roundsUpSize``).
         case endOfMedium
         /// The kernel or the device answered with an error; ``BlockError/errno`` has it.
         case system
@@ -55,7 +56,7 @@ public struct BlockError: Error, Sendable, Hashable {
     /// The bytes that the request was for; `nil` for open, flush and resize, and for a request whose end
     /// does not fit in 64 bits. They need not be inside the image: see ``Code-swift.enum/outOfRange``.
     public let range: Range<UInt64>?
-    /// The path the image was opened with.
+    /// The path the image was opened with, as ``Pathname/description`` has it.
     public let image: String
     /// For people: what happened, and what to do about it.
     public let detail: String
@@ -83,8 +84,10 @@ extension BlockError.Code {
         case .directIOUnavailable: "this file cannot do direct I/O; open it buffered"
         case .deviceBusy: "the device is mounted or claimed by another holder"
         case .locked: "locked by another process"
-        case .lockUnavailable: "this file system cannot lock; open the image with locking off"
-        case .sizeNotMultiple: "the size is no multiple of the logical block size"
+        case .lockUnavailable:
+            "this file system cannot lock; open the image without a lock: OpenOptions.lock = .off, "
+                + "or lock=off on the command line"
+        case .sizeNotMultiple: "the size is not a multiple of the logical block size"
         case .invalidOption: "an option is outside its range"
         case .engineUnavailable: "the engine cannot be used here"
         case .queueExists: "a writable image has one queue, and it is already open"
@@ -108,6 +111,13 @@ extension BlockError: CustomStringConvertible {
         if errno != 0 { text += " (\(errnoText(errno)))" }
         return text
     }
+}
+
+extension BlockError {
+    /// What ENOSPC means with ``Code/endOfMedium``.
+    static let beyondTheFile =
+        "the write reaches beyond the end of the file, whose size is not a multiple of the logical block "
+        + "size; nothing was written"
 }
 
 /// strerror(3) with the number, as in "Input/output error, errno 5".

@@ -40,7 +40,9 @@ public final class BlockImage: Sendable {
     }
 
     /// The path it was opened with.
-    public let path: String
+    public let pathname: Pathname
+    /// The same as text, as ``Pathname/description`` has it.
+    public var path: String { pathname.description }
     /// File or device.
     public let kind: Kind
     /// Read-only or read-write.
@@ -69,6 +71,8 @@ public final class BlockImage: Sendable {
     /// What discards and zeroes of a device are bound to; 1 for a file.
     let deviceSectorSize: Int
     private let sizeInBytes: Atomic<UInt64>
+    /// ``size`` is a multiple of this and one more; 0 when it is not rounded up.
+    private let roundingMask: UInt64
     private let memoryAlignment: Atomic<Int>
     private let offsetAlignment: Atomic<Int>
     private let isAlignmentFixed: Bool
@@ -77,8 +81,16 @@ public final class BlockImage: Sendable {
     private let bufferedFile = Atomic<CInt>(-1)
     private let rangesUnsynced = Atomic<Bool>(false)
 
-    /// Size in bytes.
-    public var size: UInt64 { sizeInBytes.load(ordering: .acquiring) }
+    /// Size in bytes: that of the file or device, rounded up to a multiple of ``logicalBlockSize`` if the
+    /// image was opened so (``OpenOptions/roundsUpSize``).
+    public var size: UInt64 { roundedUp(fileSize) }
+
+    /// The size of the image when its file has this size.
+    func roundedUp(_ fileSize: UInt64) -> UInt64 { (fileSize + roundingMask) & ~roundingMask }
+
+    /// The bytes that the file or device has. What the image has beyond reads as zeroes and cannot be
+    /// written to.
+    public var fileSize: UInt64 { sizeInBytes.load(ordering: .acquiring) }
 
     /// What the host's kernel demands of addresses, lengths and positions. Requests need not obey
     /// it: what offends passes through a bounce buffer.
@@ -88,7 +100,10 @@ public final class BlockImage: Sendable {
             offset: offsetAlignment.load(ordering: .acquiring))
     }
 
-    /// Opens `path`.
+    /// Opens `path`, which is text; for a path that need not be UTF-8 there is ``open(pathname:_:)``.
+    ///
+    /// The descriptor is never 0, 1 or 2, even if the program was started without one of them: what it
+    /// prints does not end up in the image.
     ///
     /// A write past the limit RLIMIT_FSIZE of the process fails with EFBIG, but the kernel also sends the
     /// signal SIGXFSZ, which ends the process unless it is ignored or handled (setrlimit(2)). Signals are the
@@ -99,13 +114,22 @@ public final class BlockImage: Sendable {
     public static func open(
         _ path: String, _ options: OpenOptions = OpenOptions()
     ) throws(BlockError) -> BlockImage {
-        let file = try ImageFile.open(path, options)
+        try open(pathname: Pathname(path), options)
+    }
+
+    /// Opens `pathname`, whatever bytes it has, as ``open(_:_:)`` does.
+    ///
+    /// - Throws: ``BlockError`` whose code says which step refused; nothing stays open or locked.
+    public static func open(
+        pathname: Pathname, _ options: OpenOptions = OpenOptions()
+    ) throws(BlockError) -> BlockImage {
+        let file = try ImageFile.open(pathname, options)
         do throws(BlockError) {
             try ImageLock.take(
                 options.effectiveLock, access: options.access, descriptor: file.descriptor,
-                path: path)
-            let selection = try EngineSelection(options, file, path: path)
-            return BlockImage(path, options, file, selection)
+                path: pathname)
+            let selection = try EngineSelection(options, file, path: pathname)
+            return BlockImage(pathname, options, file, selection)
         } catch {
             ImageLock.release(descriptor: file.descriptor)
             close(file.descriptor)
@@ -114,9 +138,9 @@ public final class BlockImage: Sendable {
     }
 
     private init(
-        _ path: String, _ options: OpenOptions, _ file: ImageFile, _ selection: EngineSelection
+        _ path: Pathname, _ options: OpenOptions, _ file: ImageFile, _ selection: EngineSelection
     ) {
-        self.path = path
+        pathname = path
         kind = file.kind
         access = options.access
         caching = options.caching
@@ -134,6 +158,7 @@ public final class BlockImage: Sendable {
         descriptor = file.descriptor
         deviceSectorSize = file.deviceSectorSize
         sizeInBytes = Atomic(file.size)
+        roundingMask = options.roundsUpSize ? UInt64(options.logicalBlockSize - 1) : 0
         memoryAlignment = Atomic(file.alignment.memory)
         offsetAlignment = Atomic(file.alignment.offset)
         isAlignmentFixed = options.alignment != nil || options.caching == .buffered
@@ -167,7 +192,7 @@ extension BlockImage {
         let result =
             kind == .device
             ? cbio_device_size(descriptor, &now) : cbio_file_size(descriptor, &now)
-        guard result == 0, now != size else { return false }
+        guard result == 0, now != fileSize else { return false }
         sizeInBytes.store(now, ordering: .releasing)
         return true
     }

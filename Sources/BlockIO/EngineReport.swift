@@ -44,6 +44,9 @@ public struct EngineReport: Sendable, Hashable {
 
     /// In the order in which they were considered.
     public internal(set) var entries: [Entry]
+    /// What else was decided when the image was opened, a sentence each: that its size was rounded up
+    /// (``OpenOptions/roundsUpSize``).
+    public internal(set) var notes: [String] = []
 
     /// What became of `engine`; `nil` when it was not considered.
     public subscript(engine: EngineKind) -> Outcome? {
@@ -58,14 +61,15 @@ public struct EngineReport: Sendable, Hashable {
 }
 
 extension EngineReport: CustomStringConvertible {
-    /// One line an engine, for a log or a terminal.
+    /// One line an engine and one a note, for a log or a terminal.
     public var description: String {
-        entries.map { entry in
+        let lines = entries.map { entry in
             switch entry.outcome {
             case .taken(let why): "\(entry.engine): taken, \(why)"
             case .passedOver(let why): "\(entry.engine): not taken, \(why)"
             case .refused(let why, _): "\(entry.engine): refused, \(why)"
             }
-        }.joined(separator: "\n")
+        }
+        return (lines + notes.map { "note: \($0)" }).joined(separator: "\n")
     }
 }

@@ -49,14 +49,15 @@ final class EngineSelection: @unchecked Sendable {
         choice = new
     }
 
-    init(_ options: OpenOptions, _ file: ImageFile, path: String) throws(BlockError) {
+    init(_ options: OpenOptions, _ file: ImageFile, path: Pathname) throws(BlockError) {
         descriptor = file.descriptor
         caching = options.caching
         switch options.engine {
         case .forced(let kind):
             if let refusal = Self.refusal(of: kind, file.descriptor, options.caching) {
                 throw BlockError(
-                    .engineUnavailable, errno: refusal.errno, operation: .open, image: path,
+                    .engineUnavailable, errno: refusal.errno, operation: .open,
+                    image: path.description,
                     detail: "\(kind) was asked for and cannot be used: \(refusal.reason)")
             }
             let report = EngineReport(entries: [.init(engine: kind, outcome: .taken("as asked"))])
@@ -64,6 +65,7 @@ final class EngineSelection: @unchecked Sendable {
         case .auto:
             choice = Self.choose(options, file)
         }
+        choice.report.notes = file.notes(options)
     }
 
     /// Opens the engine of a queue with `open`.

@@ -5,6 +5,7 @@ import Glibc
 struct ImageFile {
     let descriptor: CInt
     let kind: BlockImage.Kind
+    /// Bytes that the file or device has.
     let size: UInt64
     let alignment: HostAlignment
     /// st_rdev of a device.
@@ -21,34 +22,43 @@ struct ImageFile {
     private static let patience: UInt64 = 1_000_000_000
 
     /// Opens and checks; on an error nothing stays open.
-    static func open(_ path: String, _ options: OpenOptions) throws(BlockError) -> ImageFile {
+    static func open(_ path: Pathname, _ options: OpenOptions) throws(BlockError) -> ImageFile {
+        guard !path.hasZero else {
+            throw BlockError(
+                .notFound, operation: .open, image: path.description,
+                detail: "the path contains a null character, which no path has")
+        }
         let blockSize = options.logicalBlockSize
         guard (512...65536).contains(blockSize), blockSize & (blockSize - 1) == 0 else {
             throw BlockError(
-                .invalidOption, operation: .open, image: path,
-                detail: "logical block size \(blockSize) is no power of two from 512 to 65536")
+                .invalidOption, operation: .open, image: path.description,
+                detail: "logical block size \(blockSize) is not a power of two from 512 to 65536")
         }
         if let alignment = options.alignment, !alignment.isValid {
             throw BlockError(
-                .invalidOption, operation: .open, image: path,
+                .invalidOption, operation: .open, image: path.description,
                 detail: "alignment \(alignment.memory), \(alignment.offset) is not made of powers "
                     + "of two up to 1 MiB")
         }
         guard options.inlineLimit >= 0 else {
             throw BlockError(
-                .invalidOption, operation: .open, image: path, detail: "inline limit below 0")
+                .invalidOption, operation: .open, image: path.description,
+                detail: "inline limit below 0")
         }
         // Before open(2), which on a FIFO or a character device can have effects of its own; and
         // again after it, on what was really opened.
         var before = stat()
-        guard stat(path, &before) == 0 else { throw failure(Glibc.errno, path, options) }
+        let result = path.withCString { stat($0, &before) }
+        guard result == 0 else { throw failure(Glibc.errno, path, options) }
         let expected = try kind(of: before, path)
         let isExclusive = expected == .device && options.access == .readWrite
         var descriptor: CInt = 0
         let start = monotonicNanoseconds()
         while true {
-            descriptor = cbio_open(
-                path, options.access == .readWrite, options.caching == .direct, isExclusive)
+            descriptor = path.withCString {
+                cbio_open(
+                    $0, options.access == .readWrite, options.caching == .direct, isExclusive)
+            }
             guard isExclusive, descriptor == -EBUSY, DeviceHolder.seen(at: path) == nil,
                 monotonicNanoseconds() &- start < patience
             else { break }
@@ -64,7 +74,7 @@ struct ImageFile {
     }
 
     private static func examine(
-        _ descriptor: CInt, _ path: String, _ options: OpenOptions
+        _ descriptor: CInt, _ path: Pathname, _ options: OpenOptions
     ) throws(BlockError) -> ImageFile {
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { throw failure(Glibc.errno, path, options) }
@@ -82,10 +92,10 @@ struct ImageFile {
                 throw failure(EROFS, path, options)
             }
         }
-        guard size % UInt64(options.logicalBlockSize) == 0 else {
+        guard options.roundsUpSize || size % UInt64(options.logicalBlockSize) == 0 else {
             throw BlockError(
-                .sizeNotMultiple, operation: .open, image: path,
-                detail: "size \(size) is no multiple of the logical block size "
+                .sizeNotMultiple, operation: .open, image: path.description,
+                detail: "size \(size) is not a multiple of the logical block size "
                     + "\(options.logicalBlockSize)")
         }
         var alignment = HostAlignment.none
@@ -95,7 +105,9 @@ struct ImageFile {
             guard
                 let answer = HostAlignment.probe(
                     descriptor: descriptor, isBlockDevice: kind == .device)
-            else { throw BlockError(.directIOUnavailable, operation: .open, image: path) }
+            else {
+                throw BlockError(.directIOUnavailable, operation: .open, image: path.description)
+            }
             alignment = answer
         }
         return ImageFile(
@@ -104,8 +116,19 @@ struct ImageFile {
             deviceSectorSize: Int(sectorSize))
     }
 
+    /// What the report of the open is to say about the file.
+    func notes(_ options: OpenOptions) -> [String] {
+        let blockSize = UInt64(options.logicalBlockSize)
+        if size % blockSize == 0 { return [] }
+        return [
+            "the size of the \(kind == .file ? "file" : "device"), \(size) bytes, is not a multiple of the "
+                + "logical block size \(blockSize), and is rounded up; reads beyond the end return "
+                + "zeroes, and writes there fail with ENOSPC"
+        ]
+    }
+
     private static func kind(
-        of status: stat, _ path: String
+        of status: stat, _ path: Pathname
     ) throws(BlockError) -> BlockImage.Kind {
         let found: String
         switch status.st_mode & S_IFMT {
@@ -118,12 +141,12 @@ struct ImageFile {
         default: found = "of an unknown kind"
         }
         throw BlockError(
-            .wrongFileType, operation: .open, image: path,
+            .wrongFileType, operation: .open, image: path.description,
             detail: "the path is \(found), not a regular file or block device")
     }
 
     private static func failure(
-        _ errno: CInt, _ path: String, _ options: OpenOptions, _ kind: BlockImage.Kind? = nil
+        _ errno: CInt, _ path: Pathname, _ options: OpenOptions, _ kind: BlockImage.Kind? = nil
     ) -> BlockError {
         let code: BlockError.Code
         var detail = ""
@@ -140,7 +163,8 @@ struct ImageFile {
         case EINVAL where options.caching == .direct: code = .directIOUnavailable
         default: code = .system
         }
-        return BlockError(code, errno: errno, operation: .open, image: path, detail: detail)
+        return BlockError(
+            code, errno: errno, operation: .open, image: path.description, detail: detail)
     }
 }
 
@@ -148,9 +172,9 @@ struct ImageFile {
 enum DeviceHolder {
     /// Where the device is mounted (proc_pid_mountinfo(5)), or which living processes hold image locks
     /// on it; `nil` when this process sees neither.
-    static func seen(at path: String) -> String? {
+    static func seen(at path: Pathname) -> String? {
         var status = stat()
-        guard stat(path, &status) == 0 else { return nil }
+        guard path.withCString({ stat($0, &status) }) == 0 else { return nil }
         if let table = ProcFile.contents(of: "/proc/self/mountinfo") {
             let id = "\(cbio_major(UInt64(status.st_rdev))):\(cbio_minor(UInt64(status.st_rdev)))"
             for line in table.split(separator: "\n") {

@@ -33,7 +33,7 @@ enum ImageLock {
     /// they keep its locks: a lock that no living process is found to hold is tried again for a
     /// second. A living process that is found to hold it is reported at once.
     static func take(
-        _ lock: OpenOptions.Lock, access: OpenOptions.Access, descriptor: CInt, path: String
+        _ lock: OpenOptions.Lock, access: OpenOptions.Access, descriptor: CInt, path: Pathname
     ) throws(BlockError) {
         let start = monotonicNanoseconds()
         while true {
@@ -51,7 +51,7 @@ enum ImageLock {
 
     /// False when a lock of somebody else is in the way.
     private static func takeOnce(
-        _ lock: OpenOptions.Lock, access: OpenOptions.Access, descriptor: CInt, path: String
+        _ lock: OpenOptions.Lock, access: OpenOptions.Access, descriptor: CInt, path: Pathname
     ) throws(BlockError) -> Bool {
         let refused: Permissions
         switch lock {
@@ -80,12 +80,12 @@ enum ImageLock {
         _ = cbio_lock_drop(descriptor, usedBase, refusedBase + 8 - usedBase)
     }
 
-    private static func unavailable(_ errno: CInt, path: String) -> BlockError {
-        BlockError(.lockUnavailable, errno: errno, operation: .open, image: path)
+    private static func unavailable(_ errno: CInt, path: Pathname) -> BlockError {
+        BlockError(.lockUnavailable, errno: errno, operation: .open, image: path.description)
     }
 
     private static func conflict(
-        with lock: OpenOptions.Lock, holders: [LockHolders.Holder], path: String
+        with lock: OpenOptions.Lock, holders: [LockHolders.Holder], path: Pathname
     ) -> BlockError {
         let who =
             holders.isEmpty
@@ -94,7 +94,7 @@ enum ImageLock {
                 .joined(separator: ", ")
         let wanted = lock == .exclusive ? "exclusive" : "shared"
         return BlockError(
-            .locked, errno: EAGAIN, operation: .open, image: path,
+            .locked, errno: EAGAIN, operation: .open, image: path.description,
             detail: "a lock held by \(who) excludes the \(wanted) lock asked for")
     }
 }

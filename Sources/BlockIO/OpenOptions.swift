@@ -36,8 +36,16 @@ public struct OpenOptions: Sendable, Hashable {
     /// Which engine moves the bytes; by default the best that works for this image.
     public var engine: EngineChoice
     /// The guest's sector size in bytes: a power of two from 512 to 65536. It is independent of
-    /// the host's alignment. The image's size must be a multiple of it.
+    /// the host's alignment. The image's size is a multiple of it, see ``roundsUpSize``.
     public var logicalBlockSize: Int
+    /// What becomes of a file or device whose size is not a multiple of ``logicalBlockSize``: when true, the
+    /// default, the image's size is rounded up, as in QEMU; when false, the open fails with
+    /// ``BlockError/Code/sizeNotMultiple``.
+    ///
+    /// Bytes of the image beyond the file's end read as zeroes. A write that reaches beyond it moves nothing
+    /// and fails with ``BlockError/Code/endOfMedium`` and ENOSPC; discards and zeroes there do nothing. So
+    /// the file never becomes longer, but by ``BlockQueue/resize(to:userData:)``.
+    public var roundsUpSize: Bool
 
     /// Instead of what the kernel says about addresses, lengths and positions: for tests, and for
     /// a device that says too little. `nil`, the default, asks the kernel.
@@ -49,7 +57,7 @@ public struct OpenOptions: Sendable, Hashable {
     /// Options with the defaults described at each property.
     public init(
         access: Access = .readOnly, caching: Caching = .direct, lock: Lock? = nil,
-        engine: EngineChoice = .auto, logicalBlockSize: Int = 512,
+        engine: EngineChoice = .auto, logicalBlockSize: Int = 512, roundsUpSize: Bool = true,
         alignment: HostAlignment? = nil, inlineLimit: Int = 64 << 10
     ) {
         self.access = access
@@ -57,6 +65,7 @@ public struct OpenOptions: Sendable, Hashable {
         self.lock = lock
         self.engine = engine
         self.logicalBlockSize = logicalBlockSize
+        self.roundsUpSize = roundsUpSize
         self.alignment = alignment
         self.inlineLimit = inlineLimit
     }

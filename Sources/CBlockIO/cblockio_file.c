@@ -12,6 +12,16 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+// A descriptor above those of standard input, output and error, which may be closed: what the program
+// prints must not go into an image. A descriptor or -errno.
+static int above_standard(int fd) {
+    if (fd > STDERR_FILENO) return fd;
+    int moved = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    int error = errno;
+    close(fd);
+    return moved < 0 ? -error : moved;
+}
+
 int cbio_open(const char *path, bool writable, bool direct, bool exclusive) {
     int flags = O_CLOEXEC | O_NOCTTY | O_NONBLOCK | (writable ? O_RDWR : O_RDONLY);
     if (direct) flags |= O_DIRECT;
@@ -28,14 +38,14 @@ int cbio_open(const char *path, bool writable, bool direct, bool exclusive) {
         close(fd);
         return -error;
     }
-    return fd;
+    return above_standard(fd);
 }
 
 int cbio_reopen_buffered(int fd) {
     char path[32];
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     int reopened = open(path, O_RDWR | O_CLOEXEC | O_NOCTTY);
-    return reopened < 0 ? -errno : reopened;
+    return reopened < 0 ? -errno : above_standard(reopened);
 }
 
 int cbio_file_size(int fd, uint64_t *bytes) {

@@ -1,3 +1,4 @@
+import BlockIO
 import Glibc
 
 /// A connected stream socket that never makes its caller wait: what comes in is kept until asked
@@ -27,14 +28,14 @@ final class Connection {
     private static let outputLimit = 4 << 20
 
     /// Connects to the socket that listens at `path`.
-    init(to path: String) throws {
+    init(to path: Pathname) throws {
         state = .allocate(capacity: 1)
         state.initialize(to: State())
         descriptor = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue), 0)
         guard descriptor >= 0 else { throw SystemError("socket") }
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.bytes) }
         let result = withUnsafePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
@@ -101,12 +102,11 @@ final class Connection {
         return line
     }
 
-    /// All that has come.
-    func takeAll() -> [UInt8] {
-        let all = Array(state.pointee.input.bytes)
-        state.pointee.input.removeFirst(all.count)
-        return all
-    }
+    /// What has come and has not been taken. Good until ``receive()``.
+    var unread: UnsafeRawBufferPointer { state.pointee.input.bytes }
+
+    /// Takes the first `count` bytes.
+    func take(_ count: Int) { state.pointee.input.removeFirst(count) }
 
     // MARK: Out
 

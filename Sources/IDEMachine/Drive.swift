@@ -1,4 +1,5 @@
 import BlockIO
+import CommandLineSupport
 import IDE
 
 /// A drive in a slot of the machine, and what tests do to the host requests for it.
@@ -25,10 +26,12 @@ final class Drive {
         let queueOptions = QueueOptions(bounceLimit: bounceLimit, faults: faults)
         openOptions = OpenOptions(
             access: specification.access, caching: specification.caching,
+            lock: specification.lock,
             engine: specification.engine)
         var image: BlockImage?
         if !specification.path.isEmpty {
-            image = try BlockImage.open(specification.path, openOptions)
+            let bytes = RawArguments.bytes(of: specification.path)
+            image = try BlockImage.open(pathname: Pathname(bytes: bytes), openOptions)
         }
         guard let image, !specification.isCDROM else {
             var options = CDROMOptions(

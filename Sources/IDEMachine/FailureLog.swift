@@ -1,4 +1,5 @@
 import BlockIO
+import CommandLineSupport
 import Glibc
 import IDE
 
@@ -23,13 +24,5 @@ struct FailureLog {
         StandardError.write(
             "ide-machine: \(event.slot): \(event.operation) failed: \(reason); \(action). "
                 + "Further failures of this kind are not printed.\n")
-    }
-}
-
-enum StandardError {
-    /// Writes a text in one call, or as much of it as is taken.
-    static func write(_ text: String) {
-        let bytes = Array(text.utf8)
-        _ = Glibc.write(STDERR_FILENO, bytes, bytes.count)
     }
 }

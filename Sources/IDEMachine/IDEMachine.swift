@@ -1,5 +1,6 @@
 import ArgumentParser
 import BlockIO
+import CommandLineSupport
 import Glibc
 
 /// `ide-machine`: a machine without a processor, for tests that play the processor; or its IDE
@@ -61,7 +62,7 @@ struct IDEMachine: ParsableCommand {
     mutating func run() throws {
         let termination = try TerminationSignal()
         if let vfioUser {
-            let face = try VFIOUserFace(options, path: vfioUser.path, reports: statistics)
+            let face = try VFIOUserFace(options, path: vfioUser.pathname, reports: statistics)
             return try face.run(until: termination)
         }
         guard let qtest else { return }
@@ -70,28 +71,5 @@ struct IDEMachine: ParsableCommand {
         try face.run(until: termination)
     }
 
-    static func main() {
-        // A peer that vanishes is an error of write(2), not a signal.
-        signal(SIGPIPE, SIG_IGN)
-        // A guest's write past RLIMIT_FSIZE is an error of that write (EFBIG), not a signal.
-        signal(SIGXFSZ, SIG_IGN)
-        var command: IDEMachine
-        do {
-            command = try parse()
-        } catch {
-            let isHelp = exitCode(for: error).isSuccess
-            end(isHelp ? 0 : 2, fullMessage(for: error), isHelp ? STDOUT_FILENO : STDERR_FILENO)
-        }
-        do {
-            try command.run()
-        } catch {
-            end(1, "ide-machine: \(error)", STDERR_FILENO)
-        }
-    }
-
-    private static func end(_ status: CInt, _ message: String, _ descriptor: CInt) -> Never {
-        let line = Array((message + "\n").utf8)
-        _ = write(descriptor, line, line.count)
-        Glibc.exit(status)
-    }
+    static func main() { runProgram(usageStatus: 2) }
 }

@@ -12,8 +12,8 @@ final class QtestFace {
 
     init(_ machine: Machine, qtest qtestPath: SocketPath, qmp qmpPath: SocketPath?) throws {
         self.machine = machine
-        qtestConnection = try Connection(to: qtestPath.path)
-        qmpConnection = try qmpPath.map { try Connection(to: $0.path) }
+        qtestConnection = try Connection(to: qtestPath.pathname)
+        qmpConnection = try qmpPath.map { try Connection(to: $0.pathname) }
         qtest = QtestServer(machine, qtestConnection)
         qmp = qmpConnection.map { QMPServer(machine, $0) }
         machine.observer = self

@@ -1,5 +1,7 @@
-import GuestMemory
+import BlockIO
+import CommandLineSupport
 import Glibc
+import GuestMemory
 import IDE
 import VFIOUserServer
 
@@ -16,7 +18,7 @@ final class VFIOUserFace {
     private let function: ControllerFunction
     private let reports: Bool
 
-    init(_ options: MachineOptions, path: String, reports: Bool) throws {
+    init(_ options: MachineOptions, path: Pathname, reports: Bool) throws {
         try GuestRAM.surviveTruncation()
         // Nobody could let a request go on that a policy keeps.
         drives = try options.drive.map {
@@ -25,7 +27,8 @@ final class VFIOUserFace {
         let memory = try AddressSpace(bounceLimit: options.bounceLimit)
         controller = try IDEController(options.pciID.native, memory, drives, options)
         function = ControllerFunction(controller)
-        server = try VFIOUserServer(listeningAt: path, function: function, memory: memory)
+        server = try VFIOUserServer(
+            listeningAt: path.bytes, named: path.description, function: function, memory: memory)
         self.reports = reports
         function.server = server
     }

@@ -25,7 +25,7 @@ public final class VFIOUserServer {
     private let line = InterruptLine()
     private let loop: EventLoop
     private let listener: CInt
-    private let path: String?
+    private let path: [CChar]?
     private let functionDescriptors: Set<CInt>
 
     private var session: VFIOUserSession?
@@ -34,13 +34,23 @@ public final class VFIOUserServer {
     private var former = VFIOUserStatistics()
     private var peerEnded: () -> Void = {}
 
-    /// A server that listens at `path`. A socket that is left there from a server that has died is
-    /// replaced; anything else is an error.
-    public init(
+    /// A server that listens at `path`, which is text.
+    public convenience init(
         listeningAt path: String, function: any PCIFunction, memory: AddressSpace
     ) throws(VFIOUserError) {
+        try self.init(
+            listeningAt: Array(path.utf8), named: path, function: function, memory: memory)
+    }
+
+    /// A server that listens at `path`, in whatever encoding, without a zero; messages call it `name`. A
+    /// socket that is left there from a server that has died is replaced; anything else is an error.
+    public init(
+        listeningAt path: [UInt8], named name: String, function: any PCIFunction,
+        memory: AddressSpace
+    ) throws(VFIOUserError) {
+        let path = path.map { CChar(bitPattern: $0) } + [0]
         let listener = cvfiouser_listen(path)
-        guard listener >= 0 else { throw VFIOUserError("listen at \(path)", -listener) }
+        guard listener >= 0 else { throw VFIOUserError("listen at \(name)", -listener) }
         self.listener = listener
         self.path = path
         self.function = function

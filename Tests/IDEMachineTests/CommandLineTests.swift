@@ -28,7 +28,8 @@ final class CommandLineTests: XCTestCase {
             ["--drive", "tertiary-master=/x"], ["--drive", drive, "--drive", drive],
             ["--drive", drive + ",media=tape"], ["--drive", drive + ",media="],
             ["--drive", drive + ",engine=steam"], ["--drive", drive + ",direct=maybe"],
-            ["--drive", drive + ",readonly"], ["--drive", drive + ",rerror=never"],
+            ["--drive", drive + ",readonly"], ["--drive", drive + ",lock=maybe"],
+            ["--drive", drive + ",rerror=never"],
             ["--drive", drive + ",werror="], ["--drive", drive + ",serial=123456789012345678901"],
             ["--drive", drive + ",serial=\u{7}"], ["--drive", drive + ",firmware=123456789"],
             ["--drive", drive + ",colour=red"], ["--drive", drive + ","],
@@ -109,6 +110,33 @@ final class CommandLineTests: XCTestCase {
         ])
         XCTAssertEqual(status, 1)
         XCTAssertTrue(errors.contains("a lock held by"), errors)
+        try bench.end()
+    }
+
+    /// Who asks for no lock is not kept out, and readers share one.
+    func testTheLockIsAnOption() throws {
+        let cases = [
+            ("lock=off", "lock=off"), ("lock=exclusive", "lock=off"),
+            ("readonly=on", "readonly=on,lock=shared"),
+        ]
+        for (first, second) in cases {
+            let bench = try Bench(
+                ["--drive", "primary-master=DIR/disk.img,\(first)"], size: 1 << 20)
+            let other = try Bench(
+                ["--drive", "primary-master=DIR/disk.img,\(second)"], in: bench.directory,
+                name: "-other")
+            try other.end()
+            try bench.end()
+        }
+        let bench = try Bench(
+            ["--drive", "primary-master=DIR/disk.img,readonly=on"], size: 1 << 20)
+        let path = bench.directory.path("disk.img")
+        let (status, errors) = try run([
+            "--qtest", "unix:/nonexistent/x",
+            "--drive", "secondary-slave=\(path),readonly=on,lock=exclusive",
+        ])
+        XCTAssertEqual(status, 1)
+        XCTAssertTrue(errors.contains("excludes the exclusive lock"), errors)
         try bench.end()
     }
 

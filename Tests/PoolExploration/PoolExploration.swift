@@ -1,6 +1,7 @@
 import ArgumentParser
 import BlockIO
 import CPoolExploration
+import CommandLineSupport
 import Glibc
 
 @main
@@ -36,6 +37,8 @@ struct PoolExploration: ParsableCommand {
     @Flag(help: "Vary what comes after a state that has been seen as well.")
     var everything = false
 
+    static func main() { runProgram() }
+
     func run() throws {
         var programs =
             switch extent {
@@ -50,7 +53,9 @@ struct PoolExploration: ParsableCommand {
         }
         if programs.isEmpty { throw ValidationError("no program has that name") }
         if replay != nil { programs = [programs[0]] }
-        if list { return programs.forEach { print($0.name) } }
+        if list {
+            return try StandardOutput.printLine(programs.map(\.name).joined(separator: "\n"))
+        }
         let file = try ScratchFile()
         let path = file.path
         defer { file.close() }
@@ -62,7 +67,7 @@ struct PoolExploration: ParsableCommand {
             seen += result.seen
             if !result.is_complete && replay == nil { unfinished += 1 }
         }
-        print(
+        try StandardOutput.printLine(
             "\(programs.count) programs, \(unfinished) unfinished, \(schedules) schedules, "
                 + "\(seen) cut short, \(points) points, "
                 + "at most \(preemptions) preemptions: no defect"
@@ -95,7 +100,7 @@ struct PoolExploration: ParsableCommand {
                     &settings, name, { runOwner() }, { inspectRun(allSleep: $0) })
             }
         }
-        print(
+        try StandardOutput.printLine(
             "\(program.name): \(result.schedules) schedules, \(result.seen) cut short, "
                 + "at most \(result.most_points) points, \(result.most_threads) threads, "
                 + "\(ContinuousClock.now - start)"

@@ -78,4 +78,13 @@ final class VersionTests: ServerTestCase {
             XCTAssertEqual(try peer.request(VFIORequest.version(text)).failure, 0, text)
         }
     }
+
+    /// No long name is kept: to hash 200,000 bytes of combining marks as Unicode takes seconds.
+    func testLongNamesAreNotKept() {
+        let marks = String(repeating: "\u{301}\u{323}", count: 100_000)
+        let text = "{\"capabilities\":{\"a\(marks)\":1,\"max_msg_fds\":2}}"
+        let data = Array(text.utf8).withUnsafeBytes { VersionData($0) }
+        XCTAssertEqual(data?.capabilities["max_msg_fds"], 2)
+        XCTAssertTrue(data?.capabilities.keys.allSatisfy { $0.utf8.count <= 64 } ?? false)
+    }
 }

@@ -1,7 +1,6 @@
 import ArgumentParser
 import BenchSupport
 import BlockIO
-import Glibc
 
 /// `blockbench`: compares the engines of BlockIO, and two baselines, at the same work.
 @main
@@ -110,25 +109,26 @@ struct Blockbench: ParsableCommand {
         case table, json
     }
 
+    static func main() { runProgram() }
+
     func run() throws {
         Interrupt.install()
-        // A write past RLIMIT_FSIZE is an error of that write (EFBIG), on every engine.
-        signal(SIGXFSZ, SIG_IGN)
         let console = Console()
         let plan = Plan(
             contenders: engine + baseline, patterns: pattern, blockSizes: blockSize,
             depths: depth, vectors: vectors, caching: direct ? .direct : .buffered,
             seconds: seconds, rounds: rounds, verifies: verify)
-        let paths = try Target.distinct(targets, note: console.note)
+        let paths = try Target.distinct(
+            targets.map { Pathname(bytes: RawArguments.bytes(of: $0)) }, note: console.note)
         if plan.writes && !explain {
             for path in paths { try Target.admitWriting(to: path, allowed: allowWrite) }
         }
         guard paths.isEmpty else {
-            return try run(plan, paths.map { ($0, $0) }, console)
+            return try run(plan, paths.map { ($0, $0.description) }, console)
         }
         let file = try temporaryFile(for: plan, console)
         try withExtendedLifetime(file) {
-            try run(plan, [(file.path, "temporary file in \(file.directory)")], console)
+            try run(plan, [(Pathname(file.path), "temporary file in \(file.directory)")], console)
         }
     }
 
@@ -145,7 +145,7 @@ struct Blockbench: ParsableCommand {
     }
 
     private func run(
-        _ plan: Plan, _ paths: [(path: String, name: String)], _ console: Console
+        _ plan: Plan, _ paths: [(path: Pathname, name: String)], _ console: Console
     ) throws {
         if explain { return try printExplanations(plan, paths) }
         let targets = try paths.map {
@@ -153,7 +153,7 @@ struct Blockbench: ParsableCommand {
         }
         if format == .table {
             // At once: `| head -1` shows that nobody reads the rest before it is measured.
-            try put(ReportTable.head(targets: targets, caching: plan.caching))
+            try StandardOutput.printLine(ReportTable.head(targets: targets, caching: plan.caching))
         }
         let session = Session(plan: plan, targetCount: targets.count, console: console)
         for target in targets where !Interrupt.isPending { session.measure(target) }
@@ -166,14 +166,16 @@ struct Blockbench: ParsableCommand {
     }
 
     private func printExplanations(
-        _ plan: Plan, _ paths: [(path: String, name: String)]
+        _ plan: Plan, _ paths: [(path: Pathname, name: String)]
     ) throws {
         let explanations = try paths.map {
             try Explanation(path: $0.path, name: $0.name, caching: plan.caching)
         }
         switch format {
-        case .table: try put(explanations.map(\.text).joined(separator: "\n"))
-        case .json: try put(try jsonText(ExplanationsJSON(targets: explanations)))
+        case .table:
+            try StandardOutput.printLine(explanations.map(\.text).joined(separator: "\n"))
+        case .json:
+            try StandardOutput.printLine(try jsonText(ExplanationsJSON(targets: explanations)))
         }
     }
 
@@ -183,26 +185,13 @@ struct Blockbench: ParsableCommand {
             let tables = ReportTable.tables(
                 targets: targets, runs: session.runs, refusals: session.refusals,
                 verified: verify)
-            if !tables.isEmpty { try put(tables) }
+            if !tables.isEmpty { try StandardOutput.printLine(tables) }
         case .json:
-            try put(
+            try StandardOutput.printLine(
                 try jsonText(
                     ReportJSON(
                         targets: targets, runs: session.runs, refusals: session.refusals,
                         interrupted: Interrupt.isPending)))
-        }
-    }
-
-    /// A line or more on standard output, at once.
-    private func put(_ text: String) throws(Failure) {
-        var bytes = Array((text + "\n").utf8)[...]
-        while !bytes.isEmpty {
-            let count = bytes.withUnsafeBytes { write(STDOUT_FILENO, $0.baseAddress, $0.count) }
-            if count < 0 && errno == EINTR { continue }
-            guard count > 0 else {
-                throw Failure("standard output: \(Failure.text(errno: errno))")
-            }
-            bytes = bytes.dropFirst(count)
         }
     }
 

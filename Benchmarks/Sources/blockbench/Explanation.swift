@@ -11,6 +11,7 @@ struct Explanation: Encodable {
     let offsetAlignment: Int
     let engine: String
     let considered: [Entry]
+    let notes: [String]
 
     /// What became of one engine.
     struct Entry: Encodable {
@@ -21,15 +22,15 @@ struct Explanation: Encodable {
     }
 
     private enum CodingKeys: String, CodingKey {
-        case target, kind, size, direct, engine, considered
+        case target, kind, size, direct, engine, considered, notes
         case memoryAlignment = "memory_alignment"
         case offsetAlignment = "offset_alignment"
     }
 
     /// Opens the target read-only, as `auto` would for measuring; the open's own probe is all the
     /// I/O there is.
-    init(path: String, name: String, caching: OpenOptions.Caching) throws {
-        let image = try BlockImage.open(path, OpenOptions(caching: caching))
+    init(path: Pathname, name: String, caching: OpenOptions.Caching) throws {
+        let image = try BlockImage.open(pathname: path, OpenOptions(caching: caching))
         target = name
         kind = image.kind == .device ? "block device" : "file"
         size = image.size
@@ -37,7 +38,9 @@ struct Explanation: Encodable {
         memoryAlignment = image.alignment.memory
         offsetAlignment = image.alignment.offset
         engine = image.engine.rawValue
-        considered = image.engineReport.entries.map(Entry.init)
+        let report = image.engineReport
+        considered = report.entries.map(Entry.init)
+        notes = report.notes
     }
 
     /// For people.
@@ -47,7 +50,7 @@ struct Explanation: Encodable {
             + "\(direct ? "direct" : "buffered"), alignment \(offsetAlignment) "
             + "(memory \(memoryAlignment)), engine \(engine)"
         let lines = considered.map { "  \($0.engine): \($0.outcome), \($0.reason)" }
-        return ([head] + lines).joined(separator: "\n")
+        return ([head] + lines + notes.map { "  note: \($0)" }).joined(separator: "\n")
     }
 }
 

@@ -20,9 +20,11 @@ final class ListIOTransport: Transport {
                     + "\(image.alignment.offset) that direct I/O demands here")
         }
         var created: OpaquePointer?
-        let result = cbl_lists_create(
-            &created, image.path, image.access == .readWrite, image.caching == .direct,
-            UInt32(buffers.depth), UInt32(buffers.vectors))
+        let result = image.pathname.withCString {
+            cbl_lists_create(
+                &created, $0, image.access == .readWrite, image.caching == .direct,
+                UInt32(buffers.depth), UInt32(buffers.vectors))
+        }
         guard result == 0, let created else {
             throw Failure(
                 result == -EMFILE

@@ -4,7 +4,7 @@ import Glibc
 /// A file or block device that is measured.
 struct Target: Sendable {
     /// For opening.
-    let path: String
+    let path: Pathname
     /// For people and reports.
     let name: String
     /// File or device.
@@ -43,20 +43,23 @@ struct Target: Sendable {
 
 extension Target {
     /// Looks at a path without writing to it.
-    init(path: String, name: String, caching: OpenOptions.Caching) throws {
-        let image = try BlockImage.open(path, OpenOptions(caching: caching))
+    init(path: Pathname, name: String, caching: OpenOptions.Caching) throws {
+        let image = try BlockImage.open(pathname: path, OpenOptions(caching: caching))
         self.path = path
         self.name = name
         kind = image.kind
-        size = image.size
+        // What an image has beyond its file cannot be written to.
+        size = image.fileSize
         alignment = image.alignment
         fileSystem = image.kind == .file ? MountTable.fileSystem(of: path) : nil
     }
 
     /// The paths without those that lead to the same file or device as an earlier one.
-    static func distinct(_ paths: [String], note: (String) -> Void) throws -> [String] {
-        var seen: [Identity: String] = [:]
-        var distinct: [String] = []
+    static func distinct(
+        _ paths: [Pathname], note: (String) -> Void
+    ) throws -> [Pathname] {
+        var seen: [Identity: Pathname] = [:]
+        var distinct: [Pathname] = []
         for path in paths {
             let identity = try Identity(path)
             if let first = seen[identity] {
@@ -71,7 +74,7 @@ extension Target {
 
     /// Refuses what must not be written to: a mounted device always, and without leave any device
     /// and any file that was there before.
-    static func admitWriting(to path: String, allowed: Bool) throws {
+    static func admitWriting(to path: Pathname, allowed: Bool) throws {
         let identity = try Identity(path)
         if let device = identity.device, let place = MountTable.mountPoint(of: device) {
             throw Failure(
@@ -83,7 +86,7 @@ extension Target {
                 "\(path) is \(what), and this would overwrite it; --allow-write permits that")
         }
         // Exclusive: finds out what else uses the device, a mounted partition of it for one.
-        _ = try BlockImage.open(path, OpenOptions(access: .readWrite, caching: .buffered))
+        _ = try BlockImage.open(pathname: path, OpenOptions(access: .readWrite, caching: .buffered))
     }
 
     /// What makes two paths the same.
@@ -93,9 +96,9 @@ extension Target {
         let fileSystem: dev_t
         let inode: ino_t
 
-        init(_ path: String) throws(Failure) {
+        init(_ path: Pathname) throws(Failure) {
             var status = stat()
-            guard stat(path, &status) == 0 else {
+            guard path.withCString({ stat($0, &status) }) == 0 else {
                 throw Failure("\(path): \(Failure.text(errno: errno))")
             }
             let isDevice = status.st_mode & S_IFMT == S_IFBLK

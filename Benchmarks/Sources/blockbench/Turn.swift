@@ -22,7 +22,7 @@ struct Turn {
         console: Console, tick: (_ elapsed: UInt64, _ tally: Tally) -> Void
     ) throws -> (engine: String, tally: Tally) {
         let image = try BlockImage.open(
-            target.path,
+            pathname: target.path,
             OpenOptions(
                 access: work.pattern.writes ? .readWrite : .readOnly, caching: caching,
                 engine: contender.engineChoice))

@@ -47,7 +47,8 @@ final class VerifiedRange {
 
     private func sweep(writing: Bool, _ progress: Double, _ text: String) throws -> Tally {
         let image = try BlockImage.open(
-            target.path, OpenOptions(access: writing ? .readWrite : .readOnly, caching: caching))
+            pathname: target.path,
+            OpenOptions(access: writing ? .readWrite : .readOnly, caching: caching))
         let queue = try BlockQueue(
             image,
             QueueOptions(threading: .owned, depth: buffers.depth, hasDescriptor: false))

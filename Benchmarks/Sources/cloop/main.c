@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <libaio.h>
 #include <liburing.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -142,6 +143,8 @@ static void run_aio(struct work *work) {
 }
 
 int main(int count, char **arguments) {
+    // A closed pipe is an error of the output.
+    signal(SIGPIPE, SIG_IGN);
     if (count < 6) {
         fprintf(
             stderr, "usage: cloop io_uring|libaio PATH BLOCK-SIZE DEPTH SECONDS|-COUNT [PIECES]\n");
@@ -195,5 +198,6 @@ int main(int count, char **arguments) {
     printf(
         "{\"requests\": %llu, \"iops\": %.1f, \"cpu_ns_per_io\": %.1f}\n",
         (unsigned long long)work.done, (double)work.done / elapsed, cpu / (double)work.done);
+    if (fflush(stdout) || ferror(stdout)) fail("standard output", errno);
     return 0;
 }

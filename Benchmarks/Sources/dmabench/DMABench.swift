@@ -83,6 +83,8 @@ struct DMABench: ParsableCommand {
         }
     }
 
+    static func main() { runProgram() }
+
     func run() throws {
         var rows: [Row] = []
         for count in elements {
@@ -98,8 +100,8 @@ struct DMABench: ParsableCommand {
         }
         if iterations != nil { return }
         switch format {
-        case .table: print(ReportTable.text(rows))
-        case .json: print(try jsonText(Report(rows: rows)))
+        case .table: try StandardOutput.printLine(ReportTable.text(rows))
+        case .json: try StandardOutput.printLine(try jsonText(Report(rows: rows)))
         }
     }
 

@@ -29,13 +29,13 @@ final class Guest: IDEControllerDelegate {
     /// Commands that have not ended as they should.
     private(set) var failures = 0
 
-    init(_ path: String, _ engine: EngineKind) throws {
+    init(_ path: Pathname, _ engine: EngineKind) throws {
         let space = try AddressSpace()
         let ram = try GuestRAM(size: 4 << 20)
         try space.map(.ram(ram), at: 0)
         ram.dirtyLog.start(.migration)
         controller = try IDEController(identity: .piix3, memory: space)
-        let image = try BlockImage.open(path, OpenOptions(engine: .forced(engine)))
+        let image = try BlockImage.open(pathname: path, OpenOptions(engine: .forced(engine)))
         try controller.attach(try ATADisk(image), to: .primaryMaster)
         descriptor = .allocate(capacity: 1)
         descriptor.initialize(

@@ -1,4 +1,5 @@
 import ArgumentParser
+import BenchSupport
 import BlockIO
 
 /// Does a number of READ DMA commands through the whole public path, and nothing else: for counting
@@ -20,9 +21,11 @@ struct IDECost: ParsableCommand {
         guard commands > 0 else { throw ValidationError("there is at least one command") }
     }
 
+    static func main() { runProgram() }
+
     func run() throws {
         guard let kind = EngineKind(rawValue: engine) else { return }
-        let guest = try Guest(path, kind)
+        let guest = try Guest(Pathname(bytes: RawArguments.bytes(of: path)), kind)
         // Not the argument parser's, whose accessors would be counted.
         let commands = commands
         for _ in 0..<commands {

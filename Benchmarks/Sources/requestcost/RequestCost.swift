@@ -1,4 +1,5 @@
 import ArgumentParser
+import BenchSupport
 import BlockIO
 import Glibc
 
@@ -32,12 +33,15 @@ struct RequestCost: ParsableCommand {
         }
     }
 
+    static func main() { runProgram() }
+
     func run() throws {
         var options = OpenOptions()
         if let kind = EngineKind(rawValue: engine) { options.engine = .forced(kind) }
         // Not the argument parser's, whose accessors would be counted.
         let (depth, batches, vectors, isEventDriven) = (depth, batches, vectors, eventLoop)
-        let image = try BlockImage.open(path, options)
+        let image = try BlockImage.open(
+            pathname: Pathname(bytes: RawArguments.bytes(of: path)), options)
         let queue = try BlockQueue(image, QueueOptions(depth: depth, hasDescriptor: isEventDriven))
         let piece = min(4096, (1 << 20) / vectors)
         let lists = ReadLists(requests: depth, vectors: vectors, piece: piece)

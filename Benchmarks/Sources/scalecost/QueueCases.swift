@@ -1,3 +1,4 @@
+import BenchSupport
 import BlockIO
 import CHeap
 import Glibc
@@ -134,7 +135,7 @@ extension ScaleCase {
             let most = MemoryInUse.now
             bench.queue.drain()
             let after = MemoryInUse.now
-            print(
+            try StandardOutput.printLine(
                 "\(n) requests: \(most.allocated - before.allocated) bytes allocated and "
                     + "\(most.resident - before.resident) resident, afterwards "
                     + "\(after.allocated - before.allocated) and "
@@ -180,11 +181,13 @@ private final class Bench {
         memory = .allocate(byteCount: 64 * Self.block, alignment: 4096)
         memory.initializeMemory(as: UInt8.self, repeating: 0)
         // Not a device's.
-        if alignment != nil, truncate(options.path, off_t(blocks * Self.block)) != 0 {
+        if alignment != nil,
+            options.path.withCString({ truncate($0, off_t(blocks * Self.block)) }) != 0
+        {
             throw WrongResult(description: "\(options.path): \(String(cString: strerror(errno)))")
         }
         let image = try BlockImage.open(
-            options.path,
+            pathname: options.path,
             OpenOptions(
                 access: .readWrite, engine: .forced(options.engine), alignment: alignment))
         queue = try BlockQueue(image, QueueOptions(depth: depth))

@@ -1,4 +1,5 @@
 import ArgumentParser
+import BenchSupport
 import BlockIO
 
 /// Does `n` things of one kind through the public interface, for an instruction counter to look at: four
@@ -31,15 +32,22 @@ struct ScaleCost: ParsableCommand {
         }
     }
 
+    static func main() { runProgram() }
+
     func run() throws {
         if list {
-            for entry in ScaleCase.all { print("\(entry.name): \(entry.summary)") }
+            for entry in ScaleCase.all {
+                try StandardOutput.printLine("\(entry.name): \(entry.summary)")
+            }
             return
         }
         guard let entry = ScaleCase.all.first(where: { $0.name == name }),
             let kind = EngineKind(rawValue: engine)
         else { return }
-        try entry.run(n, ImageOptions(path: image, engine: kind))
+        try entry.run(
+            n,
+            ImageOptions(
+                path: Pathname(bytes: RawArguments.bytes(of: image)), engine: kind))
     }
 }
 
@@ -55,7 +63,7 @@ struct ScaleCase: Sendable {
 
 /// The image of cases that need one.
 struct ImageOptions {
-    let path: String
+    let path: Pathname
     let engine: EngineKind
 }
 

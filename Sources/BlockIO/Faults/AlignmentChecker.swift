@@ -21,11 +21,11 @@ struct AlignmentChecker {
             sum += UInt64(element.iov_len)
         }
         isRight = isRight && sum == order.length
-        if order.operation == .write { isRight = isRight && order.position + sum <= image.size }
+        if order.operation == .write { isRight = isRight && order.position + sum <= image.fileSize }
         precondition(
             isRight,
             "an engine was given \(order.operation) of \(order.vectorCount) elements, "
                 + "\(order.length) bytes at \(order.position), which offends \(alignment) or the "
-                + "image's size \(image.size)")
+                + "file's size \(image.fileSize)")
     }
 }

@@ -1,3 +1,5 @@
+import Glibc
+
 /// What became of a request. There is exactly one for each.
 public struct BlockCompletion: Sendable {
     /// What the request asked for.
@@ -23,7 +25,8 @@ public struct BlockCompletion: Sendable {
     public internal(set) var transferred: UInt64 = 0
     /// `nil` on success.
     public internal(set) var failure: BlockError.Code?
-    /// The errno behind the failure, 0 when the library itself refused.
+    /// The errno behind the failure, 0 when the library itself refused; ENOSPC for a write that reaches
+    /// beyond the end of a file whose size was rounded up.
     public internal(set) var errno: CInt = 0
     /// For a discard and for zeroes: what a later read of the range returns.
     public internal(set) var effect: RangeEffect = .unknown
@@ -42,13 +45,17 @@ public struct BlockCompletion: Sendable {
         let hasRange = operation != .flush && operation != .resize && !overflow && length != .max
         throw BlockError(
             failure, errno: errno, operation: operation, range: hasRange ? offset..<end : nil,
-            image: image.path, detail: failure == .outOfRange ? outOfRangeDetail(image) : "")
+            image: image.path, detail: detail(image))
     }
 
-    private func outOfRangeDetail(_ image: BlockImage) -> String {
-        if length == .max || offset > .max - length {
-            return "\(length) bytes from byte \(offset) end beyond the last address of 64 bits"
+    private func detail(_ image: BlockImage) -> String {
+        switch failure {
+        case .endOfMedium where errno == ENOSPC: BlockError.beyondTheFile
+        case .outOfRange where length == .max || offset > .max - length:
+            "\(length) bytes from byte \(offset) end beyond the last address of 64 bits"
+        case .outOfRange:
+            "the request reaches outside the image, which has \(image.size) bytes"
+        default: ""
         }
-        return "the request reaches outside the image, which has \(image.size) bytes"
     }
 }

@@ -64,6 +64,9 @@ struct IORequest {
     @usableFromInline var started: UInt64 = 0
     /// Set when the request goes in pieces of its own making.
     var pieces: UnsafeMutablePointer<PieceTransfer>?
+    /// How many of the bytes asked for lie beyond the end of the file. While it is under way, the request's
+    /// length is without them.
+    var beyond: UInt64 = 0
 
     // The list of writes that are under way, while the image has an alignment.
     var trackedNext: RequestPointer?
@@ -134,6 +137,7 @@ extension IORequest {
         isComposite = false
         isClearing = false
         owesFlush = false
+        beyond = 0
         place = .elsewhere
         rangeWay = .first
     }

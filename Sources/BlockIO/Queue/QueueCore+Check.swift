@@ -28,7 +28,10 @@ extension QueueCore {
             return .slow
         case .discard, .writeZeroes:
             if let refused = checkRange(request) { return .refused(refused) }
-            return request.pointee.length == 0 ? .done : .slow
+            if request.pointee.length > 0 { return .slow }
+            // Beyond the end of the file, everything reads as zeroes.
+            if request.pointee.beyond > 0 { request.pointee.effect = .zeroes }
+            return .done
         case .resize:
             if image.access == .readOnly { return .refused(.readOnly) }
             guard image.kind == .file else { return .refused(.unsupported) }
@@ -48,7 +51,8 @@ extension QueueCore {
         if sum.addressBits & memoryMask != 0 { offending |= addresses(vectors) & memoryMask }
         request.pointee.length = sum.mayOverflow && overflows(vectors) ? .max : UInt64(total)
         if let refused = checkRange(request) { return .refused(refused) }
-        if total == 0 { return .done }
+        if request.pointee.length == 0 { return .done }
+        if request.pointee.beyond > 0 { return .slow }
         // Lengths that are all multiples make the positions multiples, if the first one is.
         offending |= UInt(request.pointee.offset) & offsetMask
         let fits =
@@ -76,15 +80,54 @@ extension QueueCore {
         if request.pointee.verb != .read && image.access == .readOnly { return .readOnly }
         let (end, carry) = request.pointee.offset.addingReportingOverflow(request.pointee.length)
         if carry || request.pointee.length == .max { return .outOfRange }
-        if end > size {
-            // The file or device may have grown since.
-            _ = image.refreshSize()
-            // Another queue of the image may have noticed before.
-            guard image.size != size else { return .outOfRange }
-            adoptGeometry()
-            if end > size { return .outOfRange }
+        return end > size ? checkEnd(request, end) : nil
+    }
+
+    /// A request that ends at `end`, beyond the file as it was.
+    @inline(never)
+    private mutating func checkEnd(_ request: RequestPointer, _ end: UInt64) -> BlockError.Code? {
+        // The file or device may have grown since, and another queue of the image may have noticed before.
+        _ = image.refreshSize()
+        if image.fileSize != size { adoptGeometry() }
+        if end > image.roundedUp(size) { return .outOfRange }
+        if end <= size || request.pointee.length == 0 { return nil }
+        // In the last block, which the file does not fill.
+        if request.pointee.verb == .write {
+            request.pointee.errno = ENOSPC
+            return .endOfMedium
         }
+        request.pointee.beyond = end - max(size, request.pointee.offset)
+        request.pointee.length -= request.pointee.beyond
         return nil
+    }
+
+    /// The request is again what was asked for, whether or not it reaches beyond the file.
+    mutating func restoreLength(_ request: RequestPointer) {
+        request.pointee.length += request.pointee.beyond
+        request.pointee.beyond = 0
+    }
+
+    /// The end of a request that reaches beyond the file: on success, what is there reads as zeroes.
+    @inline(never)
+    mutating func finishBeyond(_ request: RequestPointer, isSuccess: Bool) {
+        if isSuccess {
+            if request.pointee.verb == .read { clearBeyond(request) }
+            request.pointee.moved += request.pointee.beyond
+        }
+        restoreLength(request)
+    }
+
+    /// Fills the end of the caller's list, from the end of the file on.
+    private func clearBeyond(_ request: RequestPointer) {
+        let vectors = UnsafeBufferPointer(
+            start: request.pointee.vectors, count: request.pointee.vectorCount)
+        var skip = Int(request.pointee.length)
+        for vector in vectors {
+            if skip < vector.iov_len, let base = vector.iov_base {
+                memset(base + skip, 0, vector.iov_len - skip)
+            }
+            skip = max(0, skip - vector.iov_len)
+        }
     }
 }
 

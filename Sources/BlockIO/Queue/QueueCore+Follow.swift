@@ -32,6 +32,9 @@ extension QueueCore {
     /// Keeps a request that changes the image until the resize before it has ended: whether it is inside
     /// the image is known then.
     mutating func holdBack(_ request: RequestPointer) {
+        // What the check has found is of no account: it is made again.
+        restoreLength(request)
+        request.pointee.errno = 0
         countComposite(request)
         block(request)
         request.pointee.place = .heldBack

@@ -216,6 +216,7 @@ extension QueueCore {
         _ request: RequestPointer, _ failure: BlockError.Code?, _ now: UInt64? = nil
     ) {
         request.pointee.failure = failure
+        if request.pointee.beyond > 0 { finishBeyond(request, isSuccess: failure == nil) }
         request.pointee.generation &+= 1
         if let pieces = request.pointee.pieces {
             pieces.deinitialize(count: 1)

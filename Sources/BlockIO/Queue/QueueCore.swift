@@ -20,6 +20,7 @@ struct QueueCore: ~Copyable {
     // Copies of the image's, which only this queue's pipeline changes.
     @usableFromInline var memoryMask: UInt = 0
     @usableFromInline var offsetMask: UInt = 0
+    /// That of the file: what the image has beyond it is never the engine's.
     @usableFromInline var size: UInt64 = 0
     /// What a direct write may reach: whole blocks.
     var wholeBlocksEnd: UInt64 = 0
@@ -87,7 +88,7 @@ struct QueueCore: ~Copyable {
         if UInt(alignment.offset - 1) != offsetMask { tracked.blockSizeChanged() }
         memoryMask = UInt(alignment.memory - 1)
         offsetMask = UInt(alignment.offset - 1)
-        size = image.size
+        size = image.fileSize
         wholeBlocksEnd = size & ~UInt64(offsetMask)
     }
 
@@ -149,6 +150,7 @@ struct QueueCore: ~Copyable {
         }
         if isClosing {
             _ = check(request)
+            request.pointee.errno = 0
             finish(request, .closed)
         } else {
             admit(request)

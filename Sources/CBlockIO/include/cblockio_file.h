@@ -16,7 +16,7 @@ struct cbio_dio_alignment {
 };
 
 /// Opens `path` close-on-exec and without becoming a controlling terminal; a FIFO or an empty
-/// drive does not block the caller. `exclusive` is O_EXCL: on a block device, an error when the
+/// drive does not block the caller. The descriptor is above 2. `exclusive` is O_EXCL: on a block device, an error when the
 /// device is mounted or otherwise claimed. Returns a descriptor or -errno.
 int cbio_open(const char *path, bool writable, bool direct, bool exclusive);
 

@@ -6,12 +6,14 @@ import IDE
 /// as on QEMU's command line.
 struct DriveSpecification: Sendable {
     let slot: IDESlot
-    /// Empty for a CD drive without a disc.
+    /// Empty for a CD drive without a disc. As ``RawArguments`` has it.
     let path: String
     var isCDROM = false
     var engine = EngineChoice.auto
     var caching = OpenOptions.Caching.direct
     var access = OpenOptions.Access.readWrite
+    /// `nil` is exclusive for a disk that can be written to, and shared otherwise.
+    var lock: OpenOptions.Lock?
     var readErrorPolicy = ErrorPolicy.report
     /// `nil` is what the face has for a drive without.
     var writeErrorPolicy: ErrorPolicy?
@@ -24,7 +26,8 @@ struct DriveSpecification: Sendable {
     private var geometryOptions = GeometryOptions()
 
     init(parsing text: String) throws {
-        let sign = text.firstIndex(of: "=")
+        // Scalars, since a mark at the start of the path would be one character with the sign.
+        let sign = text.unicodeScalars.firstIndex(of: "=")
         guard let sign, let slot = IDESlot(name: String(text[..<sign])) else {
             throw ValidationError(
                 "'\(text)' does not begin with a slot and '=': \(IDESlot.names)")
@@ -63,6 +66,7 @@ struct DriveSpecification: Sendable {
             }
         case "direct": caching = try Self.isOn(option, value) ? .direct : .buffered
         case "readonly": access = try Self.isOn(option, value) ? .readOnly : .readWrite
+        case "lock": lock = try Self.lock(value)
         case "rerror": readErrorPolicy = try Self.policy(option, value)
         case "werror": writeErrorPolicy = try Self.policy(option, value)
         case "serial": serial = try Self.identification(option, value, limit: 20)
@@ -75,10 +79,10 @@ struct DriveSpecification: Sendable {
     /// Splits at single commas; two stand for one of the text.
     private static func split(_ text: Substring) -> [String] {
         var parts = [""]
-        var rest = text
+        var rest = text.unicodeScalars
         while let character = rest.popFirst() {
             if character != "," {
-                parts[parts.count - 1].append(character)
+                parts[parts.count - 1].unicodeScalars.append(character)
             } else if rest.first == "," {
                 rest.removeFirst()
                 parts[parts.count - 1].append(",")
@@ -94,6 +98,15 @@ struct DriveSpecification: Sendable {
             throw ValidationError("\(option)=\(value): neither on nor off")
         }
         return state == .on
+    }
+
+    private static func lock(_ value: String) throws -> OpenOptions.Lock {
+        switch value {
+        case "off": .off
+        case "shared": .shared
+        case "exclusive": .exclusive
+        default: throw ValidationError("lock=\(value): not one of off, shared, exclusive")
+        }
     }
 
     private static func policy(_ option: String, _ value: String) throws -> ErrorPolicy {

@@ -9,10 +9,11 @@ struct MachineOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "A drive, with options separated by commas: media=disk|cdrom, engine=auto|io_uring|"
-                + "libaio|threads, direct=on|off, readonly=off|on, rerror= and werror=report|"
-                + "ignore|stop|enospc, serial=TEXT, firmware=TEXT, and for a disk "
-                + "cyls=N,heads=N,secs=N, all three or none. The first of each is the "
-                + "default, but werror=enospc (with --vfio-user report), and a CD is read-only. "
+                + "libaio|threads, direct=on|off, readonly=off|on, lock=exclusive|shared|off, "
+                + "rerror= and werror=report|ignore|stop|enospc, serial=TEXT, firmware=TEXT, and "
+                + "for a disk cyls=N,heads=N,secs=N, all three or none. The first of each is the "
+                + "default, but werror=enospc (with --vfio-user report), a CD is read-only, and "
+                + "what is read-only has lock=shared. "
                 + "PATH may be empty for a CD drive without a disc; a comma in it is doubled. SLOT is \(IDESlot.names).",
             valueName: "SLOT=PATH[,OPTION=VALUE...]"),
         transform: DriveSpecification.init(parsing:))

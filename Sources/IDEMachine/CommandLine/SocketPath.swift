@@ -1,9 +1,11 @@
 import ArgumentParser
+import BlockIO
+import CommandLineSupport
 import Glibc
 
 /// The address of a socket as the command line has it: `unix:PATH`, or `PATH`.
 struct SocketPath: Sendable {
-    let path: String
+    let pathname: Pathname
 
     init(parsing text: String) throws {
         guard text.hasPrefix("unix:") else { throw ValidationError("'\(text)' is not unix:PATH") }
@@ -11,10 +13,10 @@ struct SocketPath: Sendable {
     }
 
     init(path: String) throws {
-        self.path = path
+        pathname = Pathname(bytes: RawArguments.bytes(of: path))
         // unix(7): the path and the zero behind it are in sun_path.
         let limit = MemoryLayout.size(ofValue: sockaddr_un().sun_path)
-        guard (1..<limit).contains(path.utf8.count) else {
+        guard (1..<limit).contains(pathname.bytes.count) else {
             throw ValidationError("the socket's path '\(path)' is not 1 to \(limit - 1) bytes long")
         }
     }

@@ -8,7 +8,7 @@ extension Drive {
     /// Bytes bounce in two places: the DMA mapper for what is no RAM, the block layer for the
     /// host's alignment. What is called direct bounced in neither.
     func blockStatistics(_ now: BlockStatistics, _ dma: DMABytes) -> JSONValue {
-        let counters: [(String, UInt64)] = [
+        let counters: [(JSONName, UInt64)] = [
             ("rd_bytes", now.reads.bytes),
             ("wr_bytes", now.writes.bytes),
             ("rd_operations", now.reads.operations),

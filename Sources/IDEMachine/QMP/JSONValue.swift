@@ -1,81 +1,64 @@
-import FoundationEssentials
-
-/// What JSON can say (RFC 8259).
-enum JSONValue: Hashable {
+/// A value of JSON (RFC 8259).
+enum JSONValue {
     case null
     case bool(Bool)
     case integer(Int64)
+    /// Above the largest `Int64`.
+    case unsigned(UInt64)
+    /// Finite.
     case number(Double)
     case string(String)
     case array([JSONValue])
-    case object([String: JSONValue])
+    case object([JSONName: JSONValue])
 }
 
 extension JSONValue {
-    /// From a text; `nil` when it is none.
-    init?(parsing text: [UInt8]) {
-        let decoder = JSONDecoder()
-        // QEMU takes strings in single quotes too, and people type them.
-        decoder.allowsJSON5 = true
-        guard let value = try? decoder.decode(Self.self, from: Data(text)) else { return nil }
-        self = value
-    }
-
-    /// On one line.
+    /// As JSON on one line, in UTF-8, with names in order.
     var text: [UInt8] {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        // Only numbers that are not finite cannot be encoded, and JSON has none.
-        return (try? encoder.encode(self)).map { Array($0) } ?? []
-    }
-}
-
-extension JSONValue: Codable {
-    init(from decoder: any Decoder) throws {
-        if let object = try? decoder.container(keyedBy: Name.self) {
-            var members: [String: JSONValue] = [:]
-            for key in object.allKeys {
-                members[key.stringValue] = try object.decode(JSONValue.self, forKey: key)
-            }
-            self = .object(members)
-        } else if var array = try? decoder.unkeyedContainer() {
-            var elements: [JSONValue] = []
-            while !array.isAtEnd { elements.append(try array.decode(JSONValue.self)) }
-            self = .array(elements)
-        } else {
-            let single = try decoder.singleValueContainer()
-            if single.decodeNil() {
-                self = .null
-            } else if let value = try? single.decode(Bool.self) {
-                self = .bool(value)
-            } else if let value = try? single.decode(Int64.self) {
-                self = .integer(value)
-            } else if let value = try? single.decode(Double.self) {
-                self = .number(value)
-            } else {
-                self = .string(try single.decode(String.self))
-            }
-        }
+        var text: [UInt8] = []
+        append(to: &text)
+        return text
     }
 
-    func encode(to encoder: any Encoder) throws {
-        var single = encoder.singleValueContainer()
+    private func append(to text: inout [UInt8]) {
         switch self {
-        case .null: try single.encodeNil()
-        case .bool(let value): try single.encode(value)
-        case .integer(let value): try single.encode(value)
-        case .number(let value): try single.encode(value)
-        case .string(let value): try single.encode(value)
-        case .array(let value): try single.encode(value)
-        case .object(let value): try single.encode(value)
+        case .null: text += "null".utf8
+        case .bool(let value): text += (value ? "true" : "false").utf8
+        case .integer(let value): text += "\(value)".utf8
+        case .unsigned(let value): text += "\(value)".utf8
+        case .number(let value): text += "\(value)".utf8
+        case .string(let value): Self.append(value, to: &text)
+        case .array(let elements):
+            text.append(UInt8(ascii: "["))
+            for (index, element) in elements.enumerated() {
+                if index > 0 { text.append(UInt8(ascii: ",")) }
+                element.append(to: &text)
+            }
+            text.append(UInt8(ascii: "]"))
+        case .object(let members):
+            text.append(UInt8(ascii: "{"))
+            for (index, member) in members.sorted(by: { $0.key < $1.key }).enumerated() {
+                if index > 0 { text.append(UInt8(ascii: ",")) }
+                Self.append(member.key.text, to: &text)
+                text.append(UInt8(ascii: ":"))
+                member.value.append(to: &text)
+            }
+            text.append(UInt8(ascii: "}"))
         }
     }
 
-    private struct Name: CodingKey {
-        let stringValue: String
-        var intValue: Int? { nil }
-        init(stringValue: String) { self.stringValue = stringValue }
-        init?(intValue: Int) { nil }
+    private static func append(_ string: String, to text: inout [UInt8]) {
+        text.append(UInt8(ascii: "\""))
+        for byte in string.utf8 {
+            switch byte {
+            case UInt8(ascii: "\""), UInt8(ascii: "\\"): text += [UInt8(ascii: "\\"), byte]
+            case 0..<0x20:
+                text += "\\u00".utf8
+                text += [DataText.digit(byte >> 4), DataText.digit(byte & 15)]
+            default: text.append(byte)
+            }
+        }
+        text.append(UInt8(ascii: "\""))
     }
 }
 
@@ -85,7 +68,7 @@ extension JSONValue: ExpressibleByStringLiteral, ExpressibleByBooleanLiteral,
     init(stringLiteral value: String) { self = .string(value) }
     init(booleanLiteral value: Bool) { self = .bool(value) }
     init(integerLiteral value: Int64) { self = .integer(value) }
-    init(dictionaryLiteral elements: (String, JSONValue)...) {
+    init(dictionaryLiteral elements: (JSONName, JSONValue)...) {
         self = .object(Dictionary(uniqueKeysWithValues: elements))
     }
     init(arrayLiteral elements: JSONValue...) { self = .array(elements) }

@@ -14,28 +14,28 @@ extension Machine {
             }
             return .array(list)
         case "eject":
-            let drive = try drive(arguments.string("device"))
+            let drive = try drive(arguments.name("device"))
             try arguments.end()
             try eject(drive)
         case "blockdev-change-medium":
-            let drive = try drive(arguments.string("device"))
-            let path = try arguments.string("filename")
+            let drive = try drive(arguments.name("device"))
+            let path = try arguments.path("filename")
             try arguments.end()
             try changeMedium(of: drive, to: path)
         case "x-hold":
-            let drive = try drive(arguments.string("drive"))
+            let drive = try drive(arguments.name("drive"))
             let operation = try arguments.operation("operation")
             try arguments.end()
             drive.hold(operation)
         case "x-release":
-            let drive = try drive(arguments.string("drive"))
+            let drive = try drive(arguments.name("drive"))
             let operation = try arguments.operation("operation")
             try arguments.end()
             drive.release(operation)
         case "x-fault":
-            let drive = try drive(arguments.string("drive"))
+            let drive = try drive(arguments.name("drive"))
             let operation = try arguments.operation("operation")
-            let errno = try ErrnoName.number(arguments.string("errno", default: "EIO"))
+            let errno = try ErrnoName.number(arguments.name("errno", default: "EIO"))
             let count = try arguments.count("count", default: 1)
             let after = try arguments.count("after", default: 0)
             try arguments.end()
@@ -45,14 +45,14 @@ extension Machine {
             try arguments.end()
             return .array(dirtyPages(clearing: isClearing).map { .integer(Int64($0)) })
         case "x-save":
-            let path = try arguments.string("path")
+            let path = try arguments.path("path")
             try arguments.end()
             try save(to: path)
         case "x-load":
-            let path = try arguments.string("path")
+            let path = try arguments.path("path")
             try arguments.end()
             try load(from: path)
-        default: throw .commandNotFound("The command \(command) has not been found")
+        default: throw .commandNotFound(unknown: command)
         }
         return [:]
     }

@@ -10,12 +10,18 @@ enum QMPError: Error {
         case .generic(let text): Self.value("GenericError", text)
         case .commandNotFound(let text): Self.value("CommandNotFound", text)
         case .deviceNotFound(let name):
-            Self.value("DeviceNotFound", "Device '\(name.prefix(80))' not found")
+            Self.value("DeviceNotFound", "Device '\(name)' not found")
         }
     }
 
-    /// Names in the text come from the peer, who may have sent a megabyte.
+    /// No command has this name.
+    static func commandNotFound(unknown command: String) -> QMPError {
+        .commandNotFound("The command \(command) has not been found")
+    }
+
+    /// Names in the text come from the peer, and may be a megabyte long. Scalars are counted, because one
+    /// `Character` may be as long.
     private static func value(_ kind: String, _ text: String) -> JSONValue {
-        ["class": .string(kind), "desc": .string(String(text.prefix(400)))]
+        ["class": .string(kind), "desc": .string(String(text.unicodeScalars.prefix(400)))]
     }
 }

@@ -33,13 +33,19 @@ final class QMPServer {
 
     /// Carries out the commands that are there.
     func serve() {
-        guard !connection.isCongested else { return }
-        framer.take(connection.takeAll()) { frame in
-            guard !isQuitting else { return }
-            if case .text(let text) = frame, let value = JSONValue(parsing: text) {
-                answer(value)
-            } else {
-                send(["error": QMPError.generic("JSON parse error").value])
+        while !connection.isCongested && !isQuitting {
+            let (taken, frame) = framer.next(connection.unread)
+            connection.take(taken)
+            guard let frame else { return }
+            switch frame {
+            case .text(let text):
+                do throws(QMPError) {
+                    answer(try JSONParser.parse(text))
+                } catch {
+                    send(["error": error.value])
+                }
+            case .refused(let reason):
+                send(["error": QMPError.generic("JSON parse error, \(reason)").value])
             }
         }
     }
@@ -60,7 +66,7 @@ final class QMPServer {
     }
 
     private func answer(_ request: JSONValue) {
-        var response: [String: JSONValue] = [:]
+        var response: [JSONName: JSONValue] = [:]
         do throws(QMPError) {
             guard case .object(var members) = request else {
                 throw .generic("QMP input must be a JSON object")
@@ -72,9 +78,10 @@ final class QMPServer {
             guard case .string(let command) = name else {
                 throw .generic("QMP input member 'execute' must be a string")
             }
+            guard QMPArguments.isName(command) else { throw .commandNotFound(unknown: command) }
             var arguments = try QMPArguments(members.removeValue(forKey: "arguments"))
             if let other = members.keys.min() {
-                throw .generic("QMP input member '\(other)' is unexpected")
+                throw .generic("QMP input member '\(other.text)' is unexpected")
             }
             response["return"] = try run(command, &arguments)
         } catch {
@@ -136,7 +143,7 @@ final class QMPServer {
         guard !isNegotiating else { return }
         var now = timeval()
         gettimeofday(&now, nil)
-        var message: [String: JSONValue] = [
+        var message: [JSONName: JSONValue] = [
             "event": .string(event),
             "timestamp": [
                 "seconds": .integer(Int64(now.tv_sec)),

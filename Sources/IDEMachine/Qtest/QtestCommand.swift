@@ -16,7 +16,7 @@ enum QtestCommand {
     /// `memset`.
     case fill(address: UInt64, count: UInt64, byte: UInt8)
     /// `irq_intercept_in`, `irq_intercept_out`.
-    case intercept(device: String)
+    case intercept
     /// `clock_step`; without a number up to the next timer.
     case clockStep(nanoseconds: Int64?)
     /// `clock_set`.
@@ -27,6 +27,8 @@ enum QtestCommand {
     /// What one `read` or `write` moves at most: as much as one ATA command does, 65536 sectors. QEMU
     /// has no limit, and dies of it.
     static let dataLimit = 65536 * 512
+    /// The name that harnesses for PCs know the interrupt controller by.
+    private static let interruptController: StaticString = "ioapic"
 
     init(parsing line: UnsafeRawBufferPointer) throws(QtestError) {
         var words = QtestWords(line)
@@ -66,13 +68,16 @@ enum QtestCommand {
                 address: address, count: count,
                 byte: UInt8(truncatingIfNeeded: try words.number("value")))
         case "irq_intercept_in", "irq_intercept_out":
-            self = .intercept(device: String(decoding: try words.next("device"), as: UTF8.self))
+            guard Self.interruptController ~= (try words.next("device")) else {
+                throw QtestError("Unknown device")
+            }
+            self = .intercept
         case "clock_step":
             self = .clockStep(
                 nanoseconds: words.isAtEnd ? nil : Int64(clamping: try words.number("time")))
         case "clock_set": self = .clockSet(nanoseconds: Int64(clamping: try words.number("time")))
         case "endianness": self = .endianness
-        default: throw QtestError("Unknown command '\(words.verbText.prefix(80))'")
+        default: throw QtestError("Unknown command '\(words.verbText)'")
         }
         guard words.isAtEnd else { throw QtestError("too many words for \(words.verbText)") }
     }

@@ -14,8 +14,6 @@ final class QtestServer {
 
     /// The longest line: ``QtestCommand/dataLimit`` bytes in hexadecimal, and the words before.
     private static let lineLimit = 2 * QtestCommand.dataLimit + 256
-    /// The name that harnesses for PCs know the interrupt controller by.
-    private static let interruptController = "ioapic"
 
     init(_ machine: Machine, _ connection: Connection) {
         self.machine = machine
@@ -81,9 +79,7 @@ final class QtestServer {
             data.withUnsafeBytes { machine.memory.write(at: address, from: $0) }
         case .fill(let address, let count, let byte):
             machine.memory.fill(at: address, with: byte, count: count)
-        case .intercept(let device):
-            guard device == Self.interruptController else { throw QtestError("Unknown device") }
-            intercept()
+        case .intercept: intercept()
         case .clockStep(let nanoseconds):
             clock &+= nanoseconds ?? 0
             return .text(String(clock))

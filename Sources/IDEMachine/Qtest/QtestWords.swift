@@ -12,7 +12,8 @@ struct QtestWords {
         verb = Self.word(of: &rest)
     }
 
-    var verbText: String { String(decoding: verb, as: UTF8.self) }
+    /// For messages: the first 80 bytes, since a peer may send megabytes.
+    var verbText: String { String(decoding: verb.prefix(80), as: UTF8.self) }
 
     /// Whether there are no more.
     var isAtEnd: Bool {

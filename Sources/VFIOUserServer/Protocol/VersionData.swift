@@ -57,7 +57,12 @@ struct VersionData {
         }
     }
 
-    /// Characters are kept as they are written, escapes too: no name that is looked for has any.
+    /// The longest name that is kept, in bytes.
+    private static let longestName = 64
+
+    /// Characters are kept as they are written, escapes too: no name that is looked for has any. Of a name
+    /// that is too long nothing is kept: to compare and to hash a text of combining marks takes a time that
+    /// is not linear.
     private mutating func string() -> String? {
         guard take("\"") else { return nil }
         let start = place
@@ -65,7 +70,9 @@ struct VersionData {
             place += 1
             switch byte {
             case UInt8(ascii: "\""):
-                return String(decoding: text[start..<place - 1], as: UTF8.self)
+                let count = place - 1 - start
+                if count > Self.longestName { return "" }
+                return String(decoding: text[start..<start + count], as: UTF8.self)
             case UInt8(ascii: "\\"):
                 guard peek() != nil else { return nil }
                 place += 1

@@ -10,8 +10,7 @@ final class OpenErrorTests: XCTestCase {
     func testWhatIsNoImageIsRefused() throws {
         let cases: [(Special, BlockError.Code, CInt)] = [
             (.directory, .wrongFileType, 0), (.fifo, .wrongFileType, 0),
-            (.socket, .wrongFileType, 0), (.file(1000), .sizeNotMultiple, 0),
-            (.file(511), .sizeNotMultiple, 0), (.link(to: "."), .wrongFileType, 0),
+            (.socket, .wrongFileType, 0), (.link(to: "."), .wrongFileType, 0),
             (.link(to: "entry"), .notFound, ELOOP), (.link(to: "nowhere"), .notFound, ENOENT),
         ]
         for (special, code, errno) in cases {
@@ -59,15 +58,6 @@ final class OpenErrorTests: XCTestCase {
             let image = try BlockImage.open(target.path, OpenOptions(logicalBlockSize: size))
             XCTAssertEqual(image.logicalBlockSize, size)
         }
-    }
-
-    func testSizeMustBeAMultipleOfTheBlockSize() throws {
-        let target = try orSkip(StorageTarget.make(.tmpfsFile, size: (1 << 20) + 512))
-        defer { target.close() }
-        for size in [1024, 4096, 65536] {
-            assertRefused(target.path, OpenOptions(logicalBlockSize: size), .sizeNotMultiple, 0)
-        }
-        XCTAssertEqual(try BlockImage.open(target.path).size, (1 << 20) + 512)
     }
 
     func testAnEmptyFileIsAnImageWithoutBlocks() throws {

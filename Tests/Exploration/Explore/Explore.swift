@@ -1,5 +1,6 @@
 import BlockIO
 import CFakeKernel
+import CommandLineSupport
 import Exploration
 import Glibc
 
@@ -14,6 +15,9 @@ struct Explore {
         """
 
     static func main() {
+        StandardDescriptors.occupy()
+        // A closed pipe is an error of the call that meets it.
+        signal(SIGPIPE, SIG_IGN)
         fake_keep_memory()
         // A run that cannot be left leaks its descriptors.
         var limit = rlimit()
@@ -26,8 +30,11 @@ struct Explore {
             try arguments.parse()
             if arguments.asksForVersion { return print(PackageVersion.current) }
             exit(try arguments.run() ? 0 : 1)
+        } catch let error as OutputError {
+            StandardError.write("explore: \(error)\n")
+            exit(1)
         } catch {
-            print(error)
+            StandardError.write("\(error)\n")
             exit(2)
         }
     }
@@ -113,11 +120,13 @@ private struct Arguments {
             } else {
                 try exploration.exploreAll()
             }
-            for finding in exploration.findings { print(finding.report(options)) }
+            for finding in exploration.findings {
+                try StandardOutput.printLine(finding.report(options))
+            }
             isGood = isGood && exploration.findings.isEmpty
             let totals = exploration.totals
             let seconds = Double(totals.nanoseconds) / 1e9
-            print(
+            try StandardOutput.printLine(
                 "\(subject.name), \(layout.name): \(totals.programs) programs, \(totals.runs) runs, "
                     + "\(totals.decisions) decisions, \(exploration.findings.count) violations, "
                     + "\(Double(Int(seconds * 10)) / 10) s")
@@ -138,11 +147,11 @@ private struct Arguments {
         guard let program = Program(text, layouts[0]) else { throw notAProgram(text, layouts[0]) }
         let exploration = try Exploration(options, subject, path: path, replaying: choices)
         guard let finding = try exploration.replay(program) else {
-            exploration.trace.forEach { print("    \($0)") }
-            print("Nothing is wrong with this run.")
+            for step in exploration.trace { try StandardOutput.printLine("    \(step)") }
+            try StandardOutput.printLine("Nothing is wrong with this run.")
             return true
         }
-        print(finding.report(options))
+        try StandardOutput.printLine(finding.report(options))
         return false
     }
 }

@@ -28,6 +28,15 @@ final class ListeningSocket {
         try SystemCall.check(SystemCall.result(listen(listener.raw, 1)), "listen \(path)")
     }
 
+    /// For waiting.
+    var descriptor: Int32 { listener.raw }
+
+    /// The connection that this process has made.
+    func accept() throws -> Descriptor {
+        let peer = Glibc.accept(listener.raw, nil, nil)
+        return Descriptor(try SystemCall.check(SystemCall.result(peer), "accept"))
+    }
+
     /// The connection that `machine` makes.
     func accept(from machine: MachineProcess) throws -> LineSocket {
         var patience = LineSocket.patience
@@ -38,7 +47,6 @@ final class ListeningSocket {
             patience -= 20
             guard patience > 0 else { throw FixtureError.failed("nobody connects to \(path)") }
         }
-        let peer = Glibc.accept(listener.raw, nil, nil)
-        return LineSocket(Descriptor(try SystemCall.check(SystemCall.result(peer), "accept")))
+        return LineSocket(try accept())
     }
 }

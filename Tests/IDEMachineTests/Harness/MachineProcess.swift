@@ -24,11 +24,14 @@ final class MachineProcess {
             ProcessInfo.processInfo.environment[name].map { "\(name)=\($0)" }
         }
 
-    /// Starts it; what it prints to its standard output is lost.
-    init(_ arguments: [String]) throws {
+    /// Starts it, or a shell's script that does: there its path is `$0`. What it prints to its standard
+    /// output is lost.
+    init(_ arguments: [String], script: String? = nil) throws {
         let pipe = try Descriptor.pipe()
         process = try ChildProcess.spawn(
-            Self.path, arguments, environment: ChildProcess.plainEnvironment + Self.environment,
+            script == nil ? Self.path : "/bin/sh",
+            script.map { ["-c", $0, Self.path] + arguments } ?? arguments,
+            environment: ChildProcess.plainEnvironment + Self.environment,
             error: pipe.writing)
         pipe.writing.close()
         errors = pipe.reading

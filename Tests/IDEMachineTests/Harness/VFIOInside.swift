@@ -16,7 +16,7 @@ final class VFIOInside: VFIODriver {
         try Bench.makeDisk(directory.path("disk.img"), size: 1 << 20)
         let drive = "primary-master=\(directory.path("disk.img")),engine=\(engine)"
         face = try VFIOUserFace(
-            try MachineOptions.parse(["--drive", drive]), path: directory.path("socket"),
+            try MachineOptions.parse(["--drive", drive]), path: Pathname(directory.path("socket")),
             reports: false)
         try super.init(directory)
         try connect(shares: shares)

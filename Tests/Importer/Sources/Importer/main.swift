@@ -58,3 +58,7 @@ else {
     exit(1)
 }
 print("8 sectors written, flushed and read back by a guest")
+guard fflush(nil) == 0 else {
+    perror("the output could not be written")
+    exit(1)
+}

@@ -1,4 +1,5 @@
 import BlockIO
+import Glibc
 
 /// `EngineCheck DEVICE ENGINE`: prints whether the engine serves the block device. With `auto` it
 /// prints the report of engines too.
@@ -13,6 +14,14 @@ enum EngineCheck {
     private static let mostRounds = 200
 
     static func main() {
+        check()
+        guard fflush(nil) == 0 else {
+            perror("the output could not be written")
+            exit(1)
+        }
+    }
+
+    private static func check() {
         let path = CommandLine.arguments[1]
         let name = CommandLine.arguments[2]
         let choice = EngineKind(rawValue: name).map(EngineChoice.forced) ?? .auto

@@ -62,7 +62,13 @@ final class QMPProtocolTests: XCTestCase {
             "{\"execute\": \"stop\", \"arguments\": 1}", "{\"execute\": \"stop\", \"x\": 1}",
             "{\"execute\": \"sto\np\"}\n", "\u{0}\n", "\"text\"\n", "{\"execute\" \"stop\"}",
             String(repeating: "[", count: 100_000) + "\n",
-            "{\"execute\": \"\(String(repeating: "x", count: 2 << 20))\"}",
+            "{\"execute\": \"\(String(repeating: "x", count: 1 << 19))\"}",
+            "{\"execute\": \"\(String(repeating: "x", count: 2 << 20))\"}\n",
+            // Once 0.6 s, and twice that for each further level.
+            "{\"id\": \(String(repeating: "[", count: 400))\(String(repeating: "]", count: 400))}\n",
+            // Comparing such texts as Unicode takes a time that grows with the square of their length.
+            "{\"execute\": \"a\(String(repeating: "\u{301}\u{323}", count: 100_000))\"}",
+            "{\"a\(String(repeating: "\u{301}\u{323}", count: 100_000))\": 1}",
         ]
         for (index, text) in garbage.enumerated() {
             try bench.qmp.socket.send(text.utf8)
