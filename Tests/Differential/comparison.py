@@ -263,7 +263,7 @@ class Comparison:
         state.registers = [0] * 6 + [device, 0]
         state.previous = [0] * 8
         state.command, state.started, state.status = -1, False, 0
-        state.diagnosed, state.ejected, state.moved, state.sensed = False, False, False, -1
+        state.diagnosed, state.ejected, state.sensed = False, False, -1
         self.figures["resets"] += 1
 
     def _quieten(self, runner, number, drive):

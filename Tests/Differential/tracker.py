@@ -101,7 +101,7 @@ class Channel:
         self.was_reset = False
         self.diagnosed = False  # QEMU shows the signature of one device only
         self.ejected = False  # a packet has opened the tray
-        self.moved = False  # a packet has opened or closed the tray since the last reset
+        self.moved = False  # a packet has opened or closed the tray; events outlive resets
         self.sensed = -1  # the packet that failed last
         self.geometry_set = False
         self.modes_set = set()  # devices whose SET FEATURES changed something
