@@ -1,3 +1,4 @@
+import CBlockHost
 import Glibc
 
 // The first station: what a request asks for against what the image is.
@@ -111,23 +112,30 @@ extension QueueCore {
     @inline(never)
     mutating func finishBeyond(_ request: RequestPointer, isSuccess: Bool) {
         if isSuccess {
-            if request.pointee.verb == .read { clearBeyond(request) }
-            request.pointee.moved += request.pointee.beyond
+            if request.pointee.verb == .read && !clearBeyond(request) {
+                request.pointee.failure = .system
+                request.pointee.errno = EFAULT
+            } else {
+                request.pointee.moved += request.pointee.beyond
+            }
         }
         restoreLength(request)
     }
 
-    /// Fills the end of the caller's list, from the end of the file on.
-    private func clearBeyond(_ request: RequestPointer) {
+    /// Fills the end of the caller's list, from the end of the file on; false when some of it has gone.
+    private func clearBeyond(_ request: RequestPointer) -> Bool {
         let vectors = UnsafeBufferPointer(
             start: request.pointee.vectors, count: request.pointee.vectorCount)
         var skip = Int(request.pointee.length)
         for vector in vectors {
-            if skip < vector.iov_len, let base = vector.iov_base {
-                memset(base + skip, 0, vector.iov_len - skip)
+            if skip < vector.iov_len, let base = vector.iov_base,
+                !cblockhost_fill(base + skip, 0, vector.iov_len - skip)
+            {
+                return false
             }
             skip = max(0, skip - vector.iov_len)
         }
+        return true
     }
 }
 
