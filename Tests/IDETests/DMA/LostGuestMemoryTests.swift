@@ -77,10 +77,12 @@ final class LostGuestMemoryTests: IDETestCase {
     func testWriteOfMemoryThatIsGone() throws {
         try forEach { m in
             m.write([UInt8](repeating: 0xDD, count: 8192), at: Machine.data)
-            try peer.shorten(to: Self.kept)
-            for round in 0..<3 {
-                if round == 2 { try peer.restore() }
-                for (index, list) in Self.lists.enumerated() {
+            for (index, list) in Self.lists.enumerated() {
+                // Each list is the first to find it missing.
+                try lend(m)
+                try peer.shorten(to: Self.kept)
+                for round in 0..<3 {
+                    if round == 2 { try peer.restore() }
                     let lba = UInt32(64 * (index + 1))
                     let what = "round \(round), list \(index)"
                     m.transfer(0xCA, lba: lba, count: 8, list.entries)
@@ -98,10 +100,11 @@ final class LostGuestMemoryTests: IDETestCase {
 
     func testReadIntoMemoryThatIsGone() throws {
         try forEach { m in
-            try peer.shorten(to: Self.kept)
-            for round in 0..<3 {
-                if round == 2 { try peer.restore() }
-                for (index, list) in Self.lists.enumerated() {
+            for (index, list) in Self.lists.enumerated() {
+                try lend(m)
+                try peer.shorten(to: Self.kept)
+                for round in 0..<3 {
+                    if round == 2 { try peer.restore() }
                     m.transfer(0xC8, lba: UInt32(64 * (index + 1)), count: 8, list.entries)
                     assertFault(m, "round \(round), list \(index)")
                 }
