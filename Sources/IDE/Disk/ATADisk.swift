@@ -20,8 +20,8 @@ public final class ATADisk {
 
     /// Bytes in a sector of a disk (ATA/ATAPI-6 3.1.39).
     static let sectorSize = 512
-    /// What IDENTIFY DEVICE words 100-103 can say (ATA/ATAPI-6 8.15.53): each sector has an address of
-    /// 48 bits, and their number does not need more either.
+    /// The largest size that IDENTIFY DEVICE words 100-103 can name, since addresses have 48
+    /// bits (ATA/ATAPI-6 6.20, 8.15.55).
     public static let maximumSectorCount: UInt64 = 0xFFFF_FFFF_FFFF
 
     /// A disk of `image`. Opens a queue on it, with threading and descriptor as a controller

@@ -39,7 +39,7 @@ int cts_device_size(int fd, uint64_t *bytes);
 /// on. 0 or -errno.
 int cts_lock_shared(int fd, uint64_t start, uint64_t length);
 
-/// FIBMAP: the number, in blocks of the file system, of the device's block that holds block `index` of a file;
+/// FIBMAP: which block of the device, in blocks of the file system, holds block `index` of a file;
 /// 0 for a hole. -errno on failure.
 int cts_physical_block(int fd, int index);
 
