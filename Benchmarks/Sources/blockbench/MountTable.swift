@@ -1,3 +1,4 @@
+import BlockIO
 import Foundation
 
 /// /proc/self/mountinfo, proc_pid_mountinfo(5).
@@ -43,8 +44,8 @@ enum MountTable {
     ///
     /// The mount's identifier finds it (proc_pid_fdinfo(5)). The device number of the file does not:
     /// Btrfs has one for each subvolume, and they are not in the table.
-    static func fileSystem(of path: String) -> String? {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    static func fileSystem(of path: Pathname) -> String? {
+        let descriptor = path.withCString { open($0, O_RDONLY | O_CLOEXEC) }
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
         let lines = content(of: "/proc/self/fdinfo/\(descriptor)").split(separator: "\n")
