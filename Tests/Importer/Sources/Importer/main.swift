@@ -3,6 +3,13 @@ import Glibc
 import IDE
 import SystemPackage
 
+// Lost output is an error; and a standard output that is closed would become the descriptor of an image.
+signal(SIGPIPE, SIG_IGN)
+guard fcntl(STDOUT_FILENO, F_GETFD) >= 0 else {
+    perror("the output could not be written")
+    exit(1)
+}
+
 // What a guest does: writes eight sectors with the bus master, flushes, reads them back elsewhere.
 // The file is made and looked at with swift-system.
 let path = FilePath("/tmp/importer-\(getpid()).img")
