@@ -34,8 +34,10 @@ extension QueueCore {
 
     /// From now until a flush has covered it, the page cache may hold what the request clears.
     mutating func countClearing(_ request: RequestPointer) {
-        request.pointee.isClearing = true
-        clearing &+= 1
+        if !request.pointee.isClearing {
+            request.pointee.isClearing = true
+            clearing &+= 1
+        }
         flushes.coversRanges = false
         image.hasUnsyncedRanges = true
     }

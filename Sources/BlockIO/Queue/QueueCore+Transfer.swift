@@ -142,6 +142,7 @@ extension QueueCore {
     /// The bytes of a write behind the last whole block.
     mutating func orderTail(_ request: RequestPointer) {
         let rest = request.pointee.pieces.unsafelyUnwrapped.pointee.planBufferedRest()
+        countClearing(request)
         counters.bouncedBytes &+= rest.length
         order(request, .transferTail, rest)
     }
