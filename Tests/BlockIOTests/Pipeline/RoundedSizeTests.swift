@@ -195,6 +195,50 @@ final class RoundedSizeTests: ConformanceTestCase {
         }
     }
 
+    /// Also where nothing of the list is the kernel's business.
+    func testMemoryThatIsNotThereIsAnErrorBeyondTheFileToo() throws {
+        try forEachOddFile { odd in
+            for start in [0, odd.size - 1, odd.size] where start < odd.expected.count {
+                let list = [iovec(iov_base: nil, iov_len: odd.expected.count - start)]
+                let completion = try list.withUnsafeBufferPointer { list in
+                    try odd.run { $0.readv(list, at: UInt64(start)) }
+                }
+                XCTAssertEqual(completion.failure, .system, "from \(start) of \(odd.size)")
+                XCTAssertEqual(completion.errno, EFAULT)
+            }
+        }
+    }
+
+    /// Of a discard, the bytes beyond the file count for as much as the others.
+    func testADiscardThatDidNothingHasMovedNothing() throws {
+        try forEachOddFile { odd in
+            odd.faults.add(.init(.error(EOPNOTSUPP), operations: [.discard], count: 1))
+            let completion = try odd.run { $0.discard(at: 0, length: odd.image.size) }
+            XCTAssertNil(completion.failure)
+            XCTAssertEqual(completion.effect, .oldData)
+            XCTAssertEqual(completion.transferred, 0)
+            try odd.check("after a discard that did nothing")
+        }
+    }
+
+    /// A discard beyond the file that waits for a resize is one inside it then.
+    func testADiscardThatFailsAfterAResizeHasNoEffect() throws {
+        try forEachOddFile { odd in
+            odd.faults.add(.init(.error(EIO), operations: [.discard], count: 1))
+            let end = odd.image.size
+            odd.queue.batch {
+                odd.queue.resize(to: end, userData: 1)
+                odd.queue.discard(
+                    at: UInt64(odd.size), length: end - UInt64(odd.size), userData: 2)
+            }
+            try odd.queue.finish {
+                guard $0.userData == 2 else { return }
+                XCTAssertEqual($0.failure, .system)
+                XCTAssertEqual($0.effect, .unknown)
+            }
+        }
+    }
+
     /// Once the file fills its last block, that is a block like any other: after a resize, after one that
     /// the request had to wait for, and when others have made the file longer.
     func testALongerFileFillsItsLastBlock() throws {
