@@ -195,6 +195,40 @@ final class RoundedSizeTests: ConformanceTestCase {
         }
     }
 
+    /// The bytes behind the last whole block go through the page cache. When a direct write of the same
+    /// page ends meanwhile, the kernel counts a write-back as failed, and no flush succeeds any more.
+    func testWritesBehindTheLastWholeBlockDoNotMeetDirectOnes() throws {
+        try forEachOddFile { odd in
+            let tail = odd.size / 512 * 512
+            let first = max(0, tail - 4096)
+            let last = odd.expected.slice(tail, odd.size - tail)
+            for round in 0..<6 {
+                RandomBytes.fill(odd.expected.slice(first, odd.size - first), using: &odd.random)
+                func writeBlocks() {
+                    for start in stride(from: first, to: tail, by: 512) {
+                        let block = odd.expected.slice(start, 512)
+                        odd.queue.write(from: .init(block), at: UInt64(start))
+                    }
+                }
+                odd.queue.batch {
+                    writeBlocks()
+                    if round % 2 == 0 {
+                        odd.queue.write(from: .init(last), at: UInt64(tail))
+                    } else {
+                        odd.faults.add(
+                            .init(.error(EOPNOTSUPP), operations: [.writeZeroes], count: 2))
+                        memset(last.baseAddress!, 0, last.count)
+                        odd.queue.writeZeroes(at: UInt64(tail), length: UInt64(last.count))
+                    }
+                    writeBlocks()
+                }
+                try odd.queue.finish { XCTAssertNil($0.failure) }
+                XCTAssertNil(try odd.run { $0.flush() }.failure, "round \(round) of \(odd.size)")
+                try odd.check("after round \(round)")
+            }
+        }
+    }
+
     /// Also where nothing of the list is the kernel's business.
     func testMemoryThatIsNotThereIsAnErrorBeyondTheFileToo() throws {
         try forEachOddFile { odd in
