@@ -42,9 +42,12 @@ static struct cblockhost_watch *watch_of(uintptr_t address) {
 static void note(struct cblockhost_watch *watch, uintptr_t page) {
     uintptr_t lost = atomic_load(&watch->lost);
     while (page < lost) {
-        if (!atomic_compare_exchange_weak(&watch->lost, &lost, page)) continue;
-        if (lost == UINTPTR_MAX) __atomic_add_fetch(&cblockhost_lost_watches, 1, __ATOMIC_RELEASE);
-        return;
+        // Counted before: another thread that finds it noted goes on, and must not find that nothing
+        // is lost anywhere.
+        bool is_first = lost == UINTPTR_MAX;
+        if (is_first) __atomic_add_fetch(&cblockhost_lost_watches, 1, __ATOMIC_RELEASE);
+        if (atomic_compare_exchange_strong(&watch->lost, &lost, page)) return;
+        if (is_first) __atomic_sub_fetch(&cblockhost_lost_watches, 1, __ATOMIC_RELEASE);
     }
 }
 

@@ -16,7 +16,8 @@ extension GuestRAM {
     /// that page for the guest's, and fail.
     ///
     /// It installs a handler of SIGBUS; a SIGBUS that has to do with other memory goes to the handler
-    /// that was there before.
+    /// that was there before. No thread that touches guest memory may block SIGBUS: the kernel ends the
+    /// process when a fault finds its signal blocked.
     ///
     /// A memfd_create(2) file sealed with F_SEAL_SHRINK, such as ``Sharing/descriptor`` makes, needs
     /// none of it. The library does not seal files of others, which may want to change their size.

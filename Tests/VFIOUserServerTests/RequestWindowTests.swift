@@ -339,4 +339,27 @@ final class RequestWindowTests: ServerTestCase {
         XCTAssertGreaterThan(sent, 1000)
         XCTAssertEqual(function.mapper?.statistics.active, 0)
     }
+
+    /// The same peer takes the memory away instead, which makes what it was asked for fail without a
+    /// reply that waits. It is left long before there is no identifier for another request.
+    func testAPeerThatTakesMemoryAwayInsteadOfAnsweringIsLeft() throws {
+        try negotiate()
+        function.onDoorbell = { [function] in
+            for index in 0..<40 as Range<UInt64> {
+                function.start(.toDevice, [(Self.base + index << 9, 512)])
+            }
+        }
+        var sent = 0
+        for _ in 0..<2000 {
+            try peer.send(VFIORequest.map(Self.base, 1 << 20))
+            try peer.send(VFIORequest.write(4, 0, [1]))
+            sent += try peer.commands().count
+            try peer.send(VFIORequest.unmap(Self.base, 1 << 20))
+            for _ in 0..<3 { try server.turn(milliseconds: 0) }
+            if !server.isConnected { break }
+        }
+        XCTAssertFalse(server.isConnected)
+        XCTAssertGreaterThan(sent, 1000)
+        XCTAssertEqual(function.mapper?.statistics.active, 0)
+    }
 }

@@ -36,7 +36,7 @@ extension QueueCore {
         case .resize:
             if image.access == .readOnly { return .refused(.readOnly) }
             guard image.kind == .file else { return .refused(.unsupported) }
-            // An image of another size could not be opened again.
+            // An image of another size could not be opened again, or would be another one then.
             let rest = request.pointee.length % UInt64(image.logicalBlockSize)
             return rest == 0 ? .slow : .refused(.sizeNotMultiple)
         }
@@ -115,7 +115,7 @@ extension QueueCore {
             if request.pointee.verb == .read && !clearBeyond(request) {
                 request.pointee.failure = .system
                 request.pointee.errno = EFAULT
-            } else {
+            } else if request.pointee.effect != .oldData {
                 request.pointee.moved += request.pointee.beyond
             }
         }
@@ -128,10 +128,10 @@ extension QueueCore {
             start: request.pointee.vectors, count: request.pointee.vectorCount)
         var skip = Int(request.pointee.length)
         for vector in vectors {
-            if skip < vector.iov_len, let base = vector.iov_base,
-                !cblockhost_fill(base + skip, 0, vector.iov_len - skip)
-            {
-                return false
+            if skip < vector.iov_len {
+                guard let base = vector.iov_base,
+                    cblockhost_fill(base + skip, 0, vector.iov_len - skip)
+                else { return false }
             }
             skip = max(0, skip - vector.iov_len)
         }

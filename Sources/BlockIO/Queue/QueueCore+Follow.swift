@@ -35,6 +35,7 @@ extension QueueCore {
         // What the check has found is of no account: it is made again.
         restoreLength(request)
         request.pointee.errno = 0
+        request.pointee.effect = .unknown
         countComposite(request)
         block(request)
         request.pointee.place = .heldBack

@@ -189,8 +189,9 @@ extension QueueCore {
             return endFlush(.system, errno: errno)
         }
         // Zeroes that came to the page cache beside it may be what could not be written back, and no
-        // flush would be told.
-        if isLasting && request.pointee.engine.isDurable && image.hasUnsyncedRanges {
+        // flush would be told. What is wrong with the request itself is said of nothing else.
+        let isItsOwn = errno == EFAULT || errno == EINVAL
+        if isLasting && !isItsOwn && request.pointee.engine.isDurable && image.hasUnsyncedRanges {
             image.flushFailed(errno)
         }
         request.pointee.errno = errno

@@ -59,8 +59,12 @@ extension QueueCore {
             && request.pointee.verb != .resize
         {
             let mask = UInt64(offsetMask)
-            let edges = request.pointee.offset | (request.pointee.offset + request.pointee.length)
-            if tracked.add(request, hasEdges: edges & mask != 0, blockMask: mask) {
+            let end = request.pointee.offset + request.pointee.length
+            let isThroughCache = end > wholeBlocksEnd && request.pointee.verb != .discard
+            if tracked.add(
+                request, hasEdges: (request.pointee.offset | end) & mask != 0,
+                isThroughCache: isThroughCache, blockMask: mask)
+            {
                 return block(request)
             }
         }

@@ -13,6 +13,11 @@
 /// | an edge at block b | coverage of block b | all earlier writes |
 /// | coverage of block b | an edge at block b | all earlier writes |
 ///
+/// A write *through the page cache*, of the bytes behind the last whole block, has all blocks up to its end
+/// as an edge and as coverage: it runs alone. Its pages hold other blocks too, and where a direct write
+/// ends while they are being changed, the kernel counts a write-back as failed (EIO of the next
+/// fdatasync(2)).
+///
 /// Neighbouring sub-block writes meet in the first row, which is exact. The others are rare, and
 /// waiting for all earlier writes there keeps every step at a cost that grows with the logarithm of the
 /// number of writes only. While there is no write with an edge, writes are a list and nothing more.
@@ -34,8 +39,10 @@ struct TrackedWrites {
     private var unusedTickets: [TicketPointer] = []
     private static let keptTickets = 256
 
-    /// Adds a write; true when it has to wait.
-    mutating func add(_ request: RequestPointer, hasEdges: Bool, blockMask: UInt64) -> Bool {
+    /// Adds a write; true when it has to wait. One through the page cache has an edge.
+    mutating func add(
+        _ request: RequestPointer, hasEdges: Bool, isThroughCache: Bool = false, blockMask: UInt64
+    ) -> Bool {
         request.pointee.isTracked = true
         request.pointee.trackedNext = nil
         request.pointee.trackedPrevious = last
@@ -45,7 +52,8 @@ struct TrackedWrites {
             first = request
         }
         last = request
-        return hasEdges || isIndexed ? addIndexed(request, hasEdges, blockMask) : false
+        return hasEdges || isIndexed
+            ? addIndexed(request, hasEdges, isThroughCache, blockMask) : false
     }
 
     /// Takes a write out, blocked or not. Those that need not wait any longer are appended to
@@ -79,14 +87,17 @@ struct TrackedWrites {
 extension TrackedWrites {
     @inline(never)
     private mutating func addIndexed(
-        _ request: RequestPointer, _ hasEdges: Bool, _ blockMask: UInt64
+        _ request: RequestPointer, _ hasEdges: Bool, _ isThroughCache: Bool, _ blockMask: UInt64
     ) -> Bool {
         if !isIndexed { index(upTo: request) }
         let ticket = makeTicket(request)
         let start = request.pointee.offset
         let end = start + request.pointee.length
         var covered = (start & ~blockMask, (end + blockMask) & ~blockMask)
-        if hasEdges {
+        if isThroughCache {
+            covered.0 = 0
+            addEdge(ticket, 0..<covered.1)
+        } else if hasEdges {
             let block = blockMask + 1
             if start & blockMask != 0 {
                 addEdge(ticket, covered.0..<covered.0 + block)

@@ -83,7 +83,9 @@ extension MapperCore {
             if let memory = vector.iov_base,
                 !cblockhost_copy(base + done, memory, vector.iov_len)
             {
-                throw .lost(at: address)
+                // It knows which of the bytes are.
+                try mapping.unmap()
+                throw .lost(at: address &+ UInt64(done))
             }
             done += vector.iov_len
         }

@@ -61,6 +61,7 @@ extension VFIOUserSession {
             release = try memory.removeAll()
         default: throw Refusal(EINVAL)
         }
+        leaveIfSilent()
         let region = UnmappedRegion(flags: flags, address: address, size: size)
         if release.isDone {
             reply(header, region.put)

@@ -64,6 +64,12 @@ final class VFIOUserSession {
     /// What the peer is asked for fails until it has the replies that wait.
     func refuseRequests() {
         requests.refuse()
+        leaveIfSilent()
+    }
+
+    /// A peer that does not answer what it was asked for is not one to go on with: to be called when
+    /// requests have been given up.
+    func leaveIfSilent() {
         if requests.givenUp > VFIOUser.Limit.givenUp { hangUp() }
     }
 

@@ -195,6 +195,84 @@ final class RoundedSizeTests: ConformanceTestCase {
         }
     }
 
+    /// The bytes behind the last whole block go through the page cache. When a direct write of the same
+    /// page ends meanwhile, the kernel counts a write-back as failed, and no flush succeeds any more.
+    func testWritesBehindTheLastWholeBlockDoNotMeetDirectOnes() throws {
+        try forEachOddFile { odd in
+            let tail = odd.size / 512 * 512
+            let first = max(0, tail - 4096)
+            let last = odd.expected.slice(tail, odd.size - tail)
+            for round in 0..<6 {
+                RandomBytes.fill(odd.expected.slice(first, odd.size - first), using: &odd.random)
+                func writeBlocks() {
+                    for start in stride(from: first, to: tail, by: 512) {
+                        let block = odd.expected.slice(start, 512)
+                        odd.queue.write(from: .init(block), at: UInt64(start))
+                    }
+                }
+                odd.queue.batch {
+                    writeBlocks()
+                    if round % 2 == 0 {
+                        odd.queue.write(from: .init(last), at: UInt64(tail))
+                    } else {
+                        odd.faults.add(
+                            .init(.error(EOPNOTSUPP), operations: [.writeZeroes], count: 2))
+                        memset(last.baseAddress!, 0, last.count)
+                        odd.queue.writeZeroes(at: UInt64(tail), length: UInt64(last.count))
+                    }
+                    writeBlocks()
+                }
+                try odd.queue.finish { XCTAssertNil($0.failure) }
+                XCTAssertNil(try odd.run { $0.flush() }.failure, "round \(round) of \(odd.size)")
+                try odd.check("after round \(round)")
+            }
+        }
+    }
+
+    /// Also where nothing of the list is the kernel's business.
+    func testMemoryThatIsNotThereIsAnErrorBeyondTheFileToo() throws {
+        try forEachOddFile { odd in
+            for start in [0, odd.size - 1, odd.size] where start < odd.expected.count {
+                let list = [iovec(iov_base: nil, iov_len: odd.expected.count - start)]
+                let completion = try list.withUnsafeBufferPointer { list in
+                    try odd.run { $0.readv(list, at: UInt64(start)) }
+                }
+                XCTAssertEqual(completion.failure, .system, "from \(start) of \(odd.size)")
+                XCTAssertEqual(completion.errno, EFAULT)
+            }
+        }
+    }
+
+    /// Of a discard, the bytes beyond the file count for as much as the others.
+    func testADiscardThatDidNothingHasMovedNothing() throws {
+        try forEachOddFile { odd in
+            odd.faults.add(.init(.error(EOPNOTSUPP), operations: [.discard], count: 1))
+            let completion = try odd.run { $0.discard(at: 0, length: odd.image.size) }
+            XCTAssertNil(completion.failure)
+            XCTAssertEqual(completion.effect, .oldData)
+            XCTAssertEqual(completion.transferred, 0)
+            try odd.check("after a discard that did nothing")
+        }
+    }
+
+    /// A discard beyond the file that waits for a resize is one inside it then.
+    func testADiscardThatFailsAfterAResizeHasNoEffect() throws {
+        try forEachOddFile { odd in
+            odd.faults.add(.init(.error(EIO), operations: [.discard], count: 1))
+            let end = odd.image.size
+            odd.queue.batch {
+                odd.queue.resize(to: end, userData: 1)
+                odd.queue.discard(
+                    at: UInt64(odd.size), length: end - UInt64(odd.size), userData: 2)
+            }
+            try odd.queue.finish {
+                guard $0.userData == 2 else { return }
+                XCTAssertEqual($0.failure, .system)
+                XCTAssertEqual($0.effect, .unknown)
+            }
+        }
+    }
+
     /// Once the file fills its last block, that is a block like any other: after a resize, after one that
     /// the request had to wait for, and when others have made the file longer.
     func testALongerFileFillsItsLastBlock() throws {

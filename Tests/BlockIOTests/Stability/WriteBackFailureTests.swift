@@ -294,6 +294,30 @@ final class WriteBackFailureTests: HostileTestCase {
         }
     }
 
+    /// What fails for the caller's memory has lost nothing either, also beside a discard that no flush
+    /// has covered yet.
+    func testADurableWriteOfMemoryThatIsNotThereIsAnOrdinaryFailure() throws {
+        let target = try orSkip(StorageTarget.make(.ext4File, size: 1 << 20))
+        defer { target.close() }
+        for engine in EngineKind.allCases {
+            let image = try BlockImage.open(
+                target.path, OpenOptions(access: .readWrite, engine: .forced(engine)))
+            let queue = try BlockQueue(image)
+            defer { queue.close() }
+            let memory = mmap(nil, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+            let missing = UnsafeRawBufferPointer(start: try XCTUnwrap(memory), count: 4096)
+            defer { munmap(memory, 4096) }
+            queue.batch {
+                queue.write(from: missing, at: 0, durability: .forceUnitAccess, userData: 1)
+                queue.discard(at: 8192, length: 4096, userData: 2)
+            }
+            for completion in try completions(of: queue) {
+                XCTAssertEqual(completion.errno, completion.userData == 1 ? EFAULT : 0, "\(engine)")
+            }
+            XCTAssertNoThrow(try queue.flushAndWait(), "\(engine)")
+        }
+    }
+
     private func completions(of queue: BlockQueue) throws -> [BlockCompletion] {
         var completions: [BlockCompletion] = []
         try queue.finish { completions.append($0) }

@@ -250,6 +250,28 @@ final class LostMemoryTests: XCTestCase {
         assertBytes(good.bytes(0..<4096), [UInt8](repeating: 0, count: 4096))
     }
 
+    /// A bus whose addresses begin at ``base``.
+    private final class FromZero: AddressResolver {
+        func resolve(
+            _ address: UInt64, length: UInt64, direction: DMADirection
+        ) throws(GuestMemoryError) -> ResolvedRange {
+            ResolvedRange(address: LostMemoryTests.base + address, length: length)
+        }
+    }
+
+    /// A read that resolvers have a part in names the first byte that is not there, as any other does.
+    func testAReadThroughResolversNamesTheFirstLostByte() throws {
+        try peer.shorten(to: 4096)
+        let mapper = try DMAMapper(space, resolvers: [FromZero()])
+        var buffer = [UInt8](repeating: 0, count: 8192)
+        for _ in 0..<2 {
+            assertLost(at: 4096) {
+                try buffer.withUnsafeMutableBytes { try mapper.read(at: 16, into: $0) }
+            }
+            XCTAssertEqual(mapper.statistics.active, 0)
+        }
+    }
+
     /// The device has it mapped when it goes, and does not notice.
     func testMemoryIsLostDuringATransfer() throws {
         let mapper = try DMAMapper(space)
