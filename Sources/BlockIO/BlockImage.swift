@@ -79,7 +79,7 @@ public final class BlockImage: Sendable {
     private let hasQueue = Atomic<Bool>(false)
     private let flushErrno = Atomic<CInt>(0)
     private let bufferedFile = Atomic<CInt>(-1)
-    private let rangesUnsynced = Atomic<Bool>(false)
+    private let pagesUnsynced = Atomic<Bool>(false)
 
     /// Size in bytes: that of the file or device, rounded up to a multiple of ``logicalBlockSize`` if the
     /// image was opened so (``OpenOptions/roundsUpSize``).
@@ -216,12 +216,12 @@ extension BlockImage {
         _ = flushErrno.compareExchange(expected: 0, desired: errno, ordering: .relaxed)
     }
 
-    /// Whether zeroes may be in the page cache that no flush has covered: where fallocate(2) and
-    /// ftruncate(2) clear part of a block of the file system, they do it there, by the image's own
-    /// descriptor.
-    package internal(set) var hasUnsyncedRanges: Bool {
-        get { rangesUnsynced.load(ordering: .relaxed) }
-        set { rangesUnsynced.store(newValue, ordering: .relaxed) }
+    /// Whether data may be in the page cache that no flush has covered, although the image is direct: the
+    /// bytes behind the last whole block are written there, and where fallocate(2) and ftruncate(2) clear
+    /// part of a block of the file system, they do it there too.
+    package internal(set) var hasUnsyncedPages: Bool {
+        get { pagesUnsynced.load(ordering: .relaxed) }
+        set { pagesUnsynced.store(newValue, ordering: .relaxed) }
     }
 
     /// Whether data has gone through the page cache beside the direct descriptor.

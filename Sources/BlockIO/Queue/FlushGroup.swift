@@ -11,8 +11,8 @@ struct FlushGroup {
     var joined = RequestFIFO()
     /// Asked since.
     var waiting = RequestFIFO()
-    /// What has been cleared through the page cache was all there when the call under way began.
-    var coversRanges = false
+    /// What has been changed through the page cache was all there when the call under way began.
+    var coversPages = false
 }
 
 extension QueueCore {
@@ -31,7 +31,7 @@ extension QueueCore {
 
     private mutating func lead(_ request: RequestPointer) {
         flushes.leader = request
-        flushes.coversRanges = clearing == 0
+        flushes.coversPages = pageCacheUsers == 0
         order(
             request, .synchronize,
             EngineOrder(operation: image.hasBufferedDescriptor ? .synchronizeBoth : .synchronize))
@@ -41,7 +41,7 @@ extension QueueCore {
     mutating func endFlush(_ failure: BlockError.Code?, errno: CInt, _ now: UInt64? = nil) {
         guard let leader = flushes.leader else { return }
         flushes.leader = nil
-        if failure == nil && flushes.coversRanges { image.hasUnsyncedRanges = false }
+        if failure == nil && flushes.coversPages { image.hasUnsyncedPages = false }
         end(leader, failure, errno, now)
         while let request = flushes.joined.popFirst() { end(request, failure, errno, now) }
         // Nothing can make stable what has been lost.

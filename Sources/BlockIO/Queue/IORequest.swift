@@ -50,8 +50,8 @@ struct IORequest {
     var isModifying = false
     /// It is counted in ``QueueCore/composite``.
     var isComposite = false
-    /// It is counted in ``QueueCore/clearing``.
-    var isClearing = false
+    /// It is counted in ``QueueCore/pageCacheUsers``.
+    var usesPageCache = false
     /// A part of a durable write has been done that only a flush makes stable.
     var owesFlush = false
     var place = Place.elsewhere
@@ -135,7 +135,7 @@ extension IORequest {
         isTracked = false
         isModifying = false
         isComposite = false
-        isClearing = false
+        usesPageCache = false
         owesFlush = false
         beyond = 0
         place = .elsewhere

@@ -48,7 +48,7 @@ extension QueueCore {
         barrier = request
         acceptsUsualWrites = false
         if modifying > 0 { return block(request) }
-        countClearing(request)
+        countPageCacheUse(request)
         order(
             request, .range,
             EngineOrder(operation: .truncate, position: request.pointee.length))
@@ -65,9 +65,9 @@ extension QueueCore {
             request.pointee.isComposite = false
             composite &-= 1
         }
-        if request.pointee.isClearing {
-            request.pointee.isClearing = false
-            clearing &-= 1
+        if request.pointee.usesPageCache {
+            request.pointee.usesPageCache = false
+            pageCacheUsers &-= 1
         }
         if barrier == request {
             barrier = nil

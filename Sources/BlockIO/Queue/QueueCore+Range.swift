@@ -12,7 +12,7 @@ extension QueueCore {
         let end = start + request.pointee.length
         if isFile {
             let operation: EngineOrder.Operation = isDiscard ? .punchHole : .zeroRange
-            countClearing(request)
+            countPageCacheUse(request)
             return orderRange(request, operation, start, end)
         }
         // A device takes whole sectors only (ioctl BLKDISCARD, BLKZEROOUT: EINVAL).
@@ -32,14 +32,14 @@ extension QueueCore {
         }
     }
 
-    /// From now until a flush has covered it, the page cache may hold what the request clears.
-    mutating func countClearing(_ request: RequestPointer) {
-        if !request.pointee.isClearing {
-            request.pointee.isClearing = true
-            clearing &+= 1
+    /// From now until a flush has covered it, the page cache may hold what the request writes or clears.
+    mutating func countPageCacheUse(_ request: RequestPointer) {
+        if !request.pointee.usesPageCache {
+            request.pointee.usesPageCache = true
+            pageCacheUsers &+= 1
         }
-        flushes.coversRanges = false
-        image.hasUnsyncedRanges = true
+        flushes.coversPages = false
+        image.hasUnsyncedPages = true
     }
 
     private mutating func orderRange(

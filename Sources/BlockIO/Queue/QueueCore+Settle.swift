@@ -188,10 +188,10 @@ extension QueueCore {
             if isLasting { image.flushFailed(errno) }
             return endFlush(.system, errno: errno)
         }
-        // Zeroes that came to the page cache beside it may be what could not be written back, and no
+        // What came to the page cache beside it may be what could not be written back, and no
         // flush would be told. What is wrong with the request itself is said of nothing else.
         let isItsOwn = errno == EFAULT || errno == EINVAL
-        if isLasting && !isItsOwn && request.pointee.engine.isDurable && image.hasUnsyncedRanges {
+        if isLasting && !isItsOwn && request.pointee.engine.isDurable && image.hasUnsyncedPages {
             image.flushFailed(errno)
         }
         request.pointee.errno = errno

@@ -26,7 +26,7 @@ extension QueueCore {
     /// no page cache is between, and nothing is in it, whose write-back errors it would report to this
     /// write alone.
     private var hasDurableWrite: Bool {
-        image.caching == .direct && !lacksDurableWrite && !image.hasUnsyncedRanges
+        image.caching == .direct && !lacksDurableWrite && !image.hasUnsyncedPages
     }
 
     /// Whether the next operation of a durable write makes its bytes stable; if not, a flush has to.
@@ -146,7 +146,7 @@ extension QueueCore {
     /// The bytes of a write behind the last whole block.
     mutating func orderTail(_ request: RequestPointer) {
         let rest = request.pointee.pieces.unsafelyUnwrapped.pointee.planBufferedRest()
-        countClearing(request)
+        countPageCacheUse(request)
         counters.bouncedBytes &+= rest.length
         order(request, .transferTail, rest)
     }

@@ -44,8 +44,8 @@ struct QueueCore: ~Copyable {
     var runnable = RequestFIFO()
     /// Requests under way that change the image: writes, discards, writes of zeroes.
     @usableFromInline var modifying = 0
-    /// Requests under way that may clear parts of blocks through the page cache.
-    var clearing = 0
+    /// Requests of a direct image under way that may change a part of a block through the page cache.
+    var pageCacheUsers = 0
     /// Requests under way that take several engine operations, or wait for others: while there are any,
     /// each answer of the engine may be what the next operation waits for.
     var composite = 0
