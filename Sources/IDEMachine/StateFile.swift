@@ -9,7 +9,9 @@ enum StateFile {
     /// the name stable, leaves the new state.
     static func write(_ state: [UInt8], to path: String) throws {
         // First, since the new name cannot be taken back where the directory may not be opened.
-        let parent = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
+        // Scalars, since a mark at the start of the name would be one character with the slash.
+        let scalars = path.unicodeScalars
+        let parent = scalars.lastIndex(of: "/").map { String(scalars[...$0]) } ?? "."
         let directory = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard directory >= 0 else { throw SystemError(parent) }
         defer { close(directory) }

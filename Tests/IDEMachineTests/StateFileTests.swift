@@ -29,6 +29,16 @@ final class StateFileTests: XCTestCase {
         XCTAssertEqual(try StateFile.read(path), [4])
     }
 
+    /// A mark at the start of a name makes one character with the slash.
+    func testANameThatBeginsWithAMark() throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.path("\u{301}state")
+        cts_sync_watch(path)
+        try StateFile.write([6], to: path)
+        XCTAssertEqual(calls().map(\.path), [path + ".new", directory.path])
+        XCTAssertEqual(try StateFile.read(path), [6])
+    }
+
     /// The directory need not be named.
     func testANameInTheWorkingDirectory() throws {
         let directory = try TemporaryDirectory()
