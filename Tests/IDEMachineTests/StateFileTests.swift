@@ -61,6 +61,20 @@ final class StateFileTests: XCTestCase {
         XCTAssertEqual(try StateFile.read(path), [1])
     }
 
+    /// /dev/null, for instance: to root, the rename would succeed.
+    func testADeviceOrAPipeIsNotReplaced() throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.path("state")
+        XCTAssertEqual(mkfifo(path, 0o600), 0)
+        XCTAssertThrowsError(try StateFile.write([1], to: path)) {
+            XCTAssertTrue("\($0)".contains("is not a regular file"), "\($0)")
+        }
+        var status = stat()
+        XCTAssertEqual(stat(path, &status), 0)
+        XCTAssertEqual(status.st_mode & S_IFMT, S_IFIFO)
+        XCTAssertNotEqual(access(path + ".new", F_OK), 0)
+    }
+
     /// Its name could not be made stable.
     func testADirectoryThatCannotBeReadLeavesWhatIsThere() throws {
         let directory = try TemporaryDirectory()
