@@ -8,8 +8,15 @@ enum StateFile {
     /// Writes all of it to stable storage, or leaves what is there; an error of the last step, which makes
     /// the name stable, leaves the new state.
     static func write(_ state: [UInt8], to path: String) throws {
-        // First, since the new name cannot be taken back where the directory may not be opened.
-        let parent = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
+        // A device or a pipe would be replaced by the file.
+        var status = stat()
+        guard stat(path, &status) != 0 || status.st_mode & S_IFMT == S_IFREG else {
+            throw SystemError(description: "\(path) is there and is not a regular file")
+        }
+        // Before all writing, since the new name cannot be taken back where the directory may not be opened.
+        // Scalars, since a mark at the start of the name would be one character with the slash.
+        let scalars = path.unicodeScalars
+        let parent = scalars.lastIndex(of: "/").map { String(scalars[...$0]) } ?? "."
         let directory = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard directory >= 0 else { throw SystemError(parent) }
         defer { close(directory) }

@@ -1,9 +1,11 @@
 import Glibc
 
-/// A system call that failed.
+/// A system call that failed, or would have done what nobody wants.
 struct SystemError: Error, CustomStringConvertible {
     let description: String
 
     /// `call` failed just now.
     init(_ call: String) { description = "\(call): \(String(cString: strerror(errno)))" }
+
+    init(description: String) { self.description = description }
 }

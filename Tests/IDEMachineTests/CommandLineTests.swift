@@ -59,6 +59,8 @@ final class CommandLineTests: XCTestCase {
         for (geometry, words) in [
             (",cyls=3,heads=5,secs=7", [3, 5, 7]),
             (",secs=255,cyls=65535,heads=16", [65535, 16, 255]), ("", [2, 16, 63]),
+            // Of an option that is given twice, the last counts.
+            (",media=cdrom,cyls=1,media=disk,cyls=3,heads=5,secs=7", [3, 5, 7]),
         ] as [(String, [UInt16])] {
             let bench = try Bench(
                 ["--drive", "primary-master=DIR/disk.img\(geometry)"], size: 1 << 20)

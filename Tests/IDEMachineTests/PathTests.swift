@@ -37,6 +37,18 @@ final class PathTests: XCTestCase {
         XCTAssertEqual(status, 0, errors)
     }
 
+    /// A mark at the start of a path makes one character with what is before it.
+    func testASocketsPathBeginsWithAMark() throws {
+        let directory = try TemporaryDirectory()
+        let listener = try ListeningSocket(directory.path("\u{301}qtest"))
+        let machine = try MachineProcess(
+            [directory.path, "unix:\u{301}qtest"], script: #"cd "$1" && exec "$0" --qtest "$2""#)
+        let qtest = QtestClient(try listener.accept(from: machine))
+        qtest.socket.close()
+        let (status, errors) = try machine.end()
+        XCTAssertEqual(status, 0, errors)
+    }
+
     func testErrorsNameThem() throws {
         let machine = try MachineProcess(
             [],

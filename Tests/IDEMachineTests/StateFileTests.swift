@@ -29,6 +29,16 @@ final class StateFileTests: XCTestCase {
         XCTAssertEqual(try StateFile.read(path), [4])
     }
 
+    /// A mark at the start of a name makes one character with the slash.
+    func testANameThatBeginsWithAMark() throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.path("\u{301}state")
+        cts_sync_watch(path)
+        try StateFile.write([6], to: path)
+        XCTAssertEqual(calls().map(\.path), [path + ".new", directory.path])
+        XCTAssertEqual(try StateFile.read(path), [6])
+    }
+
     /// The directory need not be named.
     func testANameInTheWorkingDirectory() throws {
         let directory = try TemporaryDirectory()
@@ -49,6 +59,20 @@ final class StateFileTests: XCTestCase {
         XCTAssertEqual(mkdir(path + ".new", 0o700), 0)
         XCTAssertThrowsError(try StateFile.write([2], to: path))
         XCTAssertEqual(try StateFile.read(path), [1])
+    }
+
+    /// /dev/null, for instance: to root, the rename would succeed.
+    func testADeviceOrAPipeIsNotReplaced() throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.path("state")
+        XCTAssertEqual(mkfifo(path, 0o600), 0)
+        XCTAssertThrowsError(try StateFile.write([1], to: path)) {
+            XCTAssertTrue("\($0)".contains("is not a regular file"), "\($0)")
+        }
+        var status = stat()
+        XCTAssertEqual(stat(path, &status), 0)
+        XCTAssertEqual(status.st_mode & S_IFMT, S_IFIFO)
+        XCTAssertNotEqual(access(path + ".new", F_OK), 0)
     }
 
     /// Its name could not be made stable.

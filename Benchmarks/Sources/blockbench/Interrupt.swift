@@ -31,7 +31,7 @@ enum Interrupt {
     private static let ignored = unsafeBitCast(SIG_IGN, to: Int.self)
 
     private static func note(_ signal: CInt) {
-        received.compareExchange(expected: 0, desired: signal, ordering: .relaxed)
+        _ = received.compareExchange(expected: 0, desired: signal, ordering: .relaxed)
     }
 
     /// Finds out whether the readers of standard output have gone (poll(2): POLLERR). One system call

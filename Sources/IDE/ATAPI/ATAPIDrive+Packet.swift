@@ -7,6 +7,9 @@ extension ATAPIDrive {
         channel.router.note(
             .packet(slot, (0..<CommandPacket.size).map { packet[$0] }))
         registers.pointee.status = Status.working
+        // Sense data lasts until the next command, whatever that is (SCSI-2 8.2.14).
+        let sense = state.pointee.sense
+        state.pointee.sense = .none
         let command = PacketCommand(rawValue: packet[0])
         if command?.ignoresAttention != true, disc != nil,
             let attention = state.pointee.tray.takeAttention()
@@ -19,7 +22,7 @@ extension ATAPIDrive {
             state.pointee.settings.isStandby = false
             runOnDisc(command, packet, disc)
         } else {
-            run(command, packet)
+            run(command, packet, sense)
         }
     }
 
@@ -70,11 +73,10 @@ extension ATAPIDrive {
         }
     }
 
-    private func run(_ command: PacketCommand, _ packet: CommandPacket) {
+    /// `sense` is that of the command before.
+    private func run(_ command: PacketCommand, _ packet: CommandPacket, _ sense: Sense) {
         switch command {
         case .requestSense:
-            let sense = state.pointee.sense
-            state.pointee.sense = .none
             reply(limit: UInt16(packet[4])) { reply in
                 sense.fill(&reply); return nil
             }

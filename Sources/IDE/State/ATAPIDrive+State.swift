@@ -49,6 +49,7 @@ extension ATAPIDrive {
             throw .damagedState("a read that ended at block \(next.lastBlock)")
         }
         let activity = try activity(of: next.job, window, isArmed: isArmed)
+        try checkLayout(of: next.job)
         let data = try reader.takeData(exactly: next.job.bytesInBuffer)
         return SavedDrive(
             activity: activity, window: window.onBuffer(baseOfWindow(next.job))
@@ -90,6 +91,14 @@ extension ATAPIDrive {
         if isArmed { return .armed }
         if !job.isParked { return .idle }
         return job.isDMA ? .parkedTransfer(bytes: job.length) : .parked
+    }
+
+    /// Where user data is in a sector depends on how the disc is stored.
+    private func checkLayout(of job: PacketJob) throws(IDEError) {
+        guard job.kind == .reading, job.fields.isUserData, !job.isMediumGone else { return }
+        guard job.fields == layout.userDataFields else {
+            throw .otherHardware("\(slot) reads a disc whose sectors are stored in another way")
+        }
     }
 
     /// A DMA command that waits for START has moved nothing; by PIO the buffer has what is offered.

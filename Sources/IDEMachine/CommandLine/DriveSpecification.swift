@@ -51,7 +51,7 @@ struct DriveSpecification: Sendable {
         switch option {
         case "media":
             switch value {
-            case "disk": break
+            case "disk": isCDROM = false
             case "cdrom": isCDROM = true
             default: throw ValidationError("media=\(value): neither disk nor cdrom")
             }

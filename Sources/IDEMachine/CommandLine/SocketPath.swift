@@ -8,8 +8,12 @@ struct SocketPath: Sendable {
     let pathname: Pathname
 
     init(parsing text: String) throws {
-        guard text.hasPrefix("unix:") else { throw ValidationError("'\(text)' is not unix:PATH") }
-        try self.init(path: String(text.dropFirst("unix:".count)))
+        // Scalars, since a mark at the start of the path would be one character with the colon.
+        let (scalars, prefix) = (text.unicodeScalars, "unix:".unicodeScalars)
+        guard scalars.starts(with: prefix) else {
+            throw ValidationError("'\(text)' is not unix:PATH")
+        }
+        try self.init(path: String(scalars.dropFirst(prefix.count)))
     }
 
     init(path: String) throws {

@@ -61,6 +61,31 @@ final class PacketErrorTests: CDTestCase {
         }
     }
 
+    /// A command that comes before REQUEST SENSE forgets the sense data, whether or not it succeeds, and
+    /// whether or not it would be carried out while a unit attention condition waits.
+    func testTheNextCommandForgetsTheSense() throws {
+        try forEachCD(over: MachineConfiguration.engines) { m in
+            for packet in [
+                [0x00], [0x12, 0, 0, 0, 36], [0x46, 0, 0, 0, 0, 0, 0, 0, 8],
+                [0x4A, 1, 0, 0, 0x10, 0, 0, 0, 8], Machine.read10(0, count: 1),
+            ] as [[UInt8]] {
+                m.packet(Machine.read10(.max, count: 1))
+                XCTAssertEqual([m.status, m.error], [0x41, 0x50])
+                m.dataIn(packet)
+                XCTAssertEqual(m.takeSense(), SenseKeyCode(0, 0), hex(packet[0]))
+            }
+            m.packet(Machine.read10(.max, count: 1))
+            XCTAssertEqual([m.status, m.error], [0x41, 0x50])
+            m.packet([0xFF])
+            m.expectFailure(5, 0x2000)
+            // A command that the byte-count limit aborts has no sense of its own.
+            m.packet(Machine.read10(.max, count: 1))
+            m.packet(Machine.read10(0, count: 1), limit: 0)
+            m.expectAbort()
+            XCTAssertEqual(m.takeSense(), SenseKeyCode(0, 0))
+        }
+    }
+
     func testIgnored() throws {
         try forEachCD(CDROMOptions(readErrorPolicy: .ignore), over: MachineConfiguration.engines) {
             m in

@@ -331,6 +331,37 @@ final class RawDiscTests: CDTestCase {
         }
     }
 
+    /// A disc of as many blocks that stores its sectors in another way is another disc: the rest of the data
+    /// would come from another place in the sectors.
+    func testAStateIsNotForADiscOfAnotherLayout() throws {
+        let images = [
+            try image(sectors(64, mode: 1)), try image(sectors(64, mode: 2)),
+            try image([UInt8](repeating: 0x55, count: 64 * 2048)),
+        ]
+        for (one, other, isRefused) in [
+            (0, 1, true), (1, 0, true), (1, 2, true), (2, 1, true), (0, 2, false), (2, 0, false),
+        ] {
+            let m = try Machine()
+            try m.attachCD(images[one].path)
+            m.packet(Machine.read10(7, count: 40), limit: 5000)
+            let state = try m.controller.save()
+            let target = try Machine()
+            try target.attachCD(images[other].path)
+            guard isRefused else {
+                try target.controller.load(state)
+                continue
+            }
+            let before = try target.controller.save()
+            XCTAssertThrowsError(try target.controller.load(state), "\(one) \(other)") {
+                guard case IDEError.otherHardware = $0 else { return XCTFail("\($0)") }
+            }
+            XCTAssertTrue(try target.controller.save() == before, "changed")
+            // Nothing is read, so it does not matter.
+            m.controller.reset()
+            try target.controller.load(m.controller.save())
+        }
+    }
+
     func testAResetInTheMiddle() throws {
         let raw = sectors(640, mode: 1)
         let image = try image(raw)
