@@ -207,7 +207,7 @@ extension ATAPIDrive {
     }
 
     /// After a reset: the memory is given back, and that is all.
-    func releaseAbandoned(_ completion: BlockCompletion) {
+    func releaseAbandoned() {
         releaseTransfer(0)
     }
 }

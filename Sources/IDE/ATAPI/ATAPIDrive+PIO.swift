@@ -8,7 +8,7 @@ extension ATAPIDrive {
         guard length > 0 else { return finishSelect() }
         if state.pointee.job.isDMA {
             showReason(kind == .selecting ? InterruptReason.dataOut : InterruptReason.dataIn)
-            channel.arm(self, registers)
+            channel.arm(registers)
         } else if kind == .selecting {
             takeNext()
         } else {

@@ -61,7 +61,7 @@ extension ATAPIDrive {
             let block = state.pointee.lastBlock
             reply(limit: packet.word(7)) { reply in
                 reply.putSubchannel(
-                    disc, hasQ: packet[2] & 0x40 != 0, format: packet[3], track: packet[6],
+                    hasQ: packet[2] & 0x40 != 0, format: packet[3], track: packet[6],
                     at: block, isMSF: packet[1] & 0x02 != 0) ? nil : .invalidField
             }
         case .readDVDStructure:

@@ -153,7 +153,7 @@ extension ATAPIDrive {
         state.pointee.isInFlight = false
         if state.pointee.isAbandoned {
             state.pointee.isAbandoned = false
-            releaseAbandoned(completion)
+            releaseAbandoned()
         } else if state.pointee.job.isDirect {
             pieceEnded(completion)
         } else {

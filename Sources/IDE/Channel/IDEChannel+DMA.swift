@@ -39,7 +39,7 @@ extension IDEChannel {
     }
 
     /// A drive has a DMA command: it runs when the bus master is started, or at once if it is.
-    func arm(_ drive: any IDEDrive, _ registers: UnsafeMutablePointer<DriveRegisters>) {
+    func arm(_ registers: UnsafeMutablePointer<DriveRegisters>) {
         registers.pointee.isArmed = true
         registers.pointee.status = Status.wantsData
         startIfArmed()

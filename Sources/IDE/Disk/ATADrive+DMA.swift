@@ -9,7 +9,7 @@ extension ATADrive {
         }
         locate(kind, command)
         state.pointee.settings.isStandby = false
-        channel.arm(self, registers)
+        channel.arm(registers)
     }
 
     /// START and the command are both there: the table is read, and then everything is checked

@@ -24,7 +24,7 @@ extension ATADrive {
             return fail(ErrorBits.aborted)
         }
         state.pointee.settings.isStandby = false
-        channel.arm(self, registers)
+        channel.arm(registers)
     }
 
     var canTrim: Bool { disk.image.capabilities.contains(.discard) }

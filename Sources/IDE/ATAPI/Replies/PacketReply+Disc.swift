@@ -50,7 +50,7 @@ extension PacketReply {
     /// READ SUB-CHANNEL (MMC-3 6.32.2): nothing plays. `format` 1 is where the drive is, 2 the
     /// media catalog number, 3 an ISRC; a data disc has neither. False for another.
     mutating func putSubchannel(
-        _ disc: Disc, hasQ: Bool, format: UInt8, track: UInt8, at block: UInt32, isMSF: Bool
+        hasQ: Bool, format: UInt8, track: UInt8, at block: UInt32, isMSF: Bool
     ) -> Bool {
         // MMC-3 table 226: no audio status to return.
         put([0, 0x15])
