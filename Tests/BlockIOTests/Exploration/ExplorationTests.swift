@@ -22,6 +22,23 @@ final class ExplorationTests: XCTestCase {
         try explore(.odd, isPartial: true, share: 3)
     }
 
+    /// The failed write-back of what one request has written behind the last whole block is told to the
+    /// durable write of another, and no flush succeeds beside that.
+    func testADurableWriteBesideTheEndOfAnImage() throws {
+        let target = try orSkip(try StorageTarget.make(.tmpfsFile, size: Layout.odd.size))
+        defer { target.close() }
+        var options = Exploration.Options()
+        options.layout = .odd
+        options.faults = 1
+        let exploration = try Exploration(options, .model, path: target.path)
+        for style in ["", ",+batch,+end:drain", ",+end:sleep"] {
+            let text = "write-span,fua-span,flush" + style
+            try exploration.exploreOne(XCTUnwrap(Program(text, .odd), text))
+        }
+        for finding in exploration.findings { XCTFail(finding.report(options)) }
+        XCTAssertGreaterThan(exploration.totals.runs, 300)
+    }
+
     /// `share` is one of how many programs is run.
     private func explore(
         _ layout: Layout, faults: Int = 0, isPartial: Bool = false, share: Int = 1,

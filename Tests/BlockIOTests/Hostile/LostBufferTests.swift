@@ -70,6 +70,24 @@ final class LostBufferTests: HostileTestCase {
         try report(queue, { queue.write(from: .init(kept), at: 0) }, nil, what)
     }
 
+    /// What lies beyond a file of an odd size is filled by the queue itself.
+    func testZeroesForMemoryThatIsGone() throws {
+        try GuestRAM.surviveTruncation()
+        let target = try orSkip(StorageTarget.make(.tmpfsFile, size: 4097))
+        defer { target.close() }
+        let image = try BlockImage.open(target.path, OpenOptions(caching: .buffered))
+        XCTAssertEqual(image.size, 4608)
+        let queue = try BlockQueue(image)
+        let peer = try PeerFile(size: 2 * 4096, fill: 0xEE)
+        let memory = try GuestRAM(descriptor: peer.descriptor, size: peer.size)
+        try peer.shorten(to: 4096)
+        let kept = UnsafeMutableRawBufferPointer(start: memory.base, count: 511)
+        let gone = UnsafeMutableRawBufferPointer(start: memory.base + 4096, count: 511)
+        try report(queue, { queue.read(into: gone, at: 4097) }, EFAULT, "beyond the end")
+        try report(queue, { queue.read(into: kept, at: 4097) }, nil, "memory that is there")
+        XCTAssertTrue(kept.allSatisfy { $0 == 0 })
+    }
+
     private func report(
         _ queue: borrowing BlockQueue, _ submit: () -> Void, _ errno: CInt?, _ what: String
     ) throws {

@@ -72,6 +72,25 @@ final class HugePageTests: XCTestCase {
         }
     }
 
+    /// A huge page that has gone cannot be replaced by a small one: an access of the emulator's own costs
+    /// all of the mapping, and then nothing of it may be taken for the guest's.
+    func testAnAccessToAHugePageThatIsGoneLosesTheMapping() throws {
+        let pages = try orSkip(HugePages(count: 2))
+        defer { pages.close() }
+        try GuestRAM.surviveTruncation()
+        let file = try pages.file(size: 2 * Self.page)
+        let ram = try GuestRAM(descriptor: file.raw, size: 2 * Self.page)
+        let space = try AddressSpace()
+        try space.map(.ram(ram), at: 0)
+        try space.put([1, 2, 3], at: 0)
+        try SystemCall.check(ftruncate(file.raw, Self.page), "ftruncate")
+        XCTAssertEqual((ram.base + (Self.page + 8192)).load(as: UInt8.self), 0)
+        var byte: UInt8 = 0xFF
+        XCTAssertThrowsError(
+            try withUnsafeMutableBytes(of: &byte) { try space.read(at: 0, into: $0) }
+        ) { XCTAssertEqual(($0 as? GuestMemoryError)?.errno, EFAULT) }
+    }
+
     /// fallocate(2) makes a file of huge pages as long as any number of bytes; a page that is not
     /// all of the file's cannot be touched.
     func testTheLastPageMustBeWhole() throws {
