@@ -6,6 +6,7 @@ let package = Package(
     products: [
         .library(name: "BlockIO", targets: ["BlockIO"]),
         .library(name: "GuestMemory", targets: ["GuestMemory"]),
+        .library(name: "BlockDMA", targets: ["BlockDMA"]),
         .library(name: "IDE", targets: ["IDE"]),
         .executable(name: "ide-machine", targets: ["IDEMachine"]),
     ],
@@ -26,8 +27,11 @@ let package = Package(
         .target(name: "BlockIO", dependencies: ["CBlockHost", "CBlockIO"]),
         .target(name: "CGuestMemory"),
         .target(name: "GuestMemory", dependencies: ["CBlockHost", "CGuestMemory"]),
+        // What a device model needs between guest memory and an image; it knows no controller.
+        .target(name: "BlockDMA", dependencies: ["BlockIO", "GuestMemory"]),
         .target(
-            name: "IDE", dependencies: ["BlockIO", "CBlockHost", "CBlockIO", "GuestMemory"]),
+            name: "IDE",
+            dependencies: ["BlockDMA", "BlockIO", "CBlockHost", "CBlockIO", "GuestMemory"]),
         .target(
             name: "CommandLineSupport",
             dependencies: [.product(name: "ArgumentParser", package: "swift-argument-parser")]),
@@ -36,7 +40,8 @@ let package = Package(
         .executableTarget(
             name: "IDEMachine",
             dependencies: [
-                "BlockIO", "CommandLineSupport", "GuestMemory", "IDE", "VFIOUserServer",
+                "BlockDMA", "BlockIO", "CommandLineSupport", "GuestMemory", "IDE",
+                "VFIOUserServer",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .target(
@@ -71,19 +76,24 @@ let package = Package(
                 "BlockIO", "GuestMemory", "CTestSupport", "Exploration", "TestSupport",
             ]),
         .testTarget(
+            name: "BlockDMATests",
+            dependencies: ["BlockDMA", "BlockIO", "GuestMemory", "CTestSupport", "TestSupport"]),
+        .testTarget(
             name: "GuestMemoryTests",
-            dependencies: ["GuestMemory", "IDE", "BlockIO", "CTestSupport", "TestSupport"]),
+            dependencies: ["GuestMemory", "BlockDMA", "BlockIO", "CTestSupport", "TestSupport"]),
         .testTarget(
             name: "IDETests",
-            dependencies: ["IDE", "BlockIO", "GuestMemory", "CTestSupport", "TestSupport"]),
+            dependencies: [
+                "IDE", "BlockDMA", "BlockIO", "GuestMemory", "CTestSupport", "TestSupport",
+            ]),
         .testTarget(
             name: "VFIOUserServerTests",
             dependencies: ["VFIOUserServer", "GuestMemory", "CTestSupport", "TestSupport"]),
         .testTarget(
             name: "IDEMachineTests",
             dependencies: [
-                "IDEMachine", "BlockIO", "CommandLineSupport", "VFIOUserServer", "CTestSupport",
-                "TestSupport",
+                "IDEMachine", "BlockDMA", "BlockIO", "CommandLineSupport", "VFIOUserServer",
+                "CTestSupport", "TestSupport",
             ]),
     ],
     swiftLanguageModes: [.v6]

@@ -6,9 +6,10 @@ public import GuestMemory
 extension BlockQueue {
     /// Carries out a step of a transfer whose data is at byte `offset` of the image. Returns the
     /// result when the transfer is over; otherwise a completion goes to
-    /// ``end(_:at:durability:)``, or the transfer waits for its mapper's `resume`.
+    /// ``end(_:of:at:durability:)``, or the transfer waits for its mapper's `resume`.
     ///
-    /// The transfer itself is the request's `userData`: see ``BlockCompletion/transfer``.
+    /// The transfer itself is the request's `userData`: see ``BlockIO/BlockCompletion/transfer``.
+    @inlinable
     @inline(__always)
     public func perform(
         _ step: DMAStep, of transfer: DMATransfer, at offset: UInt64,
@@ -29,6 +30,7 @@ extension BlockQueue {
     }
 
     /// Answers the completion of a piece and carries out the step after it.
+    @inlinable
     public func end(
         _ completion: BlockCompletion, of transfer: DMATransfer, at offset: UInt64,
         durability: WriteDurability = .volatile
@@ -44,12 +46,13 @@ extension BlockQueue {
 
 extension BlockCompletion {
     /// Whether the memory is to blame and not the image: it has gone, as memory that another process
-    /// shares can (``GuestMemory/GuestRAM/surviveTruncation()``).
-    var isMemoryFault: Bool { errno == EFAULT }
+    /// shares can (``GuestMemory/GuestRAM/surviveTruncation()``). No error policy applies then:
+    /// a request made again would fail again.
+    public var isMemoryFault: Bool { errno == EFAULT }
 
     /// The transfer whose piece this completes, for requests made by
-    /// ``BlockQueue/perform(_:of:at:durability:)`` and only those.
-    public var transfer: DMATransfer {
+    /// ``BlockIO/BlockQueue/perform(_:of:at:durability:)`` and only those.
+    @inlinable public var transfer: DMATransfer {
         Unmanaged<DMATransfer>.fromOpaque(UnsafeRawPointer(bitPattern: userData).unsafelyUnwrapped)
             .takeUnretainedValue()
     }
