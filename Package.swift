@@ -7,6 +7,7 @@ let package = Package(
         .library(name: "BlockIO", targets: ["BlockIO"]),
         .library(name: "GuestMemory", targets: ["GuestMemory"]),
         .library(name: "BlockDMA", targets: ["BlockDMA"]),
+        .library(name: "BlockATA", targets: ["BlockATA"]),
         .library(name: "IDE", targets: ["IDE"]),
         .executable(name: "ide-machine", targets: ["IDEMachine"]),
     ],
@@ -29,9 +30,13 @@ let package = Package(
         .target(name: "GuestMemory", dependencies: ["CBlockHost", "CGuestMemory"]),
         // What a device model needs between guest memory and an image; it knows no controller.
         .target(name: "BlockDMA", dependencies: ["BlockIO", "GuestMemory"]),
+        // ATA drives on a carrier of their commands, such as an IDE channel; it knows no ports.
+        .target(
+            name: "BlockATA",
+            dependencies: ["BlockDMA", "BlockIO", "CBlockHost", "CBlockIO", "GuestMemory"]),
         .target(
             name: "IDE",
-            dependencies: ["BlockDMA", "BlockIO", "CBlockHost", "CBlockIO", "GuestMemory"]),
+            dependencies: ["BlockATA", "BlockDMA", "BlockIO", "CBlockHost", "GuestMemory"]),
         .target(
             name: "CommandLineSupport",
             dependencies: [.product(name: "ArgumentParser", package: "swift-argument-parser")]),
@@ -40,7 +45,7 @@ let package = Package(
         .executableTarget(
             name: "IDEMachine",
             dependencies: [
-                "BlockDMA", "BlockIO", "CommandLineSupport", "GuestMemory", "IDE",
+                "BlockATA", "BlockDMA", "BlockIO", "CommandLineSupport", "GuestMemory", "IDE",
                 "VFIOUserServer",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
@@ -84,7 +89,8 @@ let package = Package(
         .testTarget(
             name: "IDETests",
             dependencies: [
-                "IDE", "BlockDMA", "BlockIO", "GuestMemory", "CTestSupport", "TestSupport",
+                "IDE", "BlockATA", "BlockDMA", "BlockIO", "GuestMemory", "CTestSupport",
+                "TestSupport",
             ]),
         .testTarget(
             name: "VFIOUserServerTests",

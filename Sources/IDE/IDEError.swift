@@ -1,3 +1,4 @@
+import BlockATA
 public import BlockIO
 public import GuestMemory
 import Glibc
@@ -28,6 +29,19 @@ public enum IDEError: Error, Sendable, Hashable {
     case image(BlockError)
     /// The kernel refused, with this errno.
     case system(CInt)
+}
+
+extension IDEError {
+    /// What the drive in `slot` says.
+    init(_ error: ATAError, _ slot: IDESlot) {
+        self =
+            switch error {
+            case .invalidOption(let text): .invalidOption(text)
+            case .mediumLocked: .mediumLocked(slot)
+            case .image(let error): .image(error)
+            case .system(let errno): .system(errno)
+            }
+    }
 }
 
 extension IDEError: CustomStringConvertible {

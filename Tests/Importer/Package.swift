@@ -15,6 +15,7 @@ let package = Package(
             dependencies: [
                 .product(name: "BlockIO", package: "swift-blockio"),
                 .product(name: "GuestMemory", package: "swift-blockio"),
+                .product(name: "BlockATA", package: "swift-blockio"),
                 .product(name: "IDE", package: "swift-blockio"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ])

@@ -1,5 +1,5 @@
 /// The commands of a disk. Sections are of ATA/ATAPI-6 unless another standard is named.
-enum ATACommand: UInt8 {
+package enum ATACommand: UInt8 {
     /// 8.22
     case nop = 0x00
     /// ACS-2 7.9
@@ -42,18 +42,6 @@ enum ATACommand: UInt8 {
     case executeDeviceDiagnostic = 0x90
     /// ATA/ATAPI-5 8.16
     case initializeDeviceParameters = 0x91
-    /// ATA/ATAPI-3 8.37, the former code of STANDBY IMMEDIATE
-    case standbyImmediateOld = 0x94
-    /// ATA/ATAPI-3 8.11, of IDLE IMMEDIATE
-    case idleImmediateOld = 0x95
-    /// ATA/ATAPI-3 8.36, of STANDBY
-    case standbyOld = 0x96
-    /// ATA/ATAPI-3 8.10, of IDLE
-    case idleOld = 0x97
-    /// ATA/ATAPI-3 8.2, of CHECK POWER MODE
-    case checkPowerModeOld = 0x98
-    /// ATA/ATAPI-3 8.34, of SLEEP
-    case sleepOld = 0x99
     /// 8.51
     case smart = 0xB0
     /// 8.30
@@ -72,20 +60,8 @@ enum ATACommand: UInt8 {
     case writeDMANoRetry = 0xCB
     /// ACS-2 7.69
     case writeMultipleFUAExt = 0xCE
-    /// 8.53
-    case standbyImmediate = 0xE0
-    /// 8.18
-    case idleImmediate = 0xE1
-    /// 8.52
-    case standby = 0xE2
-    /// 8.17
-    case idle = 0xE3
     /// 8.24
     case readBuffer = 0xE4
-    /// 8.7
-    case checkPowerMode = 0xE5
-    /// 8.50
-    case sleep = 0xE6
     /// 8.13
     case flushCache = 0xE7
     /// 8.54

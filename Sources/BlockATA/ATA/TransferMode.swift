@@ -1,11 +1,11 @@
 /// Transfer modes as SET FEATURES 03h names them (ATA/ATAPI-6 8.46.12, table 44).
-enum TransferMode {
+package enum TransferMode {
     /// Ultra DMA mode 5, the fastest.
-    static let `default`: UInt8 = 0x45
+    package static let `default`: UInt8 = 0x45
 
     /// The modes that drives here claim: PIO default without and with IORDY, PIO with flow control
     /// 0 to 4, Multiword DMA 0 to 2, Ultra DMA 0 to 5.
-    static func isKnown(_ mode: UInt8) -> Bool {
+    package static func isKnown(_ mode: UInt8) -> Bool {
         switch mode {
         case 0x00, 0x01, 0x08...0x0C, 0x20...0x22, 0x40...0x45: true
         default: false
@@ -13,17 +13,5 @@ enum TransferMode {
     }
 
     /// Whether it is a mode of DMA; a PIO mode leaves that as it is.
-    static func isDMA(_ mode: UInt8) -> Bool { mode & 0x60 != 0 }
-
-    /// The selected mode of DMA out of a saved state.
-    static func take(_ reader: inout StateReader) throws(IDEError) -> UInt8 {
-        let mode: UInt8 = try reader.take()
-        guard isKnown(mode), isDMA(mode) else { throw .damagedState("transfer mode \(mode)") }
-        return mode
-    }
-
-    /// Marks the selected one in words 63 and 88 of IDENTIFY (8.15.32, 8.15.50).
-    static func mark(_ mode: UInt8, in words: IdentifyPage) {
-        words[mode & 0x40 == 0 ? 63 : 88] |= UInt16(0x0100) << UInt16(mode & 0x07)
-    }
+    package static func isDMA(_ mode: UInt8) -> Bool { mode & 0x60 != 0 }
 }

@@ -9,29 +9,10 @@ enum ATAPICommand: UInt8 {
     case readSectors = 0x20
     /// ATA/ATAPI-4 8.27, where it is the same command and refused in the same way
     case readSectorsNoRetry = 0x21
-    /// ATA/ATAPI-3 8.37, 8.11, 8.36, 8.10, 8.2, 8.36: the former power management codes
-    case standbyImmediateOld = 0x94
-    case idleImmediateOld = 0x95
-    case standbyOld = 0x96
-    case idleOld = 0x97
-    case checkPowerModeOld = 0x98
-    case sleepOld = 0x99
     /// 8.23
     case packet = 0xA0
     /// 8.16
     case identifyPacketDevice = 0xA1
-    /// 8.53
-    case standbyImmediate = 0xE0
-    /// 8.18
-    case idleImmediate = 0xE1
-    /// 8.52
-    case standby = 0xE2
-    /// 8.17
-    case idle = 0xE3
-    /// 8.7
-    case checkPowerMode = 0xE5
-    /// 8.50
-    case sleep = 0xE6
     /// 8.15, only to be refused
     case identifyDevice = 0xEC
     /// 8.46
@@ -55,5 +36,6 @@ enum InterruptReason {
 extension Signature {
     /// A drive with the PACKET feature set (ATA/ATAPI-6 9.12); it is not ready until it is asked
     /// (9.3).
-    static let packet = Signature(count: 1, lbaLow: 1, lbaMid: 0x14, lbaHigh: 0xEB, status: 0)
+    package static let packet = Signature(
+        count: 1, lbaLow: 1, lbaMid: 0x14, lbaHigh: 0xEB, status: 0)
 }

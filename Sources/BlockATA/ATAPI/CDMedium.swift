@@ -1,15 +1,15 @@
 import BlockIO
 
 /// A disc that is in a drive, or still at work although it is not.
-final class CDMedium {
-    let image: BlockImage
-    let queue: BlockQueue
-    let disc: Disc
+package final class CDMedium {
+    package let image: BlockImage
+    package let queue: BlockQueue
+    package let disc: Disc
     private let descriptors: DescriptorGroup
 
-    init(
+    package init(
         _ image: BlockImage, _ options: QueueOptions, _ descriptors: DescriptorGroup
-    ) throws(IDEError) {
+    ) throws(ATAError) {
         let layout = try SectorLayout(of: image)
         guard let disc = Disc(imageSize: image.size, layout: layout) else {
             throw .invalidOption("\(image.path) is smaller than a block of a disc, 2048 bytes")

@@ -30,7 +30,7 @@ public struct CDROMOptions: Sendable {
         self.readErrorPolicy = readErrorPolicy
     }
 
-    func validate() throws(IDEError) {
+    func validate() throws(ATAError) {
         try DiskOptions.validate(vendor, "vendor identification", limit: 8)
         try DiskOptions.validate(product, "product identification", limit: 16)
         try DiskOptions.validate(revision, "product revision", limit: 4)

@@ -3,17 +3,17 @@ import Glibc
 
 /// One descriptor, readable when any of its members is: so that an emulator need not notice that
 /// the queue behind a drive has changed (epoll(7), which can be nested).
-final class DescriptorGroup {
-    let descriptor: CInt
+package final class DescriptorGroup {
+    package let descriptor: CInt
 
-    init() throws(IDEError) {
+    init() throws(ATAError) {
         descriptor = cbio_poll_group()
         guard descriptor >= 0 else { throw .system(-descriptor) }
     }
 
     deinit { if descriptor >= 0 { close(descriptor) } }
 
-    func add(_ member: CInt) throws(IDEError) {
+    func add(_ member: CInt) throws(ATAError) {
         let result = cbio_poll_group_add(descriptor, member)
         guard result == 0 else { throw .system(-result) }
     }

@@ -1,17 +1,17 @@
 /// What MODE SELECT can set (SPC-3 6.8): the error recovery and audio pages.
-struct ModeSettings: Equatable {
+package struct ModeSettings: Equatable {
     /// Read error recovery parameters (MMC-5 7.3): flags, and retries.
-    private(set) var recovery: (flags: UInt8, retries: UInt8) = Self.defaultRecovery
+    package var recovery: (flags: UInt8, retries: UInt8) = Self.defaultRecovery
     /// CD audio control (MMC-3 6.3.7): the output port of each of two channels, and its volume.
-    private(set) var audio = Self.defaultAudio
+    package var audio = Self.defaultAudio
 
-    static let errorRecovery: UInt8 = 0x01
-    static let audioControl: UInt8 = 0x0E
+    package static let errorRecovery: UInt8 = 0x01
+    package static let audioControl: UInt8 = 0x0E
 
     private static let defaultRecovery: (flags: UInt8, retries: UInt8) = (0x00, 0x05)
     private static let defaultAudio = SIMD4<UInt8>(0x01, 0xFF, 0x02, 0xFF)
 
-    static func == (one: Self, other: Self) -> Bool {
+    package static func == (one: Self, other: Self) -> Bool {
         one.recovery == other.recovery && one.audio == other.audio
     }
 
@@ -30,7 +30,7 @@ struct ModeSettings: Equatable {
 
     /// Takes over a parameter list with the long header (SPC-3 7.4.3), all of it or, when it
     /// answers with a sense, nothing.
-    mutating func select(_ list: UnsafeRawBufferPointer) -> Sense? {
+    package mutating func select(_ list: UnsafeRawBufferPointer) -> Sense? {
         // Mode data length, medium type and so on are reserved here; the last two bytes are the
         // length of block descriptors.
         guard list.count >= 8 else { return list.isEmpty ? nil : .parameterListLength }
@@ -63,18 +63,5 @@ struct ModeSettings: Equatable {
             return true
         default: return false
         }
-    }
-}
-
-extension ModeSettings {
-    func save(_ writer: inout StateWriter) {
-        writer.put(recovery.flags)
-        writer.put(recovery.retries)
-        for index in 0..<4 { writer.put(audio[index]) }
-    }
-
-    mutating func load(_ reader: inout StateReader) throws(IDEError) {
-        recovery = (try reader.take(), try reader.take())
-        for index in 0..<4 { audio[index] = try reader.take() }
     }
 }

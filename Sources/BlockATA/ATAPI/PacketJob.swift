@@ -1,7 +1,7 @@
 /// The packet command that a drive is at work on.
-struct PacketJob: Equatable {
+package struct PacketJob: Equatable, DriveJob {
     /// What kind of work it is.
-    enum Kind: UInt8 {
+    package enum Kind: UInt8 {
         /// None.
         case none
         /// IDENTIFY PACKET DEVICE: the buffer holds the page.
@@ -16,40 +16,59 @@ struct PacketJob: Equatable {
         case selecting
     }
 
-    var kind = Kind.none
+    package var kind = Kind.none
     /// DMA, bit 0 of the features register (ATA/ATAPI-6 8.23.4).
-    var isDMA = false
+    package var isDMA = false
     /// Bytes that the host takes or gives at a time (ATA/ATAPI-6 8.23.4, byte count limit).
-    var limit: UInt16 = 0
-    /// A host request failed and waits for ``IDEController/resume()``.
-    var isParked = false
+    package var limit: UInt16 = 0
+    /// A host request failed and waits for ``AttachedDrive/retry(on:)``.
+    package var isParked = false
     /// The medium it reads has been taken away.
-    var isMediumGone = false
+    package var isMediumGone = false
     /// Bytes to transfer in all.
-    var length: UInt64 = 0
+    package var length: UInt64 = 0
     /// Bytes transferred, or offered to the host.
-    var position: UInt64 = 0
+    package var position: UInt64 = 0
     /// First block, and which part of each sector.
-    var block: UInt32 = 0
-    var fields = SectorFields.userData
+    package var block: UInt32 = 0
+    package var fields = SectorFields.userData
     /// What the buffer holds of the medium: the first sector of the command, counted from
     /// ``block``, and how many.
-    var heldFirst: UInt64 = 0
-    var heldCount = 0
+    package var heldFirst: UInt64 = 0
+    package var heldCount = 0
     /// Sectors that the host is at work on.
-    var inHand = 0
+    package var inHand = 0
+
+    package init() {}
+
+    /// Whether the command moves data between the drive and guest memory.
+    package var isTransfer: Bool { isDMA && length > 0 }
+
+    var repeatsTransfer: Bool { isDMA }
+
+    /// Whether the command is a packet, and shows an interrupt reason.
+    var isPacket: Bool { kind != .none && kind != .sendingPage }
+
+    /// What the command needs in guest memory.
+    package var demand: TransferDemand {
+        var demand = TransferDemand(
+            bytes: length, direction: kind == .selecting ? .toDevice : .fromDevice,
+            unit: isDirect ? 512 : 1)
+        demand.isUnwanted = isMediumGone
+        return demand
+    }
 
     /// Bytes left.
-    var remaining: UInt64 { length &- position }
+    package var remaining: UInt64 { length &- position }
 
     /// Blocks that go from the image into guest memory as they are.
-    var isDirect: Bool { isDMA && kind == .reading && fields.isUserData }
+    package var isDirect: Bool { isDMA && kind == .reading && fields.isUserData }
 
     /// Sectors that ``length`` is.
-    var sectorCount: UInt64 { fields.size == 0 ? 0 : length / UInt64(fields.size) }
+    package var sectorCount: UInt64 { fields.size == 0 ? 0 : length / UInt64(fields.size) }
 
     /// Bytes behind ``position`` that the buffer has.
-    var available: UInt64 {
+    package var available: UInt64 {
         guard kind == .reading else { return remaining }
         let start = heldFirst &* UInt64(fields.size)
         let end = start &+ UInt64(heldCount) &* UInt64(fields.size)
@@ -57,7 +76,7 @@ struct PacketJob: Equatable {
     }
 
     /// Where in the buffer the byte at ``position`` is.
-    var place: Int {
+    package var place: Int {
         let start = kind == .reading ? heldFirst &* UInt64(fields.size) : 0
         return Int(truncatingIfNeeded: position &- start)
     }

@@ -1,7 +1,7 @@
 /// Why a packet command failed (SPC-3 4.5).
-struct Sense: Equatable {
+package struct Sense: Equatable {
     /// SPC-3 table 27
-    enum Key: UInt8 {
+    package enum Key: UInt8 {
         case none = 0x0
         case notReady = 0x2
         case mediumError = 0x3
@@ -9,43 +9,43 @@ struct Sense: Equatable {
         case unitAttention = 0x6
     }
 
-    let key: Key
+    package let key: Key
     /// Additional sense code and, in the low byte, its qualifier (MMC-5 annex F).
-    let code: UInt16
+    package let code: UInt16
     /// The logical block it is about (SPC-3 4.5.2.1); `nil` for none.
-    var block: UInt32?
+    package var block: UInt32?
 
-    private init(_ key: Key, _ code: UInt16) {
+    package init(_ key: Key, _ code: UInt16) {
         self.key = key
         self.code = code
     }
 
-    static let none = Sense(.none, 0x0000)
-    static let mediumNotPresent = Sense(.notReady, 0x3A00)
-    static let removalPrevented = Sense(.notReady, 0x5302)
-    static let parameterListLength = Sense(.illegalRequest, 0x1A00)
-    static let invalidOperation = Sense(.illegalRequest, 0x2000)
-    static let blockOutOfRange = Sense(.illegalRequest, 0x2100)
-    static let invalidField = Sense(.illegalRequest, 0x2400)
-    static let invalidParameter = Sense(.illegalRequest, 0x2600)
-    static let incompatibleMedium = Sense(.illegalRequest, 0x3002)
-    static let commandSequence = Sense(.illegalRequest, 0x2C00)
-    static let savingNotSupported = Sense(.illegalRequest, 0x3900)
-    static let illegalMode = Sense(.illegalRequest, 0x6400)
-    static let mediumMayHaveChanged = Sense(.unitAttention, 0x2800)
+    package static let none = Sense(.none, 0x0000)
+    package static let mediumNotPresent = Sense(.notReady, 0x3A00)
+    package static let removalPrevented = Sense(.notReady, 0x5302)
+    package static let parameterListLength = Sense(.illegalRequest, 0x1A00)
+    package static let invalidOperation = Sense(.illegalRequest, 0x2000)
+    package static let blockOutOfRange = Sense(.illegalRequest, 0x2100)
+    package static let invalidField = Sense(.illegalRequest, 0x2400)
+    package static let invalidParameter = Sense(.illegalRequest, 0x2600)
+    package static let incompatibleMedium = Sense(.illegalRequest, 0x3002)
+    package static let commandSequence = Sense(.illegalRequest, 0x2C00)
+    package static let savingNotSupported = Sense(.illegalRequest, 0x3900)
+    package static let illegalMode = Sense(.illegalRequest, 0x6400)
+    package static let mediumMayHaveChanged = Sense(.unitAttention, 0x2800)
 
     /// The block at `block` cannot be read.
-    static func unrecoveredRead(_ block: UInt32) -> Sense {
+    package static func unrecoveredRead(_ block: UInt32) -> Sense {
         var sense = Sense(.mediumError, 0x1100)
         sense.block = block
         return sense
     }
 
     /// The error register with it (SFF-8020i 7.1.3): the sense key, high.
-    var errorRegister: UInt8 { key.rawValue << 4 }
+    package var errorRegister: UInt8 { key.rawValue << 4 }
 
     /// Bytes of sense data in the fixed format.
-    static let size = 18
+    package static let size = 18
 
     /// The fixed format (SPC-3 4.5.3), with the command that was current.
     func fill(_ reply: inout PacketReply) {
@@ -58,25 +58,5 @@ struct Sense: Equatable {
         reply.put32(0)
         reply.put16(code)
         reply.put32(0)
-    }
-}
-
-extension Sense {
-    func save(_ writer: inout StateWriter) {
-        writer.put(key.rawValue)
-        writer.put(code)
-        writer.put(block != nil)
-        writer.put(block ?? 0)
-    }
-
-    init(_ reader: inout StateReader) throws(IDEError) {
-        guard let key = Key(rawValue: try reader.take()) else {
-            throw .damagedState("an unknown sense key")
-        }
-        self.init(key, try reader.take())
-        let hasBlock: Bool = try reader.take()
-        let block: UInt32 = try reader.take()
-        guard hasBlock || block == 0 else { throw .damagedState("a sense about no block") }
-        self.block = hasBlock ? block : nil
     }
 }

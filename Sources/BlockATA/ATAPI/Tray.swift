@@ -1,15 +1,17 @@
 /// The tray of a drive, and what there is to tell about it.
-struct Tray {
-    var isOpen = false
+package struct Tray {
+    package var isOpen = false
     /// PREVENT ALLOW MEDIUM REMOVAL (MMC-5 6.14).
-    var isLocked = false
+    package var isLocked = false
     /// What a host that polls for events is told next.
-    var event = MediaEvent.none
+    package var event = MediaEvent.none
     /// How far a medium change has been told: a host that does not poll must see the old medium go
     /// before it sees the new one come.
-    var change = Change.none
+    package var change = Change.none
 
-    enum Change: UInt8 {
+    package init() {}
+
+    package enum Change: UInt8 {
         /// There is nothing to tell.
         case none
         /// 02/3A comes next.
@@ -20,7 +22,7 @@ struct Tray {
 
     /// The guest opens or closes the tray. The drive cannot know that the medium in it is the one from
     /// before (MMC-5 4.1.6.1, table 304).
-    mutating func move(isOpen: Bool, hasMedium: Bool) {
+    package mutating func move(isOpen: Bool, hasMedium: Bool) {
         self.isOpen = isOpen
         // That somebody wants the medium out is of no interest any more.
         if event == .ejectRequest { event = .none }
@@ -31,7 +33,7 @@ struct Tray {
     }
 
     /// The sense that the next command ends with, if a change has not been told in full.
-    mutating func takeAttention() -> Sense? {
+    package mutating func takeAttention() -> Sense? {
         switch change {
         case .none: return nil
         case .removed:
@@ -45,28 +47,9 @@ struct Tray {
 
     /// What GET EVENT STATUS NOTIFICATION tells, once. What is about a medium in the drive waits
     /// until the tray is closed.
-    mutating func takeEvent() -> MediaEvent {
+    package mutating func takeEvent() -> MediaEvent {
         if isOpen && event != .mediaRemoval { return .none }
         defer { event = .none }
         return event
-    }
-}
-
-extension Tray {
-    func save(_ writer: inout StateWriter) {
-        writer.put(isOpen)
-        writer.put(isLocked)
-        writer.put(event.rawValue)
-        writer.put(change.rawValue)
-    }
-
-    mutating func load(_ reader: inout StateReader) throws(IDEError) {
-        isOpen = try reader.take()
-        isLocked = try reader.take()
-        guard let event = MediaEvent(rawValue: try reader.take()),
-            let change = Change(rawValue: try reader.take())
-        else { throw .damagedState("an unknown state of the tray") }
-        self.event = event
-        self.change = change
     }
 }

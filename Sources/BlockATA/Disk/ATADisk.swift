@@ -1,6 +1,6 @@
 public import BlockIO
 
-/// A disk made of an image, to be plugged into an ``IDEController``. The guest sees sectors of 512
+/// A disk made of an image, to be plugged into a controller. The guest sees sectors of 512
 /// bytes, whatever the host's alignment.
 ///
 /// It owns the one queue on the image; a controller that it is plugged into is who uses it.
@@ -16,10 +16,10 @@ public final class ATADisk {
     /// Size in sectors of 512 bytes, at most ``maximumSectorCount``; what is left over is not seen.
     public let sectorCount: UInt64
     /// A controller has it.
-    var isPluggedIn = false
+    package internal(set) var isPluggedIn = false
 
     /// Bytes in a sector of a disk (ATA/ATAPI-6 3.1.39).
-    static let sectorSize = 512
+    package static let sectorSize = 512
     /// The largest size that IDENTIFY DEVICE words 100-103 can name, since addresses have 48
     /// bits (ATA/ATAPI-6 6.20, 8.15.55).
     public static let maximumSectorCount: UInt64 = 0xFFFF_FFFF_FFFF
@@ -29,7 +29,7 @@ public final class ATADisk {
     public init(
         _ image: BlockImage, _ options: DiskOptions = DiskOptions(),
         queue queueOptions: QueueOptions = QueueOptions()
-    ) throws(IDEError) {
+    ) throws(ATAError) {
         try options.validate()
         var queueOptions = queueOptions
         queueOptions.threading = .shared

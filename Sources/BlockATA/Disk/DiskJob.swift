@@ -1,7 +1,7 @@
 /// The command that a disk is at work on.
-struct DiskJob: Equatable {
+package struct DiskJob: Equatable, DriveJob {
     /// What kind of work it is.
-    enum Kind: UInt8 {
+    package enum Kind: UInt8 {
         /// None.
         case none
         /// PIO data-in from the medium.
@@ -25,25 +25,47 @@ struct DiskJob: Equatable {
     }
 
     /// How the registers name a sector (ATA/ATAPI-6 6.2, 6.20; ATA/ATAPI-5 6.2).
-    enum Addressing: UInt8 {
+    package enum Addressing: UInt8 {
         case chs, lba28, lba48
     }
 
-    var kind = Kind.none
-    var addressing = Addressing.lba28
+    package var kind = Kind.none
+    package var addressing = Addressing.lba28
     /// FUA, or the write cache is off.
-    var isDurable = false
-    /// A host request failed and waits for ``IDEController/resume()``.
-    var isParked = false
+    package var isDurable = false
+    /// A host request failed and waits for ``AttachedDrive/retry(on:)``.
+    package var isParked = false
     /// The next sector; ``nowhere`` for a CHS address that is none.
-    var sector: UInt64 = 0
+    package var sector: UInt64 = 0
     /// Sectors left, or blocks of TRIM ranges.
-    var remaining = 0
+    package var remaining = 0
     /// Sectors a data block.
-    var blockSize = 1
+    package var blockSize = 1
     /// Sectors, or the index of the range, that the host is at work on.
-    var inHand = 0
+    package var inHand = 0
 
     /// No disk has this sector.
-    static let nowhere = UInt64.max
+    package static let nowhere = UInt64.max
+
+    package init() {}
+
+    /// Whether the command moves data between the disk and guest memory.
+    package var isTransfer: Bool {
+        switch kind {
+        case .readingDMA, .writingDMA, .trimming: true
+        default: false
+        }
+    }
+
+    /// A TRIM that is run again has its ranges already.
+    var repeatsTransfer: Bool { kind == .readingDMA || kind == .writingDMA }
+
+    /// What the command needs in guest memory.
+    package func demand(isUnwanted: Bool) -> TransferDemand {
+        var demand = TransferDemand(
+            bytes: UInt64(remaining) &* UInt64(ATADisk.sectorSize),
+            direction: kind == .readingDMA ? .fromDevice : .toDevice, unit: ATADisk.sectorSize)
+        demand.isUnwanted = isUnwanted
+        return demand
+    }
 }

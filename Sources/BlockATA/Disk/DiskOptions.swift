@@ -30,7 +30,7 @@ public struct DiskOptions: Sendable {
         self.writeErrorPolicy = writeErrorPolicy
     }
 
-    func validate() throws(IDEError) {
+    func validate() throws(ATAError) {
         try Self.validate(serial, "serial number", limit: 20)
         try Self.validate(firmware, "firmware revision", limit: 8)
         try Self.validate(model, "model number", limit: 40)
@@ -42,7 +42,7 @@ public struct DiskOptions: Sendable {
 
     static func validate(
         _ text: String, _ name: String, limit: Int
-    ) throws(IDEError) {
+    ) throws(ATAError) {
         guard text.utf8.count <= limit, text.utf8.allSatisfy({ (0x20...0x7E).contains($0) }) else {
             throw .invalidOption("the \(name) is not up to \(limit) characters of ASCII")
         }

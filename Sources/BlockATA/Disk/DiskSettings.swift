@@ -1,30 +1,30 @@
 /// What a host can set in a disk, as at power-on.
-struct DiskSettings {
+package struct DiskSettings: DriveSettings {
     /// Sectors in a block of READ and WRITE MULTIPLE, 0 when they are off (ATA/ATAPI-6 8.49).
-    var multiple: UInt8 = Self.maximumMultiple
+    package var multiple: UInt8 = Self.maximumMultiple
     /// SET FEATURES 02h and 82h (8.46)
-    var isWriteCacheOn = true
+    package var isWriteCacheOn = true
     /// SET FEATURES AAh and 55h (8.46)
-    var isLookAheadOn = true
+    package var isLookAheadOn = true
     /// SET FEATURES 03h (8.46, table 44): Ultra DMA mode 5.
-    var transferMode: UInt8 = 0x45
+    package var transferMode = TransferMode.default
     /// SET FEATURES CCh and 66h (8.46): a software reset sets all but power and SMART back.
-    var revertsOnReset = false
+    package var revertsOnReset = false
     /// The current translation (ATA/ATAPI-5 8.16).
-    var heads: UInt8
+    package var heads: UInt8
     /// The current translation (ATA/ATAPI-5 8.16).
-    var sectors: UInt8
+    package var sectors: UInt8
     /// In Standby mode (ATA/ATAPI-6 6.5).
-    var isStandby = false
+    package var isStandby = false
     /// SMART is enabled (8.51).
-    var isSMARTOn = true
+    package var isSMARTOn = true
     /// SMART attributes are saved automatically (8.51.2).
-    var isAutosaveOn = true
+    package var isAutosaveOn = true
 
     /// IDENTIFY DEVICE word 47 (8.15.24).
-    static let maximumMultiple: UInt8 = 16
+    package static let maximumMultiple: UInt8 = 16
 
-    init(_ geometry: DiskGeometry) {
+    package init(_ geometry: DiskGeometry) {
         heads = UInt8(clamping: geometry.heads)
         sectors = UInt8(clamping: geometry.sectors)
     }

@@ -1,39 +1,53 @@
 /// The last errors that the host has had and the guest was told of (ATA/ATAPI-6 8.51.6.8.2).
-struct SMARTErrorLog {
+package struct SMARTErrorLog {
     /// One error.
-    struct Entry {
-        var opcode: UInt8 = 0
+    package struct Entry {
+        package var opcode: UInt8 = 0
         /// The registers with the command.
-        var parameters = TaskFile()
+        package var parameters = TaskFile()
         /// The registers after it.
-        var results = TaskFile()
-        var status: UInt8 = 0
-        var error: UInt8 = 0
+        package var results = TaskFile()
+        package var status: UInt8 = 0
+        package var error: UInt8 = 0
+
+        package init() {}
+
+        init(
+            opcode: UInt8, parameters: TaskFile, results: TaskFile, status: UInt8, error: UInt8
+        ) {
+            self.opcode = opcode
+            self.parameters = parameters
+            self.results = results
+            self.status = status
+            self.error = error
+        }
     }
 
     /// Structures in the summary error log.
-    static let capacity = 5
+    package static let capacity = 5
 
     /// Number n is at n modulo ``capacity``.
-    private(set) var entries: (Entry, Entry, Entry, Entry, Entry) = (
+    package private(set) var entries: (Entry, Entry, Entry, Entry, Entry) = (
         Entry(), Entry(), Entry(), Entry(), Entry()
     )
-    private(set) var readErrors: UInt64 = 0
-    private(set) var writeErrors: UInt64 = 0
+    package private(set) var readErrors: UInt64 = 0
+    package private(set) var writeErrors: UInt64 = 0
 
-    var count: UInt64 { readErrors &+ writeErrors }
+    package init() {}
 
-    mutating func add(_ entry: Entry, isRead: Bool) {
+    package var count: UInt64 { readErrors &+ writeErrors }
+
+    package mutating func add(_ entry: Entry, isRead: Bool) {
         set(Int(count % UInt64(Self.capacity)), entry)
         if isRead { readErrors &+= 1 } else { writeErrors &+= 1 }
     }
 
-    mutating func load(readErrors: UInt64, writeErrors: UInt64) {
+    package mutating func load(readErrors: UInt64, writeErrors: UInt64) {
         self.readErrors = readErrors
         self.writeErrors = writeErrors
     }
 
-    mutating func set(_ index: Int, _ entry: Entry) {
+    package mutating func set(_ index: Int, _ entry: Entry) {
         switch index {
         case 0: entries.0 = entry
         case 1: entries.1 = entry
@@ -43,7 +57,7 @@ struct SMARTErrorLog {
         }
     }
 
-    func entry(_ index: Int) -> Entry {
+    package func entry(_ index: Int) -> Entry {
         switch index {
         case 0: entries.0
         case 1: entries.1
@@ -54,7 +68,7 @@ struct SMARTErrorLog {
     }
 
     /// Table 56: five structures of 90 bytes, of which byte 1 names the newest.
-    func fill(_ page: UnsafeMutableRawBufferPointer) {
+    package func fill(_ page: UnsafeMutableRawBufferPointer) {
         page[0] = 1
         if count > 0 { page[1] = UInt8((count &- 1) % UInt64(Self.capacity)) &+ 1 }
         for index in 0..<Int(min(count, UInt64(Self.capacity))) {
@@ -90,22 +104,22 @@ struct SMARTErrorLog {
 }
 
 /// The last self-tests (ATA/ATAPI-6 8.51.6.8.3).
-struct SMARTSelfTestLog {
+package struct SMARTSelfTestLog {
     /// Descriptors in the log.
-    static let capacity = 21
+    package static let capacity = 21
 
     /// All tests ever.
-    private(set) var count: UInt64 = 0
+    package private(set) var count: UInt64 = 0
     /// Bit n: the test in place n has passed.
-    private(set) var passed: UInt32 = 0
+    package private(set) var passed: UInt32 = 0
     /// The subcommand in each place, two bits each: bit 7 and bit 1 of it.
-    private(set) var kinds: UInt64 = 0
+    package private(set) var kinds: UInt64 = 0
 
     /// Self-test execution status (table 51): completed, or a read that failed.
     private static let completed: UInt8 = 0x00
     private static let readFailed: UInt8 = 0x70
 
-    mutating func add(_ subcommand: UInt8, hasPassed: Bool) {
+    package mutating func add(_ subcommand: UInt8, hasPassed: Bool) {
         let place = UInt64(count % UInt64(Self.capacity))
         let kind = UInt64(subcommand >> 6 & 2 | subcommand >> 1 & 1)
         kinds = kinds & ~(3 << (2 * place)) | kind << (2 * place)
@@ -113,14 +127,16 @@ struct SMARTSelfTestLog {
         count &+= 1
     }
 
-    mutating func load(count: UInt64, passed: UInt32, kinds: UInt64) {
+    package mutating func load(count: UInt64, passed: UInt32, kinds: UInt64) {
         self.count = count
         self.passed = passed
         self.kinds = kinds
     }
 
+    package init() {}
+
     /// Of the newest test.
-    var lastStatus: UInt8 {
+    package var lastStatus: UInt8 {
         count == 0 ? Self.completed : status((count &- 1) % UInt64(Self.capacity))
     }
 
@@ -129,7 +145,7 @@ struct SMARTSelfTestLog {
     }
 
     /// Table 60: descriptors of 24 bytes from byte 2 on; byte 508 names the newest.
-    func fill(_ page: UnsafeMutableRawBufferPointer) {
+    package func fill(_ page: UnsafeMutableRawBufferPointer) {
         page[0] = 1
         for place in 0..<min(count, UInt64(Self.capacity)) {
             let kind = UInt8(truncatingIfNeeded: kinds >> (2 * place)) & 3

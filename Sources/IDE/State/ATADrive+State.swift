@@ -1,3 +1,5 @@
+import BlockATA
+
 // Saving and restoring a disk, with the command it is at work on.
 extension ATADrive {
     /// Kinds of drives in a saved state.
@@ -7,23 +9,26 @@ extension ATADrive {
 
     func describe(_ writer: inout StateWriter) {
         writer.put(DriveKind.disk)
-        writer.put(disk.sectorCount)
+        writer.put(state.pointee.sectorCount)
     }
 
-    func save(_ writer: inout StateWriter) {
+    func save(_ writer: inout StateWriter, _ registers: DriveRegisters) {
         state.pointee.settings.save(&writer)
-        state.pointee.job.save(&writer)
-        writer.put(state.pointee.opcode)
-        state.pointee.parameters.save(&writer)
+        let command = state.pointee.commands[0]
+        command.job.save(&writer)
+        writer.put(command.opcode)
+        command.parameters.save(&writer)
         state.pointee.errorLog.save(&writer)
         state.pointee.selfTests.save(&writer)
-        writer.put(UnsafeRawBufferPointer(start: sectorBuffer, count: ATADisk.sectorSize))
-        let window = registers.pointee.window
+        writer.put(
+            UnsafeRawBufferPointer(
+                start: state.pointee.sectorBuffer, count: ATADisk.sectorSize))
+        let window = registers.window
         writer.put(window.direction.rawValue)
         writer.put(UInt32(window.position))
         writer.put(UInt32(window.end))
-        let count = Self.dataInBuffer(state.pointee.job, window.end)
-        writer.put(UnsafeRawBufferPointer(start: buffer, count: count))
+        let count = Self.dataInBuffer(command.job, window.end)
+        writer.put(UnsafeRawBufferPointer(start: state.pointee.buffer, count: count))
     }
 
     /// How many bytes of the buffer something will yet look at: the window, or what a kept request
@@ -38,21 +43,32 @@ extension ATADrive {
     }
 
     func decode(_ reader: inout StateReader, isArmed: Bool) throws(IDEError) -> SavedDrive {
-        var next = State(settings: DiskSettings(disk.geometry))
-        try next.settings.load(&reader)
-        next.job = try DiskJob(&reader)
-        next.opcode = try reader.take()
-        next.parameters = try TaskFile(&reader)
-        try next.errorLog.load(&reader)
-        try next.selfTests.load(&reader)
+        let state = state
+        var settings = DiskSettings(state.pointee.disk.geometry)
+        try settings.load(&reader)
+        var command = DiskCommand()
+        command.job = try DiskJob(&reader)
+        command.opcode = try reader.take()
+        command.parameters = try TaskFile(&reader)
+        var errorLog = SMARTErrorLog()
+        try errorLog.load(&reader)
+        var selfTests = SMARTSelfTestLog()
+        try selfTests.load(&reader)
         let sector = try reader.takeData(exactly: ATADisk.sectorSize)
         let window = try SavedWindow(&reader, hasOffset: false)
-        let activity = try activity(of: next.job, window, isArmed: isArmed)
-        let data = try reader.takeData(exactly: Self.dataInBuffer(next.job, window.end))
-        try checkRanges(of: next.job, data)
-        return SavedDrive(activity: activity, window: window.onBuffer(buffer)) { [self] in
-            state.pointee = next
-            sectorBuffer.take(sector)
+        let activity = try activity(of: command.job, window, isArmed: isArmed)
+        let data = try reader.takeData(exactly: Self.dataInBuffer(command.job, window.end))
+        try checkRanges(of: command.job, data)
+        let buffer = state.pointee.buffer
+        return SavedDrive(
+            activity: activity, window: window.onBuffer(buffer),
+            demand: state.pointee.demand(of: command.job)
+        ) { [settings, command, errorLog, selfTests] in
+            state.pointee.settings = settings
+            state.pointee.commands[0] = command
+            state.pointee.errorLog = errorLog
+            state.pointee.selfTests = selfTests
+            state.pointee.sectorBuffer.take(sector)
             buffer.take(data)
         }
     }
@@ -72,20 +88,20 @@ extension ATADrive {
             case .verifying:
                 isParked(job, window, isArmed: isArmed) && job.blockSize == 1
                     && job.inHand == min(job.remaining, Self.bufferSize / ATADisk.sectorSize)
-                    && job.inHand > 0 && isInside(job.sector, job.remaining)
+                    && job.inHand > 0 && state.pointee.isInside(job.sector, job.remaining)
             case .readingBlocks: isGoodRead(job, window, isArmed: isArmed)
             case .writingBlocks: isGoodWrite(job, window, isArmed: isArmed)
             case .readingDMA, .writingDMA, .trimming:
                 isGoodTransfer(job, window, isArmed: isArmed)
             }
         guard isGood else { throw .damagedState("a command that cannot be") }
-        guard !job.writesMedium || disk.image.access == .readWrite else {
-            throw .otherHardware("\(slot) writes, and its image is read-only")
+        guard !job.writesMedium || state.pointee.disk.image.access == .readWrite else {
+            throw .otherHardware("a disk writes, and its image is read-only")
         }
         if window.isOpen { return .movingData }
         if isArmed { return .armed }
         if !job.isParked { return .idle }
-        return job.isDMA
+        return job.isTransfer
             ? .parkedTransfer(bytes: UInt64(job.remaining) * UInt64(ATADisk.sectorSize)) : .parked
     }
 
@@ -107,18 +123,19 @@ extension ATADrive {
         guard job.hasBlockSize, job.inHand > 0 else { return false }
         if isParked(job, window, isArmed: isArmed) {
             return job.inHand == min(job.remaining, job.blockSize)
-                && isInside(job.sector, job.inHand)
+                && state.pointee.isInside(job.sector, job.inHand)
         }
         // The block that is offered has been counted, and what comes next is checked when it does.
         return isOnly(window, isArmed: isArmed, job)
             && window.end == job.inHand * ATADisk.sectorSize && job.inHand <= job.blockSize
             && (job.remaining == 0 || job.inHand == job.blockSize)
-            && job.sector <= disk.sectorCount && job.sector >= UInt64(job.inHand)
+            && job.sector <= state.pointee.sectorCount && job.sector >= UInt64(job.inHand)
     }
 
     private func isGoodWrite(_ job: DiskJob, _ window: SavedWindow, isArmed: Bool) -> Bool {
         guard job.hasBlockSize, job.inHand > 0,
-            job.inHand == min(job.remaining, job.blockSize), isInside(job.sector, job.inHand)
+            job.inHand == min(job.remaining, job.blockSize),
+            state.pointee.isInside(job.sector, job.inHand)
         else { return false }
         return isParked(job, window, isArmed: isArmed)
             || (isOnly(window, isArmed: isArmed, job)
@@ -133,7 +150,7 @@ extension ATADrive {
                 && (isArmed ? job.inHand == 0 : job.inHand < job.remaining * Self.rangesPerBlock)
         }
         // Where it is on the disk is checked after START.
-        return job.inHand == 0 && (isArmed || isInside(job.sector, job.remaining))
+        return job.inHand == 0 && (isArmed || state.pointee.isInside(job.sector, job.remaining))
     }
 
     /// The ranges of a TRIM that waits have been checked, and are not checked again.
@@ -141,7 +158,7 @@ extension ATADrive {
         guard job.kind == .trimming, job.isParked else { return }
         for start in stride(from: data.startIndex, to: data.endIndex, by: 8) {
             let entry = data[start..<start + 8].reversed().reduce(0) { $0 << 8 | UInt64($1) }
-            guard isInside(Self.range(entry)) else {
+            guard state.pointee.isInside(Self.range(entry)) else {
                 throw .damagedState("a range outside the disk")
             }
         }
@@ -169,7 +186,7 @@ extension DiskSettings {
         }
         isWriteCacheOn = try reader.take()
         isLookAheadOn = try reader.take()
-        transferMode = try TransferMode.take(&reader)
+        transferMode = try reader.takeTransferMode()
         revertsOnReset = try reader.take()
         heads = try reader.take(1...16, "the number of heads")
         sectors = try reader.take(1...255, "the number of sectors")
@@ -192,6 +209,7 @@ extension DiskJob {
     }
 
     init(_ reader: inout StateReader) throws(IDEError) {
+        self.init()
         guard let kind = Kind(rawValue: try reader.take()),
             let addressing = Addressing(rawValue: try reader.take())
         else { throw .damagedState("an unknown kind of command") }
@@ -215,13 +233,6 @@ extension DiskJob {
 
     /// READ SECTORS has blocks of one sector, READ MULTIPLE what SET MULTIPLE takes.
     fileprivate var hasBlockSize: Bool { blockSize & (blockSize - 1) == 0 }
-
-    fileprivate var isDMA: Bool {
-        switch kind {
-        case .readingDMA, .writingDMA, .trimming: true
-        default: false
-        }
-    }
 
     fileprivate var writesMedium: Bool {
         switch kind {

@@ -1,3 +1,5 @@
+import BlockATA
+
 // Saving and restoring a CD/DVD-ROM drive, with the command it is at work on.
 extension ATAPIDrive {
     /// A kind of drive in a saved state; a disk is 1.
@@ -8,55 +10,63 @@ extension ATAPIDrive {
         writer.put(state.pointee.medium?.disc.blockCount ?? 0)
     }
 
-    func save(_ writer: inout StateWriter) {
+    func save(_ writer: inout StateWriter, _ registers: DriveRegisters) {
         state.pointee.settings.save(&writer)
         state.pointee.tray.save(&writer)
         state.pointee.sense.save(&writer)
         writer.put(state.pointee.lastBlock)
         state.pointee.job.save(&writer)
         for index in 0..<CommandPacket.size { writer.put(state.pointee.packet[index]) }
-        writer.put(UnsafeRawBufferPointer(start: packetBuffer, count: CommandPacket.size))
-        let window = registers.pointee.window
+        writer.put(
+            UnsafeRawBufferPointer(start: state.pointee.packetBuffer, count: CommandPacket.size))
+        let window = registers.window
         writer.put(window.direction.rawValue)
         writer.put(UInt32(clamping: window.base.map { $0 - baseOfWindow } ?? 0))
         writer.put(UInt32(window.position))
         writer.put(UInt32(window.end))
         writer.put(
-            UnsafeRawBufferPointer(start: buffer, count: state.pointee.job.bytesInBuffer))
+            UnsafeRawBufferPointer(
+                start: state.pointee.buffer, count: state.pointee.job.bytesInBuffer))
     }
 
     private var baseOfWindow: UnsafeMutableRawPointer { baseOfWindow(state.pointee.job) }
 
     private func baseOfWindow(_ job: PacketJob) -> UnsafeMutableRawPointer {
-        job.kind == .takingPacket ? packetBuffer : buffer
+        job.kind == .takingPacket ? state.pointee.packetBuffer : state.pointee.buffer
     }
 
     func decode(_ reader: inout StateReader, isArmed: Bool) throws(IDEError) -> SavedDrive {
-        var next = State()
-        // The disc is compared, not restored.
-        next.medium = state.pointee.medium
-        try next.settings.load(&reader)
-        try next.tray.load(&reader)
-        next.sense = try Sense(&reader)
-        next.lastBlock = try reader.take()
-        next.job = try PacketJob(&reader)
+        let state = state
+        var settings = ATAPISettings()
+        try settings.load(&reader)
+        var tray = Tray()
+        try tray.load(&reader)
+        let sense = try Sense(&reader)
+        let lastBlock: UInt32 = try reader.take()
+        let job = try PacketJob(&reader)
         var packet: [UInt8] = []
         for _ in 0..<CommandPacket.size { packet.append(try reader.take()) }
-        next.packet = CommandPacket(packet)
+        let command = CommandPacket(packet)
         let written = try reader.takeData(exactly: CommandPacket.size)
         let window = try SavedWindow(&reader, hasOffset: true)
-        guard next.lastBlock < max(next.medium?.disc.blockCount ?? 0, 1) else {
-            throw .damagedState("a read that ended at block \(next.lastBlock)")
+        // The disc is compared, not restored.
+        guard lastBlock < max(state.pointee.medium?.disc.blockCount ?? 0, 1) else {
+            throw .damagedState("a read that ended at block \(lastBlock)")
         }
-        let activity = try activity(of: next.job, window, isArmed: isArmed)
-        try checkLayout(of: next.job)
-        let data = try reader.takeData(exactly: next.job.bytesInBuffer)
+        let activity = try activity(of: job, window, isArmed: isArmed)
+        try checkLayout(of: job)
+        let data = try reader.takeData(exactly: job.bytesInBuffer)
         return SavedDrive(
-            activity: activity, window: window.onBuffer(baseOfWindow(next.job))
-        ) { [self] in
-            state.pointee = next
-            packetBuffer.take(written)
-            buffer.take(data)
+            activity: activity, window: window.onBuffer(baseOfWindow(job)), demand: job.demand
+        ) { [settings, tray] in
+            state.pointee.settings = settings
+            state.pointee.tray = tray
+            state.pointee.sense = sense
+            state.pointee.lastBlock = lastBlock
+            state.pointee.job = job
+            state.pointee.packet = command
+            state.pointee.packetBuffer.take(written)
+            state.pointee.buffer.take(data)
         }
     }
 
@@ -96,8 +106,8 @@ extension ATAPIDrive {
     /// Where user data is in a sector depends on how the disc is stored.
     private func checkLayout(of job: PacketJob) throws(IDEError) {
         guard job.kind == .reading, job.fields.isUserData, !job.isMediumGone else { return }
-        guard job.fields == layout.userDataFields else {
-            throw .otherHardware("\(slot) reads a disc whose sectors are stored in another way")
+        guard job.fields == (state.pointee.medium?.disc.layout ?? .blocks).userDataFields else {
+            throw .otherHardware("a disc is read whose sectors are stored in another way")
         }
     }
 
@@ -163,6 +173,7 @@ extension PacketJob {
     }
 
     init(_ reader: inout StateReader) throws(IDEError) {
+        self.init()
         guard let kind = Kind(rawValue: try reader.take()) else {
             throw .damagedState("an unknown kind of packet command")
         }

@@ -1,3 +1,5 @@
+import BlockATA
+
 // Saving and restoring a channel.
 extension IDEChannel {
     func save(_ writer: inout StateWriter) {
@@ -17,7 +19,7 @@ extension IDEChannel {
             writer.put(own.status)
             writer.put(own.error)
             writer.put(own.isArmed)
-            drive(device)?.save(&writer)
+            drives[device].save(&writer, own)
         }
     }
 
@@ -50,13 +52,15 @@ extension IDEChannel {
         own.status = try reader.take()
         own.error = try reader.take()
         own.isArmed = try reader.take()
-        guard let drive = drive(device) else {
+        guard let savedDrive = try drives[device].decode(&reader, isArmed: own.isArmed),
+            let signature = drives[device].signature
+        else {
             try saved.checkAbsent(own)
             return (nil, own)
         }
-        let savedDrive = try drive.decode(&reader, isArmed: own.isArmed)
-        try saved.check(own, of: device, signature: drive.signature, savedDrive.activity)
+        try saved.check(own, of: device, signature: signature, savedDrive.activity)
         own.window = savedDrive.window
+        own.demand = savedDrive.demand
         return (savedDrive, own)
     }
 
@@ -92,6 +96,7 @@ extension TaskFile {
     }
 
     init(_ reader: inout StateReader) throws(IDEError) {
+        self.init()
         features = TwoByteRegister(word: try reader.take())
         count = TwoByteRegister(word: try reader.take())
         lbaLow = TwoByteRegister(word: try reader.take())

@@ -26,9 +26,9 @@ extension IDEController {
         writer.put(Self.stateVersion)
         configuration.pointee.save(&writer)
         for slot in IDESlot.allCases {
-            let drive = drive(in: slot)
-            writer.put(drive != nil)
-            drive?.describe(&writer)
+            let channel = channel(slot.channel)
+            writer.put(channel.hasDrive(slot.device))
+            channel.drives[slot.device].describe(&writer)
         }
         primary.save(&writer)
         secondary.save(&writer)
@@ -91,13 +91,13 @@ extension IDEController {
 
     private func compareDrives(_ reader: inout StateReader) throws(IDEError) {
         for slot in IDESlot.allCases {
-            let drive = drive(in: slot)
+            let channel = channel(slot.channel)
             let isPresent: Bool = try reader.take()
-            guard isPresent == (drive != nil) else {
+            guard isPresent == channel.hasDrive(slot.device) else {
                 throw .otherHardware("\(slot) is \(isPresent ? "taken" : "empty") in it")
             }
             var own = StateWriter()
-            drive?.describe(&own)
+            channel.drives[slot.device].describe(&own)
             for byte in own.bytes {
                 guard try reader.take(UInt8.self) == byte else {
                     throw .otherHardware("\(slot) has another drive in it")

@@ -1,3 +1,5 @@
+import BlockATA
+
 /// The registers of a channel out of a saved state, and what holds between them and the two drives.
 struct SavedChannel {
     let selected: Int

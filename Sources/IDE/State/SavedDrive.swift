@@ -1,9 +1,13 @@
+import BlockATA
+
 /// A drive out of a saved state that has been checked, and can be taken over.
 struct SavedDrive {
     /// What the drive is doing.
     let activity: Activity
     /// The drive's side of the data port.
     let window: PIOWindow
+    /// What the command needs in guest memory, if it is armed.
+    let demand: TransferDemand
     /// Makes the drive the saved one. Its registers are the channel's to set.
     let apply: () -> Void
 

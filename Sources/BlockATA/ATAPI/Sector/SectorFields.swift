@@ -1,23 +1,23 @@
 /// Which part of each sector a read command transfers: a stretch of it, since the standard allows no
 /// holes (MMC-5 6.19.2.6).
-struct SectorFields: Equatable {
+package struct SectorFields: Equatable {
     /// Bytes of a ``RawSector``.
-    let range: Range<Int>
+    package let range: Range<Int>
 
     /// The 2048 bytes of user data of a Mode 1 sector.
-    static let userData = SectorFields(range: RawSector.userData..<RawSector.detection)
+    package static let userData = SectorFields(range: RawSector.userData..<RawSector.detection)
     /// The 2048 bytes of user data of a Mode 2 sector, form 1.
-    static let formUserData = SectorFields(
+    package static let formUserData = SectorFields(
         range: RawSector.formUserData..<RawSector.form1Detection)
     /// Nothing at all, which succeeds.
-    static let none = SectorFields(range: 0..<0)
+    package static let none = SectorFields(range: 0..<0)
 
     private init(range: Range<Int>) { self.range = range }
 
     /// Byte 9 of READ CD (MMC-5 6.19.2.6): bit 7 synchronisation, bits 6:5 sub-header and header,
     /// bit 4 user data, bit 3 EDC and parities, bits 2:1 error flags. `nil` where a sector of this kind
     /// has no such part: holes, and what a drive must know more for.
-    init?(mainChannelSelection byte: UInt8, of kind: SectorKind = .mode1) {
+    package init?(mainChannelSelection byte: UInt8, of kind: SectorKind = .mode1) {
         guard byte & 0x07 == 0 else { return nil }
         var found: Range<Int>?
         for field in Self.fields(of: kind) where byte & field.bit != 0 {
@@ -50,7 +50,7 @@ struct SectorFields: Equatable {
     }
 
     /// For a saved state.
-    init?(lowerBound: UInt16, upperBound: UInt16) {
+    package init?(lowerBound: UInt16, upperBound: UInt16) {
         let borders = [
             0, RawSector.header, RawSector.userData, RawSector.formUserData, RawSector.detection,
             RawSector.form1Detection, RawSector.form2Detection, RawSector.size,
@@ -61,8 +61,8 @@ struct SectorFields: Equatable {
     }
 
     /// Bytes for each sector.
-    var size: Int { range.count }
+    package var size: Int { range.count }
 
     /// The 2048 bytes that a read of blocks transfers.
-    var isUserData: Bool { self == .userData || self == .formUserData }
+    package var isUserData: Bool { self == .userData || self == .formUserData }
 }

@@ -15,9 +15,9 @@ extension SectorLayout {
 
     /// The layout of an image. An image whose start cannot be read is taken for one of blocks.
     ///
-    /// Throws ``IDEError/invalidOption(_:)`` when the image has sectors of a kind that is not supported,
+    /// Throws ``ATAError/invalidOption(_:)`` when the image has sectors of a kind that is not supported,
     /// which would be garbage as blocks.
-    init(of image: BlockImage) throws(IDEError) {
+    init(of image: BlockImage) throws(ATAError) {
         let start = try Self.readStart(of: image)
         let size = image.size
         guard let first = RawHeader(start, at: 0) else {
@@ -51,13 +51,13 @@ extension SectorLayout {
         self = layout
     }
 
-    private static func refusal(_ image: BlockImage, _ reason: String) -> IDEError {
+    private static func refusal(_ image: BlockImage, _ reason: String) -> ATAError {
         .invalidOption("\(image.path) \(reason); convert it to blocks of 2048 bytes")
     }
 
     /// Less when the image is smaller, and nothing when it cannot be read. The queue is not the guest's,
     /// whose statistics begin with its own requests.
-    private static func readStart(of image: BlockImage) throws(IDEError) -> [UInt8] {
+    private static func readStart(of image: BlockImage) throws(ATAError) -> [UInt8] {
         let count = Int(min(image.size, UInt64(probeSize)))
         guard count >= RawSector.userData else { return [] }
         let queue: BlockQueue

@@ -1,5 +1,5 @@
 /// How the image of a disc stores its sectors.
-enum SectorLayout: UInt8 {
+package enum SectorLayout: UInt8 {
     /// Only user data, 2048 bytes of each sector, as an ISO 9660 file system is.
     case blocks
     /// Whole sectors of Mode 1 (ECMA-130 clause 14).
@@ -8,13 +8,13 @@ enum SectorLayout: UInt8 {
     case mode2
 
     /// Whole sectors, 2352 bytes each.
-    var isRaw: Bool { self != .blocks }
+    package var isRaw: Bool { self != .blocks }
 
     /// Bytes from one sector to the next.
-    var stride: Int { isRaw ? RawSector.size : Disc.blockSize }
+    package var stride: Int { isRaw ? RawSector.size : Disc.blockSize }
 
     /// Where in a sector its 2048 bytes of user data begin.
-    var userData: Int {
+    package var userData: Int {
         switch self {
         case .blocks: 0
         case .mode1: RawSector.userData
@@ -23,12 +23,12 @@ enum SectorLayout: UInt8 {
     }
 
     /// The user data as a part of a sector.
-    var userDataFields: SectorFields { self == .mode2 ? .formUserData : .userData }
+    package var userDataFields: SectorFields { self == .mode2 ? .formUserData : .userData }
 
     /// The kind of sector that READ CD reads when it expects sectors of type `type` (MMC-5
     /// 6.19.2.1); `nil` when the disc has no such sectors. A sector of Mode 2 is taken for one of form 1
     /// unless form 2 is expected.
-    func sectorKind(expected type: UInt8) -> SectorKind? {
+    package func sectorKind(expected type: UInt8) -> SectorKind? {
         switch (type, self) {
         case (0, .blocks), (0, .mode1), (2, .blocks), (2, .mode1): .mode1
         case (0, .mode2), (4, .mode2): .form1
@@ -39,7 +39,7 @@ enum SectorLayout: UInt8 {
 }
 
 /// What a sector of 2352 bytes consists of.
-enum SectorKind {
+package enum SectorKind {
     case mode1
     /// Mode 2, form 1: 2048 bytes of user data, EDC and parities.
     case form1

@@ -1,11 +1,10 @@
 // Which packet does what.
-extension ATAPIDrive {
+extension PacketExecution {
     /// The host has written a packet.
     func runPacket() {
         let packet = CommandPacket(packetBuffer)
         state.pointee.packet = packet
-        channel.router.note(
-            .packet(slot, (0..<CommandPacket.size).map { packet[$0] }))
+        carrier.packetTaken(packet, tag: tag, device: core.connection.device)
         registers.pointee.status = Status.working
         // Sense data lasts until the next command, whatever that is (SCSI-2 8.2.14).
         let sense = state.pointee.sense
@@ -19,7 +18,7 @@ extension ATAPIDrive {
         guard let command else { return fail(.invalidOperation) }
         if command.needsMedium {
             guard let disc else { return fail(.mediumNotPresent) }
-            state.pointee.settings.isStandby = false
+            settings.isStandby = false
             runOnDisc(command, packet, disc)
         } else {
             run(command, packet, sense)
@@ -109,7 +108,7 @@ extension ATAPIDrive {
     /// wrong.
     private func reply(limit: UInt16, _ body: (inout PacketReply) -> Sense?) {
         var reply = PacketReply(
-            UnsafeMutableRawBufferPointer(start: buffer, count: Self.bufferSize))
+            UnsafeMutableRawBufferPointer(start: buffer, count: ATAPIDrive.bufferSize))
         if let sense = body(&reply) { return fail(sense) }
         reply.truncate(Int(limit))
         beginData(.replying, length: UInt64(reply.count))
@@ -132,7 +131,7 @@ extension ATAPIDrive {
         guard let control = PacketReply.PageControl(rawValue: packet[2] >> 6) else {
             return fail(.savingNotSupported)
         }
-        let (tray, settings) = (state.pointee.tray, state.pointee.settings.mode)
+        let (tray, settings) = (state.pointee.tray, settings.mode)
         let hasMedium = state.pointee.medium != nil
         reply(limit: limit) { reply in
             reply.putModePages(

@@ -1,11 +1,11 @@
 // Counts and addresses (ATA/ATAPI-6 6.2 and 6.20, ATA/ATAPI-5 6.2).
-extension ATADrive {
+extension DiskExecution {
     /// Takes count and address of a command from the registers.
     func locate(_ kind: DiskJob.Kind, _ command: ATACommand) {
         let file = registers.pointee.taskFile
         var job = DiskJob()
         job.kind = kind
-        job.isDurable = command.forcesUnitAccess || !state.pointee.settings.isWriteCacheOn
+        job.isDurable = command.forcesUnitAccess || !settings.isWriteCacheOn
         if command.is48Bit {
             job.remaining = file.count.word == 0 ? 65536 : Int(file.count.word)
         } else {
@@ -21,12 +21,12 @@ extension ATADrive {
             job.addressing = .lba28
             job.sector = file.address28
         }
-        state.pointee.job = job
+        self.job = job
     }
 
     private func cylinderHeadSector(_ file: TaskFile) -> UInt64 {
-        let heads = UInt64(state.pointee.settings.heads)
-        let sectors = UInt64(state.pointee.settings.sectors)
+        let heads = UInt64(settings.heads)
+        let sectors = UInt64(settings.sectors)
         let head = UInt64(file.device & DeviceRegister.head)
         let sector = UInt64(file.lbaLow.current)
         guard head < heads, sector >= 1, sector <= sectors else { return DiskJob.nowhere }
@@ -36,12 +36,12 @@ extension ATADrive {
 
     /// Shows a sector in the address registers.
     func show(sector: UInt64) {
-        switch state.pointee.job.addressing {
+        switch job.addressing {
         case .lba48: registers.pointee.taskFile.set48(sector)
         case .lba28: registers.pointee.taskFile.set28(sector)
         case .chs:
-            let heads = UInt64(state.pointee.settings.heads)
-            let sectors = UInt64(state.pointee.settings.sectors)
+            let heads = UInt64(settings.heads)
+            let sectors = UInt64(settings.sectors)
             guard heads > 0, sectors > 0 else { return }
             let track = sector / sectors
             let cylinder = track / heads
@@ -55,31 +55,31 @@ extension ATADrive {
 
     /// So many sectors have been dealt with: the registers show the next one, and how many are left.
     func advance(_ sectors: Int) {
-        state.pointee.job.remaining &-= sectors
-        if state.pointee.job.sector != DiskJob.nowhere {
-            state.pointee.job.sector &+= UInt64(sectors)
-            show(sector: state.pointee.job.sector)
+        job.remaining &-= sectors
+        if job.sector != DiskJob.nowhere {
+            job.sector &+= UInt64(sectors)
+            show(sector: job.sector)
         }
-        let left = state.pointee.job.remaining
+        let left = job.remaining
         registers.pointee.taskFile.count.current = UInt8(truncatingIfNeeded: left)
-        if state.pointee.job.addressing == .lba48 {
+        if job.addressing == .lba48 {
             registers.pointee.taskFile.count.previous = UInt8(truncatingIfNeeded: left >> 8)
         }
     }
 
     /// Whether the next `sectors` sectors are on the disk.
-    func isInside(_ sectors: Int) -> Bool { isInside(state.pointee.job.sector, sectors) }
+    func isInside(_ sectors: Int) -> Bool { isInside(job.sector, sectors) }
 
     /// Whether `sectors` sectors from `sector` on are on the disk.
     func isInside(_ sector: UInt64, _ sectors: Int) -> Bool {
-        sector < disk.sectorCount && UInt64(sectors) <= disk.sectorCount &- sector
+        state.pointee.isInside(sector, sectors)
     }
 
     /// The command reaches outside the disk: the registers name the first sector that does.
     func failOutside() {
-        let sector = state.pointee.job.sector
-        if sector < disk.sectorCount {
-            advance(Int(clamping: disk.sectorCount &- sector))
+        let sector = job.sector
+        if sector < state.pointee.sectorCount {
+            advance(Int(clamping: state.pointee.sectorCount &- sector))
         }
         fail(ErrorBits.idNotFound)
     }

@@ -3,15 +3,15 @@ import BlockIO
 import Glibc
 
 // Reading the disc (MMC-5 6.16, 6.17, 6.19, 6.20).
-extension ATAPIDrive {
+extension PacketExecution {
     /// `count` sectors from `block` on. None is no error, wherever it is (6.16.2.5).
     func read(_ block: UInt32, count: UInt32, _ fields: SectorFields) {
         guard count > 0 else { return succeed() }
         guard let disc, disc.contains(UInt64(block), count: UInt64(count)) else {
             return fail(.blockOutOfRange)
         }
-        state.pointee.job.block = block
-        state.pointee.job.fields = fields
+        job.block = block
+        job.fields = fields
         state.pointee.lastBlock = block &+ (count &- 1)
         beginData(.reading, length: UInt64(count) &* UInt64(fields.size))
     }
@@ -52,60 +52,62 @@ extension ATAPIDrive {
     /// Asks for `count` sectors, the first of which is number `first` of the command, into the
     /// buffer.
     func request(_ first: UInt64, count: Int) {
-        state.pointee.job.heldFirst = first
-        state.pointee.job.heldCount = 0
-        state.pointee.job.inHand = count
+        job.heldFirst = first
+        job.heldCount = 0
+        job.inHand = count
         submit()
     }
 
     /// Gives the host what is in hand; again, after a policy has kept it.
     func submit() {
-        let job = state.pointee.job
+        let job = self.job
         guard !job.isMediumGone, let medium = state.pointee.medium else {
             return failTransfer(.mediumNotPresent)
         }
         let (queue, layout) = (medium.queue, medium.disc.layout)
         registers.pointee.status = Status.working
-        state.pointee.isInFlight = true
+        work.pointee.isInFlight = true
         let offset = (UInt64(job.block) &+ job.heldFirst) &* UInt64(layout.stride)
         if layout.isRaw {
             queue.read(
                 into: UnsafeMutableRawBufferPointer(
                     start: buffer, count: job.inHand &* RawSector.size),
-                at: offset)
+                at: offset, userData: requestTag)
         } else if job.fields.isUserData {
             queue.read(
                 into: UnsafeMutableRawBufferPointer(
                     start: buffer, count: job.inHand &* Disc.blockSize),
-                at: offset)
+                at: offset, userData: requestTag)
         } else {
             for index in 0..<job.inHand {
                 vectors[index] = iovec(
                     iov_base: buffer + (index &* RawSector.size &+ RawSector.userData),
                     iov_len: Disc.blockSize)
             }
-            queue.readv(UnsafeBufferPointer(start: vectors, count: job.inHand), at: offset)
+            queue.readv(
+                UnsafeBufferPointer(start: vectors, count: job.inHand), at: offset,
+                userData: requestTag)
         }
     }
 
     /// The host has answered ``submit()``.
     func sectorsRead(_ completion: BlockCompletion) {
-        if state.pointee.job.isMediumGone { return failTransfer(.mediumNotPresent) }
+        if job.isMediumGone { return failTransfer(.mediumNotPresent) }
         if !completion.isSuccess {
             switch decide(completion) {
             case .stop: return park()
             case .report:
                 return failTransfer(
                     .unrecoveredRead(
-                        state.pointee.job.block
-                            &+ UInt32(truncatingIfNeeded: state.pointee.job.heldFirst)
+                        job.block
+                            &+ UInt32(truncatingIfNeeded: job.heldFirst)
                             &+ UInt32(completion.transferred / UInt64(layout.stride))))
             case .ignore: conceal(completion)
             }
         }
-        if layout.isRaw || !state.pointee.job.fields.isUserData { completeSectors() }
-        state.pointee.job.heldCount = state.pointee.job.inHand
-        if state.pointee.job.isDMA { moveData() } else { offerNext() }
+        if layout.isRaw || !job.fields.isUserData { completeSectors() }
+        job.heldCount = job.inHand
+        if job.isDMA { moveData() } else { offerNext() }
     }
 
     /// How the disc is stored, which is there while a command reads it.
@@ -113,7 +115,7 @@ extension ATAPIDrive {
 
     /// Adds what is not on the image, and leaves only what was asked for, without gaps.
     private func completeSectors() {
-        let job = state.pointee.job
+        let job = self.job
         let isOnImage = layout.isRaw
         let block = job.block &+ UInt32(truncatingIfNeeded: job.heldFirst)
         for index in 0..<job.inHand {
@@ -127,7 +129,7 @@ extension ATAPIDrive {
 
     /// What a failed read has left in the buffer is nobody's business.
     private func conceal(_ completion: BlockCompletion) {
-        let job = state.pointee.job
+        let job = self.job
         let layout = layout
         let good = Int(clamping: completion.transferred) / layout.stride
         for index in min(good, job.inHand)..<job.inHand {
@@ -142,30 +144,9 @@ extension ATAPIDrive {
 
     // MARK: Completions
 
-    func poll() -> Int {
-        guard let queue else { return 0 }
-        let count = queue.poll { completion in ended(completion) }
-        if !state.pointee.isInFlight { state.pointee.retiring = nil }
-        finishDeviceReset()
-        return count
+    func requestAnswered(_ completion: BlockCompletion) {
+        if job.isDirect { pieceEnded(completion) } else { sectorsRead(completion) }
     }
 
-    private func ended(_ completion: BlockCompletion) {
-        state.pointee.isInFlight = false
-        if state.pointee.isAbandoned {
-            state.pointee.isAbandoned = false
-            releaseAbandoned()
-        } else if state.pointee.job.isDirect {
-            pieceEnded(completion)
-        } else {
-            sectorsRead(completion)
-        }
-    }
-
-    /// Asks the policy about a failure and tells the emulator.
-    func decide(_ completion: BlockCompletion) -> ErrorAction {
-        channel.decide(
-            completion, cdrom.options.readErrorPolicy, slot: slot,
-            isStopped: state.pointee.isStopped)
-    }
+    func repeatRequest() { submit() }
 }

@@ -1,5 +1,5 @@
 // SMART (ATA/ATAPI-6 8.51).
-extension ATADrive {
+extension DiskExecution {
     /// Subcommands, the content of the features register (8.51, table 48).
     private enum Subcommand {
         static let readData: UInt8 = 0xD0
@@ -21,8 +21,8 @@ extension ATADrive {
     func smart() {
         let file = registers.pointee.taskFile
         guard file.lbaMid.current == Self.key.mid, file.lbaHigh.current == Self.key.high,
-            state.pointee.settings.isSMARTOn || file.features.current == Subcommand.enable
-        else { return fail(ErrorBits.aborted) }
+            settings.isSMARTOn || file.features.current == Subcommand.enable
+        else { return abort() }
         switch file.features.current {
         case Subcommand.readData:
             return sendPage {
@@ -31,17 +31,17 @@ extension ATADrive {
         case Subcommand.readThresholds: return sendPage { SMARTPage.fillThresholds($0) }
         case Subcommand.readLog: return readLog()
         case Subcommand.autosave:
-            guard setAutosave(file.count.current) else { return fail(ErrorBits.aborted) }
+            guard setAutosave(file.count.current) else { return abort() }
         case Subcommand.executeOffline:
-            guard test(file.lbaLow.current) else { return fail(ErrorBits.aborted) }
-        case Subcommand.enable: state.pointee.settings.isSMARTOn = true
-        case Subcommand.disable: state.pointee.settings.isSMARTOn = false
+            guard test(file.lbaLow.current) else { return abort() }
+        case Subcommand.enable: settings.isSMARTOn = true
+        case Subcommand.disable: settings.isSMARTOn = false
         case Subcommand.returnStatus:
             let isFailing = SMARTPage.isFailing(state.pointee.errorLog)
             let answer = isFailing ? Self.failing : Self.key
             registers.pointee.taskFile.lbaMid.current = answer.mid
             registers.pointee.taskFile.lbaHigh.current = answer.high
-        default: return fail(ErrorBits.aborted)
+        default: return abort()
         }
         succeed()
     }
@@ -49,7 +49,7 @@ extension ATADrive {
     /// 00h is off, F1h on (8.51.2).
     private func setAutosave(_ value: UInt8) -> Bool {
         guard value == 0 || value == 0xF1 else { return false }
-        state.pointee.settings.isAutosaveOn = value == 0xF1
+        settings.isAutosaveOn = value == 0xF1
         return true
     }
 
@@ -71,7 +71,7 @@ extension ATADrive {
     /// SMART READ LOG (8.51.6): the log's address is in LBA Low, sectors in the count.
     private func readLog() {
         let file = registers.pointee.taskFile
-        guard file.count.current == 1 else { return fail(ErrorBits.aborted) }
+        guard file.count.current == 1 else { return abort() }
         switch file.lbaLow.current {
         // 8.51.6.8.1, table 55: version 1, and one sector in each of the logs 1 and 6.
         case 0x00:
@@ -82,7 +82,7 @@ extension ATADrive {
             }
         case 0x01: sendPage { state.pointee.errorLog.fill($0) }
         case 0x06: sendPage { state.pointee.selfTests.fill($0) }
-        default: fail(ErrorBits.aborted)
+        default: abort()
         }
     }
 }

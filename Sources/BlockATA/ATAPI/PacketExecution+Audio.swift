@@ -1,7 +1,7 @@
 // The audio commands (SCSI-2 14.2.1 to 14.2.4, SFF-8020i 10.8) on discs that have no audio: the answers
 // of a drive that plays audio, for a data track. Page 2A claims audio play, as real drives and QEMU do,
 // because there are guests that mount only the discs of drives that claim it.
-extension ATAPIDrive {
+extension PacketExecution {
     /// PLAY AUDIO: hosts ask for no blocks to find out whether a drive plays, and that is no error.
     func play(_ disc: Disc, _ block: UInt32, count: UInt32) {
         guard count > 0 else { return succeed() }

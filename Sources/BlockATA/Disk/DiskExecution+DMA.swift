@@ -1,0 +1,76 @@
+import BlockDMA
+import BlockIO
+import GuestMemory
+
+// DMA commands (ATA/ATAPI-6 9.7): from the descriptor table to the queue without a copy.
+extension DiskExecution {
+    func armTransfer(_ kind: DiskJob.Kind, _ command: ATACommand) {
+        if kind == .writingDMA && disk.image.access == .readOnly { return abort() }
+        locate(kind, command)
+        settings.isStandby = false
+        arm()
+    }
+
+    func failUnwanted() { failOutside() }
+
+    func perform(_ step: DMAStep, of transfer: DMATransfer) {
+        if job.kind == .trimming { return collectRanges(transfer, step) }
+        switch step {
+        case .submit(let piece): submit(piece)
+        case .wait: break
+        case .done(let result): end(result)
+        }
+    }
+
+    private func submit(_ piece: DMAPiece) {
+        let job = self.job
+        work.pointee.isInFlight = true
+        let offset = job.sector &* UInt64(ATADisk.sectorSize) &+ piece.offset
+        if job.kind == .readingDMA {
+            requests.readv(piece.vectors, at: offset, userData: requestTag)
+        } else {
+            requests.writev(
+                piece.vectors, at: offset,
+                durability: job.isDurable ? .forceUnitAccess : .volatile, userData: requestTag)
+        }
+    }
+
+    /// The host has answered a piece.
+    func pieceEnded(_ completion: BlockCompletion) {
+        guard let entry = work.pointee.transfer else { return }
+        if completion.isSuccess {
+            return entry._withUnsafeGuaranteedRef { transfer in
+                perform(
+                    transfer.pieceEnded(transferred: completion.transferred, isSuccess: true),
+                    of: transfer)
+            }
+        }
+        let transfer = entry.takeUnretainedValue()
+        if completion.isMemoryFault {
+            return perform(
+                transfer.memoryFailed(transferred: completion.transferred), of: transfer)
+        }
+        switch decide(completion) {
+        case .ignore:
+            perform(
+                transfer.pieceEnded(transferred: completion.length, isSuccess: true), of: transfer)
+        case .stop:
+            releaseTransfer(completion.transferred)
+            job.isParked = true
+        case .report:
+            perform(
+                transfer.pieceEnded(transferred: completion.transferred, isSuccess: false),
+                of: transfer)
+        }
+    }
+
+    func transferEnded(_ result: DMAResult) {
+        if job.kind == .trimming { return result.outcome == .success ? trim() : abort() }
+        advance(Int(clamping: result.transferred) / ATADisk.sectorSize)
+        switch result.outcome {
+        case .success: succeed()
+        case .fault, .cancelled: abort()
+        case .deviceFailed: failHost(job.kind == .readingDMA ? .read : .write)
+        }
+    }
+}
