@@ -1,58 +1,46 @@
-import CVFIOUser
+import CBlockHost
 import Glibc
 
-/// An epoll(7) instance.
-struct EventLoop: ~Copyable {
-    private let descriptor: CInt
-    private let events: UnsafeMutableBufferPointer<epoll_event>
+/// What one thread sleeps for: an ``EpollSet`` of its own, and room for what a wait answers.
+package struct EventLoop: ~Copyable {
+    /// Closed with the loop.
+    private let set: EpollSet
+    private let ready: UnsafeMutableBufferPointer<CInt>
 
-    init() throws(VFIOUserError) {
-        descriptor = epoll_create1(CInt(EPOLL_CLOEXEC))
-        guard descriptor >= 0 else { throw VFIOUserError("epoll_create1", errno) }
-        events = .allocate(capacity: 16)
+    /// A loop that watches nothing.
+    package init() throws(SystemCallError) {
+        set = try EpollSet()
+        ready = .allocate(capacity: 16)
     }
 
     deinit {
-        close(descriptor)
-        events.deallocate()
-    }
-
-    /// What is to be done about a descriptor.
-    struct Interest: Equatable {
-        var readable = true
-        var writable = false
+        set.close()
+        ready.deallocate()
     }
 
     /// Watches a descriptor, level-triggered.
-    borrowing func add(_ target: CInt) throws(VFIOUserError) {
-        try control(EPOLL_CTL_ADD, target, Interest())
-    }
+    package borrowing func add(
+        _ target: CInt, for interest: EpollSet.Interest = EpollSet.Interest()
+    ) throws(SystemCallError) { try set.add(target, for: interest) }
 
     /// Watches one that is watched for something else now.
-    borrowing func change(_ target: CInt, to interest: Interest) throws(VFIOUserError) {
-        try control(EPOLL_CTL_MOD, target, interest)
-    }
+    package borrowing func change(
+        _ target: CInt, to interest: EpollSet.Interest
+    ) throws(SystemCallError) { try set.change(target, to: interest) }
 
     /// Watches a descriptor no more. One that is closed, too, is not watched.
-    borrowing func remove(_ target: CInt) { epoll_ctl(descriptor, EPOLL_CTL_DEL, target, nil) }
+    package borrowing func remove(_ target: CInt) { set.remove(target) }
 
-    private borrowing func control(
-        _ operation: CInt, _ target: CInt, _ interest: Interest
-    ) throws(VFIOUserError) {
-        var event = epoll_event()
-        if interest.readable { event.events |= EPOLLIN.rawValue }
-        if interest.writable { event.events |= EPOLLOUT.rawValue }
-        event.data.fd = target
-        guard epoll_ctl(descriptor, operation, target, &event) == 0 else {
-            throw VFIOUserError("epoll_ctl", errno)
+    /// Waits at most `milliseconds` (-1 is no limit), or until a signal comes, and calls `body` with each
+    /// descriptor that something is to be done about.
+    package borrowing func wait(
+        _ milliseconds: CInt, _ body: (CInt) -> Void
+    ) throws(SystemCallError) {
+        let count = cblockhost_epoll_wait(
+            set.descriptor, ready.baseAddress!, CInt(ready.count), milliseconds)
+        guard count >= 0 || count == -EINTR else {
+            throw SystemCallError("epoll_wait(2)", -count)
         }
-    }
-
-    /// Waits at most `milliseconds` (-1 is no limit) and calls `body` with each descriptor that
-    /// something is to be done about.
-    borrowing func wait(_ milliseconds: CInt, _ body: (CInt) -> Void) throws(VFIOUserError) {
-        let count = epoll_wait(descriptor, events.baseAddress, CInt(events.count), milliseconds)
-        guard count >= 0 || errno == EINTR else { throw VFIOUserError("epoll_wait", errno) }
-        for index in 0..<max(0, Int(count)) { body(events[index].data.fd) }
+        for index in 0..<max(0, Int(count)) { body(ready[index]) }
     }
 }

@@ -4,10 +4,11 @@ import Glibc
 ///
 /// `Synchronization.Mutex` would do but for the thread sanitizer, which does not see through its
 /// futex and reports races that are none.
-struct PthreadMutex: ~Copyable {
-    fileprivate let raw: UnsafeMutablePointer<pthread_mutex_t>
+package struct PthreadMutex: ~Copyable, @unchecked Sendable {
+    @usableFromInline let raw: UnsafeMutablePointer<pthread_mutex_t>
 
-    init() {
+    /// A mutex that nobody holds.
+    package init() {
         raw = .allocate(capacity: 1)
         raw.initialize(to: pthread_mutex_t())
         // Held for a few instructions at a time: one who finds it taken spins a little before it sleeps.
@@ -23,34 +24,9 @@ struct PthreadMutex: ~Copyable {
         raw.deallocate()
     }
 
-    func lock() { pthread_mutex_lock(raw) }
-    func unlock() { pthread_mutex_unlock(raw) }
-}
+    /// Waits until this thread holds it. A thread that holds it already waits for ever.
+    @inlinable package func lock() { pthread_mutex_lock(raw) }
 
-/// A pthread condition variable at an address that stays, timed by CLOCK_MONOTONIC.
-struct PthreadCondition: ~Copyable {
-    private let raw: UnsafeMutablePointer<pthread_cond_t>
-
-    init() {
-        raw = .allocate(capacity: 1)
-        raw.initialize(to: pthread_cond_t())
-        var attributes = pthread_condattr_t()
-        pthread_condattr_init(&attributes)
-        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
-        pthread_cond_init(raw, &attributes)
-        pthread_condattr_destroy(&attributes)
-    }
-
-    deinit {
-        pthread_cond_destroy(raw)
-        raw.deallocate()
-    }
-
-    func signal() { pthread_cond_signal(raw) }
-
-    /// Waits for a signal until `deadline`, `nil` for ever; false when that has passed.
-    func wait(_ mutex: borrowing PthreadMutex, until deadline: timespec?) -> Bool {
-        guard var deadline else { return pthread_cond_wait(raw, mutex.raw) == 0 }
-        return pthread_cond_timedwait(raw, mutex.raw, &deadline) == 0
-    }
+    /// Gives it up; for the thread that holds it.
+    @inlinable package func unlock() { pthread_mutex_unlock(raw) }
 }

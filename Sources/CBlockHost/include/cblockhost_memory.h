@@ -1,7 +1,7 @@
 // Copies of memory that others change, or take away, at any time: for every target that touches memory
 // of a guest, whatever the target knows of guests.
-#ifndef CBLOCKHOST_H
-#define CBLOCKHOST_H
+#ifndef CBLOCKHOST_MEMORY_H
+#define CBLOCKHOST_MEMORY_H
 
 #include <stdbool.h>
 #include <stddef.h>
