@@ -56,7 +56,7 @@ extension ATADrive {
 
     /// False when the memory has gone.
     private func copyRanges(_ piece: DMAPiece) -> Bool {
-        var place = Int(clamping: piece.offset)
+        var place = Int(clamping: piece.offset.rawValue)
         for vector in piece.vectors {
             guard let memory = vector.iov_base, place &+ vector.iov_len <= Self.bufferSize
             else { continue }
