@@ -31,7 +31,7 @@ let package = Package(
         .target(name: "BlockDMA", dependencies: ["BlockIO", "GuestMemory"]),
         .target(
             name: "IDE",
-            dependencies: ["BlockDMA", "BlockIO", "CBlockHost", "CBlockIO", "GuestMemory"]),
+            dependencies: ["BlockDMA", "BlockIO", "CBlockIO", "GuestMemory"]),
         .target(
             name: "CommandLineSupport",
             dependencies: [.product(name: "ArgumentParser", package: "swift-argument-parser")]),
