@@ -37,7 +37,7 @@ package struct ATAPIDrive: ~Copyable {
         /// DEVICE RESET, with this tag, waits for the host.
         var resetTag: Int?
         /// The piece of the transfer under way, when the drive fills it.
-        var cursor = PieceCursor()
+        var cursor = DMAPieceCursor()
         /// The piece, when it is read from raw sectors.
         var spread = SpreadPiece()
 

@@ -12,7 +12,7 @@ extension PacketExecution {
         switch step {
         case .submit(let piece):
             guard job.isDirect else {
-                state.pointee.cursor = PieceCursor(piece)
+                state.pointee.cursor = DMAPieceCursor(piece)
                 return moveData()
             }
             guard !job.isMediumGone, let medium = state.pointee.medium else {
@@ -24,9 +24,9 @@ extension PacketExecution {
             }
             work.pointee.isInFlight = true
             medium.queue.readv(
-                piece.vectors, at: UInt64(job.block) &* UInt64(Disc.blockSize) &+ piece.offset,
+                piece.vectors, at: UInt64(job.block) &* UInt64(Disc.blockSize) &+ piece.offset.rawValue,
                 userData: requestTag)
-        case .wait: state.pointee.cursor = PieceCursor()
+        case .wait: state.pointee.cursor = DMAPieceCursor()
         case .done(let result): end(result)
         }
     }
@@ -86,7 +86,7 @@ extension PacketExecution {
                 let step = transfer.pieceEnded(
                     transferred: state.pointee.cursor.length, isSuccess: true)
                 guard case .submit(let piece) = step else { return perform(step, of: transfer) }
-                state.pointee.cursor = PieceCursor(piece)
+                state.pointee.cursor = DMAPieceCursor(piece)
             }
             let job = self.job
             if job.available == 0 {

@@ -16,23 +16,19 @@ extension DiskExecution {
     func perform(_ step: DMAStep, of transfer: DMATransfer) {
         if job.kind == .trimming { return collectRanges(transfer, step) }
         switch step {
-        case .submit(let piece): submit(piece)
+        case .submit(let piece): submit(piece, transfer.direction)
         case .wait: break
         case .done(let result): end(result)
         }
     }
 
-    private func submit(_ piece: DMAPiece) {
+    private func submit(_ piece: DMAPiece, _ direction: DMADirection) {
         let job = self.job
         work.pointee.isInFlight = true
-        let offset = job.sector &* UInt64(ATADisk.sectorSize) &+ piece.offset
-        if job.kind == .readingDMA {
-            requests.readv(piece.vectors, at: offset, userData: requestTag)
-        } else {
-            requests.writev(
-                piece.vectors, at: offset,
-                durability: job.isDurable ? .forceUnitAccess : .volatile, userData: requestTag)
-        }
+        requests.submit(
+            piece, direction,
+            at: job.sector &* UInt64(ATADisk.sectorSize) &+ piece.offset.rawValue,
+            durability: job.isDurable ? .forceUnitAccess : .volatile, userData: requestTag)
     }
 
     /// The host has answered a piece.

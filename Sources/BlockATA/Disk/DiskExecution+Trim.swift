@@ -1,6 +1,5 @@
 import BlockDMA
 import BlockIO
-import CBlockHost
 import GuestMemory
 
 // DATA SET MANAGEMENT with TRIM (ACS-2 7.9): all ranges are checked before the first is discarded.
@@ -26,27 +25,9 @@ extension DiskExecution {
     var canTrim: Bool { disk.image.capabilities.contains(.discard) }
 
     /// Takes the ranges out of guest memory.
-    func collectRanges(_ transfer: DMATransfer, _ first: DMAStep) {
-        var step = first
-        while case .submit(let piece) = step {
-            step =
-                copyRanges(piece)
-                ? transfer.pieceEnded(transferred: piece.length, isSuccess: true)
-                : transfer.memoryFailed(transferred: 0)
-        }
-        if case .done(let result) = step { end(result) }
-    }
-
-    /// False when the memory has gone.
-    private func copyRanges(_ piece: DMAPiece) -> Bool {
-        var place = Int(clamping: piece.offset)
-        for vector in piece.vectors {
-            guard let memory = vector.iov_base, place &+ vector.iov_len <= ATADrive.bufferSize
-            else { continue }
-            if !cblockhost_copy(buffer + place, memory, vector.iov_len) { return false }
-            place &+= vector.iov_len
-        }
-        return true
+    func collectRanges(_ transfer: DMATransfer, _ step: DMAStep) {
+        let bytes = UnsafeMutableRawBufferPointer(start: buffer, count: ATADrive.bufferSize)
+        if case .done(let result) = transfer.copyPieces(from: step, bytes) { end(result) }
     }
 
     /// All ranges are there.
