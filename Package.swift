@@ -26,8 +26,11 @@ let package = Package(
         .target(name: "BlockIO", dependencies: ["CBlockHost", "CBlockIO"]),
         .target(name: "CGuestMemory"),
         .target(name: "GuestMemory", dependencies: ["CBlockHost", "CGuestMemory"]),
+        // What a device's saved state is made of; it knows no device.
+        .target(name: "BlockState"),
         .target(
-            name: "IDE", dependencies: ["BlockIO", "CBlockHost", "CBlockIO", "GuestMemory"]),
+            name: "IDE",
+            dependencies: ["BlockIO", "BlockState", "CBlockHost", "CBlockIO", "GuestMemory"]),
         .target(
             name: "CommandLineSupport",
             dependencies: [.product(name: "ArgumentParser", package: "swift-argument-parser")]),
@@ -74,8 +77,12 @@ let package = Package(
             name: "GuestMemoryTests",
             dependencies: ["GuestMemory", "IDE", "BlockIO", "CTestSupport", "TestSupport"]),
         .testTarget(
+            name: "BlockStateTests", dependencies: ["BlockState", "CTestSupport", "TestSupport"]),
+        .testTarget(
             name: "IDETests",
-            dependencies: ["IDE", "BlockIO", "GuestMemory", "CTestSupport", "TestSupport"]),
+            dependencies: [
+                "IDE", "BlockIO", "BlockState", "GuestMemory", "CTestSupport", "TestSupport",
+            ]),
         .testTarget(
             name: "VFIOUserServerTests",
             dependencies: ["VFIOUserServer", "GuestMemory", "CTestSupport", "TestSupport"]),

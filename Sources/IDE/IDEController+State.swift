@@ -1,15 +1,17 @@
+internal import BlockState
+
 // Saving and restoring the whole function. Guest memory and images are the emulator's to save.
+// docs/state-format.md describes the format.
 extension IDEController {
-    /// "BIDE", the first bytes of a saved state.
-    private static let magic: UInt32 = 0x4544_4942
-    /// Of the format. A later version reads the earlier ones.
-    static let stateVersion: UInt32 = 2
+    /// A version that adds something reads the earlier ones; 1 and 2 were of another kind.
+    static let stateFormat = StateFormat(magic: "BIDE", versions: 3...3)
 
     /// Ends what the host has begun, and returns everything that a guest could notice: registers,
     /// commands under way, requests kept by policy ``ErrorPolicy/stop``.
     ///
     /// Throws ``IDEError/busy`` when the host has not ended within `timeout`; `nil`, the default, is
-    /// no limit.
+    /// no limit. A state that could not be loaded is not returned, but
+    /// ``IDEError/damagedState(field:reason:)`` thrown.
     public func save(timeout: Duration? = nil) throws(IDEError) -> [UInt8] {
         let start = ContinuousClock.now
         while isBusy {
@@ -21,88 +23,70 @@ extension IDEController {
             if poll(timeout: left) == 0 && left == .zero { throw .busy }
         }
         poll()
-        var writer = StateWriter()
-        writer.put(Self.magic)
-        writer.put(Self.stateVersion)
-        configuration.pointee.save(&writer)
-        for slot in IDESlot.allCases {
-            let drive = drive(in: slot)
-            writer.put(drive != nil)
-            drive?.describe(&writer)
+        let saved = SavedController(
+            configuration: .init(registers: configuration.pointee.saved), primary: primary.save(),
+            secondary: secondary.save(), interrupts: .init(unacknowledged: router.pending))
+        do throws(StateError) {
+            return try Self.stateFormat.write(saved)
+        } catch {
+            throw IDEError(error)
         }
-        primary.save(&writer)
-        secondary.save(&writer)
-        writer.put(router.pending)
-        return writer.bytes
     }
 
     /// Makes this controller what the saved one was: with the same identity and the same drives,
     /// and with nothing under way. Lines that are high in the state are raised.
     ///
     /// The state may come from anywhere: all of it is checked before anything changes, and a
-    /// controller whose state was accepted can run. When this throws, the controller is as it was:
-    /// ``IDEError/damagedState(_:)``, ``IDEError/unknownVersion(_:)``,
-    /// ``IDEError/otherHardware(_:)`` or ``IDEError/busy``.
+    /// controller whose state was accepted can run. A disk has to have the same geometry, which
+    /// ``DiskOptions/geometry`` gives if a partition table does not. When this throws, the controller is as it
+    /// was:
+    /// ``IDEError/damagedState(field:reason:)``, ``IDEError/unknownVersion(_:known:)``,
+    /// ``IDEError/otherHardware(field:reason:)`` or ``IDEError/busy``.
     public func load(_ state: [UInt8]) throws(IDEError) {
         guard !isBusy else { throw .busy }
-        var reader = StateReader(state)
-        let version = try Self.takeHeader(&reader)
-        let registers = try configuration.pointee.decode(&reader)
-        try compareDrives(&reader)
-        let (applyPrimary, isPrimaryRaised) = try primary.decode(&reader)
-        let (applySecondary, isSecondaryRaised) = try secondary.decode(&reader)
-        let raised: UInt8 = (isPrimaryRaised ? 1 : 0) | (isSecondaryRaised ? 2 : 0)
-        let unacknowledged = try takeUnacknowledged(&reader, version, raised: raised)
-        guard reader.isAtEnd else { throw IDEError.damagedState("it is too long") }
-
+        let saved: SavedController
+        do throws(StateError) {
+            saved = try Self.stateFormat.read(state, into: SavedController())
+            try check(saved)
+        } catch {
+            throw IDEError(error)
+        }
         reset()
-        configuration.pointee.load(registers)
-        applyPrimary()
-        applySecondary()
+        configuration.pointee.load(saved.configuration.registers)
+        primary.load(saved.primary)
+        secondary.load(saved.secondary)
         configurationChanged()
-        router.restore(unacknowledged: unacknowledged) {
+        router.restore(unacknowledged: saved.interrupts.unacknowledged) {
             primary.updateLine()
             secondary.updateLine()
         }
     }
 
-    private static func takeHeader(_ reader: inout StateReader) throws(IDEError) -> UInt32 {
-        guard try reader.take(UInt32.self) == magic else {
-            throw .damagedState("it is no state of a controller")
+    /// Whether this controller can become what was saved. Changes nothing.
+    private func check(_ saved: SavedController) throws(StateError) {
+        try StateError.inside("configuration") { () throws(StateError) in
+            try configuration.pointee.check(saved.configuration.registers)
         }
-        let version = try reader.take(UInt32.self)
-        guard (1...stateVersion).contains(version) else { throw .unknownVersion(version) }
-        return version
+        try StateError.inside("primary") { () throws(StateError) in try primary.check(saved.primary)
+        }
+        try StateError.inside("secondary") { () throws(StateError) in
+            try secondary.check(saved.secondary)
+        }
+        try checkInterrupts(saved)
     }
 
-    /// Interrupts of the channels, of those that are `raised`, that nobody has acknowledged. Only a
-    /// CMD646 can be told that a line that is still high has been served.
-    private func takeUnacknowledged(
-        _ reader: inout StateReader, _ version: UInt32, raised: UInt8
-    ) throws(IDEError) -> UInt8 {
-        // Version 1 did not say: all of them.
-        guard version >= 2 else { return raised }
-        let saved: UInt8 = try reader.take()
+    /// Only a CMD646 can be told that a line that is still high has been served.
+    private func checkInterrupts(_ saved: SavedController) throws(StateError) {
+        let raised: UInt8 =
+            (saved.primary.isRaised ? 1 : 0) | (saved.secondary.isRaised ? 2 : 0)
+        let unacknowledged = saved.interrupts.unacknowledged
         let isGood =
-            isCMD646 ? saved & ~raised == 0 : saved == (isNative ? raised : 0)
-        guard isGood else { throw .damagedState("interrupts \(saved) with the lines \(raised)") }
-        return saved
-    }
-
-    private func compareDrives(_ reader: inout StateReader) throws(IDEError) {
-        for slot in IDESlot.allCases {
-            let drive = drive(in: slot)
-            let isPresent: Bool = try reader.take()
-            guard isPresent == (drive != nil) else {
-                throw .otherHardware("\(slot) is \(isPresent ? "taken" : "empty") in it")
-            }
-            var own = StateWriter()
-            drive?.describe(&own)
-            for byte in own.bytes {
-                guard try reader.take(UInt8.self) == byte else {
-                    throw .otherHardware("\(slot) has another drive in it")
-                }
-            }
+            isCMD646
+            ? unacknowledged & ~raised == 0 : unacknowledged == (isNative ? raised : 0)
+        guard isGood else {
+            throw .damaged(
+                field: "interrupts.unacknowledged",
+                reason: "it is \(unacknowledged) while the lines are \(raised)")
         }
     }
 }

@@ -1,64 +1,45 @@
-/// A drive out of a saved state that has been checked, and can be taken over.
-struct SavedDrive {
-    /// What the drive is doing.
-    let activity: Activity
-    /// The drive's side of the data port.
-    let window: PIOWindow
-    /// Makes the drive the saved one. Its registers are the channel's to set.
-    let apply: () -> Void
+internal import BlockState
 
-    /// What a drive is doing while the host does nothing for it; the registers of the channel must agree
-    /// with it.
-    enum Activity: Equatable {
-        /// No command is under way.
-        case idle
-        /// The data port is open.
-        case movingData
-        /// A DMA command waits for START.
-        case armed
-        /// A host request without DMA waits for ``IDEController/resume()``.
-        case parked
-        /// A DMA command of so many bytes waits for ``IDEController/resume()``: it runs again with the
-        /// descriptor table of the state.
-        case parkedTransfer(bytes: UInt64)
+/// What is saved of a drive, whichever it is.
+enum SavedDrive {
+    /// There is none in the slot.
+    case none
+    /// A disk.
+    case disk(SavedDisk)
+    /// A CD/DVD-ROM drive.
+    case packet(SavedPacketDrive)
+
+    /// As in a state.
+    enum Kind: UInt8, CaseIterable { case none, disk, packet }
+
+    var kind: Kind {
+        switch self {
+        case .none: .none
+        case .disk: .disk
+        case .packet: .packet
+        }
+    }
+
+    var disk: SavedDisk? { if case .disk(let disk) = self { disk } else { nil } }
+
+    var packet: SavedPacketDrive? {
+        if case .packet(let drive) = self { drive } else { nil }
+    }
+
+    /// The slot has another drive in the state.
+    func mismatch(_ own: Kind) -> StateError {
+        .mismatch(field: "kind", reason: "there is \(own) here, and \(kind) in the state")
     }
 }
 
-/// The position of the data port as it is in a saved state.
-struct SavedWindow: Equatable {
-    var direction = PIOWindow.Direction.none
-    /// First byte of the window, counted from the start of the drive's buffer.
-    var offset = 0
-    /// Bytes that have been moved.
-    var position = 0
-    /// Bytes in the window.
-    var end = 0
-
-    /// The window of a drive that has none open.
-    static let closed = SavedWindow()
-
-    var isOpen: Bool { direction != .none }
-
-    /// With `hasOffset` the offset is in the state; otherwise it is 0.
-    init(_ reader: inout StateReader, hasOffset: Bool) throws(IDEError) {
-        guard let direction = PIOWindow.Direction(rawValue: try reader.take()) else {
-            throw .damagedState("a window without direction")
-        }
-        self.direction = direction
-        offset = hasOffset ? Int(try reader.take(UInt32.self)) : 0
-        position = Int(try reader.take(UInt32.self))
-        end = Int(try reader.take(UInt32.self))
-        // The host moves whole words, and a window of which all is moved is closed.
-        guard isOpen ? position < end && position % 2 == 0 && end % 2 == 0 : self == .closed
-        else { throw .damagedState("a window of \(position) to \(end)") }
-    }
-
-    private init() {}
-
-    /// The window on the buffer at `base`.
-    func onBuffer(_ base: UnsafeMutableRawPointer) -> PIOWindow {
-        var window = PIOWindow()
-        if isOpen { window.open(direction, base + offset, count: end, position: position) }
-        return window
+extension SavedDrive: StateFields {
+    mutating func fields(_ codec: inout some StateCodec) throws(StateError) {
+        var (kind, disk, packet) = (kind, disk, packet)
+        try codec.choice(&kind, "kind")
+        try codec.structure(
+            &disk, "disk", if: kind == .disk, "`kind` is disk", blank: SavedDisk())
+        try codec.structure(
+            &packet, "packet", if: kind == .packet, "`kind` is packet", blank: SavedPacketDrive())
+        self = disk.map { .disk($0) } ?? packet.map { .packet($0) } ?? .none
     }
 }

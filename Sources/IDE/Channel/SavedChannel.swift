@@ -1,37 +1,17 @@
-/// The registers of a channel out of a saved state, and what holds between them and the two drives.
+internal import BlockState
+
+/// What is saved of a channel, and what holds between its registers and the two drives.
 struct SavedChannel {
-    let selected: Int
-    let deviceControl: UInt8
-    let isInterruptPending: Bool
-    let isResetting: Bool
-    let busMaster: BusMaster
-    let isTableLonger: Bool
-    let isDetached: Bool
+    var selected = 0
+    var deviceControl: UInt8 = 0
+    var isInterruptPending = false
+    var isResetting = false
+    var busMaster = BusMaster()
+    var isTableLonger = false
+    var isDetached = false
     /// Entries of the descriptor table that was read last.
-    let table: [UInt64]
-
-    init(_ reader: inout StateReader) throws(IDEError) {
-        selected = Int(try reader.take(0...1 as ClosedRange<UInt8>, "DEV"))
-        deviceControl = try reader.take()
-        isInterruptPending = try reader.take()
-        isResetting = try reader.take()
-        busMaster = try BusMaster(&reader)
-        isTableLonger = try reader.take()
-        isDetached = try reader.take()
-        table = try Self.takeTable(&reader)
-        // A reset is over when SRST is 0 and the host has ended, and it has.
-        guard isResetting == (deviceControl & DeviceControl.softwareReset != 0),
-            !isResetting || !isInterruptPending
-        else { throw .damagedState("a reset that cannot be") }
-    }
-
-    private static func takeTable(_ reader: inout StateReader) throws(IDEError) -> [UInt64] {
-        let saved = try reader.takeData(limit: 8 * PRDTable.maximumEntries)
-        guard saved.count % 8 == 0 else { throw .damagedState("a part of a table entry") }
-        return stride(from: saved.startIndex, to: saved.endIndex, by: 8).map { start in
-            saved[start..<start + 8].reversed().reduce(0) { $0 << 8 | UInt64($1) }
-        }
-    }
+    var table: [UInt64] = []
+    var devices = [SavedDevice(), SavedDevice()]
 
     /// The level of INTRQ.
     var isRaised: Bool {
@@ -39,25 +19,27 @@ struct SavedChannel {
     }
 
     /// Whether the registers of an absent drive are those of one.
-    func checkAbsent(_ registers: DriveRegisters) throws(IDEError) {
+    func checkAbsent(_ registers: DriveRegisters) throws(StateError) {
         guard registers.status == 0, registers.error == 0, !registers.isArmed else {
-            throw .damagedState("an absent drive has a command")
+            throw .damaged(field: "registers", reason: "a drive that is absent has a command")
         }
         try checkDevice(registers)
     }
 
     /// Both drives take what is written to the device register.
-    private func checkDevice(_ registers: DriveRegisters) throws(IDEError) {
+    private func checkDevice(_ registers: DriveRegisters) throws(StateError) {
         guard (registers.taskFile.device & DeviceRegister.device != 0) == (selected == 1) else {
-            throw .damagedState("a drive does not know which one is selected")
+            throw .damaged(
+                field: "registers.taskFile.device",
+                reason: "bit 4 says another drive than `selected`")
         }
     }
 
     /// Whether the registers of a drive agree with what it does, and with the channel.
     func check(
         _ registers: DriveRegisters, of device: Int, signature: Signature,
-        _ activity: SavedDrive.Activity
-    ) throws(IDEError) {
+        _ activity: DriveActivity
+    ) throws(StateError) {
         try checkDevice(registers)
         let status = registers.status
         // The drive that is not selected has nothing to do.
@@ -77,7 +59,28 @@ struct SavedChannel {
             isGood = isGood && PRDTable.bytes(described: table) >= bytes
         }
         guard isGood, registers.isArmed == (activity == .armed) else {
-            throw .damagedState("status \(status) of a drive that is \(activity)")
+            throw .damaged(
+                field: "registers", reason: "status \(status) does not go with \(activity)")
         }
+    }
+}
+
+extension SavedChannel: StateFields {
+    mutating func fields(_ codec: inout some StateCodec) throws(StateError) {
+        try codec.number(&selected, "selected", as: UInt8.self, in: 0...1)
+        try codec.number(&deviceControl, "deviceControl")
+        try codec.flag(&isInterruptPending, "isInterruptPending")
+        try codec.flag(&isResetting, "isResetting")
+        // A reset is over when SRST is 0 and the host has ended, and it has.
+        try codec.check(
+            "isResetting", "bit 2 of `deviceControl`",
+            isResetting == (deviceControl & DeviceControl.softwareReset != 0))
+        try codec.check(
+            "isInterruptPending", "0 if `isResetting`", !isResetting || !isInterruptPending)
+        try codec.structure(&busMaster, "busMaster")
+        try codec.flag(&isTableLonger, "isTableLonger")
+        try codec.flag(&isDetached, "isDetached")
+        try codec.numbers(&table, "table", atMost: PRDTable.maximumEntries)
+        try codec.structures(&devices, "devices")
     }
 }

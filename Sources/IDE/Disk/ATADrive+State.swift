@@ -1,59 +1,55 @@
+internal import BlockState
+
 // Saving and restoring a disk, with the command it is at work on.
 extension ATADrive {
-    /// Kinds of drives in a saved state.
-    private enum DriveKind {
-        static let disk: UInt8 = 1
+    func save() -> SavedDrive {
+        let state = state.pointee
+        var saved = SavedDisk(
+            sectorCount: disk.sectorCount, geometry: disk.geometry, settings: state.settings,
+            job: state.job, opcode: state.opcode, parameters: state.parameters,
+            errorLog: state.errorLog, selfTests: state.selfTests,
+            sectorBuffer: [UInt8](savedFrom: sectorBuffer, count: ATADisk.sectorSize),
+            window: SavedWindow(registers.pointee.window, on: buffer))
+        saved.data = [UInt8](savedFrom: buffer, count: saved.dataCount)
+        return .disk(saved)
     }
 
-    func describe(_ writer: inout StateWriter) {
-        writer.put(DriveKind.disk)
-        writer.put(disk.sectorCount)
-    }
-
-    func save(_ writer: inout StateWriter) {
-        state.pointee.settings.save(&writer)
-        state.pointee.job.save(&writer)
-        writer.put(state.pointee.opcode)
-        state.pointee.parameters.save(&writer)
-        state.pointee.errorLog.save(&writer)
-        state.pointee.selfTests.save(&writer)
-        writer.put(UnsafeRawBufferPointer(start: sectorBuffer, count: ATADisk.sectorSize))
-        let window = registers.pointee.window
-        writer.put(window.direction.rawValue)
-        writer.put(UInt32(window.position))
-        writer.put(UInt32(window.end))
-        let count = Self.dataInBuffer(state.pointee.job, window.end)
-        writer.put(UnsafeRawBufferPointer(start: buffer, count: count))
-    }
-
-    /// How many bytes of the buffer something will yet look at: the window, or what a kept request
-    /// needs.
-    private static func dataInBuffer(_ job: DiskJob, _ windowEnd: Int) -> Int {
-        guard job.isParked else { return windowEnd }
-        return switch job.kind {
-        case .writingBlocks: job.inHand * ATADisk.sectorSize
-        case .trimming: job.remaining * ATADisk.sectorSize
-        default: 0
+    func check(_ saved: SavedDrive, isArmed: Bool) throws(StateError) -> DriveActivity {
+        guard case .disk(let saved) = saved else { throw saved.mismatch(.disk) }
+        return try StateError.inside("disk") { () throws(StateError) in
+            try checkIdentity(saved)
+            let activity = try activity(of: saved.job, saved.window, isArmed: isArmed)
+            try checkRanges(of: saved.job, saved.data)
+            return activity
         }
     }
 
-    func decode(_ reader: inout StateReader, isArmed: Bool) throws(IDEError) -> SavedDrive {
-        var next = State(settings: DiskSettings(disk.geometry))
-        try next.settings.load(&reader)
-        next.job = try DiskJob(&reader)
-        next.opcode = try reader.take()
-        next.parameters = try TaskFile(&reader)
-        try next.errorLog.load(&reader)
-        try next.selfTests.load(&reader)
-        let sector = try reader.takeData(exactly: ATADisk.sectorSize)
-        let window = try SavedWindow(&reader, hasOffset: false)
-        let activity = try activity(of: next.job, window, isArmed: isArmed)
-        let data = try reader.takeData(exactly: Self.dataInBuffer(next.job, window.end))
-        try checkRanges(of: next.job, data)
-        return SavedDrive(activity: activity, window: window.onBuffer(buffer)) { [self] in
-            state.pointee = next
-            sectorBuffer.take(sector)
-            buffer.take(data)
+    func load(_ saved: SavedDrive) {
+        guard case .disk(let saved) = saved else { return }
+        var next = State(settings: saved.settings)
+        next.job = saved.job
+        next.opcode = saved.opcode
+        next.parameters = saved.parameters
+        next.errorLog = saved.errorLog
+        next.selfTests = saved.selfTests
+        state.pointee = next
+        sectorBuffer.load(saved.sectorBuffer)
+        buffer.load(saved.data)
+        registers.pointee.window = saved.window.onBuffer(buffer)
+    }
+
+    /// A disk of another size or shape is another disk: the guest has seen both in IDENTIFY DEVICE.
+    private func checkIdentity(_ saved: SavedDisk) throws(StateError) {
+        guard saved.sectorCount == disk.sectorCount else {
+            throw .mismatch(
+                field: "sectorCount",
+                reason: "the disk has \(disk.sectorCount), and \(saved.sectorCount) in the state")
+        }
+        guard saved.geometry == disk.geometry else {
+            throw .mismatch(
+                field: "geometry",
+                reason:
+                    "the disk has \(disk.geometry.text), and \(saved.geometry.text) in the state")
         }
     }
 
@@ -61,7 +57,7 @@ extension ATADrive {
     /// takes for granted is checked here.
     private func activity(
         of job: DiskJob, _ window: SavedWindow, isArmed: Bool
-    ) throws(IDEError) -> SavedDrive.Activity {
+    ) throws(StateError) -> DriveActivity {
         let isGood =
             switch job.kind {
             case .none: job.hasOnlyKind && !window.isOpen && !isArmed && !job.isParked
@@ -78,9 +74,12 @@ extension ATADrive {
             case .readingDMA, .writingDMA, .trimming:
                 isGoodTransfer(job, window, isArmed: isArmed)
             }
-        guard isGood else { throw .damagedState("a command that cannot be") }
+        guard isGood else {
+            throw .damaged(
+                field: "job", reason: "no disk of this size is at \(job.kind) with these fields")
+        }
         guard !job.writesMedium || disk.image.access == .readWrite else {
-            throw .otherHardware("\(slot) writes, and its image is read-only")
+            throw .mismatch(field: "job", reason: "it writes, and the image is read-only")
         }
         if window.isOpen { return .movingData }
         if isArmed { return .armed }
@@ -137,74 +136,18 @@ extension ATADrive {
     }
 
     /// The ranges of a TRIM that waits have been checked, and are not checked again.
-    private func checkRanges(of job: DiskJob, _ data: ArraySlice<UInt8>) throws(IDEError) {
+    private func checkRanges(of job: DiskJob, _ data: [UInt8]) throws(StateError) {
         guard job.kind == .trimming, job.isParked else { return }
         for start in stride(from: data.startIndex, to: data.endIndex, by: 8) {
             let entry = data[start..<start + 8].reversed().reduce(0) { $0 << 8 | UInt64($1) }
             guard isInside(Self.range(entry)) else {
-                throw .damagedState("a range outside the disk")
+                throw .damaged(field: "data", reason: "a range of it is not inside the disk")
             }
         }
     }
 }
 
-extension DiskSettings {
-    func save(_ writer: inout StateWriter) {
-        writer.put(multiple)
-        writer.put(isWriteCacheOn)
-        writer.put(isLookAheadOn)
-        writer.put(transferMode)
-        writer.put(revertsOnReset)
-        writer.put(heads)
-        writer.put(sectors)
-        writer.put(isStandby)
-        writer.put(isSMARTOn)
-        writer.put(isAutosaveOn)
-    }
-
-    mutating func load(_ reader: inout StateReader) throws(IDEError) {
-        multiple = try reader.take(0...Self.maximumMultiple, "SET MULTIPLE")
-        guard multiple & (multiple &- 1) == 0 else {
-            throw .damagedState("SET MULTIPLE is \(multiple)")
-        }
-        isWriteCacheOn = try reader.take()
-        isLookAheadOn = try reader.take()
-        transferMode = try TransferMode.take(&reader)
-        revertsOnReset = try reader.take()
-        heads = try reader.take(1...16, "the number of heads")
-        sectors = try reader.take(1...255, "the number of sectors")
-        isStandby = try reader.take()
-        isSMARTOn = try reader.take()
-        isAutosaveOn = try reader.take()
-    }
-}
-
 extension DiskJob {
-    func save(_ writer: inout StateWriter) {
-        writer.put(kind.rawValue)
-        writer.put(addressing.rawValue)
-        writer.put(isDurable)
-        writer.put(isParked)
-        writer.put(sector)
-        writer.put(UInt32(truncatingIfNeeded: remaining))
-        writer.put(UInt8(truncatingIfNeeded: blockSize))
-        writer.put(UInt32(truncatingIfNeeded: inHand))
-    }
-
-    init(_ reader: inout StateReader) throws(IDEError) {
-        guard let kind = Kind(rawValue: try reader.take()),
-            let addressing = Addressing(rawValue: try reader.take())
-        else { throw .damagedState("an unknown kind of command") }
-        self.kind = kind
-        self.addressing = addressing
-        isDurable = try reader.take()
-        isParked = try reader.take()
-        sector = try reader.take()
-        remaining = Int(try reader.take(0...65536 as ClosedRange<UInt32>, "a sector count"))
-        blockSize = Int(try reader.take(1...16 as ClosedRange<UInt8>, "a block size"))
-        inHand = Int(try reader.take(0...65536 as ClosedRange<UInt32>, "a block"))
-    }
-
     /// Commands that are not about sectors leave everything else as it is at first.
     fileprivate var hasOnlyKind: Bool {
         var blank = DiskJob()
@@ -231,46 +174,7 @@ extension DiskJob {
     }
 }
 
-extension SMARTErrorLog {
-    func save(_ writer: inout StateWriter) {
-        writer.put(readErrors)
-        writer.put(writeErrors)
-        for index in 0..<Self.capacity {
-            let entry = entry(index)
-            writer.put(entry.opcode)
-            entry.parameters.save(&writer)
-            entry.results.save(&writer)
-            writer.put(entry.status)
-            writer.put(entry.error)
-        }
-    }
-
-    mutating func load(_ reader: inout StateReader) throws(IDEError) {
-        let (reads, writes): (UInt64, UInt64) = (try reader.take(), try reader.take())
-        guard !reads.addingReportingOverflow(writes).overflow else {
-            throw .damagedState("\(reads) and \(writes) errors")
-        }
-        load(readErrors: reads, writeErrors: writes)
-        for index in 0..<Self.capacity {
-            var entry = Entry()
-            entry.opcode = try reader.take()
-            entry.parameters = try TaskFile(&reader)
-            entry.results = try TaskFile(&reader)
-            entry.status = try reader.take()
-            entry.error = try reader.take()
-            set(index, entry)
-        }
-    }
-}
-
-extension SMARTSelfTestLog {
-    func save(_ writer: inout StateWriter) {
-        writer.put(count)
-        writer.put(passed)
-        writer.put(kinds)
-    }
-
-    mutating func load(_ reader: inout StateReader) throws(IDEError) {
-        load(count: try reader.take(), passed: try reader.take(), kinds: try reader.take())
-    }
+extension DiskGeometry {
+    /// For a message.
+    fileprivate var text: String { "\(cylinders)/\(heads)/\(sectors)" }
 }
