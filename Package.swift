@@ -30,9 +30,11 @@ let package = Package(
         .target(name: "GuestMemory", dependencies: ["BlockHost", "CGuestMemory"]),
         // What a device model needs between guest memory and an image; it knows no controller.
         .target(name: "BlockDMA", dependencies: ["BlockIO", "GuestMemory"]),
+        // What a device's saved state is made of; it knows no device.
+        .target(name: "BlockState"),
         .target(
             name: "IDE",
-            dependencies: ["BlockDMA", "BlockHost", "BlockIO", "GuestMemory"]),
+            dependencies: ["BlockDMA", "BlockHost", "BlockIO", "BlockState", "GuestMemory"]),
         .target(
             name: "CommandLineSupport",
             dependencies: [.product(name: "ArgumentParser", package: "swift-argument-parser")]),
@@ -84,9 +86,12 @@ let package = Package(
             name: "GuestMemoryTests",
             dependencies: ["GuestMemory", "BlockDMA", "BlockIO", "CTestSupport", "TestSupport"]),
         .testTarget(
+            name: "BlockStateTests", dependencies: ["BlockState", "CTestSupport", "TestSupport"]),
+        .testTarget(
             name: "IDETests",
             dependencies: [
-                "IDE", "BlockDMA", "BlockIO", "GuestMemory", "CTestSupport", "TestSupport",
+                "IDE", "BlockDMA", "BlockIO", "BlockState", "GuestMemory", "CTestSupport",
+                "TestSupport",
             ]),
         .testTarget(
             name: "VFIOUserServerTests",

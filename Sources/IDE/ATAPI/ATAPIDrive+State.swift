@@ -1,70 +1,61 @@
+internal import BlockState
+
 // Saving and restoring a CD/DVD-ROM drive, with the command it is at work on.
 extension ATAPIDrive {
-    /// A kind of drive in a saved state; a disk is 1.
-    private static let kind: UInt8 = 2
-
-    func describe(_ writer: inout StateWriter) {
-        writer.put(Self.kind)
-        writer.put(state.pointee.medium?.disc.blockCount ?? 0)
+    func save() -> SavedDrive {
+        let state = state.pointee
+        return .packet(
+            SavedPacketDrive(
+                blockCount: discSize, settings: state.settings, tray: state.tray,
+                sense: state.sense, lastBlock: state.lastBlock, job: state.job,
+                packet: state.packet,
+                packetBuffer: [UInt8](savedFrom: packetBuffer, count: CommandPacket.size),
+                window: SavedWindow(registers.pointee.window, on: baseOfWindow(state.job)),
+                data: [UInt8](savedFrom: buffer, count: state.job.bytesInBuffer)))
     }
 
-    func save(_ writer: inout StateWriter) {
-        state.pointee.settings.save(&writer)
-        state.pointee.tray.save(&writer)
-        state.pointee.sense.save(&writer)
-        writer.put(state.pointee.lastBlock)
-        state.pointee.job.save(&writer)
-        for index in 0..<CommandPacket.size { writer.put(state.pointee.packet[index]) }
-        writer.put(UnsafeRawBufferPointer(start: packetBuffer, count: CommandPacket.size))
-        let window = registers.pointee.window
-        writer.put(window.direction.rawValue)
-        writer.put(UInt32(clamping: window.base.map { $0 - baseOfWindow } ?? 0))
-        writer.put(UInt32(window.position))
-        writer.put(UInt32(window.end))
-        writer.put(
-            UnsafeRawBufferPointer(start: buffer, count: state.pointee.job.bytesInBuffer))
+    func check(_ saved: SavedDrive, isArmed: Bool) throws(StateError) -> DriveActivity {
+        guard case .packet(let saved) = saved else { throw saved.mismatch(.packet) }
+        return try StateError.inside("packet") { () throws(StateError) in
+            guard saved.blockCount == discSize else {
+                throw .mismatch(
+                    field: "blockCount",
+                    reason: "the disc has \(discSize), and \(saved.blockCount) in the state")
+            }
+            let activity = try activity(of: saved.job, saved.window, isArmed: isArmed)
+            try checkLayout(of: saved.job)
+            return activity
+        }
     }
 
-    private var baseOfWindow: UnsafeMutableRawPointer { baseOfWindow(state.pointee.job) }
+    func load(_ saved: SavedDrive) {
+        guard case .packet(let saved) = saved else { return }
+        var next = State()
+        // The disc has been compared, and is not restored.
+        next.medium = state.pointee.medium
+        next.settings = saved.settings
+        next.tray = saved.tray
+        next.sense = saved.sense
+        next.lastBlock = saved.lastBlock
+        next.job = saved.job
+        next.packet = saved.packet
+        state.pointee = next
+        packetBuffer.load(saved.packetBuffer)
+        buffer.load(saved.data)
+        registers.pointee.window = saved.window.onBuffer(baseOfWindow(saved.job))
+    }
+
+    private var discSize: UInt32 { state.pointee.medium?.disc.blockCount ?? 0 }
 
     private func baseOfWindow(_ job: PacketJob) -> UnsafeMutableRawPointer {
         job.kind == .takingPacket ? packetBuffer : buffer
-    }
-
-    func decode(_ reader: inout StateReader, isArmed: Bool) throws(IDEError) -> SavedDrive {
-        var next = State()
-        // The disc is compared, not restored.
-        next.medium = state.pointee.medium
-        try next.settings.load(&reader)
-        try next.tray.load(&reader)
-        next.sense = try Sense(&reader)
-        next.lastBlock = try reader.take()
-        next.job = try PacketJob(&reader)
-        var packet: [UInt8] = []
-        for _ in 0..<CommandPacket.size { packet.append(try reader.take()) }
-        next.packet = CommandPacket(packet)
-        let written = try reader.takeData(exactly: CommandPacket.size)
-        let window = try SavedWindow(&reader, hasOffset: true)
-        guard next.lastBlock < max(next.medium?.disc.blockCount ?? 0, 1) else {
-            throw .damagedState("a read that ended at block \(next.lastBlock)")
-        }
-        let activity = try activity(of: next.job, window, isArmed: isArmed)
-        try checkLayout(of: next.job)
-        let data = try reader.takeData(exactly: next.job.bytesInBuffer)
-        return SavedDrive(
-            activity: activity, window: window.onBuffer(baseOfWindow(next.job))
-        ) { [self] in
-            state.pointee = next
-            packetBuffer.take(written)
-            buffer.take(data)
-        }
     }
 
     /// What the drive is doing, which follows from its command; everything that carrying on with it
     /// takes for granted is checked here.
     private func activity(
         of job: PacketJob, _ window: SavedWindow, isArmed: Bool
-    ) throws(IDEError) -> SavedDrive.Activity {
+    ) throws(StateError) -> DriveActivity {
         let isReading = job.kind == .reading
         let isGood =
             switch job.kind {
@@ -85,7 +76,8 @@ extension ATAPIDrive {
                         : hasGoodData(job, window, isArmed: isArmed))
             }
         guard isGood, isReading || !(job.isParked || job.isMediumGone) else {
-            throw .damagedState("a packet command that cannot be")
+            throw .damaged(
+                field: "job", reason: "no drive with this disc is at \(job.kind) with these fields")
         }
         if window.isOpen { return .movingData }
         if isArmed { return .armed }
@@ -94,10 +86,11 @@ extension ATAPIDrive {
     }
 
     /// Where user data is in a sector depends on how the disc is stored.
-    private func checkLayout(of job: PacketJob) throws(IDEError) {
+    private func checkLayout(of job: PacketJob) throws(StateError) {
         guard job.kind == .reading, job.fields.isUserData, !job.isMediumGone else { return }
         guard job.fields == layout.userDataFields else {
-            throw .otherHardware("\(slot) reads a disc whose sectors are stored in another way")
+            throw .mismatch(
+                field: "job.fields", reason: "the sectors of the disc are stored in another way")
         }
     }
 
@@ -146,53 +139,6 @@ extension SavedWindow {
 }
 
 extension PacketJob {
-    func save(_ writer: inout StateWriter) {
-        writer.put(kind.rawValue)
-        writer.put(isDMA)
-        writer.put(limit)
-        writer.put(isParked)
-        writer.put(isMediumGone)
-        writer.put(length)
-        writer.put(position)
-        writer.put(block)
-        writer.put(UInt16(fields.range.lowerBound))
-        writer.put(UInt16(fields.range.upperBound))
-        writer.put(heldFirst)
-        writer.put(UInt32(heldCount))
-        writer.put(UInt32(inHand))
-    }
-
-    init(_ reader: inout StateReader) throws(IDEError) {
-        guard let kind = Kind(rawValue: try reader.take()) else {
-            throw .damagedState("an unknown kind of packet command")
-        }
-        self.kind = kind
-        isDMA = try reader.take()
-        limit = try reader.take()
-        isParked = try reader.take()
-        isMediumGone = try reader.take()
-        length = try reader.take()
-        position = try reader.take()
-        block = try reader.take()
-        guard
-            let fields = SectorFields(
-                lowerBound: try reader.take(), upperBound: try reader.take())
-        else { throw .damagedState("a part of a sector") }
-        self.fields = fields
-        heldFirst = try reader.take()
-        heldCount = Int(try reader.take(UInt32.self))
-        inHand = Int(try reader.take(UInt32.self))
-    }
-
-    /// How many bytes of the buffer something will yet look at.
-    fileprivate var bytesInBuffer: Int {
-        switch kind {
-        case .none, .takingPacket: 0
-        case .sendingPage, .replying, .selecting: Int(clamping: length)
-        case .reading: heldCount &* fields.size
-        }
-    }
-
     /// Which byte of the command is the first in the buffer.
     fileprivate var startOfBuffer: UInt64 {
         kind == .reading ? heldFirst * UInt64(fields.size) : 0
