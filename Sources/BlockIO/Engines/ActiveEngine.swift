@@ -1,44 +1,29 @@
 /// The engine of a queue. The payloads are plain pointers, so that a `switch` copies no reference
 /// count.
+///
+/// This file is the list of the local engines: ``LocalEngine/all``, a case each, and a line in each of the
+/// three switches. Submitting and reaping switch, because a call through an existential for each batch
+/// costs more; everything else is rare and goes through ``EnginePlace``.
 enum ActiveEngine {
     case ioURing(UnsafeMutablePointer<URingEngine>)
     case linuxAIO(UnsafeMutablePointer<LinuxAIOEngine>)
     case threadPool(UnsafeMutablePointer<ThreadPoolEngine>)
-    case decorated(UnsafeMutablePointer<DecoratedEngine>)
-    case model(UnsafeMutablePointer<ModelEngine>)
+    /// An engine that is not in the list: that of a back end, or a decorator.
+    case custom(UnsafeMutablePointer<any EnginePlace>)
+}
 
-    /// Sets up the engine that was chosen for the image, or one that can replace it, and what goes over
-    /// it.
-    init(image: BlockImage, options: QueueOptions) throws(BlockError) {
-        let bare: ActiveEngine
-        if let model = options.model ?? options.disk.map({ ModelKernel($0, image: image) }) {
-            bare = .model(place(try ModelEngine(model, image: image, depth: options.depth)))
-        } else {
-            bare = try image.selection.openEngine { (kind) throws(BlockError) in
-                switch kind {
-                case .ioURing:
-                    .ioURing(place(try URingEngine(image: image, options: options)))
-                case .linuxAIO:
-                    .linuxAIO(place(try LinuxAIOEngine(image: image, options: options)))
-                case .threadPool:
-                    .threadPool(place(try ThreadPoolEngine(image: image, options: options)))
-                }
-            }
-        }
-        if options.faults != nil || options.checksEngineRequests {
-            self = .decorated(place(DecoratedEngine(bare, image: image, options: options)))
-        } else {
-            self = bare
-        }
-    }
+extension LocalEngine {
+    /// Every local engine. Of two that suit an image equally well, the first is preferred.
+    static let all: [LocalEngine] = [.ioURing, .linuxAIO, .threadPool]
+}
 
+extension ActiveEngine {
     func submit(_ pending: inout RequestFIFO, finished: inout RequestFIFO) {
         switch self {
         case .ioURing(let engine): engine.pointee.submit(&pending, finished: &finished)
         case .linuxAIO(let engine): engine.pointee.submit(&pending, finished: &finished)
         case .threadPool(let engine): engine.pointee.submit(&pending, finished: &finished)
-        case .decorated(let engine): engine.pointee.submit(&pending, finished: &finished)
-        case .model(let engine): engine.pointee.submit(&pending, finished: &finished)
+        case .custom(let engine): engine.pointee.submit(&pending, finished: &finished)
         }
     }
 
@@ -55,97 +40,66 @@ enum ActiveEngine {
         case .threadPool(let engine):
             engine.pointee.reap(
                 minimum: minimum, limit: limit, pending: &pending, finished: &finished)
-        case .decorated(let engine):
-            engine.pointee.reap(
-                minimum: minimum, limit: limit, pending: &pending, finished: &finished)
-        case .model(let engine):
+        case .custom(let engine):
             engine.pointee.reap(
                 minimum: minimum, limit: limit, pending: &pending, finished: &finished)
         }
     }
 
-    func cancel(_ request: RequestPointer) {
+    private var place: any EnginePlace {
         switch self {
-        case .ioURing(let engine): engine.pointee.cancel(request)
-        case .linuxAIO(let engine): engine.pointee.cancel(request)
-        case .threadPool(let engine): engine.pointee.cancel(request)
-        case .decorated(let engine): engine.pointee.cancel(request)
-        case .model(let engine): engine.pointee.cancel(request)
+        case .ioURing(let engine): engine
+        case .linuxAIO(let engine): engine
+        case .threadPool(let engine): engine
+        case .custom(let engine): engine.pointee
+        }
+    }
+}
+
+extension ActiveEngine {
+    /// Sets up what serves a queue: the image's engine, or that of a back end in its place, and the
+    /// decorators over it.
+    init(image: BlockImage, options: QueueOptions) throws(BlockError) {
+        let bare: ActiveEngine
+        if let model = options.model ?? options.disk.map({ ModelKernel($0, image: image) }) {
+            bare = .init(try ModelEngine(model, image: image, depth: options.depth))
+        } else {
+            bare = try image.selection.openEngine(image, options)
+        }
+        if options.faults != nil || options.checksEngineRequests {
+            self = .init(DecoratedEngine(bare, image: image, options: options))
+        } else {
+            self = bare
         }
     }
 
-    var inFlight: Int {
-        switch self {
-        case .ioURing(let engine): engine.pointee.inFlight
-        case .linuxAIO(let engine): engine.pointee.inFlight
-        case .threadPool(let engine): engine.pointee.inFlight
-        case .decorated(let engine): engine.pointee.inFlight
-        case .model(let engine): engine.pointee.inFlight
-        }
+    /// An engine of any type.
+    init<Custom: Engine & ~Copyable>(_ engine: consuming Custom) {
+        let pointer = UnsafeMutablePointer<any EnginePlace>.allocate(capacity: 1)
+        pointer.initialize(to: UnsafeMutablePointer<Custom>.place(engine))
+        self = .custom(pointer)
     }
 
-    var descriptor: CInt {
-        switch self {
-        case .ioURing(let engine): engine.pointee.descriptor
-        case .linuxAIO(let engine): engine.pointee.descriptor
-        case .threadPool(let engine): engine.pointee.descriptor
-        case .decorated(let engine): engine.pointee.descriptor
-        case .model(let engine): engine.pointee.descriptor
-        }
-    }
+    func cancel(_ request: RequestPointer) { place.cancel(request) }
 
-    var wakeEvent: WakeEvent {
-        switch self {
-        case .ioURing(let engine): engine.pointee.wakeEvent
-        case .linuxAIO(let engine): engine.pointee.wakeEvent
-        case .threadPool(let engine): engine.pointee.wakeEvent
-        case .decorated(let engine): engine.pointee.wakeEvent
-        case .model(let engine): engine.pointee.wakeEvent
-        }
-    }
+    var inFlight: Int { place.inFlight }
+
+    var descriptor: CInt { place.descriptor }
+
+    var wakeEvent: WakeEvent { place.wakeEvent }
 
     func wake() { wakeEvent.signal() }
 
-    var inlineCompletions: UInt64 {
-        switch self {
-        case .ioURing(let engine): engine.pointee.inlineCompletions
-        case .linuxAIO(let engine): engine.pointee.inlineCompletions
-        case .threadPool(let engine): engine.pointee.inlineCompletions
-        case .decorated(let engine): engine.pointee.inlineCompletions
-        case .model(let engine): engine.pointee.inlineCompletions
-        }
-    }
+    var inlineCompletions: UInt64 { place.inlineCompletions }
 
-    var pollerOperations: UInt64 {
-        switch self {
-        case .ioURing(let engine): engine.pointee.pollerOperations
-        case .linuxAIO(let engine): engine.pointee.pollerOperations
-        case .threadPool(let engine): engine.pointee.pollerOperations
-        case .decorated(let engine): engine.pointee.pollerOperations
-        case .model(let engine): engine.pointee.pollerOperations
-        }
-    }
+    var pollerOperations: UInt64 { place.pollerOperations }
 
     /// Shuts the engine down and frees its place.
     func destroy() {
-        switch self {
-        case .ioURing(let engine): remove(engine)
-        case .linuxAIO(let engine): remove(engine)
-        case .threadPool(let engine): remove(engine)
-        case .decorated(let engine): remove(engine)
-        case .model(let engine): remove(engine)
+        place.remove()
+        if case .custom(let engine) = self {
+            engine.deinitialize(count: 1)
+            engine.deallocate()
         }
     }
-}
-
-private func place<E: Engine & ~Copyable>(_ engine: consuming E) -> UnsafeMutablePointer<E> {
-    let pointer = UnsafeMutablePointer<E>.allocate(capacity: 1)
-    pointer.initialize(to: engine)
-    return pointer
-}
-
-private func remove<E: Engine & ~Copyable>(_ engine: UnsafeMutablePointer<E>) {
-    engine.pointee.shutDown()
-    engine.deinitialize(count: 1)
-    engine.deallocate()
 }
