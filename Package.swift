@@ -5,6 +5,7 @@ let package = Package(
     name: "swift-blockio",
     products: [
         .library(name: "BlockIO", targets: ["BlockIO"]),
+        .library(name: "BlockIOTesting", targets: ["BlockIOTesting"]),
         .library(name: "GuestMemory", targets: ["GuestMemory"]),
         .library(name: "IDE", targets: ["IDE"]),
         .executable(name: "ide-machine", targets: ["IDEMachine"]),
@@ -24,6 +25,8 @@ let package = Package(
         // What targets that touch memory of a guest have in common; it knows no guest.
         .target(name: "CBlockHost"),
         .target(name: "BlockIO", dependencies: ["CBlockHost", "CBlockIO"]),
+        // For tests, also those of importers: faults, and a disk that loses what is in its cache.
+        .target(name: "BlockIOTesting", dependencies: ["BlockIO", "CBlockHost", "CBlockIO"]),
         .target(name: "CGuestMemory"),
         .target(name: "GuestMemory", dependencies: ["CBlockHost", "CGuestMemory"]),
         .target(
@@ -36,7 +39,8 @@ let package = Package(
         .executableTarget(
             name: "IDEMachine",
             dependencies: [
-                "BlockIO", "CommandLineSupport", "GuestMemory", "IDE", "VFIOUserServer",
+                "BlockIO", "BlockIOTesting", "CommandLineSupport", "GuestMemory", "IDE",
+                "VFIOUserServer",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .target(
@@ -44,11 +48,12 @@ let package = Package(
             path: "Tests/CTestSupport",
             linkerSettings: [.linkedLibrary("uring"), .linkedLibrary("aio")]),
         .target(
-            name: "TestSupport", dependencies: ["CTestSupport", "BlockIO"],
+            name: "TestSupport", dependencies: ["CTestSupport", "BlockIO", "BlockIOTesting"],
             path: "Tests/TestSupport"),
         // Apart, because release builds of it run for minutes and tests for seconds.
         .target(
-            name: "Exploration", dependencies: ["BlockIO"], path: "Tests/Exploration/Library"),
+            name: "Exploration", dependencies: ["BlockIO", "BlockIOTesting"],
+            path: "Tests/Exploration/Library"),
         // What it defines takes the place of liburing, libaio and parts of the C library in the
         // program.
         .target(
@@ -56,26 +61,33 @@ let package = Package(
             path: "Tests/Exploration/FakeKernel"),
         .executableTarget(
             name: "explore",
-            dependencies: ["BlockIO", "CFakeKernel", "CommandLineSupport", "Exploration"],
+            dependencies: [
+                "BlockIO", "BlockIOTesting", "CFakeKernel", "CommandLineSupport", "Exploration",
+            ],
             path: "Tests/Exploration/Explore"),
         .target(name: "CPoolExploration", path: "Tests/CPoolExploration"),
         .executableTarget(
             name: "PoolExploration",
             dependencies: [
-                "CPoolExploration", "BlockIO", "CommandLineSupport",
+                "CPoolExploration", "BlockIO", "CBlockIO", "CommandLineSupport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], path: "Tests/PoolExploration"),
         .testTarget(
             name: "BlockIOTests",
             dependencies: [
-                "BlockIO", "GuestMemory", "CTestSupport", "Exploration", "TestSupport",
+                "BlockIO", "BlockIOTesting", "GuestMemory", "CTestSupport", "Exploration",
+                "TestSupport",
             ]),
         .testTarget(
             name: "GuestMemoryTests",
-            dependencies: ["GuestMemory", "IDE", "BlockIO", "CTestSupport", "TestSupport"]),
+            dependencies: [
+                "GuestMemory", "IDE", "BlockIO", "BlockIOTesting", "CTestSupport", "TestSupport",
+            ]),
         .testTarget(
             name: "IDETests",
-            dependencies: ["IDE", "BlockIO", "GuestMemory", "CTestSupport", "TestSupport"]),
+            dependencies: [
+                "IDE", "BlockIO", "BlockIOTesting", "GuestMemory", "CTestSupport", "TestSupport",
+            ]),
         .testTarget(
             name: "VFIOUserServerTests",
             dependencies: ["VFIOUserServer", "GuestMemory", "CTestSupport", "TestSupport"]),

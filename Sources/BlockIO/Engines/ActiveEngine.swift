@@ -3,13 +3,13 @@
 ///
 /// This file is the list of the local engines: ``LocalEngine/all``, a case each, and a line in each of the
 /// three switches. Submitting and reaping switch, because a call through an existential for each batch
-/// costs more; everything else is rare and goes through ``EnginePlace``.
+/// costs more; everything else is rare and goes through ``OpenEngine``.
 enum ActiveEngine {
     case ioURing(UnsafeMutablePointer<URingEngine>)
     case linuxAIO(UnsafeMutablePointer<LinuxAIOEngine>)
     case threadPool(UnsafeMutablePointer<ThreadPoolEngine>)
     /// An engine that is not in the list: that of a back end, or a decorator.
-    case custom(UnsafeMutablePointer<any EnginePlace>)
+    case custom(UnsafeMutablePointer<any OpenEngine>)
 }
 
 extension LocalEngine {
@@ -46,11 +46,12 @@ extension ActiveEngine {
         }
     }
 
-    private var place: any EnginePlace {
+    /// The engine without its type, as whatever is put over it sees it.
+    var open: any OpenEngine {
         switch self {
-        case .ioURing(let engine): engine
-        case .linuxAIO(let engine): engine
-        case .threadPool(let engine): engine
+        case .ioURing(let engine): EngineBox(engine)
+        case .linuxAIO(let engine): EngineBox(engine)
+        case .threadPool(let engine): EngineBox(engine)
         case .custom(let engine): engine.pointee
         }
     }
@@ -60,46 +61,42 @@ extension ActiveEngine {
     /// Sets up what serves a queue: the image's engine, or that of a back end in its place, and the
     /// decorators over it.
     init(image: BlockImage, options: QueueOptions) throws(BlockError) {
-        let bare: ActiveEngine
-        if let model = options.model ?? options.disk.map({ ModelKernel($0, image: image) }) {
-            bare = .init(try ModelEngine(model, image: image, depth: options.depth))
-        } else {
-            bare = try image.selection.openEngine(image, options)
+        guard options.backEnd != nil || !options.decorators.isEmpty else {
+            self = try image.selection.openEngine(image, options)
+            return
         }
-        if options.faults != nil || options.checksEngineRequests {
-            self = .init(DecoratedEngine(bare, image: image, options: options))
-        } else {
-            self = bare
+        var engine =
+            if let backEnd = options.backEnd {
+                try backEnd.openEngine(for: image, options)
+            } else {
+                try image.selection.openEngine(image, options).open
+            }
+        for decorator in options.decorators.reversed() {
+            engine = decorator.decorate(engine, of: image)
         }
+        let box = UnsafeMutablePointer<any OpenEngine>.allocate(capacity: 1)
+        box.initialize(to: engine)
+        self = .custom(box)
     }
 
-    /// An engine of any type.
-    init<Custom: Engine & ~Copyable>(_ engine: consuming Custom) {
-        let pointer = UnsafeMutablePointer<any EnginePlace>.allocate(capacity: 1)
-        pointer.initialize(to: UnsafeMutablePointer<Custom>.place(engine))
-        self = .custom(pointer)
-    }
+    func cancel(_ request: RequestPointer) { open.cancel(request) }
 
-    func cancel(_ request: RequestPointer) { place.cancel(request) }
+    var descriptor: CInt { open.descriptor }
 
-    var inFlight: Int { place.inFlight }
-
-    var descriptor: CInt { place.descriptor }
-
-    var wakeEvent: WakeEvent { place.wakeEvent }
+    var wakeEvent: WakeEvent { open.wakeEvent }
 
     func wake() { wakeEvent.signal() }
 
-    var inlineCompletions: UInt64 { place.inlineCompletions }
+    var inlineCompletions: UInt64 { open.inlineCompletions }
 
-    var pollerOperations: UInt64 { place.pollerOperations }
+    var pollerOperations: UInt64 { open.pollerOperations }
 
-    /// Shuts the engine down and frees its place.
+    /// Shuts the engine down and frees its memory.
     func destroy() {
-        place.remove()
-        if case .custom(let engine) = self {
-            engine.deinitialize(count: 1)
-            engine.deallocate()
+        open.close()
+        if case .custom(let box) = self {
+            box.deinitialize(count: 1)
+            box.deallocate()
         }
     }
 }

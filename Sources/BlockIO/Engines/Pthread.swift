@@ -4,10 +4,10 @@ import Glibc
 ///
 /// `Synchronization.Mutex` would do but for the thread sanitizer, which does not see through its
 /// futex and reports races that are none.
-struct PthreadMutex: ~Copyable {
+package struct PthreadMutex: ~Copyable {
     fileprivate let raw: UnsafeMutablePointer<pthread_mutex_t>
 
-    init() {
+    package init() {
         raw = .allocate(capacity: 1)
         raw.initialize(to: pthread_mutex_t())
         // Held for a few instructions at a time: one who finds it taken spins a little before it sleeps.
@@ -23,8 +23,8 @@ struct PthreadMutex: ~Copyable {
         raw.deallocate()
     }
 
-    func lock() { pthread_mutex_lock(raw) }
-    func unlock() { pthread_mutex_unlock(raw) }
+    package func lock() { pthread_mutex_lock(raw) }
+    package func unlock() { pthread_mutex_unlock(raw) }
 }
 
 /// A pthread condition variable at an address that stays, timed by CLOCK_MONOTONIC.

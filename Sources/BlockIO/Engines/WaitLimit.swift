@@ -1,7 +1,7 @@
 import Glibc
 
 /// Why a wait ended.
-enum WaitEnd {
+package enum WaitEnd {
     /// There was something, or the limit passed.
     case normal
     /// Somebody woke the engine.
@@ -11,12 +11,12 @@ enum WaitEnd {
 }
 
 /// How long to wait.
-enum WaitLimit {
+package enum WaitLimit {
     case forever
     /// Not negative.
     case nanoseconds(Int64)
 
-    var hasPassed: Bool {
+    package var hasPassed: Bool {
         if case .nanoseconds(0) = self { true } else { false }
     }
 
@@ -24,7 +24,7 @@ enum WaitLimit {
         if case .nanoseconds(let value) = self { value >= nanoseconds } else { true }
     }
 
-    init(_ duration: Duration?) {
+    package init(_ duration: Duration?) {
         guard let duration else {
             self = .forever
             return
@@ -43,13 +43,13 @@ enum WaitLimit {
     }
 
     /// The shorter of the two.
-    func atMost(_ nanoseconds: Int64) -> WaitLimit {
+    package func atMost(_ nanoseconds: Int64) -> WaitLimit {
         if case .nanoseconds(let value) = self, value < nanoseconds { return self }
         return .nanoseconds(nanoseconds)
     }
 
     /// As the C functions take it: negative without a limit.
-    var rawNanoseconds: Int64 {
+    package var rawNanoseconds: Int64 {
         switch self {
         case .forever: -1
         case .nanoseconds(let value): value
@@ -57,7 +57,7 @@ enum WaitLimit {
     }
 
     /// The moment on CLOCK_MONOTONIC when the limit passes; `nil` for ever.
-    func deadline() -> timespec? {
+    package func deadline() -> timespec? {
         guard case .nanoseconds(let nanoseconds) = self else { return nil }
         var moment = timespec()
         clock_gettime(CLOCK_MONOTONIC, &moment)
@@ -69,7 +69,7 @@ enum WaitLimit {
     }
 
     /// What is left until `deadline`, 0 when it has passed.
-    init(until deadline: timespec) {
+    package init(until deadline: timespec) {
         var now = timespec()
         clock_gettime(CLOCK_MONOTONIC, &now)
         let left =

@@ -1,12 +1,13 @@
 import CBlockIO
 
 /// A way to wake an engine from any thread: its wait ends and its descriptor becomes readable.
-enum WakeEvent {
-    /// An eventfd(2) that the engine's ring polls.
+package enum WakeEvent {
+    /// An eventfd(2), which an engine watches beside whatever tells it that requests have ended.
     case descriptor(CInt)
+    /// That of a thread pool, whose owner sleeps on a futex(2).
     case pool(ThreadPool)
 
-    func signal() {
+    package func signal() {
         switch self {
         case .descriptor(let descriptor): cbio_eventfd_signal(descriptor)
         case .pool(let pool): pool.wake()

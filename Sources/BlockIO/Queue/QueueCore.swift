@@ -278,7 +278,7 @@ struct QueueCore: ~Copyable {
 
 // Apart, so that its local variable costs its callers nothing.
 @inline(never)
-func monotonicNanoseconds() -> UInt64 {
+package func monotonicNanoseconds() -> UInt64 {
     var now = timespec()
     clock_gettime(CLOCK_MONOTONIC, &now)
     return UInt64(bitPattern: Int64(now.tv_sec &* 1_000_000_000 &+ now.tv_nsec))

@@ -1,39 +1,34 @@
-import CBlockHost
+import BlockIO
 import Glibc
 
-/// An engine with something between it and the pipeline: the check of every operation, and faults.
+/// An engine with one decorator over it. It keeps the operations and answers that the decorator wants kept,
+/// and asks `base` exactly what it is asked itself.
 struct DecoratedEngine: ~Copyable, Engine {
-    private let base: ActiveEngine
-    private let checker: AlignmentChecker?
-    private let injector: FaultInjector?
-    private let identity = Identity()
+    private let base: any OpenEngine
+    private let decorator: any OperationDecorator
+    private let layer: DecoratorLayer
 
-    /// Taken from the pipeline, to be taken by the engine.
+    /// Taken from above, to be taken by the engine.
     private var accepted = RequestFIFO()
     private var held: [(request: RequestPointer, rule: FaultInjector.RuleID)] = []
-    /// Let go, and on its way on.
-    private var letGo = RequestFIFO()
     private var delayed: [(request: RequestPointer, until: UInt64)] = []
     /// Not done at all, but answered.
     private var answered = RequestFIFO()
-    /// Done, and held back to change the order.
+    /// Done, and to come after another.
     private var withheld: [RequestPointer] = []
-    /// What is to happen when an operation comes back.
-    private var marks: [RequestPointer: FaultInjector.Fault] = [:]
+    /// The operations whose answer the decorator wants to see.
+    private var marks: [RequestPointer: Int] = [:]
 
-    private final class Identity {}
-    private var id: ObjectIdentifier { ObjectIdentifier(identity) }
-
-    init(_ base: ActiveEngine, image: BlockImage, options: QueueOptions) {
+    init(_ base: any OpenEngine, _ decorator: any OperationDecorator) {
         self.base = base
-        checker = options.checksEngineRequests ? AlignmentChecker(image: image) : nil
-        injector = options.faults
-        injector?.attach(id, base.wakeEvent)
+        self.decorator = decorator
+        layer = DecoratorLayer(base.wakeEvent)
+        decorator.attach(layer)
     }
 
+    /// Without what is held, which ends only when somebody lets it go.
     var inFlight: Int {
-        base.inFlight + accepted.count + held.count + letGo.count + delayed.count
-            + answered.count + withheld.count
+        base.inFlight + accepted.count + delayed.count + answered.count + withheld.count
     }
 
     var descriptor: CInt { base.descriptor }
@@ -41,24 +36,22 @@ struct DecoratedEngine: ~Copyable, Engine {
     var inlineCompletions: UInt64 { base.inlineCompletions }
     var pollerOperations: UInt64 { base.pollerOperations }
 
-    /// Whether there is nothing to do between the two. (A rule that comes later finds no operation that
-    /// it would have to know of.)
-    private var isTransparent: Bool { checker == nil && injector?.isIdle == true }
-
     mutating func submit(_ pending: inout RequestFIFO, finished: inout RequestFIFO) {
-        if isTransparent { return base.submit(&pending, finished: &finished) }
+        if decorator.isIdle { return base.submit(&pending, finished: &finished) }
         // First: what was let go before an operation came cannot mean that operation.
         releaseHeld()
         accept(&pending)
-        base.submit(&accepted, finished: &finished)
-        claimAccepted()
-        if !answered.isEmpty { base.wake() }
+        var ended = RequestFIFO()
+        askBase(&ended)
+        deliver(&ended, to: &finished)
+        // The next look finds it.
+        if !answered.isEmpty || !withheld.isEmpty && isQuietBelow { base.wakeEvent.signal() }
     }
 
     mutating func reap(
         minimum: Int, limit: WaitLimit, pending: inout RequestFIFO, finished: inout RequestFIFO
     ) -> WaitEnd {
-        if isTransparent {
+        if decorator.isIdle {
             return base.reap(
                 minimum: minimum, limit: limit, pending: &pending, finished: &finished)
         }
@@ -66,9 +59,7 @@ struct DecoratedEngine: ~Copyable, Engine {
         accept(&pending)
         releaseDelayed()
         finished.append(contentsOf: &answered)
-        // One: a wake that says that a hold is released must end the wait.
-        let isObeyed = injector?.isIdle ?? true
-        let wanted = finished.isEmpty ? (isObeyed ? minimum : min(minimum, 1)) : 0
+        let wanted = finished.isEmpty ? (decorator.mayEndWaits ? min(minimum, 1) : minimum) : 0
         var ended = RequestFIFO()
         let end = base.reap(
             minimum: wanted, limit: wanted > 0 ? shortened(limit) : .nanoseconds(0),
@@ -76,11 +67,10 @@ struct DecoratedEngine: ~Copyable, Engine {
         // What came due since the look above: the wake that told of it has been taken.
         releaseHeld()
         releaseDelayed()
-        if !accepted.isEmpty { base.submit(&accepted, finished: &ended) }
-        claimAccepted()
+        askBase(&ended)
         finished.append(contentsOf: &answered)
-        while let request = ended.popFirst() { come(back: request, &finished) }
-        if !withheld.isEmpty && (!finished.isEmpty || base.inFlight + accepted.count == 0) {
+        deliver(&ended, to: &finished)
+        if !withheld.isEmpty && (!finished.isEmpty || isQuietBelow) {
             for request in withheld.reversed() { finished.append(request) }
             withheld.removeAll()
         }
@@ -90,73 +80,60 @@ struct DecoratedEngine: ~Copyable, Engine {
     mutating func cancel(_ request: RequestPointer) {
         if let index = held.firstIndex(where: { $0.request == request }) {
             held.remove(at: index)
-            injector?.countHeld(-1)
+            decorator.countHeld(-1)
         } else if let index = delayed.firstIndex(where: { $0.request == request }) {
             delayed.remove(at: index)
-        } else if letGo.contains(request) {
-            letGo.remove(request)
         } else if accepted.contains(request) {
             accepted.remove(request)
+        } else if answered.contains(request) || withheld.contains(request) {
+            return
         } else {
             return base.cancel(request)
         }
         marks[request] = nil
         answer(request, ECANCELED)
-        base.wake()
+        base.wakeEvent.signal()
     }
 
     mutating func shutDown() {
-        injector?.detach(id)
-        base.destroy()
+        decorator.detach(layer)
+        layer.close()
+        base.close()
     }
 
     // MARK: On the way down
 
-    private mutating func accept(_ pending: inout RequestFIFO, wereHeld: Bool = false) {
-        while let request = pending.popFirst() {
-            request.operation.pointee.is_pending = false
-            let order = request.pointee.engine
-            checker?.check(order)
+    private mutating func accept(_ pending: inout RequestFIFO) {
+        while let request = pending.takeFirst() {
             request.pointee.isTransientFailure = false
-            guard
-                let (fault, rule) = injector?.decide(
-                    operation(of: request), order, wasHeld: wereHeld)
-            else {
+            switch decorator.passage(of: AskedOperation(request: request)) {
+            case .asked: accepted.append(request)
+            case .watched(let mark):
+                marks[request] = mark
                 accepted.append(request)
-                continue
-            }
-            switch fault {
-            case .error(let errno): answer(request, errno)
-            case .transientError(let errno):
-                request.pointee.isTransientFailure = true
+            case .answered(let errno, let isTransient):
+                request.pointee.isTransientFailure = isTransient
                 answer(request, errno)
-            case .short, .flipByte, .reorder:
-                marks[request] = fault
-                accepted.append(request)
-            case .hold:
+            case .held(let rule):
                 held.append((request, rule))
-                injector?.countHeld(1)
-            case .delay(let duration):
-                let (seconds, attoseconds) = duration.components
-                let span = UInt64(max(0, seconds * 1_000_000_000 + attoseconds / 1_000_000_000))
-                delayed.append((request, monotonicNanoseconds() + span))
-                wakeLater(span)
-            case .refuse:
+                decorator.countHeld(1)
+            case .delayed(let nanoseconds):
+                delayed.append((request, monotonicNanoseconds() + nanoseconds))
+                // For those who sleep on the descriptor; whoever waits in `reap` comes back by itself.
+                if descriptor >= 0 { layer.wake(after: nanoseconds) }
+            case .refused:
                 // Nothing in flight may ever come back to give it another chance.
-                base.wake()
-                request.operation.pointee.is_pending = !wereHeld
-                return pending.prepend(request)
+                base.wakeEvent.signal()
+                return pending.giveBack(request)
             }
         }
     }
 
-    /// What the engine has not taken is in the list here, not in the queue's.
-    private func claimAccepted() {
-        var next = accepted.head
-        while let request = next {
-            request.operation.pointee.is_pending = false
-            next = request.pointee.next
-        }
+    /// Asks the engine below what has been accepted.
+    private mutating func askBase(_ ended: inout RequestFIFO) {
+        if !accepted.isEmpty { base.submit(&accepted, finished: &ended) }
+        // What it has not taken is in the list here, not in the queue's.
+        accepted.markTaken()
     }
 
     private mutating func answer(_ request: RequestPointer, _ errno: CInt) {
@@ -165,19 +142,14 @@ struct DecoratedEngine: ~Copyable, Engine {
     }
 
     private mutating func releaseHeld() {
-        guard let injector else { return }
         let before = held.count
-        for rule in injector.takeReleased(id) {
+        for rule in decorator.takeReleased(layer) {
             for entry in held where rule == nil || entry.rule == rule {
-                letGo.append(entry.request)
+                accepted.append(entry.request)
             }
             held.removeAll { rule == nil || $0.rule == rule }
         }
-        injector.countHeld(held.count - before)
-        var released = letGo
-        letGo = RequestFIFO()
-        accept(&released, wereHeld: true)
-        letGo = released
+        decorator.countHeld(held.count - before)
     }
 
     private mutating func releaseDelayed() {
@@ -191,55 +163,24 @@ struct DecoratedEngine: ~Copyable, Engine {
     private func shortened(_ limit: WaitLimit) -> WaitLimit {
         guard let next = delayed.map(\.until).min() else { return limit }
         let now = monotonicNanoseconds()
-        let left = Int64(next > now ? next - now : 0)
-        if case .nanoseconds(let asked) = limit { return .nanoseconds(min(asked, left)) }
-        return .nanoseconds(left)
-    }
-
-    /// For those who sleep on the descriptor: a thread that sleeps as long and wakes them.
-    private func wakeLater(_ nanoseconds: UInt64) {
-        guard descriptor >= 0, let injector else { return }
-        injector.signalLater(id, nanoseconds: nanoseconds)
-    }
-
-    private func operation(of request: RequestPointer) -> BlockOperation {
-        switch request.pointee.engine.operation {
-        case .read: .read
-        case .write, .bufferedWrite: .write
-        case .synchronize: .flush
-        default: request.pointee.verb
-        }
+        return limit.atMost(Int64(next > now ? next - now : 0))
     }
 
     // MARK: On the way up
 
-    private mutating func come(back request: RequestPointer, _ finished: inout RequestFIFO) {
-        guard let mark = marks.removeValue(forKey: request) else {
-            return finished.append(request)
-        }
-        switch mark {
-        case .short(let limit):
-            request.pointee.result = min(request.pointee.result, Int64(limit))
-        case .flipByte: flip(request)
-        default: return withheld.append(request)
-        }
-        finished.append(request)
-    }
+    /// No further answer can be expected.
+    private var isQuietBelow: Bool { base.inFlight + accepted.count + delayed.count == 0 }
 
-    private func flip(_ request: RequestPointer) {
-        let order = request.pointee.engine
-        guard order.operation == .read, request.pointee.result > 0, let injector else { return }
-        var place = injector.random(below: Int(request.pointee.result))
-        for index in 0..<Int(order.vectorCount) {
-            let element = order.vectors![index]
-            if place < element.iov_len {
-                var byte: UInt8 = 0
-                guard cblockhost_copy(&byte, element.iov_base + place, 1) else { return }
-                byte = ~byte
-                _ = cblockhost_copy(element.iov_base + place, &byte, 1)
-                return
+    private mutating func deliver(_ ended: inout RequestFIFO, to finished: inout RequestFIFO) {
+        while let request = ended.popFirst() {
+            let operation = AskedOperation(request: request)
+            if let mark = marks.removeValue(forKey: request),
+                decorator.takeAnswer(of: operation, mark: mark) == .afterAnother
+            {
+                withheld.append(request)
+            } else {
+                finished.append(request)
             }
-            place -= element.iov_len
         }
     }
 }

@@ -1,3 +1,4 @@
+import BlockIO
 import CBlockIO
 import Glibc
 
@@ -25,8 +26,7 @@ struct ModelEngine: ~Copyable, Engine {
 
     mutating func submit(_ pending: inout RequestFIFO, finished: inout RequestFIFO) {
         for _ in 0..<kernel.accept(min(pending.count, depth - inFlight)) {
-            guard let request = pending.popFirst() else { break }
-            request.operation.pointee.is_pending = false
+            guard let request = pending.takeFirst() else { break }
             let operation = ModelOperation(request.pointee.engine)
             // The image remembers that it has one.
             if operation.kind == .bufferedWrite { _ = image.bufferedDescriptor() }
@@ -80,9 +80,4 @@ struct ModelEngine: ~Copyable, Engine {
         kernel.end(from: minimum, through: kernel.inFlight)
         return .normal
     }
-}
-
-extension BlockQueue {
-    /// Completions that ``poll(minimum:timeout:_:)`` would deliver without another look at the engine.
-    package var deliverable: Int { core.pointee.finished.count }
 }

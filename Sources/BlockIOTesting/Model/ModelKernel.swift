@@ -1,3 +1,4 @@
+import BlockIO
 import CBlockIO
 import Glibc
 
@@ -145,6 +146,8 @@ package final class ModelKernel: @unchecked Sendable {
     package var isBuffered: Bool { shape.isBuffered }
 
     package var file: CInt { shape.file }
+
+    var block: Int { shape.block }
 
     /// Operations that have begun and not ended.
     package var inFlight: Int { flights.count }
@@ -305,9 +308,9 @@ package final class ModelKernel: @unchecked Sendable {
         case .write, .bufferedWrite:
             var place = isPageWrite(operation) ? VolatileDisk.Place.pageCache : .deviceCache
             if operation.isDurable { place = flight.isLost ? .dropped : .stable }
-            let before = disk.size
+            let before = disk.byteCount
             let moved = disk.write(operation, place, limit: limit)
-            if disk.size != before { resizeFile() }
+            if disk.byteCount != before { resizeFile() }
             return moved
         case .synchronize, .synchronizeBoth: disk.flush(through: flight.sequence)
         case .zero:
@@ -323,7 +326,7 @@ package final class ModelKernel: @unchecked Sendable {
 
     private func resizeFile() {
         guard shape.file >= 0 else { return }
-        let result = cbio_truncate(shape.file, UInt64(disk.size))
+        let result = cbio_truncate(shape.file, UInt64(disk.byteCount))
         precondition(result == 0, "ftruncate(2) of the model's file failed: \(-result)")
     }
 

@@ -1,4 +1,5 @@
 import BlockIO
+import BlockIOTesting
 import GuestMemory
 import IDE
 import XCTest
@@ -14,7 +15,7 @@ final class QueueBudgetTests: ConformanceTestCase {
         ) { configuration, target in
             let image = try configuration.open(target)
             let queue = try configuration.queue(
-                on: image, QueueOptions(checksEngineRequests: true))
+                on: image, QueueOptions().checked())
             defer { queue.close() }
             var random = SplitMix64(seed: Seed.value)
             let content = AlignedBuffer(count: 1 << 20)

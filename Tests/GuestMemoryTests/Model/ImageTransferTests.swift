@@ -1,4 +1,5 @@
 import BlockIO
+import BlockIOTesting
 import Glibc
 import GuestMemory
 import IDE
@@ -57,9 +58,7 @@ final class ImageTransferTests: ConformanceTestCase {
             faults = hasFaults ? injector : nil
             queue = try configuration.queue(
                 on: image,
-                QueueOptions(
-                    bounceLimit: mode.queueBounceLimit, faults: faults,
-                    checksEngineRequests: true))
+                QueueOptions(bounceLimit: mode.queueBounceLimit).checked(with: faults))
         }
 
         func check(cases: Int) throws {

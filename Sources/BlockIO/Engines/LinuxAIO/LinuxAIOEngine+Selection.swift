@@ -18,7 +18,7 @@ extension LocalEngine {
         },
         refusal: { LinuxAIOEngine.refusal(descriptor: $0, caching: $1) },
         open: { (image, options) throws(BlockError) in
-            .linuxAIO(.place(try LinuxAIOEngine(image: image, options: options)))
+            .linuxAIO(EngineBox(try LinuxAIOEngine(image: image, options: options)).content)
         })
 }
 

@@ -26,6 +26,6 @@ extension LocalEngine {
         // It needs nothing that a process can be refused.
         refusal: { _, _ in nil },
         open: { (image, options) throws(BlockError) in
-            .threadPool(.place(try ThreadPoolEngine(image: image, options: options)))
+            .threadPool(EngineBox(try ThreadPoolEngine(image: image, options: options)).content)
         })
 }

@@ -22,7 +22,7 @@ extension LocalEngine {
         },
         refusal: { descriptor, _ in URingEngine.refusal(descriptor: descriptor) },
         open: { (image, options) throws(BlockError) in
-            .ioURing(.place(try URingEngine(image: image, options: options)))
+            .ioURing(EngineBox(try URingEngine(image: image, options: options)).content)
         })
 }
 
