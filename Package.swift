@@ -22,20 +22,21 @@ let package = Package(
             name: "CBlockIO",
             dependencies: ["CLibURing", "CLibAIO"],
             linkerSettings: [.linkedLibrary("uring"), .linkedLibrary("aio")]),
-        // What targets that touch memory of a guest have in common; it knows no guest.
         .target(name: "CBlockHost"),
-        .target(name: "BlockIO", dependencies: ["CBlockHost", "CBlockIO"]),
+        // What every target needs from the host; it knows no image and no guest.
+        .target(name: "BlockHost", dependencies: ["CBlockHost"]),
+        .target(name: "BlockIO", dependencies: ["BlockHost", "CBlockIO"]),
         // For tests, also those of importers: faults, and a disk that loses what is in its cache.
-        .target(name: "BlockIOTesting", dependencies: ["BlockIO", "CBlockHost", "CBlockIO"]),
+        .target(name: "BlockIOTesting", dependencies: ["BlockHost", "BlockIO"]),
         .target(name: "CGuestMemory"),
-        .target(name: "GuestMemory", dependencies: ["CBlockHost", "CGuestMemory"]),
-        .target(
-            name: "IDE", dependencies: ["BlockIO", "CBlockHost", "CBlockIO", "GuestMemory"]),
+        .target(name: "GuestMemory", dependencies: ["BlockHost", "CGuestMemory"]),
+        .target(name: "IDE", dependencies: ["BlockHost", "BlockIO", "GuestMemory"]),
         .target(
             name: "CommandLineSupport",
             dependencies: [.product(name: "ArgumentParser", package: "swift-argument-parser")]),
         .target(name: "CVFIOUser"),
-        .target(name: "VFIOUserServer", dependencies: ["CVFIOUser", "GuestMemory"]),
+        .target(
+            name: "VFIOUserServer", dependencies: ["BlockHost", "CVFIOUser", "GuestMemory"]),
         .executableTarget(
             name: "IDEMachine",
             dependencies: [
@@ -69,14 +70,14 @@ let package = Package(
         .executableTarget(
             name: "PoolExploration",
             dependencies: [
-                "CPoolExploration", "BlockIO", "CBlockIO", "CommandLineSupport",
+                "BlockHost", "CPoolExploration", "BlockIO", "CommandLineSupport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], path: "Tests/PoolExploration"),
         .testTarget(
             name: "BlockIOTests",
             dependencies: [
-                "BlockIO", "BlockIOTesting", "GuestMemory", "CTestSupport", "Exploration",
-                "TestSupport",
+                "BlockHost", "BlockIO", "BlockIOTesting", "GuestMemory", "CTestSupport",
+                "Exploration", "TestSupport",
             ]),
         .testTarget(
             name: "GuestMemoryTests",

@@ -1,3 +1,4 @@
+import BlockHost
 import BlockIO
 import Glibc
 import Synchronization
@@ -107,7 +108,7 @@ public final class FaultInjector: @unchecked Sendable {
     /// No rules yet. `seed` determines what rules with a probability do.
     public init(seed: UInt64 = 1) {
         state = .allocate(capacity: 1)
-        state.initialize(to: State(random: SplitMix64(state: seed)))
+        state.initialize(to: State(random: SplitMix64(seed: seed)))
     }
 
     deinit {

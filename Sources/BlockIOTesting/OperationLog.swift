@@ -1,3 +1,4 @@
+import BlockHost
 import BlockIO
 
 /// The operations that an engine was asked to do, in order: see ``QueueDecorator/logged(in:)``. Safe to share.

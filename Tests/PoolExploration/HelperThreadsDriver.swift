@@ -1,11 +1,10 @@
+import BlockHost
 import BlockIO
-import CBlockIO
-import Glibc
 
 /// Uses helper threads as an engine with a ring does, for the exploration of their schedules
 /// (Tests/PoolExploration). The wake event stands for the ring, which would poll it.
 struct HelperThreadsDriver: ~Copyable {
-    let wakeDescriptor: CInt
+    private let event: Event
     private var helpers: HelperThreads
     private let requests: UnsafeMutablePointer<IORequest>
     private let count: Int
@@ -14,9 +13,9 @@ struct HelperThreadsDriver: ~Copyable {
     /// How long the owner lets other requests go before a call that it has to make itself.
     static var patience: Int64 { HelperThreads.patience }
 
-    init(image: BlockImage, requests count: Int) {
-        wakeDescriptor = cbio_eventfd()
-        helpers = HelperThreads(image: image, wakeDescriptor: wakeDescriptor)
+    init(image: BlockImage, requests count: Int) throws {
+        event = try Event()
+        helpers = HelperThreads(image: image, wake: event)
         self.count = count
         requests = .allocate(capacity: count)
         requests.initialize(repeating: IORequest(), count: count)
@@ -26,6 +25,8 @@ struct HelperThreadsDriver: ~Copyable {
         requests.deinitialize(count: count)
         requests.deallocate()
     }
+
+    var wakeDescriptor: CInt { event.descriptor }
 
     var inFlight: Int { helpers.inFlight }
 
@@ -37,14 +38,14 @@ struct HelperThreadsDriver: ~Copyable {
     mutating func cancel(_ index: Int) { helpers.cancel(requests + index) }
 
     /// The owner has seen that the event is readable.
-    func clear() { cbio_eventfd_clear(wakeDescriptor) }
+    func clear() { event.clear() }
 
     mutating func collect() { helpers.collect(into: &finished) }
 
     /// True when the owner has to look again after ``patience``.
     mutating func serveIfDue(isIdleBeside: Bool) -> Bool {
         let help = helpers.serveIfDue(isIdleBeside: isIdleBeside, &finished)
-        if help == .now { cbio_eventfd_signal(wakeDescriptor) }
+        if help == .now { event.signal() }
         return help == .later
     }
 
@@ -56,6 +57,6 @@ struct HelperThreadsDriver: ~Copyable {
 
     mutating func stop() {
         helpers.stop()
-        close(wakeDescriptor)
+        event.close()
     }
 }

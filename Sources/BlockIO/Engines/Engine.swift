@@ -1,3 +1,5 @@
+import BlockHost
+
 /// Moves bytes and syncs, and nothing else: range, alignment, pieces, retries and statistics are
 /// the queue's.
 ///

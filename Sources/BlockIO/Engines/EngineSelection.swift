@@ -1,3 +1,5 @@
+import BlockHost
+
 /// Which engine runs an image: what is allowed, what is safe, and what serves it.
 ///
 /// The engine is chosen when the image is opened. With `auto` the choice can change until the first

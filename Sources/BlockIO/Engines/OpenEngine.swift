@@ -1,3 +1,5 @@
+import BlockHost
+
 /// An open engine at an address of its own, whatever its type: see ``Engine`` for what each call means.
 package protocol OpenEngine {
     func submit(_ pending: inout RequestFIFO, finished: inout RequestFIFO)

@@ -1,3 +1,4 @@
+import BlockHost
 import BlockIO
 import Glibc
 

@@ -1,3 +1,4 @@
+import BlockHost
 import BlockIO
 import Glibc
 
@@ -25,33 +26,13 @@ final class DecoratorLayer: @unchecked Sendable {
 
     /// The same as `wake` after a while, if the engine is still there.
     func wake(after nanoseconds: UInt64) {
-        let timer = Unmanaged.passRetained(Timer(self, nanoseconds))
-        var thread = pthread_t()
-        let error = pthread_create(
-            &thread, nil,
-            { context in
-                Unmanaged<Timer>.fromOpaque(context!).takeRetainedValue().run()
-                return nil
-            }, timer.toOpaque())
-        if error == 0 { pthread_detach(thread) } else { timer.release() }
-    }
-
-    /// A thread that sleeps and then wakes an engine.
-    private final class Timer {
-        let layer: DecoratorLayer
-        let nanoseconds: UInt64
-
-        init(_ layer: DecoratorLayer, _ nanoseconds: UInt64) {
-            self.layer = layer
-            self.nanoseconds = nanoseconds
-        }
-
-        func run() {
+        // Without a thread the engine finds out when it looks next.
+        try? HostThread.start(named: "blockio-delay", stackSize: HostThread.smallStack) {
             var span = timespec(
                 tv_sec: Int(nanoseconds / 1_000_000_000),
                 tv_nsec: Int(nanoseconds % 1_000_000_000))
             nanosleep(&span, nil)
-            layer.wake()
+            self.wake()
         }
     }
 }

@@ -1,5 +1,5 @@
+import BlockHost
 import BlockIO
-import CBlockHost
 
 /// Inverts one byte of what a read has brought.
 struct FlippedBytes: OperationDecorator {
@@ -20,9 +20,10 @@ struct FlippedBytes: OperationDecorator {
             let element = order.vectors![index]
             if place < element.iov_len {
                 var byte: UInt8 = 0
-                guard cblockhost_copy(&byte, element.iov_base + place, 1) else { break }
+                let from = VolatileMemory.copy(to: &byte, from: element.iov_base + place, count: 1)
+                guard from == .whole else { break }
                 byte = ~byte
-                _ = cblockhost_copy(element.iov_base + place, &byte, 1)
+                VolatileMemory.copy(to: element.iov_base + place, from: &byte, count: 1)
                 break
             }
             place -= element.iov_len

@@ -1,30 +1,23 @@
 import Glibc
 
-/// Why a wait ended.
-package enum WaitEnd {
-    /// There was something, or the limit passed.
-    case normal
-    /// Somebody woke the engine.
-    case woken
-    /// A signal handler ran (EINTR).
-    case interrupted
-}
-
 /// How long to wait.
 package enum WaitLimit {
     case forever
-    /// Not negative.
+    /// Not negative; 0 does not wait.
     case nanoseconds(Int64)
 
-    package var hasPassed: Bool {
+    /// Whether there is no time left.
+    @inlinable package var hasPassed: Bool {
         if case .nanoseconds(0) = self { true } else { false }
     }
 
-    func isAtLeast(_ nanoseconds: UInt64) -> Bool {
+    /// Whether this many nanoseconds are left.
+    @inlinable package func isAtLeast(_ nanoseconds: UInt64) -> Bool {
         if case .nanoseconds(let value) = self { value >= nanoseconds } else { true }
     }
 
-    package init(_ duration: Duration?) {
+    /// `nil` is for ever; a negative duration does not wait.
+    @inlinable package init(_ duration: Duration?) {
         guard let duration else {
             self = .forever
             return
@@ -43,13 +36,13 @@ package enum WaitLimit {
     }
 
     /// The shorter of the two.
-    package func atMost(_ nanoseconds: Int64) -> WaitLimit {
+    @inlinable package func atMost(_ nanoseconds: Int64) -> WaitLimit {
         if case .nanoseconds(let value) = self, value < nanoseconds { return self }
         return .nanoseconds(nanoseconds)
     }
 
     /// As the C functions take it: negative without a limit.
-    package var rawNanoseconds: Int64 {
+    @inlinable package var rawNanoseconds: Int64 {
         switch self {
         case .forever: -1
         case .nanoseconds(let value): value
