@@ -7,6 +7,7 @@ let package = Package(
         .library(name: "BlockIO", targets: ["BlockIO"]),
         .library(name: "BlockIOTesting", targets: ["BlockIOTesting"]),
         .library(name: "GuestMemory", targets: ["GuestMemory"]),
+        .library(name: "BlockDMA", targets: ["BlockDMA"]),
         .library(name: "IDE", targets: ["IDE"]),
         .executable(name: "ide-machine", targets: ["IDEMachine"]),
     ],
@@ -30,7 +31,11 @@ let package = Package(
         .target(name: "BlockIOTesting", dependencies: ["BlockHost", "BlockIO"]),
         .target(name: "CGuestMemory"),
         .target(name: "GuestMemory", dependencies: ["BlockHost", "CGuestMemory"]),
-        .target(name: "IDE", dependencies: ["BlockHost", "BlockIO", "GuestMemory"]),
+        // What a device model needs between guest memory and an image; it knows no controller.
+        .target(name: "BlockDMA", dependencies: ["BlockIO", "GuestMemory"]),
+        .target(
+            name: "IDE",
+            dependencies: ["BlockDMA", "BlockHost", "BlockIO", "GuestMemory"]),
         .target(
             name: "CommandLineSupport",
             dependencies: [.product(name: "ArgumentParser", package: "swift-argument-parser")]),
@@ -40,7 +45,7 @@ let package = Package(
         .executableTarget(
             name: "IDEMachine",
             dependencies: [
-                "BlockIO", "BlockIOTesting", "CommandLineSupport", "GuestMemory", "IDE",
+                "BlockDMA", "BlockIO", "BlockIOTesting", "CommandLineSupport", "GuestMemory", "IDE",
                 "VFIOUserServer",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
@@ -80,14 +85,22 @@ let package = Package(
                 "Exploration", "TestSupport",
             ]),
         .testTarget(
+            name: "BlockDMATests",
+            dependencies: [
+                "BlockDMA", "BlockIO", "BlockIOTesting", "GuestMemory", "CTestSupport",
+                "TestSupport",
+            ]),
+        .testTarget(
             name: "GuestMemoryTests",
             dependencies: [
-                "GuestMemory", "IDE", "BlockIO", "BlockIOTesting", "CTestSupport", "TestSupport",
+                "GuestMemory", "BlockDMA", "BlockIO", "BlockIOTesting", "CTestSupport",
+                "TestSupport",
             ]),
         .testTarget(
             name: "IDETests",
             dependencies: [
-                "IDE", "BlockIO", "BlockIOTesting", "GuestMemory", "CTestSupport", "TestSupport",
+                "IDE", "BlockDMA", "BlockIO", "BlockIOTesting", "GuestMemory", "CTestSupport",
+                "TestSupport",
             ]),
         .testTarget(
             name: "VFIOUserServerTests",
@@ -95,8 +108,8 @@ let package = Package(
         .testTarget(
             name: "IDEMachineTests",
             dependencies: [
-                "IDEMachine", "BlockIO", "CommandLineSupport", "VFIOUserServer", "CTestSupport",
-                "TestSupport",
+                "IDEMachine", "BlockDMA", "BlockIO", "CommandLineSupport", "VFIOUserServer",
+                "CTestSupport", "TestSupport",
             ]),
     ],
     swiftLanguageModes: [.v6]

@@ -24,7 +24,7 @@ public final class PowerSwitch: Sendable {
     public func cut() { turn(on: false) }
 
     /// Turns it on again. Flushes go on to fail if one failed before: see
-    /// ``BlockIO/BlockQueue/flush(userData:)``.
+    /// `BlockQueue/flush(userData:)`.
     public func restore() { turn(on: true) }
 
     private func turn(on isWanted: Bool) {

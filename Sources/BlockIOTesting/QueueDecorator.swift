@@ -1,7 +1,7 @@
 import BlockIO
 
 /// Something between the pipeline of a queue and its engine. Each is one idea, and they stack in any order:
-/// see ``BlockIO/QueueOptions/decorated(by:)``.
+/// see `QueueOptions/decorated(by:)`.
 ///
 /// A decorator never changes what the engine is asked: the engine gets the operations that the pipeline
 /// makes, whole. A decorator changes an answer, the moment at which it comes, or whether the engine is asked
@@ -13,7 +13,7 @@ public struct QueueDecorator: Sendable {
 
     private init(_ layers: any EngineDecorator...) { self.layers = layers }
 
-    /// Asserts that every operation obeys ``BlockIO/BlockImage/alignment``, stays inside the file and is
+    /// Asserts that every operation obeys `BlockImage/alignment`, stays inside the file and is
     /// not larger than an engine has to take: a wrong one stops the program.
     public static let alignmentChecked = QueueDecorator(AlignmentCheck())
 

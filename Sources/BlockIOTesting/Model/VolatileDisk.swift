@@ -4,10 +4,10 @@ import Glibc
 
 /// A disk in memory with a volatile write cache and a power switch, for tests: what is written and
 /// not made durable may survive a power cut or not, each sector for itself and in any order.
-/// Sectors of 512 bytes are never torn. Given to a queue by ``BlockIO/QueueOptions/served(by:)``, it is a
+/// Sectors of 512 bytes are never torn. Given to a queue by `QueueOptions/served(by:)`, it is a
 /// back end that takes the place of the image's engine.
 ///
-/// A write is durable when it was made with ``WriteDurability/forceUnitAccess`` and has completed,
+/// A write is durable when it was made with `WriteDurability/forceUnitAccess` and has completed,
 /// or when it had completed before a flush was submitted that has completed. Safe to share.
 public final class VolatileDisk: @unchecked Sendable {
     /// Bytes that are written as a whole or not at all.

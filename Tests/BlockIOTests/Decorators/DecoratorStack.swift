@@ -9,20 +9,23 @@ final class DecoratorStack {
     enum Member: String, CaseIterable {
         case holds, delays, refusals, failures, shortAnswers, flippedBytes, reordering
         case power, alignment, log
-
-        /// Requests come to the same end with it.
-        var isHarmless: Bool { self != .failures && self != .power && self != .flippedBytes }
     }
 
     let members: [Member]
-    let faults = FaultInjector(seed: Seed.value)
+    /// One for each member that has rules.
+    private let injectors: [Member: FaultInjector]
     let power = PowerSwitch()
     /// What the engine itself is asked: it is below all members.
     let asked = OperationLog()
     /// That of the member, wherever it is.
     let passing = OperationLog()
 
-    init(_ members: [Member]) { self.members = members }
+    init(_ members: [Member]) {
+        self.members = members
+        let driven = members.filter { ![.power, .alignment, .log].contains($0) }
+        injectors = Dictionary(
+            uniqueKeysWithValues: driven.map { ($0, FaultInjector(seed: Seed.value)) })
+    }
 
     /// Nothing, each alone, and all pairs in both orders.
     static let all: [[Member]] =
@@ -37,13 +40,13 @@ final class DecoratorStack {
 
     private func decorator(_ member: Member) -> QueueDecorator {
         switch member {
-        case .holds: .holds(faults)
-        case .delays: .delays(faults)
-        case .refusals: .refusals(faults)
-        case .failures: .failures(faults)
-        case .shortAnswers: .shortAnswers(faults)
-        case .flippedBytes: .flippedBytes(faults)
-        case .reordering: .reordering(faults)
+        case .holds: .holds(injectors[member]!)
+        case .delays: .delays(injectors[member]!)
+        case .refusals: .refusals(injectors[member]!)
+        case .failures: .failures(injectors[member]!)
+        case .shortAnswers: .shortAnswers(injectors[member]!)
+        case .flippedBytes: .flippedBytes(injectors[member]!)
+        case .reordering: .reordering(injectors[member]!)
         case .power: .powered(by: power)
         case .alignment: .alignmentChecked
         case .log: .logged(in: passing)
@@ -70,9 +73,20 @@ final class DecoratorStack {
         case .reordering: fault = .reorder
         case .power, .alignment, .log: return
         }
-        faults.add(.init(fault, operations: operations, after: after, count: count))
+        injectors[member]?.add(
+            .init(fault, operations: operations, after: after, count: count))
     }
 
-    /// How many of the members have rules.
-    var driven: Int { members.filter { ![.power, .alignment, .log].contains($0) }.count }
+    /// Adds a rule for one place.
+    func drive(_ member: Member, _ fault: FaultInjector.Fault, in range: Range<UInt64>) {
+        injectors[member]?.add(.init(fault, range: range))
+    }
+
+    /// Lets go what is held.
+    func release() { injectors[.holds]?.release() }
+
+    var heldCount: Int { injectors[.holds]?.heldCount ?? 0 }
+
+    /// The members with rules that have done nothing.
+    var idle: [Member] { injectors.filter { $0.value.injectedCount == 0 }.map(\.key) }
 }

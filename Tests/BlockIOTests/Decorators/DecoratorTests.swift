@@ -21,7 +21,7 @@ final class DecoratorTests: ConformanceTestCase {
                 let image = try configuration.open(target)
                 let queue = try configuration.queue(on: image, stack.options)
                 defer {
-                    stack.faults.release()
+                    stack.release()
                     queue.close()
                 }
                 do {
@@ -68,14 +68,14 @@ final class DecoratorTests: ConformanceTestCase {
                 guard ContinuousClock.now < deadline else {
                     throw Stuck(outstanding: queue.outstanding)
                 }
-                stack.faults.release()
+                stack.release()
                 queue.poll(minimum: 1, timeout: .milliseconds(1)) {
                     ledger.note($0)
                     ends[Int($0.userData)] = $0
                 }
             }
             ledger.assertAllCompleted()
-            XCTAssertEqual(stack.faults.heldCount, 0, "\(stack.members)")
+            XCTAssertEqual(stack.heldCount, 0, "\(stack.members)")
             XCTAssertEqual(queue.poll(minimum: 0), 0, "\(stack.members)")
             self.check(stack, ends)
             var wrong = 0
@@ -117,7 +117,7 @@ final class DecoratorTests: ConformanceTestCase {
         } else {
             XCTAssertTrue(failed.isEmpty, what)
         }
-        XCTAssertGreaterThanOrEqual(stack.faults.injectedCount, stack.driven, what)
+        XCTAssertEqual(stack.idle, [], what)
         XCTAssertEqual(stack.passing.entries.isEmpty, !stack.members.contains(.log), what)
         XCTAssertFalse(stack.asked.entries.isEmpty, what)
     }
@@ -138,8 +138,7 @@ final class DecoratorTests: ConformanceTestCase {
                 return
             }
             XCTAssertEqual(stack.asked.entries, bare[key], "\(key), \(stack.members)")
-            XCTAssertGreaterThanOrEqual(
-                stack.faults.injectedCount, stack.driven, "\(key), \(stack.members)")
+            XCTAssertEqual(stack.idle, [], "\(key), \(stack.members)")
         }
         XCTAssertEqual(bare.count, 3)
         XCTAssertTrue(bare.values.allSatisfy { $0.count > 10 })
@@ -197,13 +196,13 @@ final class DecoratorTests: ConformanceTestCase {
         for members: [DecoratorStack.Member] in [[.reordering, .holds], [.holds, .reordering]] {
             try forEachStack([members]) { stack, queue, _ in
                 let buffer = AlignedBuffer(count: 8192)
-                stack.faults.add(.init(.hold, range: 0..<4096))
-                stack.faults.add(.init(.reorder, range: 4096..<8192))
+                stack.drive(.holds, .hold, in: 0..<4096)
+                stack.drive(.reordering, .reorder, in: 4096..<8192)
                 queue.read(into: buffer.slice(0, 4096), at: 0, userData: 1)
                 queue.read(into: buffer.slice(4096, 4096), at: 4096, userData: 2)
                 var order: [UInt] = []
                 try queue.pollForOne { order.append($0.userData) }
-                stack.faults.release()
+                stack.release()
                 try queue.finish { order.append($0.userData) }
                 XCTAssertEqual(order, [2, 1], "\(members)")
             }
@@ -217,7 +216,7 @@ final class DecoratorTests: ConformanceTestCase {
                 let buffer = AlignedBuffer(count: 4096)
                 queue.read(into: buffer.bytes, at: 0)
                 stack.power.cut()
-                stack.faults.release()
+                stack.release()
                 var ends: [BlockCompletion] = []
                 try queue.finish { ends.append($0) }
                 XCTAssertEqual(ends.map(\.errno), [EIO], "\(members)")
@@ -257,7 +256,7 @@ final class DecoratorTests: ConformanceTestCase {
                     guard ContinuousClock.now < deadline else {
                         throw Stuck(outstanding: queue.outstanding)
                     }
-                    stack.faults.release()
+                    stack.release()
                     queue.poll(minimum: 1, timeout: .milliseconds(1)) {
                         XCTAssertTrue($0.isSuccess, "\(stack.members): \($0)")
                     }

@@ -1,8 +1,8 @@
+import BlockDMA
 import BlockIO
 import BlockIOTesting
 import Glibc
 import GuestMemory
-import IDE
 import XCTest
 
 @testable import TestSupport
@@ -78,7 +78,7 @@ final class ImageTransferTests: ConformanceTestCase {
         }
 
         private func transfer(
-            _ elements: [(UInt64, UInt64)], _ direction: DMADirection, _ model: ModelSpace
+            _ elements: [(GuestAddress, UInt64)], _ direction: DMADirection, _ model: ModelSpace
         ) throws {
             let what = "\(self.what), \(direction), \(elements)"
             let total = Int(elements.reduce(0) { $0 + $1.1 })
