@@ -1,23 +1,36 @@
 import CBlockIO
 import Glibc
 
-/// How an image takes requests, as far as that can be known without writing to it.
-enum EngineEvidence {
-    /// The kernel accepts a request and completes it later. `aioHazard` is the reason why io_submit(2)
-    /// could still block, `nil` where there is none.
-    case asynchronous(String, aioHazard: String?)
-    /// The kernel does the whole transfer, a copy of memory, before it returns from submitting.
-    case inMemory(String)
-    /// There is no non-blocking path, and the transfer may take as long as a device takes.
-    case blocking(String)
+/// How an image takes requests, as far as that can be known without writing to it. It knows no engine:
+/// each says for itself what the evidence means for it (``LocalEngine/suitability``).
+struct EngineEvidence {
+    /// What the kernel does with a request.
+    enum Path {
+        /// It accepts the request and completes it later.
+        case asynchronous
+        /// It does the whole transfer, a copy of memory, before it returns from submitting.
+        case inMemory
+        /// There is no non-blocking path, and the transfer may take as long as a device takes.
+        case blocking
+    }
+
+    let path: Path
+    /// How that is known, as the beginning of a sentence.
+    let reason: String
+    /// The image is a file with parts that its file system has not allocated. Not looked for in an image
+    /// that is too small for a probe, nor where transfers are copies or block anyhow.
+    var hasHoles = false
 
     /// Looks at the file system or device, and makes one read of a block with RWF_NOWAIT
     /// (preadv2(2)), which answers EOPNOTSUPP where the kernel has no non-blocking path.
     static func gather(_ file: ImageFile) -> EngineEvidence {
-        if let memory = memoryBacking(file) { return .inMemory(memory) }
+        if let memory = memoryBacking(file) {
+            return EngineEvidence(path: .inMemory, reason: memory)
+        }
         let length = max(4096, file.alignment.offset)
         guard file.size >= UInt64(length) else {
-            return .asynchronous("the image is too small for a probe", aioHazard: nil)
+            return EngineEvidence(
+                path: .asynchronous, reason: "the image is too small for a probe")
         }
         let buffer = AlignedMemory(byteCount: length, alignment: file.alignment.memory)
         var result: Int64 = 0
@@ -29,10 +42,12 @@ enum EngineEvidence {
             _ = cbio_preadv(file.descriptor, &list, 1, 0)
         }
         if result == -Int64(EOPNOTSUPP) {
-            return .blocking("a read with RWF_NOWAIT is answered EOPNOTSUPP")
+            return EngineEvidence(
+                path: .blocking, reason: "a read with RWF_NOWAIT is answered EOPNOTSUPP")
         }
-        return .asynchronous(
-            "a read with RWF_NOWAIT is not refused", aioHazard: aioHazard(file))
+        return EngineEvidence(
+            path: .asynchronous, reason: "a read with RWF_NOWAIT is not refused",
+            hasHoles: file.kind == .file && file.allocatedBytes < file.size)
     }
 
     /// What memory an image is in, if it is in any.
@@ -49,11 +64,5 @@ enum EngineEvidence {
             let isMemory = ["zram", "ram", "pmem"].contains { name.hasPrefix($0) }
             return isMemory ? "the device \(name) is memory" : nil
         }
-    }
-
-    /// io_submit(2) waits where a file system has to allocate.
-    private static func aioHazard(_ file: ImageFile) -> String? {
-        guard file.kind == .file, file.allocatedBytes < file.size else { return nil }
-        return "the file has holes, and io_submit(2) blocks while the file system fills them"
     }
 }

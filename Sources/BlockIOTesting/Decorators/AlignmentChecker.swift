@@ -1,11 +1,24 @@
+import BlockIO
 import Glibc
+
+/// Checks the operations of a queue against the alignment of its image.
+struct AlignmentCheck: EngineDecorator {
+    func decorate(_ base: any OpenEngine, of image: BlockImage) -> any OpenEngine {
+        EngineBox(DecoratedEngine(base, AlignmentChecker(image: image)))
+    }
+}
 
 /// Asserts the rule of statx(2), STATX_DIOALIGN, on what an engine is given, since the kernel does
 /// not always: tmpfs accepts anything, some devices accept pieces inside a page.
-struct AlignmentChecker {
+struct AlignmentChecker: OperationDecorator {
     let image: BlockImage
 
-    func check(_ order: EngineOrder) {
+    func passage(of operation: AskedOperation) -> Passage {
+        check(operation.order)
+        return .asked
+    }
+
+    private func check(_ order: EngineOrder) {
         guard order.operation == .read || order.operation == .write else { return }
         let alignment = image.alignment
         let offsetMask = UInt64(alignment.offset - 1)

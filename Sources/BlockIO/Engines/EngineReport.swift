@@ -1,16 +1,3 @@
-/// A way to move bytes between the kernel and memory.
-public enum EngineKind: String, Sendable, Hashable, CaseIterable, CustomStringConvertible {
-    /// io_uring(7), through liburing.
-    case ioURing = "io_uring"
-    /// Linux kernel AIO, io_submit(2), through libaio; on direct images only.
-    case linuxAIO = "libaio"
-    /// A pool of threads that call preadv2(2) and pwritev2(2).
-    case threadPool = "threads"
-
-    /// The name as on command lines: "io_uring".
-    public var description: String { rawValue }
-}
-
 /// Which engine an image is to use.
 public enum EngineChoice: Sendable, Hashable {
     /// The engine that is allowed, safe and serves this image best.

@@ -16,11 +16,11 @@ import Glibc
 /// looks, and the descriptor stays readable so that it does.
 ///
 /// Safe to share: all state is under the lock. Who is to be woken is woken after it is given up.
-final class ThreadPool: @unchecked Sendable {
+package final class ThreadPool: @unchecked Sendable {
     /// The queue keeps it. Not owned here: a thread on its way out still holds the pool for a
     /// moment after `stop`, and an image that is released gives back its locks at once.
     unowned let image: BlockImage
-    let threadLimit: Int
+    package let threadLimit: Int
     let lock = PthreadMutex()
     /// The last thread has left.
     let departure = PthreadCondition()
@@ -39,33 +39,33 @@ final class ThreadPool: @unchecked Sendable {
     private let processors: Int
     /// Up to so many bytes are moved by the owner while it submits; `nil` when none are.
     private let inlineLimit: UInt64?
-    let state: UnsafeMutablePointer<State>
+    package let state: UnsafeMutablePointer<State>
 
-    struct State {
-        var queued = RequestFIFO()
-        var ended = RequestFIFO()
+    package struct State {
+        package var queued = RequestFIFO()
+        package var ended = RequestFIFO()
         /// Requests that are queued or being served.
-        var unfinished = 0
-        var threads = 0
+        package var unfinished = 0
+        package var threads = 0
         /// Threads that sleep.
-        var idle = 0
+        package var idle = 0
         /// Threads that slept, were called and have not come.
-        var called = 0
+        package var called = 0
         /// Threads that were made and have not come.
-        var made = 0
+        package var made = 0
         /// Threads that make a call that is no transfer, and may take as long as it likes.
-        var slow = 0
+        package var slow = 0
         /// Requests taken out of `queued` so far.
         var taken: UInt64 = 0
         var watcher = Watcher.absent
         /// CLOCK_MONOTONIC before which no thread is asked for again; 0 when the last one was given.
         var nextThreadTry: UInt64 = 0
         /// How many ended requests the owner sleeps for; 0 when it does not.
-        var awaited = 0
+        package var awaited = 0
         /// It has been told and has not looked since.
         var isTold = false
         var isSignalled = false
-        var isWoken = false
+        package var isWoken = false
         /// Others have something to say to the owner.
         var wasEverWoken = false
         var isStopping = false

@@ -1,4 +1,5 @@
 import BlockHost
+import BlockIO
 
 /// Runs requests on a ``ModelKernel``, and obeys `minimum` to the letter: where a real kernel would
 /// wait for ever it says so, instead of coming back with fewer.
@@ -26,8 +27,7 @@ struct ModelEngine: ~Copyable, Engine {
 
     mutating func submit(_ pending: inout RequestFIFO, finished: inout RequestFIFO) {
         for _ in 0..<kernel.accept(min(pending.count, depth - inFlight)) {
-            guard let request = pending.popFirst() else { break }
-            request.operation.pointee.is_pending = false
+            guard let request = pending.takeFirst() else { break }
             let operation = ModelOperation(request.pointee.engine)
             // The image remembers that it has one.
             if operation.kind == .bufferedWrite { _ = image.bufferedDescriptor() }
@@ -81,9 +81,4 @@ struct ModelEngine: ~Copyable, Engine {
         kernel.end(from: minimum, through: kernel.inFlight)
         return .normal
     }
-}
-
-extension BlockQueue {
-    /// Completions that ``poll(minimum:timeout:_:)`` would deliver without another look at the engine.
-    package var deliverable: Int { core.pointee.finished.count }
 }

@@ -1,18 +1,18 @@
+import BlockIO
+
 /// What the exploration of the thread pool's schedules (Tests/PoolExploration) sees of a pool. To be
 /// made while no thread runs that uses the queue, and while the pool's lock is free.
-package struct ThreadPoolInspection {
+struct ThreadPoolInspection {
     /// Requests that no thread has begun.
-    package let queued: Int
+    let queued: Int
     /// The owner sleeps in a wait, although what it waits for has happened.
-    package let isOwnerForgotten: Bool
+    let isOwnerForgotten: Bool
     /// What contradicts itself.
-    package let contradiction: StaticString?
+    let contradiction: StaticString?
 
     /// `nil` when the queue has no thread pool of its own, or is closed.
-    package init?(_ queue: BlockQueue) {
-        guard !queue.isClosed, case .pool(let pool) = queue.core.pointee.engine.wakeEvent else {
-            return nil
-        }
+    init?(_ queue: BlockQueue) {
+        guard let pool = queue.threadPool else { return nil }
         let state = pool.state
         queued = state.pointee.queued.count
         isOwnerForgotten =
@@ -21,7 +21,7 @@ package struct ThreadPoolInspection {
         contradiction =
             Self.contradiction(in: pool)
             ?? Self.contradiction(
-                in: queue.core.pointee.pending, isPending: true, isQueued: false,
+                in: queue.pendingRequests, isPending: true, isQueued: false,
                 "a pending request is not marked as pending alone")
     }
 
@@ -52,16 +52,10 @@ package struct ThreadPoolInspection {
         var count = 0
         var next = list.head
         while let request = next {
-            let operation = request.operation.pointee
-            if operation.is_pending != isPending || operation.is_queued != isQueued { return text }
+            if request.isPending != isPending || request.isQueued != isQueued { return text }
             count += 1
             next = request.pointee.next
         }
         return count == list.count ? nil : "a list has another length than it says"
     }
-}
-
-extension RemoteQueue {
-    /// Ends a wait of the owner, as ``AsyncBlockImage`` does.
-    package func wake() { mailbox.wakeOwner() }
 }

@@ -1,5 +1,5 @@
 import BlockHost
-import CBlockIO
+import BlockIO
 import Glibc
 
 /// One operation of a queue, as a kernel is asked for it.
@@ -146,6 +146,8 @@ package final class ModelKernel: @unchecked Sendable {
     package var isBuffered: Bool { shape.isBuffered }
 
     package var file: CInt { shape.file }
+
+    var block: Int { shape.block }
 
     /// Operations that have begun and not ended.
     package var inFlight: Int { flights.count }
@@ -306,9 +308,9 @@ package final class ModelKernel: @unchecked Sendable {
         case .write, .bufferedWrite:
             var place = isPageWrite(operation) ? VolatileDisk.Place.pageCache : .deviceCache
             if operation.isDurable { place = flight.isLost ? .dropped : .stable }
-            let before = disk.size
+            let before = disk.byteCount
             let moved = disk.write(operation, place, limit: limit)
-            if disk.size != before { resizeFile() }
+            if disk.byteCount != before { resizeFile() }
             return moved
         case .synchronize, .synchronizeBoth: disk.flush(through: flight.sequence)
         case .zero:
@@ -324,8 +326,8 @@ package final class ModelKernel: @unchecked Sendable {
 
     private func resizeFile() {
         guard shape.file >= 0 else { return }
-        let result = cbio_truncate(shape.file, UInt64(disk.size))
-        precondition(result == 0, "ftruncate(2) of the model's file failed: \(-result)")
+        let result = ftruncate(shape.file, off_t(disk.byteCount))
+        precondition(result == 0, "ftruncate(2) of the model's file failed: \(errno)")
     }
 
     /// What can go wrong at the end of an operation, one of each kind that a queue tells apart.

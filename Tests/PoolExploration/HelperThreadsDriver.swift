@@ -1,8 +1,9 @@
 import BlockHost
+import BlockIO
 
 /// Uses helper threads as an engine with a ring does, for the exploration of their schedules
 /// (Tests/PoolExploration). The wake event stands for the ring, which would poll it.
-package struct HelperThreadsDriver: ~Copyable {
+struct HelperThreadsDriver: ~Copyable {
     private let event: Event
     private var helpers: HelperThreads
     private let requests: UnsafeMutablePointer<IORequest>
@@ -10,9 +11,9 @@ package struct HelperThreadsDriver: ~Copyable {
     private var finished = RequestFIFO()
 
     /// How long the owner lets other requests go before a call that it has to make itself.
-    package static var patience: Int64 { HelperThreads.patience }
+    static var patience: Int64 { HelperThreads.patience }
 
-    package init(image: BlockImage, requests count: Int) throws {
+    init(image: BlockImage, requests count: Int) throws {
         event = try Event()
         helpers = HelperThreads(image: image, wake: event)
         self.count = count
@@ -25,37 +26,36 @@ package struct HelperThreadsDriver: ~Copyable {
         requests.deallocate()
     }
 
-    package var wakeDescriptor: CInt { event.descriptor }
+    var wakeDescriptor: CInt { event.descriptor }
 
-    package var inFlight: Int { helpers.inFlight }
+    var inFlight: Int { helpers.inFlight }
 
-    package mutating func discard(_ index: Int, at offset: UInt64) {
-        (requests + index).pointee.engine = EngineOrder(
-            operation: .punchHole, position: offset, length: 512)
+    mutating func discard(_ index: Int, at offset: UInt64) {
+        (requests + index).pointee.engine = EngineOrder(.punchHole, at: offset, length: 512)
         helpers.enqueue(requests + index)
     }
 
-    package mutating func cancel(_ index: Int) { helpers.cancel(requests + index) }
+    mutating func cancel(_ index: Int) { helpers.cancel(requests + index) }
 
     /// The owner has seen that the event is readable.
-    package func clear() { event.clear() }
+    func clear() { event.clear() }
 
-    package mutating func collect() { helpers.collect(into: &finished) }
+    mutating func collect() { helpers.collect(into: &finished) }
 
     /// True when the owner has to look again after ``patience``.
-    package mutating func serveIfDue(isIdleBeside: Bool) -> Bool {
+    mutating func serveIfDue(isIdleBeside: Bool) -> Bool {
         let help = helpers.serveIfDue(isIdleBeside: isIdleBeside, &finished)
         if help == .now { event.signal() }
         return help == .later
     }
 
     /// The next that has ended, and its result.
-    package mutating func takeFinished() -> (index: Int, result: Int64)? {
+    mutating func takeFinished() -> (index: Int, result: Int64)? {
         guard let request = finished.popFirst() else { return nil }
-        return (request - requests, request.operation.pointee.result)
+        return (request - requests, request.pointee.result)
     }
 
-    package mutating func stop() {
+    mutating func stop() {
         helpers.stop()
         event.close()
     }

@@ -1,11 +1,14 @@
 import BlockHost
+import BlockIO
 import Glibc
 import Synchronization
 
 /// Makes an engine misbehave, by rules that can be added and removed at any time from any thread.
-/// It sits between the pipeline and the engine, so what it does looks like the kernel's or the
-/// device's doing. Given to a queue by ``QueueOptions/faults``; for the tests of this library and of
-/// those who use it.
+/// What it does happens between the pipeline and the engine, so it looks like the kernel's or the
+/// device's doing. Given to a queue by ``QueueDecorator/faults(_:)``, or by the decorators of single kinds
+/// of fault. One injector can serve many queues.
+///
+/// The engine is always asked what the pipeline asks, or not at all: see ``QueueDecorator``.
 public final class FaultInjector: @unchecked Sendable {
     /// What happens to an operation of the engine.
     public enum Fault: Sendable, Hashable {
@@ -14,12 +17,14 @@ public final class FaultInjector: @unchecked Sendable {
         /// The same, but the kernel has lost nothing by it: a flush of a buffered image may succeed
         /// when it is tried again.
         case transientError(CInt)
-        /// It is done, but answers at most so many bytes.
+        /// It is done in whole, but answers at most so many bytes. What a read has put behind them, in
+        /// memory, is what the medium holds; what a write has put behind them is on the medium. The
+        /// pipeline may rely on neither and asks for the rest again.
         case short(Int)
         /// It is given to the engine after so long.
         case delay(Duration)
-        /// Nothing happens to it until ``FaultInjector/release(_:)``, and then what the other rules
-        /// say; it is not held again.
+        /// Nothing happens to it until ``FaultInjector/release(_:)``, and then what the rules for other
+        /// kinds of fault say; it is not held again.
         case hold
         /// Its answer is held back until another has come, if there is another.
         case reorder
@@ -27,6 +32,25 @@ public final class FaultInjector: @unchecked Sendable {
         case refuse
         /// One byte of what was read is inverted.
         case flipByte
+
+        /// Faults of one kind have one decorator.
+        var kind: Kind {
+            switch self {
+            case .error, .transientError: .failure
+            case .short: .shortAnswer
+            case .delay: .delay
+            case .hold: .hold
+            case .reorder: .reordering
+            case .refuse: .refusal
+            case .flipByte: .flippedByte
+            }
+        }
+
+        enum Kind: UInt8 {
+            case failure, shortAnswer, delay, hold, reordering, refusal, flippedByte
+
+            var bit: UInt8 { 1 << rawValue }
+        }
     }
 
     /// Which operations a fault befalls.
@@ -64,8 +88,8 @@ public final class FaultInjector: @unchecked Sendable {
         let number: Int
     }
 
-    /// Whether there has ever been a rule: until then engines need not ask.
-    private let wasEverUsed = Atomic<Bool>(false)
+    /// The kinds of fault that there has ever been a rule for: the others need not be asked for.
+    private let usedKinds = Atomic<UInt8>(0)
     private let lock = PthreadMutex()
     private let state: UnsafeMutablePointer<State>
 
@@ -75,9 +99,10 @@ public final class FaultInjector: @unchecked Sendable {
         var random: SplitMix64
         var injected = 0
         var held = 0
-        /// Holds that have been let go and that engines have not yet seen; `nil` in it: all.
+        /// Holds that have been let go and that layers have not yet seen; `nil` in it: all.
         var released: [ObjectIdentifier: [RuleID?]] = [:]
-        var engines: [ObjectIdentifier: WakeEvent] = [:]
+        /// The layers that hold.
+        var layers: [ObjectIdentifier: DecoratorLayer] = [:]
     }
 
     /// No rules yet. `seed` determines what rules with a probability do.
@@ -91,11 +116,11 @@ public final class FaultInjector: @unchecked Sendable {
         state.deallocate()
     }
 
-    /// Adds a rule behind the others, or before them; the first that matches an operation decides
-    /// about it.
+    /// Adds a rule behind the others, or before them. Of the rules for one kind of fault, the first
+    /// that matches an operation decides about it; errors and transient errors are one kind.
     @discardableResult
     public func add(_ rule: Rule, isFirst: Bool = false) -> RuleID {
-        wasEverUsed.store(true, ordering: .sequentiallyConsistent)
+        usedKinds.bitwiseOr(rule.fault.kind.bit, ordering: .sequentiallyConsistent)
         return withLock { state in
             let id = RuleID(number: state.nextNumber)
             state.nextNumber += 1
@@ -111,11 +136,11 @@ public final class FaultInjector: @unchecked Sendable {
 
     /// Lets go what a rule holds at this moment, or what all rules hold.
     public func release(_ id: RuleID? = nil) {
-        if isIdle { return }
+        if isIdle(.hold) { return }
         withLock { state in
-            for (engine, wake) in state.engines {
-                state.released[engine, default: []].append(id)
-                wake.signal()
+            for (key, layer) in state.layers {
+                state.released[key, default: []].append(id)
+                layer.wake()
             }
         }
     }
@@ -134,34 +159,34 @@ public final class FaultInjector: @unchecked Sendable {
     }
 }
 
-// What the engine side asks.
+// What the decorators ask.
 extension FaultInjector {
-    func attach(_ engine: ObjectIdentifier, _ wake: WakeEvent) {
-        withLock { $0.engines[engine] = wake }
+    func attach(_ layer: DecoratorLayer) {
+        withLock { $0.layers[ObjectIdentifier(layer)] = layer }
     }
 
-    func detach(_ engine: ObjectIdentifier) {
+    func detach(_ layer: DecoratorLayer) {
         withLock { state in
-            state.engines[engine] = nil
-            state.released[engine] = nil
+            state.layers[ObjectIdentifier(layer)] = nil
+            state.released[ObjectIdentifier(layer)] = nil
         }
     }
 
-    /// Whether nothing can befall an operation.
-    @inline(__always)
-    var isIdle: Bool { !wasEverUsed.load(ordering: .acquiring) }
+    /// Whether no fault of this kind can befall an operation.
+    func isIdle(_ kind: Fault.Kind) -> Bool {
+        usedKinds.load(ordering: .acquiring) & kind.bit == 0
+    }
 
-    /// What is to happen to an operation, which may have been held already.
-    func decide(
-        _ operation: BlockOperation, _ order: EngineOrder, wasHeld: Bool
-    ) -> (Fault, RuleID)? {
-        withLock { state in
+    /// The fault of this kind that is to befall an operation, and its rule.
+    func decide(_ operation: AskedOperation, _ kind: Fault.Kind) -> (fault: Fault, rule: RuleID)? {
+        let order = operation.order
+        let verb = operation.kind
+        return withLock { state in
             let end = order.position &+ max(1, order.length)
             for index in state.rules.indices {
                 let (id, rule) = state.rules[index]
-                guard rule.operations.contains(operation), rule.count > 0,
-                    !(wasHeld && rule.fault == .hold),
-                    operation == .flush
+                guard rule.fault.kind == kind, rule.operations.contains(verb), rule.count > 0,
+                    verb == .flush
                         || (rule.range.lowerBound < end && order.position < rule.range.upperBound)
                 else { continue }
                 if rule.after > 0 {
@@ -179,25 +204,13 @@ extension FaultInjector {
         }
     }
 
-    /// Says that an engine holds more operations, or fewer.
+    /// Says that a layer holds more operations, or fewer.
     func countHeld(_ change: Int) {
         if change != 0 { withLock { $0.held += change } }
     }
 
-    func takeReleased(_ engine: ObjectIdentifier) -> [RuleID?] {
-        withLock { $0.released.removeValue(forKey: engine) ?? [] }
-    }
-
-    /// Wakes an engine, if it is still there, after a while.
-    func signalLater(_ engine: ObjectIdentifier, nanoseconds: UInt64) {
-        // Without a thread the engine finds out when it looks next.
-        try? HostThread.start(named: "blockio-delay", stackSize: HostThread.smallStack) {
-            var span = timespec(
-                tv_sec: Int(nanoseconds / 1_000_000_000),
-                tv_nsec: Int(nanoseconds % 1_000_000_000))
-            nanosleep(&span, nil)
-            self.withLock { $0.engines[engine]?.signal() }
-        }
+    func takeReleased(_ layer: DecoratorLayer) -> [RuleID?] {
+        withLock { $0.released.removeValue(forKey: ObjectIdentifier(layer)) ?? [] }
     }
 
     func random(below limit: Int) -> Int {

@@ -1,12 +1,13 @@
 import BlockHost
+import BlockIO
 import Glibc
 
 /// A disk in memory with a volatile write cache and a power switch, for tests: what is written and
 /// not made durable may survive a power cut or not, each sector for itself and in any order.
-/// Sectors of 512 bytes are never torn. Given to a queue by ``QueueOptions/disk``, it takes the
-/// place of the image's engine; the image then only lends its size.
+/// Sectors of 512 bytes are never torn. Given to a queue by `QueueOptions/served(by:)`, it is a
+/// back end that takes the place of the image's engine.
 ///
-/// A write is durable when it was made with ``WriteDurability/forceUnitAccess`` and has completed,
+/// A write is durable when it was made with `WriteDurability/forceUnitAccess` and has completed,
 /// or when it had completed before a flush was submitted that has completed. Safe to share.
 public final class VolatileDisk: @unchecked Sendable {
     /// Bytes that are written as a whole or not at all.
@@ -116,7 +117,7 @@ extension VolatileDisk {
     /// Numbers the writes done so far: a flush submitted now covers those.
     var sequence: UInt64 { withLock { $0.sequence } }
 
-    package var size: Int { withLock { $0.visible.count } }
+    package var byteCount: Int { withLock { $0.visible.count } }
 
     /// What reads return.
     package var visible: [UInt8] { withLock { $0.visible } }
@@ -170,7 +171,7 @@ extension VolatileDisk {
 
     /// Makes a range inside the disk read as zeroes.
     func zero(_ range: Range<Int>, _ place: Place) {
-        let inside = range.clamped(to: 0..<size)
+        let inside = range.clamped(to: 0..<byteCount)
         put([UInt8](repeating: 0, count: inside.count), at: inside.lowerBound, place)
     }
 

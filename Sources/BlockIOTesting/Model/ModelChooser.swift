@@ -1,3 +1,4 @@
+import BlockIO
 import Glibc
 
 /// Makes the decisions that a ``ModelKernel`` leaves open: everything that a real kernel is free to do.
