@@ -1,7 +1,7 @@
 /// A block of data on its way through the data port.
 package struct PIOWindow {
     /// Which way the host moves it.
-    package enum Direction: UInt8 {
+    package enum Direction: UInt8, CaseIterable {
         /// The window is closed.
         case none
         /// From drive to host.

@@ -1,3 +1,5 @@
+package import BlockState
+
 /// What a host can set in a drive, as at power-on.
 package struct ATAPISettings: DriveSettings {
     package var mode = ModeSettings()
@@ -12,5 +14,14 @@ package struct ATAPISettings: DriveSettings {
 
     package mutating func softwareReset() {
         if revertsOnReset { transferMode = TransferMode.default }
+    }
+}
+
+extension ATAPISettings: StateFields {
+    package mutating func fields(_ codec: inout some StateCodec) throws(StateError) {
+        try codec.structure(&mode, "mode")
+        try codec.transferMode(&transferMode)
+        try codec.flag(&revertsOnReset, "revertsOnReset")
+        try codec.flag(&isStandby, "isStandby")
     }
 }

@@ -1,3 +1,5 @@
+package import BlockState
+
 /// What MODE SELECT can set (SPC-3 6.8): the error recovery and audio pages.
 package struct ModeSettings: Equatable {
     /// Read error recovery parameters (MMC-5 7.3): flags, and retries.
@@ -63,5 +65,15 @@ package struct ModeSettings: Equatable {
             return true
         default: return false
         }
+    }
+}
+
+extension ModeSettings: StateFields {
+    package mutating func fields(_ codec: inout some StateCodec) throws(StateError) {
+        try codec.number(&recovery.flags, "recoveryFlags")
+        try codec.number(&recovery.retries, "recoveryRetries")
+        var bytes = (0..<4).map { audio[$0] }
+        try codec.bytes(&bytes, "audio", count: 4)
+        for index in 0..<4 { audio[index] = bytes[index] }
     }
 }

@@ -1,7 +1,7 @@
 /// The packet command that a drive is at work on.
 package struct PacketJob: Equatable, DriveJob {
     /// What kind of work it is.
-    package enum Kind: UInt8 {
+    package enum Kind: UInt8, CaseIterable {
         /// None.
         case none
         /// IDENTIFY PACKET DEVICE: the buffer holds the page.

@@ -1,7 +1,9 @@
+package import BlockState
+
 /// Why a packet command failed (SPC-3 4.5).
 package struct Sense: Equatable {
     /// SPC-3 table 27
-    package enum Key: UInt8 {
+    package enum Key: UInt8, CaseIterable {
         case none = 0x0
         case notReady = 0x2
         case mediumError = 0x3
@@ -9,9 +11,9 @@ package struct Sense: Equatable {
         case unitAttention = 0x6
     }
 
-    package let key: Key
+    package private(set) var key: Key
     /// Additional sense code and, in the low byte, its qualifier (MMC-5 annex F).
-    package let code: UInt16
+    package private(set) var code: UInt16
     /// The logical block it is about (SPC-3 4.5.2.1); `nil` for none.
     package var block: UInt32?
 
@@ -58,5 +60,17 @@ package struct Sense: Equatable {
         reply.put32(0)
         reply.put16(code)
         reply.put32(0)
+    }
+}
+
+extension Sense: StateFields {
+    package mutating func fields(_ codec: inout some StateCodec) throws(StateError) {
+        try codec.choice(&key, "key")
+        try codec.number(&code, "code")
+        var (hasBlock, number) = (block != nil, block ?? 0)
+        try codec.flag(&hasBlock, "hasBlock")
+        try codec.number(&number, "block")
+        try codec.check("block", "0 unless `hasBlock`", hasBlock || number == 0)
+        block = hasBlock ? number : nil
     }
 }

@@ -1,3 +1,5 @@
+package import BlockState
+
 /// The tray of a drive, and what there is to tell about it.
 package struct Tray {
     package var isOpen = false
@@ -11,7 +13,7 @@ package struct Tray {
 
     package init() {}
 
-    package enum Change: UInt8 {
+    package enum Change: UInt8, CaseIterable {
         /// There is nothing to tell.
         case none
         /// 02/3A comes next.
@@ -51,5 +53,14 @@ package struct Tray {
         if isOpen && event != .mediaRemoval { return .none }
         defer { event = .none }
         return event
+    }
+}
+
+extension Tray: StateFields {
+    package mutating func fields(_ codec: inout some StateCodec) throws(StateError) {
+        try codec.flag(&isOpen, "isOpen")
+        try codec.flag(&isLocked, "isLocked")
+        try codec.choice(&event, "event")
+        try codec.choice(&change, "change")
     }
 }

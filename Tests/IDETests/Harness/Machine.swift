@@ -1,5 +1,6 @@
 import BlockATA
 import BlockIO
+import BlockIOTesting
 import GuestMemory
 import IDE
 import XCTest
