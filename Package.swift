@@ -109,6 +109,12 @@ let package = Package(
         .testTarget(
             name: "BlockStateTests", dependencies: ["BlockState", "CTestSupport", "TestSupport"]),
         .testTarget(
+            name: "BlockATATests",
+            dependencies: [
+                "BlockATA", "BlockDMA", "BlockIO", "BlockIOTesting", "GuestMemory", "CTestSupport",
+                "TestSupport",
+            ]),
+        .testTarget(
             name: "IDETests",
             dependencies: [
                 "IDE", "BlockATA", "BlockDMA", "BlockIO", "BlockIOTesting", "BlockState",

@@ -11,8 +11,8 @@ package struct ATADrive: ~Copyable {
     package struct State {
         let core: DriveCore
         package let disk: ATADisk
-        /// Of the disk.
-        package let requests: BlockQueue
+        /// The queue of the disk, which the disk keeps: it can be used without counting references.
+        let requests: Unmanaged<BlockQueue>
         package let sectorCount: UInt64
         package var settings: DiskSettings
         /// One element for each tag.
@@ -25,7 +25,7 @@ package struct ATADrive: ~Copyable {
         fileprivate init(_ disk: ATADisk, _ connection: DriveConnection) {
             core = DriveCore(connection, bufferSize: ATADrive.bufferSize)
             self.disk = disk
-            requests = disk.queue
+            requests = .passUnretained(disk.queue)
             sectorCount = disk.sectorCount
             settings = DiskSettings(disk.geometry)
             commands = .allocate(capacity: connection.tags)
@@ -97,10 +97,18 @@ package struct ATADrive: ~Copyable {
         DiskExecution(state: state, tag: tag, carrier: carrier)
     }
 
+    // Apart, so that its local variables cost a poll without completions nothing.
+    @inline(never)
+    private func answer(_ completion: BlockCompletion, _ carrier: any ATACarrier) {
+        at(Int(bitPattern: completion.userData), carrier).requestEnded(completion)
+    }
+
     /// Delivers what the queue has completed, and returns how many requests that were.
     func poll(on carrier: any ATACarrier) -> Int {
-        state.pointee.requests.poll { completion in
-            at(Int(bitPattern: completion.userData), carrier).requestEnded(completion)
+        state.pointee.requests._withUnsafeGuaranteedRef { requests in
+            requests.poll { completion in
+                answer(completion, carrier)
+            }
         }
     }
 }

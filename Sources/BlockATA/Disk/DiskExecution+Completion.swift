@@ -2,9 +2,10 @@ import BlockIO
 
 // What the host answers.
 extension DiskExecution {
+    @inline(__always)
     func requestAnswered(_ completion: BlockCompletion) {
-        if work.pointee.transfer != nil {
-            pieceEnded(completion)
+        if let transfer = work.pointee.transfer {
+            pieceEnded(completion, transfer)
         } else if job.kind == .trimming {
             rangeEnded(completion)
         } else {
@@ -25,6 +26,7 @@ extension DiskExecution {
     }
 
     /// UNC for what could not be read, ABRT for everything else (ATA/ATAPI-6 8.25.6, 8.55.6).
+    @inline(never)
     func failHost(_ operation: BlockOperation) {
         let error = operation == .read ? ErrorBits.uncorrectable : ErrorBits.aborted
         state.pointee.errorLog.add(

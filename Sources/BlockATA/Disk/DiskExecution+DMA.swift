@@ -13,6 +13,7 @@ extension DiskExecution {
 
     func failUnwanted() { failOutside() }
 
+    @inline(__always)
     func perform(_ step: DMAStep, of transfer: DMATransfer) {
         if job.kind == .trimming { return collectRanges(transfer, step) }
         switch step {
@@ -22,25 +23,31 @@ extension DiskExecution {
         }
     }
 
+    @inline(__always)
     private func submit(_ piece: DMAPiece, _ direction: DMADirection) {
         let job = self.job
         work.pointee.isInFlight = true
-        requests.submit(
-            piece, direction,
-            at: job.sector &* UInt64(ATADisk.sectorSize) &+ piece.offset.rawValue,
-            durability: job.isDurable ? .forceUnitAccess : .volatile, userData: requestTag)
+        state.pointee.requests._withUnsafeGuaranteedRef { requests in
+            requests.submit(
+                piece, direction,
+                at: job.sector &* UInt64(ATADisk.sectorSize) &+ piece.offset.rawValue,
+                durability: job.isDurable ? .forceUnitAccess : .volatile, userData: requestTag)
+        }
     }
 
     /// The host has answered a piece.
-    func pieceEnded(_ completion: BlockCompletion) {
-        guard let entry = work.pointee.transfer else { return }
-        if completion.isSuccess {
-            return entry._withUnsafeGuaranteedRef { transfer in
-                perform(
-                    transfer.pieceEnded(transferred: completion.transferred, isSuccess: true),
-                    of: transfer)
-            }
+    @inline(__always)
+    func pieceEnded(_ completion: BlockCompletion, _ entry: Unmanaged<DMATransfer>) {
+        guard completion.isSuccess else { return pieceFailed(completion, entry) }
+        entry._withUnsafeGuaranteedRef { transfer in
+            perform(
+                transfer.pieceEnded(transferred: completion.transferred, isSuccess: true),
+                of: transfer)
         }
+    }
+
+    @inline(never)
+    private func pieceFailed(_ completion: BlockCompletion, _ entry: Unmanaged<DMATransfer>) {
         let transfer = entry.takeUnretainedValue()
         if completion.isMemoryFault {
             return perform(
@@ -60,6 +67,7 @@ extension DiskExecution {
         }
     }
 
+    @inline(__always)
     func transferEnded(_ result: DMAResult) {
         if job.kind == .trimming { return result.outcome == .success ? trim() : abort() }
         advance(Int(clamping: result.transferred) / ATADisk.sectorSize)

@@ -62,6 +62,7 @@ extension DiskExecution {
         let bytes = UnsafeMutableRawBufferPointer(
             start: buffer, count: job.inHand &* ATADisk.sectorSize)
         let offset = job.sector &* UInt64(ATADisk.sectorSize)
+        let requests = disk.queue
         switch job.kind {
         case .writingBlocks:
             requests.write(
@@ -90,6 +91,7 @@ extension DiskExecution {
     }
 
     /// The host has answered the request in hand.
+    @inline(never)
     func blockEnded(_ completion: BlockCompletion) {
         if !completion.isSuccess {
             switch decide(completion) {

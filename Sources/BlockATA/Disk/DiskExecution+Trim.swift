@@ -25,12 +25,14 @@ extension DiskExecution {
     var canTrim: Bool { disk.image.capabilities.contains(.discard) }
 
     /// Takes the ranges out of guest memory.
+    @inline(never)
     func collectRanges(_ transfer: DMATransfer, _ step: DMAStep) {
         let bytes = UnsafeMutableRawBufferPointer(start: buffer, count: ATADrive.bufferSize)
         if case .done(let result) = transfer.copyPieces(from: step, bytes) { end(result) }
     }
 
     /// All ranges are there.
+    @inline(never)
     func trim() {
         for index in 0..<rangeCount where !state.pointee.isInside(range(index)) {
             work.pointee.transferEnd = .failure
@@ -51,7 +53,7 @@ extension DiskExecution {
             let range = range(job.inHand)
             if range.count > 0 {
                 work.pointee.isInFlight = true
-                requests.discard(
+                disk.queue.discard(
                     at: range.sector &* UInt64(ATADisk.sectorSize),
                     length: range.count &* UInt64(ATADisk.sectorSize), userData: requestTag)
                 return
@@ -64,6 +66,7 @@ extension DiskExecution {
     }
 
     /// The host has answered a discard.
+    @inline(never)
     func rangeEnded(_ completion: BlockCompletion) {
         if !completion.isSuccess {
             switch decide(completion) {

@@ -9,7 +9,6 @@ struct DiskExecution: CommandExecution {
     let carrier: any ATACarrier
 
     var core: DriveCore { state.pointee.core }
-    var requests: BlockQueue { state.pointee.requests }
     var disk: ATADisk { state.pointee.disk }
     var buffer: UnsafeMutableRawPointer { state.pointee.core.buffer }
     var command: UnsafeMutablePointer<DiskCommand> { state.pointee.commands + tag }

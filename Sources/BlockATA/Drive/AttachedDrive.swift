@@ -35,7 +35,7 @@ package enum AttachedDrive: ~Copyable {
     package var queue: BlockQueue? {
         switch self {
         case .absent: nil
-        case .disk(let drive): drive.state.pointee.requests
+        case .disk(let drive): drive.state.pointee.disk.queue
         case .packet(let drive): drive.queue
         }
     }
@@ -44,7 +44,7 @@ package enum AttachedDrive: ~Copyable {
     package var descriptor: CInt? {
         switch self {
         case .absent: nil
-        case .disk(let drive): drive.state.pointee.requests.descriptor
+        case .disk(let drive): drive.state.pointee.disk.queue.descriptor
         case .packet(let drive): drive.state.pointee.cdrom.descriptors.descriptor
         }
     }

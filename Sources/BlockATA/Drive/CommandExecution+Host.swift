@@ -5,6 +5,7 @@ import GuestMemory
 // What the host answers, and what the policies make of it.
 extension CommandExecution {
     /// The host has answered the request of the command.
+    @inline(__always)
     func requestEnded(_ completion: BlockCompletion) {
         work.pointee.isInFlight = false
         if work.pointee.isAbandoned {
@@ -15,6 +16,7 @@ extension CommandExecution {
     }
 
     /// After a reset the memory is given back, and that is all.
+    @inline(never)
     private func releaseAbandoned(_ completion: BlockCompletion) {
         work.pointee.isAbandoned = false
         guard let transfer = work.pointee.transfer else { return }

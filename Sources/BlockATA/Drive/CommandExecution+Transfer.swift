@@ -10,6 +10,7 @@ extension CommandExecution {
     }
 
     /// The carrier has begun the transfer.
+    @inline(__always)
     func begin(_ transfer: DMATransfer, _ step: DMAStep) {
         registers.pointee.status = Status.working
         work.pointee.isStopped = false
@@ -36,6 +37,7 @@ extension CommandExecution {
     }
 
     /// The transfer is over.
+    @inline(__always)
     func end(_ result: DMAResult) {
         work.pointee.transfer = nil
         switch result.outcome {

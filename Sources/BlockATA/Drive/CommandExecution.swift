@@ -49,18 +49,22 @@ extension CommandExecution {
     // MARK: How commands end
 
     /// The command has ended well.
+    @inline(__always)
     func succeed(interrupt: Bool = true) {
         end(status: Status.good, error: 0, interrupt: interrupt)
     }
 
     /// The command has ended with an error.
+    @inline(never)
     func fail(_ error: UInt8) {
         end(status: Status.failed, error: error, interrupt: true)
     }
 
     /// The command is not carried out, or cannot go on.
+    @inline(never)
     func abort() { fail(ErrorBits.aborted) }
 
+    @inline(__always)
     private func end(status: UInt8, error: UInt8, interrupt: Bool) {
         showEnd()
         job = Job()

@@ -90,9 +90,12 @@ extension IDEChannel {
 
     /// ACTIVE stays set after a transfer that has not used up its table, until it is stopped.
     func transferEnded(_ end: CommandEnd.Transfer) {
-        if end == .fault { state.pointee.busMaster.noteError() }
-        if state.pointee.isDetached { return }
-        if end == .success && state.pointee.isTableLonger { return }
-        state.pointee.busMaster.finish()
+        switch end {
+        case .success:
+            if state.pointee.isTableLonger { return }
+        case .failure: break
+        case .fault: state.pointee.busMaster.noteError()
+        }
+        if !state.pointee.isDetached { state.pointee.busMaster.finish() }
     }
 }
