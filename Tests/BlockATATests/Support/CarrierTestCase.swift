@@ -50,7 +50,7 @@ class CarrierTestCase: XCTestCase {
         space = try AddressSpace()
         ram = try GuestRAM(size: Self.memorySize)
         try space.map(.ram(ram), at: 0)
-        image = try BlockImage.open(path)
+        image = try BlockImage.open(path, OpenOptions(access: .readWrite))
         faults = FaultInjector()
         carrier = try QueuedCarrier(space)
         let disk = try ATADisk(image, options, queue: QueueOptions().checked(with: faults))
