@@ -6,6 +6,8 @@ import Glibc
 /// The engine is chosen when the image is opened. With `auto` the choice can change until the first
 /// queue is open, because an engine whose probe worked may lack what a queue needs, such as room in
 /// fs.aio-max-nr.
+///
+/// Safe to share: what changes is under the lock.
 final class EngineSelection: @unchecked Sendable {
     /// An engine and what speaks for it.
     private struct Candidate {

@@ -1,6 +1,7 @@
 import CBlockHost
 
 /// What is known of memory that other processes can take away: from which byte on it is lost, for good.
+/// Safe to share: the C code behind it is, and the memory it watches keeps it.
 struct MemoryWatch: @unchecked Sendable {
     private let watch: OpaquePointer
 
