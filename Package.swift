@@ -6,6 +6,7 @@ let package = Package(
     products: [
         .library(name: "BlockIO", targets: ["BlockIO"]),
         .library(name: "GuestMemory", targets: ["GuestMemory"]),
+        .library(name: "BlockDMA", targets: ["BlockDMA"]),
         .library(name: "IDE", targets: ["IDE"]),
         .executable(name: "ide-machine", targets: ["IDEMachine"]),
     ],
@@ -27,7 +28,11 @@ let package = Package(
         .target(name: "BlockIO", dependencies: ["BlockHost", "CBlockIO"]),
         .target(name: "CGuestMemory"),
         .target(name: "GuestMemory", dependencies: ["BlockHost", "CGuestMemory"]),
-        .target(name: "IDE", dependencies: ["BlockHost", "BlockIO", "GuestMemory"]),
+        // What a device model needs between guest memory and an image; it knows no controller.
+        .target(name: "BlockDMA", dependencies: ["BlockIO", "GuestMemory"]),
+        .target(
+            name: "IDE",
+            dependencies: ["BlockDMA", "BlockHost", "BlockIO", "GuestMemory"]),
         .target(
             name: "CommandLineSupport",
             dependencies: [.product(name: "ArgumentParser", package: "swift-argument-parser")]),
@@ -37,7 +42,8 @@ let package = Package(
         .executableTarget(
             name: "IDEMachine",
             dependencies: [
-                "BlockIO", "CommandLineSupport", "GuestMemory", "IDE", "VFIOUserServer",
+                "BlockDMA", "BlockIO", "CommandLineSupport", "GuestMemory", "IDE",
+                "VFIOUserServer",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .target(
@@ -72,19 +78,24 @@ let package = Package(
                 "BlockHost", "BlockIO", "GuestMemory", "CTestSupport", "Exploration", "TestSupport",
             ]),
         .testTarget(
+            name: "BlockDMATests",
+            dependencies: ["BlockDMA", "BlockIO", "GuestMemory", "CTestSupport", "TestSupport"]),
+        .testTarget(
             name: "GuestMemoryTests",
-            dependencies: ["GuestMemory", "IDE", "BlockIO", "CTestSupport", "TestSupport"]),
+            dependencies: ["GuestMemory", "BlockDMA", "BlockIO", "CTestSupport", "TestSupport"]),
         .testTarget(
             name: "IDETests",
-            dependencies: ["IDE", "BlockIO", "GuestMemory", "CTestSupport", "TestSupport"]),
+            dependencies: [
+                "IDE", "BlockDMA", "BlockIO", "GuestMemory", "CTestSupport", "TestSupport",
+            ]),
         .testTarget(
             name: "VFIOUserServerTests",
             dependencies: ["VFIOUserServer", "GuestMemory", "CTestSupport", "TestSupport"]),
         .testTarget(
             name: "IDEMachineTests",
             dependencies: [
-                "IDEMachine", "BlockIO", "CommandLineSupport", "VFIOUserServer", "CTestSupport",
-                "TestSupport",
+                "IDEMachine", "BlockDMA", "BlockIO", "CommandLineSupport", "VFIOUserServer",
+                "CTestSupport", "TestSupport",
             ]),
     ],
     swiftLanguageModes: [.v6]
