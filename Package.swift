@@ -42,7 +42,7 @@ let package = Package(
         .executableTarget(
             name: "IDEMachine",
             dependencies: [
-                "BlockDMA", "BlockIO", "CommandLineSupport", "GuestMemory", "IDE",
+                "BlockDMA", "BlockHost", "BlockIO", "CommandLineSupport", "GuestMemory", "IDE",
                 "VFIOUserServer",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
@@ -51,7 +51,7 @@ let package = Package(
             path: "Tests/CTestSupport",
             linkerSettings: [.linkedLibrary("uring"), .linkedLibrary("aio")]),
         .target(
-            name: "TestSupport", dependencies: ["CTestSupport", "BlockIO"],
+            name: "TestSupport", dependencies: ["CTestSupport", "BlockHost", "BlockIO"],
             path: "Tests/TestSupport"),
         // Apart, because release builds of it run for minutes and tests for seconds.
         .target(
@@ -72,6 +72,8 @@ let package = Package(
                 "CPoolExploration", "BlockIO", "CommandLineSupport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], path: "Tests/PoolExploration"),
+        .testTarget(
+            name: "BlockHostTests", dependencies: ["BlockHost", "CTestSupport", "TestSupport"]),
         .testTarget(
             name: "BlockIOTests",
             dependencies: [

@@ -1,6 +1,6 @@
+import BlockHost
 public import BlockIO
 public import GuestMemory
-import Glibc
 
 /// What a caller can do wrong with a controller. Guests cannot cause any of it.
 public enum IDEError: Error, Sendable, Hashable {
@@ -45,7 +45,7 @@ extension IDEError: CustomStringConvertible {
         case .otherHardware(let text): "state of other hardware: \(text)"
         case .memory(let error): "guest memory: \(error)"
         case .image(let error): "\(error)"
-        case .system(let errno): "\(String(cString: strerror(errno))) (errno \(errno))"
+        case .system(let errno): "\(errnoMessage(errno)) (errno \(errno))"
         }
     }
 }
