@@ -47,8 +47,8 @@ let package = Package(
         .executableTarget(
             name: "IDEMachine",
             dependencies: [
-                "BlockDMA", "BlockIO", "BlockIOTesting", "CommandLineSupport", "GuestMemory", "IDE",
-                "VFIOUserServer",
+                "BlockDMA", "BlockHost", "BlockIO", "BlockIOTesting", "CommandLineSupport",
+                "GuestMemory", "IDE", "VFIOUserServer",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .target(
@@ -56,7 +56,8 @@ let package = Package(
             path: "Tests/CTestSupport",
             linkerSettings: [.linkedLibrary("uring"), .linkedLibrary("aio")]),
         .target(
-            name: "TestSupport", dependencies: ["CTestSupport", "BlockIO", "BlockIOTesting"],
+            name: "TestSupport",
+            dependencies: ["CTestSupport", "BlockHost", "BlockIO", "BlockIOTesting"],
             path: "Tests/TestSupport"),
         // Apart, because release builds of it run for minutes and tests for seconds.
         .target(
@@ -80,6 +81,8 @@ let package = Package(
                 "BlockHost", "CPoolExploration", "BlockIO", "CommandLineSupport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], path: "Tests/PoolExploration"),
+        .testTarget(
+            name: "BlockHostTests", dependencies: ["BlockHost", "CTestSupport", "TestSupport"]),
         .testTarget(
             name: "BlockIOTests",
             dependencies: [
