@@ -6,6 +6,7 @@ let package = Package(
     products: [
         .library(name: "BlockIO", targets: ["BlockIO"]),
         .library(name: "GuestMemory", targets: ["GuestMemory"]),
+        .library(name: "BlockDMA", targets: ["BlockDMA"]),
         .library(name: "IDE", targets: ["IDE"]),
         .executable(name: "ide-machine", targets: ["IDEMachine"]),
     ],
@@ -21,22 +22,28 @@ let package = Package(
             name: "CBlockIO",
             dependencies: ["CLibURing", "CLibAIO"],
             linkerSettings: [.linkedLibrary("uring"), .linkedLibrary("aio")]),
-        // What targets that touch memory of a guest have in common; it knows no guest.
         .target(name: "CBlockHost"),
-        .target(name: "BlockIO", dependencies: ["CBlockHost", "CBlockIO"]),
+        // What every target needs from the host; it knows no image and no guest.
+        .target(name: "BlockHost", dependencies: ["CBlockHost"]),
+        .target(name: "BlockIO", dependencies: ["BlockHost", "CBlockIO"]),
         .target(name: "CGuestMemory"),
-        .target(name: "GuestMemory", dependencies: ["CBlockHost", "CGuestMemory"]),
+        .target(name: "GuestMemory", dependencies: ["BlockHost", "CGuestMemory"]),
+        // What a device model needs between guest memory and an image; it knows no controller.
+        .target(name: "BlockDMA", dependencies: ["BlockIO", "GuestMemory"]),
         .target(
-            name: "IDE", dependencies: ["BlockIO", "CBlockHost", "CBlockIO", "GuestMemory"]),
+            name: "IDE",
+            dependencies: ["BlockDMA", "BlockHost", "BlockIO", "GuestMemory"]),
         .target(
             name: "CommandLineSupport",
             dependencies: [.product(name: "ArgumentParser", package: "swift-argument-parser")]),
         .target(name: "CVFIOUser"),
-        .target(name: "VFIOUserServer", dependencies: ["CVFIOUser", "GuestMemory"]),
+        .target(
+            name: "VFIOUserServer", dependencies: ["BlockHost", "CVFIOUser", "GuestMemory"]),
         .executableTarget(
             name: "IDEMachine",
             dependencies: [
-                "BlockIO", "CommandLineSupport", "GuestMemory", "IDE", "VFIOUserServer",
+                "BlockDMA", "BlockIO", "CommandLineSupport", "GuestMemory", "IDE",
+                "VFIOUserServer",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .target(
@@ -68,22 +75,27 @@ let package = Package(
         .testTarget(
             name: "BlockIOTests",
             dependencies: [
-                "BlockIO", "GuestMemory", "CTestSupport", "Exploration", "TestSupport",
+                "BlockHost", "BlockIO", "GuestMemory", "CTestSupport", "Exploration", "TestSupport",
             ]),
         .testTarget(
+            name: "BlockDMATests",
+            dependencies: ["BlockDMA", "BlockIO", "GuestMemory", "CTestSupport", "TestSupport"]),
+        .testTarget(
             name: "GuestMemoryTests",
-            dependencies: ["GuestMemory", "IDE", "BlockIO", "CTestSupport", "TestSupport"]),
+            dependencies: ["GuestMemory", "BlockDMA", "BlockIO", "CTestSupport", "TestSupport"]),
         .testTarget(
             name: "IDETests",
-            dependencies: ["IDE", "BlockIO", "GuestMemory", "CTestSupport", "TestSupport"]),
+            dependencies: [
+                "IDE", "BlockDMA", "BlockIO", "GuestMemory", "CTestSupport", "TestSupport",
+            ]),
         .testTarget(
             name: "VFIOUserServerTests",
             dependencies: ["VFIOUserServer", "GuestMemory", "CTestSupport", "TestSupport"]),
         .testTarget(
             name: "IDEMachineTests",
             dependencies: [
-                "IDEMachine", "BlockIO", "CommandLineSupport", "VFIOUserServer", "CTestSupport",
-                "TestSupport",
+                "IDEMachine", "BlockDMA", "BlockIO", "CommandLineSupport", "VFIOUserServer",
+                "CTestSupport", "TestSupport",
             ]),
     ],
     swiftLanguageModes: [.v6]

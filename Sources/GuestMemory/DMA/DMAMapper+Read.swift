@@ -1,4 +1,4 @@
-import CBlockHost
+import BlockHost
 
 // For descriptors that a device reads once into memory of its own.
 extension DMAMapper {
@@ -57,7 +57,7 @@ extension AddressSpace {
             range.pointee.watch == nil, UInt64(count) <= range.pointee.last.offset(from: address)
         else { return false }
         let offset = Int(truncatingIfNeeded: address.offset(from: range.pointee.first))
-        return cblockhost_copy(target, host + offset, count)
+        return VolatileMemory.copy(to: target, from: host + offset, count: count) == .whole
     }
 }
 
@@ -80,16 +80,11 @@ extension MapperCore {
     ) throws(GuestMemoryError) {
         guard let base = buffer.baseAddress else { return }
         let mapping = try mapper.map(address: address, length: UInt64(buffer.count), .toDevice)
-        var done = 0
-        for vector in mapping.vectors {
-            if let memory = vector.iov_base,
-                !cblockhost_copy(base + done, memory, vector.iov_len)
-            {
-                // It knows which of the bytes are.
-                try mapping.unmap()
-                throw .lost(at: address &+ UInt64(done))
-            }
-            done += vector.iov_len
+        var cursor = DMAPieceCursor(mapping.vectors, length: mapping.length)
+        if cursor.move(base, count: buffer.count, .toDevice) == nil {
+            // It knows which of the bytes are.
+            try mapping.unmap()
+            throw .lost(at: address &+ cursor.done)
         }
         try mapping.unmap()
     }
