@@ -1,4 +1,4 @@
-import CBlockHost
+import BlockHost
 import Glibc
 
 /// Where a device that moves bytes itself is in a ``DMAPiece``: the only way in which a device copies guest
@@ -42,12 +42,14 @@ public struct DMAPieceCursor {
             let vector = vectors[index]
             let step = min(count &- moved, vector.iov_len &- offset)
             if step > 0, let base = vector.iov_base {
-                let isCopied =
+                let outcome =
                     switch direction {
-                    case .fromDevice: cblockhost_copy(base + offset, bytes + moved, step)
-                    case .toDevice: cblockhost_copy(bytes + moved, base + offset, step)
+                    case .fromDevice:
+                        VolatileMemory.copy(to: base + offset, from: bytes + moved, count: step)
+                    case .toDevice:
+                        VolatileMemory.copy(to: bytes + moved, from: base + offset, count: step)
                     }
-                if !isCopied { return nil }
+                if outcome == .lost { return nil }
             }
             moved &+= step
             done &+= UInt64(step)
@@ -73,7 +75,7 @@ extension DMATransfer {
         var step = step
         while case .submit(let piece) = step {
             var cursor = DMAPieceCursor(piece)
-            let start = Int(clamping: piece.offset)
+            let start = Int(clamping: piece.offset.rawValue)
             if let base = buffer.baseAddress, start < buffer.count,
                 cursor.move(base + start, count: buffer.count - start, direction) == nil
             {

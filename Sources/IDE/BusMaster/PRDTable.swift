@@ -53,7 +53,7 @@ struct PRDTable: ~Copyable {
             if describe(min(fetched / Self.entrySize, Self.maximumEntries), in: &list) { return }
         }
         while count < Self.maximumEntries {
-            let place = UInt64(address) &+ UInt64(count &* Self.entrySize)
+            let place = GuestAddress(address) &+ UInt64(count &* Self.entrySize)
             do throws(GuestMemoryError) {
                 let number = min(Self.chunk, Self.maximumEntries &- count)
                 try read(number, at: place, through: mapper)
@@ -83,7 +83,7 @@ struct PRDTable: ~Copyable {
     mutating func setFetched(_ count: Int?) { fetched = count }
 
     private func read(
-        _ number: Int, at place: UInt64, through mapper: DMAMapper
+        _ number: Int, at place: GuestAddress, through mapper: DMAMapper
     ) throws(GuestMemoryError) {
         let bytes = UnsafeMutableRawBufferPointer(
             start: entries + count, count: number &* Self.entrySize)
@@ -122,7 +122,8 @@ struct PRDTable: ~Copyable {
                 let address = UInt32(littleEndian: word[0]) & 0xFFFF_FFFE
                 flags = UInt32(littleEndian: word[1])
                 let length = (flags &- 2) & 0xFFFE &+ 2
-                element.initialize(to: .init(address: UInt64(address), length: UInt64(length)))
+                element.initialize(
+                    to: .init(address: GuestAddress(address), length: UInt64(length)))
                 sum &+= UInt64(length)
                 word += 2
                 element += 1

@@ -12,7 +12,7 @@ extension IDEChannel {
     private func fetchTable() -> Bool {
         guard !state.pointee.table.isFetched, state.pointee.isMasterEnabled else { return false }
         if state.pointee.fetch != nil { return true }
-        let address = UInt64(state.pointee.busMaster.table)
+        let address = GuestAddress(state.pointee.busMaster.table)
         guard let count = mapper.remoteStretch(at: address, limit: PRDTable.maximumSize) else {
             return false
         }
