@@ -6,7 +6,9 @@ let package = Package(
     products: [
         .library(name: "BlockIO", targets: ["BlockIO"]),
         .library(name: "GuestMemory", targets: ["GuestMemory"]),
+        .library(name: "BlockPCI", targets: ["BlockPCI"]),
         .library(name: "IDE", targets: ["IDE"]),
+        .library(name: "VFIOUserServer", targets: ["VFIOUserServer"]),
         .executable(name: "ide-machine", targets: ["IDEMachine"]),
     ],
     dependencies: [
@@ -26,17 +28,20 @@ let package = Package(
         .target(name: "BlockIO", dependencies: ["CBlockHost", "CBlockIO"]),
         .target(name: "CGuestMemory"),
         .target(name: "GuestMemory", dependencies: ["CBlockHost", "CGuestMemory"]),
+        .target(name: "BlockPCI", dependencies: ["GuestMemory"]),
         .target(
-            name: "IDE", dependencies: ["BlockIO", "CBlockHost", "CBlockIO", "GuestMemory"]),
+            name: "IDE",
+            dependencies: ["BlockIO", "BlockPCI", "CBlockHost", "CBlockIO", "GuestMemory"]),
         .target(
             name: "CommandLineSupport",
             dependencies: [.product(name: "ArgumentParser", package: "swift-argument-parser")]),
         .target(name: "CVFIOUser"),
-        .target(name: "VFIOUserServer", dependencies: ["CVFIOUser", "GuestMemory"]),
+        .target(name: "VFIOUserServer", dependencies: ["BlockPCI", "CVFIOUser", "GuestMemory"]),
         .executableTarget(
             name: "IDEMachine",
             dependencies: [
-                "BlockIO", "CommandLineSupport", "GuestMemory", "IDE", "VFIOUserServer",
+                "BlockIO", "BlockPCI", "CommandLineSupport", "GuestMemory", "IDE",
+                "VFIOUserServer",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .target(
@@ -74,11 +79,15 @@ let package = Package(
             name: "GuestMemoryTests",
             dependencies: ["GuestMemory", "IDE", "BlockIO", "CTestSupport", "TestSupport"]),
         .testTarget(
+            name: "BlockPCITests", dependencies: ["BlockPCI", "GuestMemory", "TestSupport"]),
+        .testTarget(
             name: "IDETests",
             dependencies: ["IDE", "BlockIO", "GuestMemory", "CTestSupport", "TestSupport"]),
         .testTarget(
             name: "VFIOUserServerTests",
-            dependencies: ["VFIOUserServer", "GuestMemory", "CTestSupport", "TestSupport"]),
+            dependencies: [
+                "VFIOUserServer", "BlockPCI", "GuestMemory", "CTestSupport", "TestSupport",
+            ]),
         .testTarget(
             name: "IDEMachineTests",
             dependencies: [
