@@ -24,7 +24,7 @@ extension IDEController {
         var writer = StateWriter()
         writer.put(Self.magic)
         writer.put(Self.stateVersion)
-        configuration.pointee.save(&writer)
+        function.save(&writer)
         for slot in IDESlot.allCases {
             let drive = drive(in: slot)
             writer.put(drive != nil)
@@ -47,7 +47,7 @@ extension IDEController {
         guard !isBusy else { throw .busy }
         var reader = StateReader(state)
         let version = try Self.takeHeader(&reader)
-        let registers = try configuration.pointee.decode(&reader)
+        let registers = try function.decode(&reader)
         try compareDrives(&reader)
         let (applyPrimary, isPrimaryRaised) = try primary.decode(&reader)
         let (applySecondary, isSecondaryRaised) = try secondary.decode(&reader)
@@ -56,10 +56,10 @@ extension IDEController {
         guard reader.isAtEnd else { throw IDEError.damagedState("it is too long") }
 
         reset()
-        configuration.pointee.load(registers)
+        function.restoreRegisters(registers)
         applyPrimary()
         applySecondary()
-        configurationChanged()
+        blockChannels()
         router.restore(unacknowledged: unacknowledged) {
             primary.updateLine()
             secondary.updateLine()
