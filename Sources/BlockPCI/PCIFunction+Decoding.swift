@@ -1,3 +1,5 @@
+public import GuestMemory
+
 // Which addresses the function answers at (PCI Local Bus 3.0, 6.2.2 and 6.2.5.1).
 extension PCIFunction {
     /// Whether I/O ports answer: bit 0 of the command register.
@@ -11,12 +13,20 @@ extension PCIFunction {
         layout.bars.indices.contains(index) ? layout.bars[index] : nil
     }
 
-    /// The first port or address at which a base address register answers; `nil` while it does not.
-    /// Address 0, as firmware finds it, is no place, and there are 65536 ports.
-    public func base(ofBAR index: Int) -> UInt64? {
-        guard let bar = bar(index) else { return nil }
-        let window = windows[bar.isIO ? index : index + Self.barCount]
-        return window.size == 0 ? nil : window.base
+    /// The first port at which a base address register answers; `nil` while none does. 0, as firmware
+    /// finds it, is no place, and there are 65536 ports.
+    public func port(ofBAR index: Int) -> UInt16? {
+        guard let bar = bar(index), bar.isIO, windows[index].size > 0 else { return nil }
+        return UInt16(truncatingIfNeeded: windows[index].base)
+    }
+
+    /// The first address in memory at which a base address register answers; `nil` while none does. 0, as
+    /// firmware finds it, is no place.
+    public func address(ofBAR index: Int) -> GuestAddress? {
+        guard let bar = bar(index), !bar.isIO, windows[index + Self.barCount].size > 0 else {
+            return nil
+        }
+        return GuestAddress(windows[index + Self.barCount].base)
     }
 
     /// Where a port lies in what a base address register (0 to 5) decodes; `nil` when it does not answer
@@ -29,9 +39,9 @@ extension PCIFunction {
     /// Where an address in memory lies in what a base address register (0 to 5) decodes; `nil` when it does
     /// not answer there.
     @inlinable
-    public func offset(ofAddress address: UInt64, inBAR index: Int) -> Int? {
+    public func offset(ofAddress address: GuestAddress, inBAR index: Int) -> Int? {
         index >= 0 && index < Self.barCount
-            ? offset(address, windows[index &+ Self.barCount]) : nil
+            ? offset(address.rawValue, windows[index &+ Self.barCount]) : nil
     }
 
     @inlinable

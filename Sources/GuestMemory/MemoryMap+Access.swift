@@ -1,4 +1,4 @@
-import CBlockHost
+import BlockHost
 import Glibc
 
 // Copying between guest addresses and a buffer of the host's: what is memory is copied, what is a
@@ -7,13 +7,13 @@ extension MemoryMap {
     /// Copies `count` bytes from `address` on to `target`. Stops at the first byte that cannot be
     /// read.
     func read(
-        at address: UInt64, into target: UnsafeMutableRawPointer, count: Int
+        at address: GuestAddress, into target: UnsafeMutableRawPointer, count: Int
     ) throws(GuestMemoryError) {
         try visit(at: address, count: count) {
             (range, offset, done, length) throws(GuestMemoryError) in
             if range.pointee.host != nil {
                 try range.pointee.access(length, at: offset) {
-                    cblockhost_copy(target + done, $0, $1)
+                    VolatileMemory.copy(to: target + done, from: $0, count: $1)
                 }
             } else {
                 try MMIOAccess(range, at: address &+ UInt64(done))
@@ -25,14 +25,14 @@ extension MemoryMap {
     /// Copies `count` bytes from `source` to `address` on and marks the pages written. Writes to
     /// ROM are lost. Stops at the first byte that cannot be written.
     func write(
-        at address: UInt64, from source: UnsafeRawPointer, count: Int
+        at address: GuestAddress, from source: UnsafeRawPointer, count: Int
     ) throws(GuestMemoryError) {
         try visit(at: address, count: count) {
             (range, offset, done, length) throws(GuestMemoryError) in
             switch range.pointee.kind {
             case .ram:
                 try range.pointee.write(length, at: offset) {
-                    cblockhost_copy($0, source + done, $1)
+                    VolatileMemory.copy(to: $0, from: source + done, count: $1)
                 }
             case .rom, .hole: break
             case .romDevice, .mmio, .remote:
@@ -43,8 +43,8 @@ extension MemoryMap {
     }
 
     /// The same with one byte for all.
-    func fill(at address: UInt64, with byte: UInt8, count: UInt64) throws(GuestMemoryError) {
-        if count > 0, address.addingReportingOverflow(count - 1).overflow {
+    func fill(at address: GuestAddress, with byte: UInt8, count: UInt64) throws(GuestMemoryError) {
+        if count > 0, address.advanced(by: count - 1) == nil {
             throw GuestMemoryError(.addressWraps, at: address)
         }
         var address = address
@@ -55,7 +55,9 @@ extension MemoryMap {
                 (range, offset, done, length) throws(GuestMemoryError) in
                 switch range.pointee.kind {
                 case .ram:
-                    try range.pointee.write(length, at: offset) { cblockhost_fill($0, byte, $1) }
+                    try range.pointee.write(length, at: offset) {
+                        VolatileMemory.fill($0, with: byte, count: $1)
+                    }
                 case .rom, .hole: break
                 case .romDevice, .mmio, .remote:
                     try MMIOAccess(range, at: address &+ UInt64(done)).fill(byte, count: length)
@@ -70,20 +72,20 @@ extension MemoryMap {
     /// before and how many there are.
     @inline(__always)
     private func visit(
-        at address: UInt64, count: Int,
+        at address: GuestAddress, count: Int,
         _ body: (UnsafePointer<FlatRange>, UInt64, Int, Int) throws(GuestMemoryError) -> Void
     ) throws(GuestMemoryError) {
         guard count > 0 else { return }
-        if address.addingReportingOverflow(UInt64(count - 1)).overflow {
+        if address.advanced(by: UInt64(count - 1)) == nil {
             throw GuestMemoryError(.addressWraps, at: address)
         }
         var done = 0
         while done < count {
             let place = address &+ UInt64(done)
             guard let range = range(at: place) else { throw GuestMemoryError(.hole, at: place) }
-            let rest = range.pointee.last - place
+            let rest = range.pointee.last.offset(from: place)
             let length = rest >= UInt64(count - done) ? count - done : Int(rest) + 1
-            try body(range, place - range.pointee.first, done, length)
+            try body(range, place.offset(from: range.pointee.first), done, length)
             done += length
         }
     }
@@ -93,7 +95,8 @@ extension FlatRange {
     /// Has `body` write `length` bytes from `offset` on, and marks the pages.
     @inline(__always)
     fileprivate func write(
-        _ length: Int, at offset: UInt64, _ body: (UnsafeMutableRawPointer, Int) -> Bool
+        _ length: Int, at offset: UInt64,
+        _ body: (UnsafeMutableRawPointer, Int) -> VolatileMemory.Outcome
     ) throws(GuestMemoryError) {
         // Also where not all of it is there: the pages before have been written.
         defer {
@@ -111,7 +114,8 @@ extension FlatRange {
     /// taken the place of a page in the meantime.
     @inline(__always)
     func access(
-        _ length: Int, at offset: UInt64, _ body: (UnsafeMutableRawPointer, Int) -> Bool
+        _ length: Int, at offset: UInt64,
+        _ body: (UnsafeMutableRawPointer, Int) -> VolatileMemory.Outcome
     ) throws(GuestMemoryError) {
         guard let host else { return }
         let start = host + Int(truncatingIfNeeded: offset)
@@ -119,9 +123,9 @@ extension FlatRange {
             _ = body(start, length)
             return
         }
-        let isCopied = body(start, watch.intact(start, length))
+        let outcome = body(start, watch.intact(start, length))
         let intact = watch.intact(start, length)
-        if !isCopied || intact < length {
+        if outcome == .lost || intact < length {
             throw .lost(at: first &+ offset &+ UInt64(intact))
         }
     }
@@ -129,16 +133,16 @@ extension FlatRange {
 
 extension GuestMemoryError {
     /// Memory that other processes have taken away, as the kernel says it.
-    static func lost(at address: UInt64) -> Self { Self(.system, at: address, errno: EFAULT) }
+    static func lost(at address: GuestAddress) -> Self { Self(.system, at: address, errno: EFAULT) }
 }
 
 /// An access to the registers of a device, divided into the widths that it takes.
 private struct MMIOAccess {
     private let region: MappedRegion
     private let device: any MMIODevice
-    private let address: UInt64
+    private let address: GuestAddress
 
-    init(_ range: UnsafePointer<FlatRange>, at address: UInt64) throws(GuestMemoryError) {
+    init(_ range: UnsafePointer<FlatRange>, at address: GuestAddress) throws(GuestMemoryError) {
         let region = range.pointee.region.takeUnretainedValue()
         if region.region.kind == .remote { throw GuestMemoryError(.remote, at: address) }
         guard let device = region.region.device else { throw GuestMemoryError(.hole, at: address) }
@@ -182,12 +186,12 @@ private struct MMIOAccess {
     }
 
     private func divide(
-        _ count: Int, _ body: (UInt64, UInt64, Int, Int) throws(GuestMemoryError) -> Void
+        _ count: Int, _ body: (GuestAddress, UInt64, Int, Int) throws(GuestMemoryError) -> Void
     ) throws(GuestMemoryError) {
         var done = 0
         while done < count {
             let place = address &+ UInt64(done)
-            let offset = place &- region.base
+            let offset = place.offset(from: region.base)
             var width = region.region.maximumWidth
             while width > count - done || offset & UInt64(width - 1) != 0 { width >>= 1 }
             try body(place, offset, done, width)

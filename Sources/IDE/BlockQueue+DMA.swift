@@ -17,7 +17,7 @@ extension BlockQueue {
         switch step {
         case .submit(let piece):
             let tag = UInt(bitPattern: Unmanaged.passUnretained(transfer).toOpaque())
-            let start = offset &+ piece.offset
+            let start = offset &+ piece.offset.rawValue
             switch transfer.direction {
             case .fromDevice: readv(piece.vectors, at: start, userData: tag)
             case .toDevice: writev(piece.vectors, at: start, durability: durability, userData: tag)

@@ -1,3 +1,4 @@
+import BlockHost
 public import BlockPCI
 import CVFIOUser
 import Glibc
@@ -29,7 +30,7 @@ public final class VFIOUserServer {
     private let functionDescriptors: Set<CInt>
 
     private var session: VFIOUserSession?
-    private var watched = EventLoop.Interest()
+    private var watched = EpollSet.Interest()
     private var watchedUnmask: CInt = -1
     private var former = VFIOUserStatistics()
     private var peerEnded: () -> Void = {}
@@ -53,8 +54,8 @@ public final class VFIOUserServer {
         self.path = path
         self.function = function
         functionDescriptors = Set(function.descriptors)
-        loop = try EventLoop()
-        try loop.add(listener)
+        loop = try host { () throws(SystemCallError) in try EventLoop() }
+        try watch(listener)
         try attach()
     }
 
@@ -66,13 +67,13 @@ public final class VFIOUserServer {
         path = nil
         self.function = function
         functionDescriptors = Set(function.descriptors)
-        loop = try EventLoop()
+        loop = try host { () throws(SystemCallError) in try EventLoop() }
         try attach()
         try begin(socket)
     }
 
     private func attach() throws(VFIOUserError) {
-        for descriptor in functionDescriptors { try loop.add(descriptor) }
+        for descriptor in functionDescriptors { try watch(descriptor) }
         line.unmaskEventEnds = { [unowned self] event in
             guard event == watchedUnmask else { return }
             loop.remove(event)
@@ -80,6 +81,10 @@ public final class VFIOUserServer {
         }
         line.set(isRaised: function.isInterruptRaised)
         function.interruptReceiver = line
+    }
+
+    private func watch(_ descriptor: CInt) throws(VFIOUserError) {
+        try host { () throws(SystemCallError) in try loop.add(descriptor) }
     }
 
     deinit {
@@ -108,7 +113,7 @@ public final class VFIOUserServer {
         until termination: CInt, peerEnded: @escaping () -> Void = {}
     ) throws(VFIOUserError) {
         self.peerEnded = peerEnded
-        try loop.add(termination)
+        try watch(termination)
         defer {
             loop.remove(termination)
             self.peerEnded = {}
@@ -129,17 +134,19 @@ public final class VFIOUserServer {
     ) throws(VFIOUserError) {
         var mustPoll = false
         var mustAccept = false
-        try loop.wait(milliseconds) { descriptor in
-            if descriptor == session?.socket {
-                session?.serve()
-            } else if descriptor == listener {
-                mustAccept = true
-            } else if descriptor == line.unmaskEvent {
-                line.unmaskEventCame()
-            } else if functionDescriptors.contains(descriptor) {
-                mustPoll = true
-            } else {
-                other(descriptor)
+        try host { () throws(SystemCallError) in
+            try loop.wait(milliseconds) { descriptor in
+                if descriptor == session?.socket {
+                    session?.serve()
+                } else if descriptor == listener {
+                    mustAccept = true
+                } else if descriptor == line.unmaskEvent {
+                    line.unmaskEventCame()
+                } else if functionDescriptors.contains(descriptor) {
+                    mustPoll = true
+                } else {
+                    other(descriptor)
+                }
             }
         }
         if mustPoll { function.poll() }
@@ -154,14 +161,16 @@ public final class VFIOUserServer {
         session.sendLateReplies()
         session.flush()
         if session.isOver { return try endSession() }
-        let interest = EventLoop.Interest(
+        let interest = EpollSet.Interest(
             readable: session.isListening, writable: session.isBehind)
         if interest != watched {
-            try loop.change(session.socket, to: interest)
+            try host { () throws(SystemCallError) in
+                try loop.change(session.socket, to: interest)
+            }
             watched = interest
         }
         if line.unmaskEvent != watchedUnmask {
-            try loop.add(line.unmaskEvent)
+            try watch(line.unmaskEvent)
             watchedUnmask = line.unmaskEvent
         }
     }
@@ -177,8 +186,8 @@ public final class VFIOUserServer {
     private func begin(_ socket: CInt) throws(VFIOUserError) {
         if listener >= 0 { loop.remove(listener) }
         session = VFIOUserSession(socket, function, line)
-        watched = EventLoop.Interest()
-        try loop.add(socket)
+        watched = EpollSet.Interest()
+        try watch(socket)
     }
 
     private func endSession() throws(VFIOUserError) {
@@ -188,7 +197,7 @@ public final class VFIOUserServer {
         session.end()
         function.poll()
         self.session = nil
-        if listener >= 0 { try loop.add(listener) }
+        if listener >= 0 { try watch(listener) }
         peerEnded()
     }
 
@@ -196,6 +205,17 @@ public final class VFIOUserServer {
     public func disconnect() {
         session?.hangUp()
         try? attend()
+    }
+}
+
+/// What the host refuses ends as an error of the server.
+private func host<Result: ~Copyable>(
+    _ body: () throws(SystemCallError) -> Result
+) throws(VFIOUserError) -> Result {
+    do throws(SystemCallError) {
+        return try body()
+    } catch {
+        throw VFIOUserError(error.call, error.errno)
     }
 }
 

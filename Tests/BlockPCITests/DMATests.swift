@@ -9,12 +9,12 @@ final class DMATests: XCTestCase {
     /// A step that adds to each address, and remembers the addresses that it was asked for.
     private final class Shift: AddressResolver {
         private let distance: UInt64
-        let seen = Locked<[UInt64]>([])
+        let seen = Locked<[GuestAddress]>([])
 
         init(by distance: UInt64) { self.distance = distance }
 
         func resolve(
-            _ address: UInt64, length: UInt64, direction: DMADirection
+            _ address: GuestAddress, length: UInt64, direction: DMADirection
         ) throws(GuestMemoryError) -> ResolvedRange {
             seen.withLock { $0.append(address) }
             return ResolvedRange(address: address &+ distance, length: length)
@@ -44,7 +44,7 @@ final class DMATests: XCTestCase {
             PCIRegister.command, width: 2, value: UInt32(command.rawValue))
     }
 
-    private func list(_ addresses: UInt64...) -> ScatterGatherList {
+    private func list(_ addresses: GuestAddress...) -> ScatterGatherList {
         var list = ScatterGatherList()
         for address in addresses { list.append(address: address, length: 512) }
         return list
@@ -69,7 +69,7 @@ final class DMATests: XCTestCase {
     }
 
     private func assertClosed(
-        _ result: DMAResult?, at address: UInt64, _ message: String, line: UInt = #line
+        _ result: DMAResult?, at address: GuestAddress, _ message: String, line: UInt = #line
     ) {
         guard case .fault(let error)? = result?.outcome else {
             return XCTFail("\(message): \(String(describing: result))", line: line)

@@ -117,11 +117,7 @@ final class FuzzTests: PCITestCase {
                 function.setInterrupt(isRaised: isRaised)
                 model.isRequested = isRaised
             case 10:
-                let address = UInt64(truncatingIfNeeded: offset)
-                XCTAssertEqual(
-                    function.base(ofBAR: bar), model.base(bar, function.bar(bar)), "\(bar)")
-                _ = function.offset(ofAddress: address, inBAR: bar)
-                _ = function.offset(ofPort: UInt16(truncatingIfNeeded: address), inBAR: bar)
+                checkDecoding(bar, UInt64(truncatingIfNeeded: offset), model)
             default:
                 guard generator.number(0...99) == 0 else { continue }
                 function.reset()
@@ -136,6 +132,31 @@ final class FuzzTests: PCITestCase {
             device.events = []
         }
         XCTAssertEqual(function.savedRegisters, model.bytes)
+    }
+
+    private func checkDecoding(_ bar: Int, _ address: UInt64, _ model: Model) {
+        let kind = function.bar(bar)
+        let base = model.base(bar, kind)
+        let found = function.port(ofBAR: bar).map(UInt64.init)
+        XCTAssertEqual(found ?? function.address(ofBAR: bar)?.rawValue, base, "\(bar)")
+        let port = UInt16(truncatingIfNeeded: address)
+        let near = base.map { $0 &+ (address & 0xFFFF) &- 0x4000 } ?? address
+        switch kind {
+        case .io(let size):
+            let isInside =
+                base.map { UInt64(port) >= $0 && UInt64(port) - $0 < UInt64(size) } ?? false
+            let offset = function.offset(ofPort: port, inBAR: bar)
+            XCTAssertEqual(offset != nil, isInside, "\(bar) port \(port)")
+            XCTAssertNil(function.offset(ofAddress: GuestAddress(address), inBAR: bar))
+        case .memory(let size, _, _):
+            let isInside = base.map { near >= $0 && near - $0 < UInt64(size) } ?? false
+            let offset = function.offset(ofAddress: GuestAddress(near), inBAR: bar)
+            XCTAssertEqual(offset != nil, isInside, "\(bar) address \(near)")
+            XCTAssertNil(function.offset(ofPort: port, inBAR: bar))
+        case nil:
+            XCTAssertNil(function.offset(ofPort: port, inBAR: bar))
+            XCTAssertNil(function.offset(ofAddress: GuestAddress(address), inBAR: bar))
+        }
     }
 
     /// Only what lies inside of a base address register that answers reaches the device.

@@ -20,8 +20,8 @@ final class StateTests: PCITestCase {
         other.function.restoreRegisters(saved)
         XCTAssertEqual(other.function.savedRegisters, saved)
         XCTAssertTrue(other.function.gate.isOpen)
-        XCTAssertEqual(other.function.base(ofBAR: 0), 0xC000)
-        XCTAssertEqual(other.function.base(ofBAR: 3), 0x7_0000_4000)
+        XCTAssertEqual(other.function.port(ofBAR: 0), 0xC000)
+        XCTAssertEqual(other.function.address(ofBAR: 3), 0x7_0000_4000)
         XCTAssertEqual(
             other.takeEvents(), [.pin(false), .received(false)], "the pin follows, and no more")
     }

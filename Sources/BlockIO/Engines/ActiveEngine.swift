@@ -1,3 +1,5 @@
+import BlockHost
+
 /// The engine of a queue. The payloads are plain pointers, so that a `switch` copies no reference
 /// count.
 enum ActiveEngine {

@@ -1,4 +1,4 @@
-import CBlockIO
+import BlockHost
 
 /// The few threads beside a ring, for calls that the kernel has no asynchronous form of. Made at the
 /// first such request.
@@ -13,15 +13,15 @@ struct HelperThreads: ~Copyable {
     static let patience: Int64 = 5_000_000
 
     private let image: BlockImage
-    private let wakeDescriptor: CInt
+    private let wake: Event
     private var pool: ThreadPool?
     private(set) var inFlight = 0
     /// When the owner first put off a call that it has to make itself; 0 when there is none.
     private var postponed: UInt64 = 0
 
-    init(image: BlockImage, wakeDescriptor: CInt) {
+    init(image: BlockImage, wake: Event) {
         self.image = image
-        self.wakeDescriptor = wakeDescriptor
+        self.wake = wake
     }
 
     var pollerOperations: UInt64 { pool?.pollerOperations ?? 0 }
@@ -84,7 +84,7 @@ struct HelperThreads: ~Copyable {
 
     private mutating func makePool() -> ThreadPool {
         let made = ThreadPool(
-            image: image, threadLimit: Self.limit, eventDescriptor: wakeDescriptor,
+            image: image, threadLimit: Self.limit, event: wake,
             isBesideRing: true)
         pool = made
         return made

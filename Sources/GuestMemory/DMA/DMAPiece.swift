@@ -5,8 +5,8 @@ public struct DMAPiece {
     /// The host memory, in the order of the data. It stays until the answer to the piece, and so
     /// does this array.
     public let vectors: UnsafeBufferPointer<iovec>
-    /// Where in the transfer the piece begins, in bytes.
-    public let offset: UInt64
+    /// The first byte of the transfer that is in the piece.
+    public let offset: TransferOffset
     /// How many bytes it has: the sum of the vectors.
     public let length: UInt64
 }

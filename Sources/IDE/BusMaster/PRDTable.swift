@@ -1,4 +1,4 @@
-import CBlockHost
+import BlockHost
 import GuestMemory
 
 /// A descriptor table as it was when a transfer began (SFF-8038i 1.2): 8 bytes an entry, copied
@@ -54,7 +54,7 @@ struct PRDTable: ~Copyable {
             if describe(min(fetched / Self.entrySize, Self.maximumEntries), in: &list) { return }
         }
         while count < Self.maximumEntries {
-            let place = UInt64(address) &+ UInt64(count &* Self.entrySize)
+            let place = GuestAddress(address) &+ UInt64(count &* Self.entrySize)
             do throws(GuestMemoryError) {
                 let number = min(Self.chunk, Self.maximumEntries &- count)
                 try read(number, at: place, through: mapper)
@@ -79,14 +79,15 @@ struct PRDTable: ~Copyable {
         guard let base = bytes.baseAddress, offset >= 0, offset <= Self.maximumSize,
             bytes.count <= Self.maximumSize - offset
         else { return true }
-        return cblockhost_copy(UnsafeMutableRawPointer(entries) + offset, base, bytes.count)
+        let target = UnsafeMutableRawPointer(entries) + offset
+        return VolatileMemory.copy(to: target, from: base, count: bytes.count) == .whole
     }
 
     /// The first `count` bytes are there, and are what the next read begins with; `nil` forgets them.
     mutating func setFetched(_ count: Int?) { fetched = count }
 
     private func read(
-        _ number: Int, at place: UInt64, through mapper: DMAMapper
+        _ number: Int, at place: GuestAddress, through mapper: DMAMapper
     ) throws(GuestMemoryError) {
         let bytes = UnsafeMutableRawBufferPointer(
             start: entries + count, count: number &* Self.entrySize)
@@ -125,7 +126,8 @@ struct PRDTable: ~Copyable {
                 let address = UInt32(littleEndian: word[0]) & 0xFFFF_FFFE
                 flags = UInt32(littleEndian: word[1])
                 let length = (flags &- 2) & 0xFFFE &+ 2
-                element.initialize(to: .init(address: UInt64(address), length: UInt64(length)))
+                element.initialize(
+                    to: .init(address: GuestAddress(address), length: UInt64(length)))
                 sum &+= UInt64(length)
                 word += 2
                 element += 1

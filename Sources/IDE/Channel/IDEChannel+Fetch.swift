@@ -12,7 +12,7 @@ extension IDEChannel {
     private func fetchTable() -> Bool {
         guard !state.pointee.table.isFetched, mapper.isOpen else { return false }
         if state.pointee.fetch != nil { return true }
-        let address = UInt64(state.pointee.busMaster.table)
+        let address = GuestAddress(state.pointee.busMaster.table)
         guard let count = mapper.remoteStretch(at: address, limit: PRDTable.maximumSize) else {
             return false
         }
@@ -58,7 +58,7 @@ extension IDEChannel {
 
     /// False when the memory has gone.
     private func takeTable(_ piece: DMAPiece) -> Bool {
-        var place = Int(clamping: piece.offset)
+        var place = Int(clamping: piece.offset.rawValue)
         for vector in piece.vectors {
             let bytes = UnsafeRawBufferPointer(start: vector.iov_base, count: vector.iov_len)
             if !state.pointee.table.take(bytes, at: place) { return false }

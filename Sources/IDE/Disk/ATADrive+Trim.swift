@@ -1,5 +1,5 @@
+import BlockHost
 import BlockIO
-import CBlockHost
 import GuestMemory
 
 // DATA SET MANAGEMENT with TRIM (ACS-2 7.9): all ranges are checked before the first is discarded.
@@ -56,11 +56,13 @@ extension ATADrive {
 
     /// False when the memory has gone.
     private func copyRanges(_ piece: DMAPiece) -> Bool {
-        var place = Int(clamping: piece.offset)
+        var place = Int(clamping: piece.offset.rawValue)
         for vector in piece.vectors {
             guard let memory = vector.iov_base, place &+ vector.iov_len <= Self.bufferSize
             else { continue }
-            if !cblockhost_copy(buffer + place, memory, vector.iov_len) { return false }
+            let outcome = VolatileMemory.copy(
+                to: buffer + place, from: memory, count: vector.iov_len)
+            if outcome == .lost { return false }
             place &+= vector.iov_len
         }
         return true

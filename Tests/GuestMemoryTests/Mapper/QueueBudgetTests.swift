@@ -31,7 +31,9 @@ final class QueueBudgetTests: ConformanceTestCase {
             var results: [UInt: DMAResult] = [:]
             // The first half of the image is read, the second half written.
             for number in 0..<32 as Range<UInt> {
-                let list = ScatterGatherList([(UInt64(number) * UInt64(length), UInt64(length))])
+                let list = ScatterGatherList([
+                    (GuestAddress(Int(number) * length), UInt64(length))
+                ])
                 let direction: DMADirection = number < 16 ? .fromDevice : .toDevice
                 if number >= 16 {
                     memcpy(

@@ -79,7 +79,7 @@ final class ImageTransferTests: ConformanceTestCase {
         }
 
         private func transfer(
-            _ elements: [(UInt64, UInt64)], _ direction: DMADirection, _ model: ModelSpace
+            _ elements: [(GuestAddress, UInt64)], _ direction: DMADirection, _ model: ModelSpace
         ) throws {
             let what = "\(self.what), \(direction), \(elements)"
             let total = Int(elements.reduce(0) { $0 + $1.1 })

@@ -13,7 +13,7 @@ final class NamedListTests: ConformanceTestCase {
 
     /// Reads a list in every mode and compares it byte by byte with the image.
     private func check(
-        _ elements: [(UInt64, UInt64)], file: StaticString = #filePath, line: UInt = #line
+        _ elements: [(GuestAddress, UInt64)], file: StaticString = #filePath, line: UInt = #line
     ) throws {
         let size = 4 << 20
         let total = Int(elements.reduce(0) { $0 + $1.1 })
