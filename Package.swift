@@ -6,6 +6,7 @@ let package = Package(
     products: [
         .library(name: "BlockIO", targets: ["BlockIO"]),
         .library(name: "GuestMemory", targets: ["GuestMemory"]),
+        .library(name: "BlockDMA", targets: ["BlockDMA"]),
         .library(name: "BlockPCI", targets: ["BlockPCI"]),
         .library(name: "IDE", targets: ["IDE"]),
         .library(name: "VFIOUserServer", targets: ["VFIOUserServer"]),
@@ -29,9 +30,12 @@ let package = Package(
         .target(name: "BlockIO", dependencies: ["BlockHost", "CBlockIO"]),
         .target(name: "CGuestMemory"),
         .target(name: "GuestMemory", dependencies: ["BlockHost", "CGuestMemory"]),
+        // What a device model needs between guest memory and an image; it knows no controller.
+        .target(name: "BlockDMA", dependencies: ["BlockIO", "GuestMemory"]),
         .target(name: "BlockPCI", dependencies: ["GuestMemory"]),
         .target(
-            name: "IDE", dependencies: ["BlockHost", "BlockIO", "BlockPCI", "GuestMemory"]),
+            name: "IDE",
+            dependencies: ["BlockDMA", "BlockHost", "BlockIO", "BlockPCI", "GuestMemory"]),
         .target(
             name: "CommandLineSupport",
             dependencies: [.product(name: "ArgumentParser", package: "swift-argument-parser")]),
@@ -42,7 +46,7 @@ let package = Package(
         .executableTarget(
             name: "IDEMachine",
             dependencies: [
-                "BlockIO", "BlockPCI", "CommandLineSupport", "GuestMemory", "IDE",
+                "BlockDMA", "BlockIO", "BlockPCI", "CommandLineSupport", "GuestMemory", "IDE",
                 "VFIOUserServer",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
@@ -78,13 +82,18 @@ let package = Package(
                 "BlockHost", "BlockIO", "GuestMemory", "CTestSupport", "Exploration", "TestSupport",
             ]),
         .testTarget(
+            name: "BlockDMATests",
+            dependencies: ["BlockDMA", "BlockIO", "GuestMemory", "CTestSupport", "TestSupport"]),
+        .testTarget(
             name: "GuestMemoryTests",
-            dependencies: ["GuestMemory", "IDE", "BlockIO", "CTestSupport", "TestSupport"]),
+            dependencies: ["GuestMemory", "BlockDMA", "BlockIO", "CTestSupport", "TestSupport"]),
         .testTarget(
             name: "BlockPCITests", dependencies: ["BlockPCI", "GuestMemory", "TestSupport"]),
         .testTarget(
             name: "IDETests",
-            dependencies: ["IDE", "BlockIO", "GuestMemory", "CTestSupport", "TestSupport"]),
+            dependencies: [
+                "IDE", "BlockDMA", "BlockIO", "GuestMemory", "CTestSupport", "TestSupport",
+            ]),
         .testTarget(
             name: "VFIOUserServerTests",
             dependencies: [
@@ -93,8 +102,8 @@ let package = Package(
         .testTarget(
             name: "IDEMachineTests",
             dependencies: [
-                "IDEMachine", "BlockIO", "CommandLineSupport", "VFIOUserServer", "CTestSupport",
-                "TestSupport",
+                "IDEMachine", "BlockDMA", "BlockIO", "CommandLineSupport", "VFIOUserServer",
+                "CTestSupport", "TestSupport",
             ]),
     ],
     swiftLanguageModes: [.v6]

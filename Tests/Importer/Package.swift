@@ -15,7 +15,9 @@ let package = Package(
             dependencies: [
                 .product(name: "BlockIO", package: "swift-blockio"),
                 .product(name: "GuestMemory", package: "swift-blockio"),
+                .product(name: "BlockPCI", package: "swift-blockio"),
                 .product(name: "IDE", package: "swift-blockio"),
+                .product(name: "VFIOUserServer", package: "swift-blockio"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ])
     ],

@@ -81,16 +81,11 @@ extension MapperCore {
     ) throws(GuestMemoryError) {
         guard let base = buffer.baseAddress else { return }
         let mapping = try mapper.map(address: address, length: UInt64(buffer.count), .toDevice)
-        var done = 0
-        for vector in mapping.vectors {
-            if let memory = vector.iov_base,
-                VolatileMemory.copy(to: base + done, from: memory, count: vector.iov_len) == .lost
-            {
-                // It knows which of the bytes are.
-                try mapping.unmap()
-                throw .lost(at: address &+ UInt64(done))
-            }
-            done += vector.iov_len
+        var cursor = DMAPieceCursor(mapping.vectors, length: mapping.length)
+        if cursor.move(base, count: buffer.count, .toDevice) == nil {
+            // It knows which of the bytes are.
+            try mapping.unmap()
+            throw .lost(at: address &+ cursor.done)
         }
         try mapping.unmap()
     }

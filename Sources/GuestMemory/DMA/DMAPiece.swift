@@ -41,4 +41,10 @@ public struct DMAResult: Sendable, Hashable {
     public let outcome: Outcome
     /// How many bytes from the start were transferred for certain.
     public let transferred: UInt64
+
+    /// A result.
+    public init(outcome: Outcome, transferred: UInt64) {
+        self.outcome = outcome
+        self.transferred = transferred
+    }
 }

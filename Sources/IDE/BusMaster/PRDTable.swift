@@ -1,4 +1,3 @@
-import BlockHost
 import GuestMemory
 
 /// A descriptor table as it was when a transfer began (SFF-8038i 1.2): 8 bytes an entry, copied
@@ -74,13 +73,10 @@ struct PRDTable: ~Copyable {
     /// Whether the table has been brought here.
     var isFetched: Bool { fetched != nil }
 
-    /// Brings `bytes` of guest memory here, at byte `offset` of the table; false when they have gone.
-    mutating func take(_ bytes: UnsafeRawBufferPointer, at offset: Int) -> Bool {
-        guard let base = bytes.baseAddress, offset >= 0, offset <= Self.maximumSize,
-            bytes.count <= Self.maximumSize - offset
-        else { return true }
-        let target = UnsafeMutableRawPointer(entries) + offset
-        return VolatileMemory.copy(to: target, from: base, count: bytes.count) == .whole
+    /// Takes the steps of a transfer that brings the table here, as far as it does not wait.
+    func take(_ step: DMAStep, of transfer: DMATransfer) -> DMAStep {
+        transfer.copyPieces(
+            from: step, UnsafeMutableRawBufferPointer(start: entries, count: Self.maximumSize))
     }
 
     /// The first `count` bytes are there, and are what the next read begins with; `nil` forgets them.

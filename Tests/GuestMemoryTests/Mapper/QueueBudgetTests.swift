@@ -1,6 +1,6 @@
+import BlockDMA
 import BlockIO
 import GuestMemory
-import IDE
 import XCTest
 
 @testable import TestSupport

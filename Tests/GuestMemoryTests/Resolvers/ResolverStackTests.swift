@@ -1,7 +1,7 @@
+import BlockDMA
 import BlockIO
 import Glibc
 import GuestMemory
-import IDE
 import XCTest
 
 @testable import TestSupport

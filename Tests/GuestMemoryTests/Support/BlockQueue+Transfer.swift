@@ -1,6 +1,6 @@
+import BlockDMA
 import BlockIO
 import GuestMemory
-import IDE
 
 @testable import TestSupport
 

@@ -1,8 +1,8 @@
+import BlockDMA
 import BlockIO
 import CTestSupport
 import Glibc
 import GuestMemory
-import IDE
 import XCTest
 
 @testable import TestSupport
