@@ -8,6 +8,9 @@ import Synchronization
 /// the request to end early (``BlockError/Code/cancelled``), but the call still returns only when
 /// the kernel is done with the memory.
 ///
+/// The thread blocks all signals but those that a fault of its own raises, such as SIGBUS: a job that
+/// waits for a signal has to unblock it.
+///
 /// Released without ``close()``, it closes by itself when what is under way has ended.
 public final class AsyncBlockImage: Sendable {
     /// The image.
