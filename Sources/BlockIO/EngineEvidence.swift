@@ -13,8 +13,8 @@ enum EngineEvidence {
 
     /// Looks at the file system or device, and makes one read of a block with RWF_NOWAIT
     /// (preadv2(2)), which answers EOPNOTSUPP where the kernel has no non-blocking path.
-    static func gather(_ file: ImageFile) -> EngineEvidence {
-        if let memory = memoryBacking(file) { return .inMemory(memory) }
+    static func gather(_ file: HostFile) -> EngineEvidence {
+        if let memory = file.memoryBacking { return .inMemory(memory) }
         let length = max(4096, file.alignment.offset)
         guard file.size >= UInt64(length) else {
             return .asynchronous("the image is too small for a probe", aioHazard: nil)
@@ -35,24 +35,8 @@ enum EngineEvidence {
             "a read with RWF_NOWAIT is not refused", aioHazard: aioHazard(file))
     }
 
-    /// What memory an image is in, if it is in any.
-    static func memoryBacking(_ file: ImageFile) -> String? {
-        switch file.kind {
-        case .file:
-            return cbio_filesystem_type(file.descriptor) == FileSystemType.tmpfs
-                ? "the file is on tmpfs" : nil
-        case .device:
-            let link = "/sys/dev/block/\(cbio_major(file.device)):\(cbio_minor(file.device))"
-            guard let target = realpath(link, nil) else { return nil }
-            defer { free(target) }
-            let name = String(cString: target).split(separator: "/").last ?? ""
-            let isMemory = ["zram", "ram", "pmem"].contains { name.hasPrefix($0) }
-            return isMemory ? "the device \(name) is memory" : nil
-        }
-    }
-
     /// io_submit(2) waits where a file system has to allocate.
-    private static func aioHazard(_ file: ImageFile) -> String? {
+    private static func aioHazard(_ file: HostFile) -> String? {
         guard file.kind == .file, file.allocatedBytes < file.size else { return nil }
         return "the file has holes, and io_submit(2) blocks while the file system fills them"
     }

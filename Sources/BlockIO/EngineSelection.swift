@@ -49,7 +49,7 @@ final class EngineSelection: @unchecked Sendable {
         choice = new
     }
 
-    init(_ options: OpenOptions, _ file: ImageFile, path: Pathname) throws(BlockError) {
+    init(_ options: OpenOptions, _ file: HostFile, notes: [String]) throws(BlockError) {
         descriptor = file.descriptor
         caching = options.caching
         switch options.engine {
@@ -57,7 +57,7 @@ final class EngineSelection: @unchecked Sendable {
             if let refusal = Self.refusal(of: kind, file.descriptor, options.caching) {
                 throw BlockError(
                     .engineUnavailable, errno: refusal.errno, operation: .open,
-                    image: path.description,
+                    image: file.pathname.description,
                     detail: "\(kind) was asked for and cannot be used: \(refusal.reason)")
             }
             let report = EngineReport(entries: [.init(engine: kind, outcome: .taken("as asked"))])
@@ -65,7 +65,7 @@ final class EngineSelection: @unchecked Sendable {
         case .auto:
             choice = Self.choose(options, file)
         }
-        choice.report.notes = file.notes(options)
+        choice.report.notes = notes
     }
 
     /// Opens the engine of a queue with `open`.
@@ -133,7 +133,7 @@ final class EngineSelection: @unchecked Sendable {
     }
 
     /// Probes the candidates in order of preference, up to the first that works.
-    private static func choose(_ options: OpenOptions, _ file: ImageFile) -> Choice {
+    private static func choose(_ options: OpenOptions, _ file: HostFile) -> Choice {
         var entries: [EngineReport.Entry] = []
         var taken: EngineKind?
         var alternatives: ArraySlice<Candidate> = []

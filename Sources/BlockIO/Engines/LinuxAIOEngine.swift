@@ -30,7 +30,7 @@ struct LinuxAIOEngine: ~Copyable, Engine {
         let hasDescriptors = wake >= 0 && (!options.hasDescriptor || event >= 0 && set >= 0)
         var error =
             hasDescriptors
-            ? cbio_aio_create(&created, image.descriptor, UInt32(options.depth), event) : -EMFILE
+            ? Self.create(&created, image.files, UInt32(options.depth), event) : -EMFILE
         if error == 0, options.hasDescriptor { error = cbio_poll_group_add(set, event) }
         guard error == 0, let created else {
             if let created { cbio_aio_destroy(created) }
@@ -44,7 +44,7 @@ struct LinuxAIOEngine: ~Copyable, Engine {
         eventDescriptor = event
         descriptor = set
         context = created
-        helpers = HelperThreads(image: image, wakeDescriptor: wake)
+        helpers = HelperThreads(image: image, engine: .linuxAIO, wakeDescriptor: wake)
         timer = RetryTimer(set: set)
         armWake()
     }
@@ -193,8 +193,7 @@ struct LinuxAIOEngine: ~Copyable, Engine {
 
     /// Takes the head of `pending` if it is not for the kernel's queue.
     private mutating func giveToHelpers(_ pending: inout RequestFIFO) -> Bool {
-        guard let request = pending.head, request.pointee.engine.operation.needsHelper
-        else { return false }
+        guard let request = pending.head, helpers.isFor(request) else { return false }
         _ = pending.popFirst()
         helpers.enqueue(request)
         return true
@@ -202,11 +201,21 @@ struct LinuxAIOEngine: ~Copyable, Engine {
 }
 
 extension LinuxAIOEngine {
+    private static func create(
+        _ context: inout OpaquePointer?, _ files: [HostFile], _ capacity: UInt32,
+        _ eventDescriptor: CInt
+    ) -> CInt {
+        let descriptors = files.map { EngineKind.linuxAIO.serves($0) ? $0.descriptor : -1 }
+        return cbio_aio_create(
+            &context, descriptors, UInt32(files.count), capacity, eventDescriptor)
+    }
+
     /// `nil` when kernel AIO can run an image on this descriptor without blocking the submitter.
     static func refusal(descriptor: CInt, caching: OpenOptions.Caching) -> EngineRefusal? {
         if let refusal = refusal(caching: caching) { return refusal }
         var created: OpaquePointer?
-        let error = cbio_aio_create(&created, descriptor, 1, -1)
+        var descriptor = descriptor
+        let error = cbio_aio_create(&created, &descriptor, 1, 1, -1)
         guard error == 0, let created else { return refusal(errno: -error) }
         cbio_aio_destroy(created)
         return nil

@@ -40,8 +40,7 @@ struct URingEngine: ~Copyable, Engine {
             wake >= 0 && (!needsEvent || event >= 0) && (!options.hasDescriptor || set >= 0)
         var error =
             hasDescriptors
-            ? cbio_uring_create(&created, image.descriptor, UInt32(options.depth), isOwned)
-            : -EMFILE
+            ? Self.create(&created, image.files, UInt32(options.depth), isOwned) : -EMFILE
         if error == 0, needsEvent {
             error = cbio_uring_register_eventfd(created, event)
             if error == 0 { error = cbio_poll_group_add(set, event) }
@@ -65,7 +64,7 @@ struct URingEngine: ~Copyable, Engine {
         // place is for the wake-up.
         inFlightLimit = min(
             options.depth, Int(cbio_uring_features(created).completion_entries) - 1)
-        helpers = HelperThreads(image: image, wakeDescriptor: wake)
+        helpers = HelperThreads(image: image, engine: .ioURing, wakeDescriptor: wake)
         timer = RetryTimer(set: set)
         // The descriptor has to tell of requests too that never get to the ring.
         if isEnabled {
@@ -143,7 +142,7 @@ struct URingEngine: ~Copyable, Engine {
     }
 
     mutating func cancel(_ request: RequestPointer) {
-        if request.pointee.engine.operation.needsHelper {
+        if helpers.isFor(request) {
             helpers.cancel(request)
         } else if prepared({ cbio_uring_prepare_cancel(ring, request) }) {
             _ = cbio_uring_submit(ring)
@@ -191,8 +190,7 @@ struct URingEngine: ~Copyable, Engine {
                 inRing &+= prepared
             }
             // What stopped it: a full ring, or one for the helpers.
-            guard let request = pending.head, request.pointee.engine.operation.needsHelper
-            else { return }
+            guard let request = pending.head, helpers.isFor(request) else { return }
             _ = pending.popFirst()
             helpers.enqueue(request)
         }
@@ -282,10 +280,18 @@ struct URingEngine: ~Copyable, Engine {
 }
 
 extension URingEngine {
+    private static func create(
+        _ ring: inout OpaquePointer?, _ files: [HostFile], _ entries: UInt32, _ isOwned: Bool
+    ) -> CInt {
+        let descriptors = files.map(\.descriptor)
+        return cbio_uring_create(&ring, descriptors, UInt32(files.count), entries, isOwned)
+    }
+
     /// Tries a small ring; `nil` when io_uring can run an image on this descriptor.
     static func refusal(descriptor: CInt) -> EngineRefusal? {
         var created: OpaquePointer?
-        let error = cbio_uring_create(&created, descriptor, 4, false)
+        var descriptor = descriptor
+        let error = cbio_uring_create(&created, &descriptor, 1, 4, false)
         guard error == 0, let created else { return refusal(errno: -error) }
         defer { cbio_uring_destroy(created) }
         guard cbio_uring_features(created).waits_with_limit else {

@@ -5,9 +5,10 @@ import Glibc
 struct AlignmentChecker {
     let image: BlockImage
 
-    func check(_ order: EngineOrder) {
+    func check(_ order: EngineOrder, of file: UInt8) {
         guard order.operation == .read || order.operation == .write else { return }
-        let alignment = image.alignment
+        let host = image.files[Int(file)]
+        let alignment = host.alignment
         let offsetMask = UInt64(alignment.offset - 1)
         var sum: UInt64 = 0
         var isRight = order.position & offsetMask == 0 && order.vectorCount >= 1
@@ -21,11 +22,11 @@ struct AlignmentChecker {
             sum += UInt64(element.iov_len)
         }
         isRight = isRight && sum == order.length
-        if order.operation == .write { isRight = isRight && order.position + sum <= image.fileSize }
+        if order.operation == .write { isRight = isRight && order.position + sum <= host.size }
         precondition(
             isRight,
             "an engine was given \(order.operation) of \(order.vectorCount) elements, "
                 + "\(order.length) bytes at \(order.position), which offends \(alignment) or the "
-                + "file's size \(image.fileSize)")
+                + "file's size \(host.size)")
     }
 }

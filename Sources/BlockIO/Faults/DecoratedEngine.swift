@@ -116,7 +116,7 @@ struct DecoratedEngine: ~Copyable, Engine {
         while let request = pending.popFirst() {
             request.operation.pointee.is_pending = false
             let order = request.pointee.engine
-            checker?.check(order)
+            checker?.check(order, of: request.operation.pointee.file)
             request.pointee.isTransientFailure = false
             guard
                 let (fault, rule) = injector?.decide(

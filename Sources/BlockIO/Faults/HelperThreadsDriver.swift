@@ -15,7 +15,8 @@ package struct HelperThreadsDriver: ~Copyable {
 
     package init(image: BlockImage, requests count: Int) {
         wakeDescriptor = cbio_eventfd()
-        helpers = HelperThreads(image: image, wakeDescriptor: wakeDescriptor)
+        helpers = HelperThreads(
+            image: image, engine: .ioURing, wakeDescriptor: wakeDescriptor)
         self.count = count
         requests = .allocate(capacity: count)
         requests.initialize(repeating: IORequest(), count: count)

@@ -14,6 +14,13 @@ struct ModelEngine: ~Copyable, Engine {
         self.image = image
         self.depth = depth
         descriptor = cbio_eventfd()
+        guard image.files.count == 1 else {
+            if descriptor >= 0 { close(descriptor) }
+            throw BlockError(
+                .engineUnavailable, operation: .open, image: image.path,
+                detail: "a model of a disk takes the place of one file, and the image has "
+                    + "\(image.files.count)")
+        }
         if descriptor < 0 {
             throw BlockError(.system, errno: -descriptor, operation: .open, image: image.path)
         }
@@ -29,7 +36,7 @@ struct ModelEngine: ~Copyable, Engine {
             request.operation.pointee.is_pending = false
             let operation = ModelOperation(request.pointee.engine)
             // The image remembers that it has one.
-            if operation.kind == .bufferedWrite { _ = image.bufferedDescriptor() }
+            if operation.kind == .bufferedWrite { _ = image.activeFile.bufferedDescriptor() }
             kernel.begin(UnsafeMutableRawPointer(request), operation)
         }
         kernel.signalIfDue()
