@@ -21,18 +21,19 @@ let package = Package(
             name: "CBlockIO",
             dependencies: ["CLibURing", "CLibAIO"],
             linkerSettings: [.linkedLibrary("uring"), .linkedLibrary("aio")]),
-        // What targets that touch memory of a guest have in common; it knows no guest.
         .target(name: "CBlockHost"),
-        .target(name: "BlockIO", dependencies: ["CBlockHost", "CBlockIO"]),
+        // What every target needs from the host; it knows no image and no guest.
+        .target(name: "BlockHost", dependencies: ["CBlockHost"]),
+        .target(name: "BlockIO", dependencies: ["BlockHost", "CBlockIO"]),
         .target(name: "CGuestMemory"),
-        .target(name: "GuestMemory", dependencies: ["CBlockHost", "CGuestMemory"]),
-        .target(
-            name: "IDE", dependencies: ["BlockIO", "CBlockHost", "CBlockIO", "GuestMemory"]),
+        .target(name: "GuestMemory", dependencies: ["BlockHost", "CGuestMemory"]),
+        .target(name: "IDE", dependencies: ["BlockHost", "BlockIO", "GuestMemory"]),
         .target(
             name: "CommandLineSupport",
             dependencies: [.product(name: "ArgumentParser", package: "swift-argument-parser")]),
         .target(name: "CVFIOUser"),
-        .target(name: "VFIOUserServer", dependencies: ["CVFIOUser", "GuestMemory"]),
+        .target(
+            name: "VFIOUserServer", dependencies: ["BlockHost", "CVFIOUser", "GuestMemory"]),
         .executableTarget(
             name: "IDEMachine",
             dependencies: [
@@ -68,7 +69,7 @@ let package = Package(
         .testTarget(
             name: "BlockIOTests",
             dependencies: [
-                "BlockIO", "GuestMemory", "CTestSupport", "Exploration", "TestSupport",
+                "BlockHost", "BlockIO", "GuestMemory", "CTestSupport", "Exploration", "TestSupport",
             ]),
         .testTarget(
             name: "GuestMemoryTests",

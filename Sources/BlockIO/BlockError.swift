@@ -1,3 +1,4 @@
+import BlockHost
 import Glibc
 
 /// Everything that can go wrong in this library, in one type.
@@ -122,12 +123,4 @@ extension BlockError {
     static let beyondTheFile =
         "the write reaches beyond the end of the file, whose size is not a multiple of the logical block "
         + "size; nothing was written"
-}
-
-/// strerror(3) with the number, as in "Input/output error, errno 5".
-func errnoText(_ errno: CInt) -> String {
-    var buffer = [CChar](repeating: 0, count: 128)
-    _ = strerror_r(errno, &buffer, buffer.count)
-    let text = buffer.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
-    return "\(text), errno \(errno)"
 }

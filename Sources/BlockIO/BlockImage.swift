@@ -67,8 +67,8 @@ public final class BlockImage: Sendable {
         var report = selection.report
         for file in files where !selection.engine.serves(file) {
             report.notes.append(
-                "\(selection.engine) cannot serve \(file.pathname), which is \(file.caching), without "
-                    + "blocking; helper threads do what is asked of it")
+                "\(selection.engine) cannot serve \(file.pathname), which is \(file.caching), "
+                    + "without blocking; helper threads do what is asked of it")
         }
         return report
     }

@@ -1,4 +1,4 @@
-#include "CBlockHost.h"
+#include "cblockhost_memory.h"
 #include "cblockhost_guarded.h"
 
 #if defined(__x86_64__)

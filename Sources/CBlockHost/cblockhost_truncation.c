@@ -1,5 +1,5 @@
 #define _GNU_SOURCE
-#include "CBlockHost.h"
+#include "cblockhost_memory.h"
 #include "cblockhost_guarded.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-import CBlockHost
+import BlockHost
 import CGuestMemory
 import Glibc
 
@@ -22,8 +22,11 @@ extension GuestRAM {
     /// A memfd_create(2) file sealed with F_SEAL_SHRINK, such as ``Sharing/descriptor`` makes, needs
     /// none of it. The library does not seal files of others, which may want to change their size.
     public static func surviveTruncation() throws(GuestMemoryError) {
-        let result = cblockhost_catch_truncation()
-        guard result == 0 else { throw GuestMemoryError(.system, errno: -result) }
+        do throws(SystemCallError) {
+            try MemoryWatch.catchTruncation()
+        } catch {
+            throw GuestMemoryError(.system, errno: error.errno)
+        }
     }
 
     /// fcntl(2), F_GET_SEALS: only files that can be sealed have an answer.

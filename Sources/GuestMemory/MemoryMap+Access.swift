@@ -1,4 +1,4 @@
-import CBlockHost
+import BlockHost
 import Glibc
 
 // Copying between guest addresses and a buffer of the host's: what is memory is copied, what is a
@@ -13,7 +13,7 @@ extension MemoryMap {
             (range, offset, done, length) throws(GuestMemoryError) in
             if range.pointee.host != nil {
                 try range.pointee.access(length, at: offset) {
-                    cblockhost_copy(target + done, $0, $1)
+                    VolatileMemory.copy(to: target + done, from: $0, count: $1)
                 }
             } else {
                 try MMIOAccess(range, at: address &+ UInt64(done))
@@ -32,7 +32,7 @@ extension MemoryMap {
             switch range.pointee.kind {
             case .ram:
                 try range.pointee.write(length, at: offset) {
-                    cblockhost_copy($0, source + done, $1)
+                    VolatileMemory.copy(to: $0, from: source + done, count: $1)
                 }
             case .rom, .hole: break
             case .romDevice, .mmio, .remote:
@@ -55,7 +55,9 @@ extension MemoryMap {
                 (range, offset, done, length) throws(GuestMemoryError) in
                 switch range.pointee.kind {
                 case .ram:
-                    try range.pointee.write(length, at: offset) { cblockhost_fill($0, byte, $1) }
+                    try range.pointee.write(length, at: offset) {
+                        VolatileMemory.fill($0, with: byte, count: $1)
+                    }
                 case .rom, .hole: break
                 case .romDevice, .mmio, .remote:
                     try MMIOAccess(range, at: address &+ UInt64(done)).fill(byte, count: length)
@@ -93,7 +95,8 @@ extension FlatRange {
     /// Has `body` write `length` bytes from `offset` on, and marks the pages.
     @inline(__always)
     fileprivate func write(
-        _ length: Int, at offset: UInt64, _ body: (UnsafeMutableRawPointer, Int) -> Bool
+        _ length: Int, at offset: UInt64,
+        _ body: (UnsafeMutableRawPointer, Int) -> VolatileMemory.Outcome
     ) throws(GuestMemoryError) {
         // Also where not all of it is there: the pages before have been written.
         defer {
@@ -111,7 +114,8 @@ extension FlatRange {
     /// taken the place of a page in the meantime.
     @inline(__always)
     func access(
-        _ length: Int, at offset: UInt64, _ body: (UnsafeMutableRawPointer, Int) -> Bool
+        _ length: Int, at offset: UInt64,
+        _ body: (UnsafeMutableRawPointer, Int) -> VolatileMemory.Outcome
     ) throws(GuestMemoryError) {
         guard let host else { return }
         let start = host + Int(truncatingIfNeeded: offset)
@@ -119,9 +123,9 @@ extension FlatRange {
             _ = body(start, length)
             return
         }
-        let isCopied = body(start, watch.intact(start, length))
+        let outcome = body(start, watch.intact(start, length))
         let intact = watch.intact(start, length)
-        if !isCopied || intact < length {
+        if outcome == .lost || intact < length {
             throw .lost(at: first &+ offset &+ UInt64(intact))
         }
     }

@@ -1,3 +1,5 @@
+import BlockHost
+
 /// A stretch of addresses with one region behind it. It is a node of a tree of such stretches.
 struct FlatRange {
     let first: UInt64

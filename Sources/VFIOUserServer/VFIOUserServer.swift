@@ -1,3 +1,4 @@
+import BlockHost
 import CVFIOUser
 import Glibc
 public import GuestMemory
@@ -29,7 +30,7 @@ public final class VFIOUserServer {
     private let functionDescriptors: Set<CInt>
 
     private var session: VFIOUserSession?
-    private var watched = EventLoop.Interest()
+    private var watched = EpollSet.Interest()
     private var watchedUnmask: CInt = -1
     private var former = VFIOUserStatistics()
     private var peerEnded: () -> Void = {}
@@ -56,8 +57,8 @@ public final class VFIOUserServer {
         self.function = function
         self.memory = memory
         functionDescriptors = Set(function.descriptors)
-        loop = try EventLoop()
-        try loop.add(listener)
+        loop = try host { () throws(SystemCallError) in try EventLoop() }
+        try watch(listener)
         try watchFunction()
     }
 
@@ -70,18 +71,22 @@ public final class VFIOUserServer {
         self.function = function
         self.memory = memory
         functionDescriptors = Set(function.descriptors)
-        loop = try EventLoop()
+        loop = try host { () throws(SystemCallError) in try EventLoop() }
         try watchFunction()
         try begin(socket)
     }
 
     private func watchFunction() throws(VFIOUserError) {
-        for descriptor in functionDescriptors { try loop.add(descriptor) }
+        for descriptor in functionDescriptors { try watch(descriptor) }
         line.unmaskEventEnds = { [unowned self] event in
             guard event == watchedUnmask else { return }
             loop.remove(event)
             watchedUnmask = -1
         }
+    }
+
+    private func watch(_ descriptor: CInt) throws(VFIOUserError) {
+        try host { () throws(SystemCallError) in try loop.add(descriptor) }
     }
 
     deinit {
@@ -113,7 +118,7 @@ public final class VFIOUserServer {
         until termination: CInt, peerEnded: @escaping () -> Void = {}
     ) throws(VFIOUserError) {
         self.peerEnded = peerEnded
-        try loop.add(termination)
+        try watch(termination)
         defer {
             loop.remove(termination)
             self.peerEnded = {}
@@ -134,17 +139,19 @@ public final class VFIOUserServer {
     ) throws(VFIOUserError) {
         var mustPoll = false
         var mustAccept = false
-        try loop.wait(milliseconds) { descriptor in
-            if descriptor == session?.socket {
-                session?.serve()
-            } else if descriptor == listener {
-                mustAccept = true
-            } else if descriptor == line.unmaskEvent {
-                line.unmaskEventCame()
-            } else if functionDescriptors.contains(descriptor) {
-                mustPoll = true
-            } else {
-                other(descriptor)
+        try host { () throws(SystemCallError) in
+            try loop.wait(milliseconds) { descriptor in
+                if descriptor == session?.socket {
+                    session?.serve()
+                } else if descriptor == listener {
+                    mustAccept = true
+                } else if descriptor == line.unmaskEvent {
+                    line.unmaskEventCame()
+                } else if functionDescriptors.contains(descriptor) {
+                    mustPoll = true
+                } else {
+                    other(descriptor)
+                }
             }
         }
         if mustPoll { function.poll() }
@@ -159,14 +166,16 @@ public final class VFIOUserServer {
         session.sendLateReplies()
         session.flush()
         if session.isOver { return try endSession() }
-        let interest = EventLoop.Interest(
+        let interest = EpollSet.Interest(
             readable: session.isListening, writable: session.isBehind)
         if interest != watched {
-            try loop.change(session.socket, to: interest)
+            try host { () throws(SystemCallError) in
+                try loop.change(session.socket, to: interest)
+            }
             watched = interest
         }
         if line.unmaskEvent != watchedUnmask {
-            try loop.add(line.unmaskEvent)
+            try watch(line.unmaskEvent)
             watchedUnmask = line.unmaskEvent
         }
     }
@@ -182,8 +191,8 @@ public final class VFIOUserServer {
     private func begin(_ socket: CInt) throws(VFIOUserError) {
         if listener >= 0 { loop.remove(listener) }
         session = VFIOUserSession(socket, function, line, memory)
-        watched = EventLoop.Interest()
-        try loop.add(socket)
+        watched = EpollSet.Interest()
+        try watch(socket)
     }
 
     private func endSession() throws(VFIOUserError) {
@@ -193,7 +202,7 @@ public final class VFIOUserServer {
         session.end()
         function.poll()
         self.session = nil
-        if listener >= 0 { try loop.add(listener) }
+        if listener >= 0 { try watch(listener) }
         peerEnded()
     }
 
@@ -201,6 +210,17 @@ public final class VFIOUserServer {
     public func disconnect() {
         session?.hangUp()
         try? attend()
+    }
+}
+
+/// What the host refuses ends as an error of the server.
+private func host<Result: ~Copyable>(
+    _ body: () throws(SystemCallError) -> Result
+) throws(VFIOUserError) -> Result {
+    do throws(SystemCallError) {
+        return try body()
+    } catch {
+        throw VFIOUserError(error.call, error.errno)
     }
 }
 

@@ -4,7 +4,7 @@
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <linux/magic.h>
-#include <signal.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -68,10 +68,10 @@ int pthread_create(
     return explored_create(body, argument);
 }
 
-// The coroutines share one mask, which the process keeps.
-POINTER(pthread_sigmask);
-int pthread_sigmask(int how, const sigset_t *set, sigset_t *old) {
-    return IS_EXPLORED ? 0 : REAL(pthread_sigmask)(how, set, old);
+// The coroutines share one thread, which keeps its name.
+POINTER(pthread_setname_np);
+int pthread_setname_np(pthread_t thread, const char *name) {
+    return IS_EXPLORED ? 0 : REAL(pthread_setname_np)(thread, name);
 }
 
 POINTER(syscall);

@@ -98,8 +98,13 @@ func runOwner() {
 
 /// The owner of a ring: what its engine does at each visit, and in between it sleeps.
 private func runHelpers(_ program: Program, _ ring: Program.Ring) {
-    var driver = HelperThreadsDriver(
-        image: currentRun.pointee.image, requests: program.requests.count)
+    var driver: HelperThreadsDriver
+    do {
+        driver = try HelperThreadsDriver(
+            image: currentRun.pointee.image, requests: program.requests.count)
+    } catch {
+        fail("there is no event for the ring")
+    }
     for round in 0..<program.rounds {
         currentRun.pointee.round = round
         for index in program.requests.indices {

@@ -1,3 +1,4 @@
+import BlockHost
 import Glibc
 
 /// The thread of an ``AsyncBlockImage``, as an executor: it owns the queue, waits in it, and runs
@@ -51,7 +52,8 @@ final class IOLoop: @unchecked Sendable {
         fileprivate var isStopping = false
         /// The thread has been woken and has not looked since.
         fileprivate var isSignalled = false
-        fileprivate var thread: pthread_t?
+        /// The number of the thread.
+        fileprivate var thread: UInt?
     }
 
     init(_ queue: BlockQueue) {
@@ -66,20 +68,13 @@ final class IOLoop: @unchecked Sendable {
     }
 
     func start() throws(BlockError) {
-        var thread = pthread_t()
-        let error = pthread_create(
-            &thread, nil,
-            { context in
-                Unmanaged<IOLoop>.fromOpaque(context!).takeRetainedValue().run()
-                return nil
-            }, Unmanaged.passRetained(self).toOpaque())
-        guard error == 0 else {
-            Unmanaged.passUnretained(self).release()
+        do throws(SystemCallError) {
+            try HostThread.start(named: "blockio-async") { self.run() }
+        } catch {
             throw BlockError(
-                .system, errno: error, operation: .open, image: queue.image.path,
+                .system, errno: error.errno, operation: .open, image: queue.image.path,
                 detail: "no thread could be made for the image's I/O")
         }
-        pthread_detach(thread)
     }
 
     func stop() { post { $0.isStopping = true } }
@@ -87,8 +82,7 @@ final class IOLoop: @unchecked Sendable {
     var isCurrent: Bool {
         lock.lock()
         defer { lock.unlock() }
-        guard let thread = inbox.pointee.thread else { return false }
-        return pthread_equal(thread, pthread_self()) != 0
+        return inbox.pointee.thread == HostThread.number
     }
 
     func post(_ change: (inout Inbox) -> Void) {
@@ -103,7 +97,7 @@ final class IOLoop: @unchecked Sendable {
 
     private func run() {
         lock.lock()
-        inbox.pointee.thread = pthread_self()
+        inbox.pointee.thread = HostThread.number
         lock.unlock()
         while true {
             let work = takeInbox()
@@ -132,7 +126,7 @@ final class IOLoop: @unchecked Sendable {
 
     private func waitForMail() {
         lock.lock()
-        while !inbox.pointee.isSignalled { _ = arrival.wait(lock, until: nil) }
+        while !inbox.pointee.isSignalled { arrival.wait(lock) }
         lock.unlock()
     }
 

@@ -1,3 +1,5 @@
+import BlockHost
+
 /// The engine of a queue. The payloads are plain pointers, so that a `switch` copies no reference
 /// count.
 enum ActiveEngine {
@@ -12,6 +14,12 @@ enum ActiveEngine {
     init(image: BlockImage, options: QueueOptions) throws(BlockError) {
         let bare: ActiveEngine
         if let model = options.model ?? options.disk.map({ ModelKernel($0, image: image) }) {
+            guard image.files.count == 1 else {
+                throw BlockError(
+                    .engineUnavailable, operation: .open, image: image.path,
+                    detail: "a model of a disk takes the place of one file, and the image has "
+                        + "\(image.files.count)")
+            }
             bare = .model(place(try ModelEngine(model, image: image, depth: options.depth)))
         } else {
             bare = try image.selection.openEngine { (kind) throws(BlockError) in

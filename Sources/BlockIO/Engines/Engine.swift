@@ -1,3 +1,5 @@
+import BlockHost
+
 /// Moves bytes and syncs, and nothing else: range, alignment, pieces, retries and statistics are
 /// the queue's. An engine is used by one thread at a time.
 ///

@@ -1,4 +1,4 @@
-import CBlockIO
+import BlockHost
 
 /// The few threads beside a ring, for calls that the kernel has no asynchronous form of, and for host
 /// files that the ring's engine cannot serve without blocking. Made at the first such request.
@@ -15,18 +15,18 @@ struct HelperThreads: ~Copyable {
     private let image: BlockImage
     /// Bit by bit, whether a host file is served here.
     private let files: UInt64
-    private let wakeDescriptor: CInt
+    private let wake: Event
     private var pool: ThreadPool?
     private(set) var inFlight = 0
     /// When the owner first put off a call that it has to make itself; 0 when there is none.
     private var postponed: UInt64 = 0
 
-    init(image: BlockImage, engine: EngineKind, wakeDescriptor: CInt) {
+    init(image: BlockImage, engine: EngineKind, wake: Event) {
         self.image = image
         files = image.files.indices.reduce(0) { files, index in
             engine.serves(image.files[index]) ? files : files | 1 << UInt64(index)
         }
-        self.wakeDescriptor = wakeDescriptor
+        self.wake = wake
     }
 
     var pollerOperations: UInt64 { pool?.pollerOperations ?? 0 }
@@ -95,7 +95,7 @@ struct HelperThreads: ~Copyable {
 
     private mutating func makePool() -> ThreadPool {
         let made = ThreadPool(
-            image: image, threadLimit: Self.limit, eventDescriptor: wakeDescriptor,
+            image: image, threadLimit: Self.limit, event: wake,
             isBesideRing: true)
         pool = made
         return made

@@ -1,3 +1,4 @@
+import BlockHost
 import CBlockIO
 import Glibc
 
@@ -9,49 +10,52 @@ import Glibc
 struct LinuxAIOEngine: ~Copyable, Engine {
     private let context: OpaquePointer
     private let capacity: Int
-    private let wakeDescriptor: CInt
-    /// Signalled by the kernel at each completion; -1 for none.
-    private let eventDescriptor: CInt
+    /// The kernel signals the event at each completion. In the set are the event and the timer.
+    private let descriptors: EngineDescriptors
     private var helpers: HelperThreads
     private var timer: RetryTimer
     private var isWakeArmed = false
     private var inKernel = 0
     private(set) var inlineCompletions: UInt64 = 0
-    /// A set of the event and the timer.
-    let descriptor: CInt
 
     init(image: BlockImage, options: QueueOptions) throws(BlockError) {
         // The first property is set when nothing can fail any more: the optimiser of Swift 6.3 gets the
         // clean-up of a half-made engine wrong.
-        let wake = cbio_eventfd()
-        let event = options.hasDescriptor ? cbio_eventfd() : -1
-        let set = options.hasDescriptor ? cbio_poll_group() : -1
+        let made = EngineDescriptors(
+            hasEvent: options.hasDescriptor, hasSet: options.hasDescriptor)
         var created: OpaquePointer?
-        let hasDescriptors = wake >= 0 && (!options.hasDescriptor || event >= 0 && set >= 0)
-        var error =
-            hasDescriptors
-            ? Self.create(&created, image.files, UInt32(options.depth), event) : -EMFILE
-        if error == 0, options.hasDescriptor { error = cbio_poll_group_add(set, event) }
-        guard error == 0, let created else {
+        var error = -EMFILE
+        if let made {
+            error = Self.create(
+                &created, image.files, UInt32(options.depth), made.event?.descriptor ?? -1)
+        }
+        if error == 0, let event = made?.event {
+            do throws(SystemCallError) {
+                try made?.set?.add(event.descriptor)
+            } catch let refused {
+                error = -refused.errno
+            }
+        }
+        guard error == 0, let made, let created else {
             if let created { cbio_aio_destroy(created) }
-            for descriptor in [wake, event, set] where descriptor >= 0 { close(descriptor) }
+            made?.close()
             throw BlockError(
                 .engineUnavailable, errno: -error, operation: .open, image: image.path,
                 detail: Self.refusal(errno: -error).reason)
         }
         capacity = options.depth
-        wakeDescriptor = wake
-        eventDescriptor = event
-        descriptor = set
+        descriptors = made
         context = created
-        helpers = HelperThreads(image: image, engine: .linuxAIO, wakeDescriptor: wake)
-        timer = RetryTimer(set: set)
+        helpers = HelperThreads(image: image, engine: .linuxAIO, wake: made.wake)
+        timer = RetryTimer(set: made.set)
         armWake()
     }
 
     var inFlight: Int { inKernel &+ helpers.inFlight }
 
-    var wakeEvent: WakeEvent { .descriptor(wakeDescriptor) }
+    var descriptor: CInt { descriptors.set?.descriptor ?? -1 }
+
+    var wakeEvent: WakeEvent { .event(descriptors.wake) }
 
     var pollerOperations: UInt64 { helpers.pollerOperations }
 
@@ -94,7 +98,7 @@ struct LinuxAIOEngine: ~Copyable, Engine {
                 first &+= taken
             } else if taken == 0 || taken == -Int(EAGAIN) || taken == -Int(ENOMEM) {
                 markPending(pending.head, prepared &- first)
-                timer.arm(orWake: wakeDescriptor)
+                timer.arm(orWake: descriptors.wake)
                 return false
             } else if taken != -Int(EINTR), let refused = pending.popFirst() {
                 // The kernel names the first request of the call and takes none.
@@ -124,7 +128,7 @@ struct LinuxAIOEngine: ~Copyable, Engine {
         let before = finished.count
         submit(&pending, finished: &finished)
         // What ends after this is taken below or signals anew.
-        if eventDescriptor >= 0 { cbio_eventfd_clear(eventDescriptor) }
+        descriptors.event?.clear()
         helpers.collect(into: &finished)
         let help = helpers.serveIfDue(isIdleBeside: inKernel == 0, &finished)
         let mayWait = minimum > 0 && finished.count == before
@@ -147,7 +151,7 @@ struct LinuxAIOEngine: ~Copyable, Engine {
             // The kernel refuses to wait (a seccomp filter); completions show without it.
             end = waitOutside(limit)
         } else if isWoken || !isWakeArmed {
-            cbio_eventfd_clear(wakeDescriptor)
+            descriptors.wake.clear()
             armWake()
             if isWoken { end = .woken }
         }
@@ -163,15 +167,17 @@ struct LinuxAIOEngine: ~Copyable, Engine {
         case .none: break
         case .now:
             // At once: the kernel's poll of the wake event tells a little later.
-            if eventDescriptor >= 0 { cbio_eventfd_signal(eventDescriptor) }
-        case .later: timer.arm(after: HelperThreads.patience, orWake: wakeDescriptor)
+            descriptors.event?.signal()
+        case .later: timer.arm(after: HelperThreads.patience, orWake: descriptors.wake)
         }
     }
 
     private func waitOutside(_ limit: WaitLimit) -> WaitEnd {
-        let answer = cbio_wait_readable(
-            wakeDescriptor, limit.atMost(timer.pause).rawNanoseconds)
-        return answer == -EINTR ? .interrupted : answer > 0 ? .woken : .normal
+        switch descriptors.wake.wait(limit.atMost(timer.pause)) {
+        case .interrupted: .interrupted
+        case .timedOut: .normal
+        case .readable: .woken
+        }
     }
 
     /// io_cancel(2) is not known to any file system or block device; only helpers can be asked.
@@ -180,15 +186,13 @@ struct LinuxAIOEngine: ~Copyable, Engine {
     mutating func shutDown() {
         helpers.stop()
         cbio_aio_destroy(context)
-        for descriptor in [wakeDescriptor, eventDescriptor, descriptor] where descriptor >= 0 {
-            close(descriptor)
-        }
+        descriptors.close()
     }
 
     private mutating func armWake() {
-        isWakeArmed = cbio_aio_arm_wake(context, wakeDescriptor) == 0
+        isWakeArmed = cbio_aio_arm_wake(context, descriptors.wake.descriptor) == 0
         // Until it is, only the set tells of it. In a set that has it already this changes nothing.
-        if !isWakeArmed && descriptor >= 0 { _ = cbio_poll_group_add(descriptor, wakeDescriptor) }
+        if !isWakeArmed { try? descriptors.set?.add(descriptors.wake.descriptor) }
     }
 
     /// Takes the head of `pending` if it is not for the kernel's queue.

@@ -1,10 +1,9 @@
+import BlockHost
 import Glibc
 
 // The threads: made when there is work for more, gone when there has long been none.
 extension ThreadPool {
     static let idleLimit = WaitLimit.nanoseconds(5_000_000_000)
-    /// Room for a thread's few frames, with a margin for sanitizers.
-    private static let stackSize = 512 * 1024
     /// Quick requests for which another thread is worth its call while the owner does some.
     static let quickCall = 16
 
@@ -20,7 +19,7 @@ extension ThreadPool {
 
     /// Under the lock; false when the system gives no thread.
     func addThread() -> Bool {
-        guard makeThread({ $0.serve() }) else {
+        guard makeThread("blockio-pool", { $0.serve() }) else {
             noteRefusal()
             return false
         }
@@ -34,29 +33,15 @@ extension ThreadPool {
     func noteRefusal() { state.pointee.nextThreadTry = monotonicNanoseconds() &+ Self.retrySpan }
 
     /// Starts a thread that runs `body`; false when the system gives none.
-    func makeThread(_ body: @escaping @Sendable (ThreadPool) -> Void) -> Bool {
-        let job = Unmanaged.passRetained(ThreadJob(self, body))
-        var attributes = pthread_attr_t()
-        pthread_attr_init(&attributes)
-        pthread_attr_setdetachstate(&attributes, CInt(PTHREAD_CREATE_DETACHED))
-        pthread_attr_setstacksize(&attributes, Self.stackSize)
-        // Signals are the emulator's business: the new thread inherits a mask that blocks all.
-        var all = sigset_t()
-        var before = sigset_t()
-        sigfillset(&all)
-        pthread_sigmask(SIG_SETMASK, &all, &before)
-        var thread = pthread_t()
-        let error = pthread_create(
-            &thread, &attributes,
-            { context in
-                let job = Unmanaged<ThreadJob>.fromOpaque(context!).takeRetainedValue()
-                job.body(job.pool)
-                return nil
-            }, job.toOpaque())
-        pthread_sigmask(SIG_SETMASK, &before, nil)
-        pthread_attr_destroy(&attributes)
-        if error != 0 { job.release() }
-        return error == 0
+    func makeThread(
+        _ name: StaticString, _ body: @escaping @Sendable (ThreadPool) -> Void
+    ) -> Bool {
+        do throws(SystemCallError) {
+            try HostThread.start(named: name, stackSize: HostThread.smallStack) { body(self) }
+            return true
+        } catch {
+            return false
+        }
     }
 
     private func serve() {
@@ -122,16 +107,5 @@ extension ThreadPool {
             if result == -ETIMEDOUT && state.pointee.queued.isEmpty { return false }
         }
         return true
-    }
-}
-
-/// What a new thread runs.
-private final class ThreadJob {
-    let pool: ThreadPool
-    let body: @Sendable (ThreadPool) -> Void
-
-    init(_ pool: ThreadPool, _ body: @escaping @Sendable (ThreadPool) -> Void) {
-        self.pool = pool
-        self.body = body
     }
 }

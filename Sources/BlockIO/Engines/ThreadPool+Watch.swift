@@ -1,3 +1,4 @@
+import BlockHost
 import Glibc
 
 /// The thread that looks whether the few that serve quick requests get on.
@@ -25,7 +26,7 @@ extension ThreadPool {
             watch.advance()
             watch.wake(1)
         case .absent:
-            guard makeThread({ $0.watchQueue() }) else { return noteRefusal() }
+            guard makeThread("blockio-watch", { $0.watchQueue() }) else { return noteRefusal() }
             state.pointee.watcher = .watching
         }
     }

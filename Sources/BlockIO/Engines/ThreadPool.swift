@@ -1,4 +1,4 @@
-import CBlockIO
+import BlockHost
 import Glibc
 
 /// Threads that serve requests of one queue: all of them, or those the kernel has no asynchronous
@@ -31,8 +31,8 @@ final class ThreadPool: @unchecked Sendable {
     /// A futex(2) that the owner sleeps on: as many have ended as it waits for, or it is woken. No
     /// condition variable, since a signal has to end the wait.
     private let progress: Futex
-    /// Made readable when something has ended and nobody waits; -1 for none.
-    private let eventDescriptor: CInt
+    /// Made readable when something has ended and nobody waits.
+    private let event: Event?
     /// The pool is beside a ring, whose engine clears the descriptor and decides when the owner serves for
     /// want of a thread.
     private let isBesideRing: Bool
@@ -81,14 +81,14 @@ final class ThreadPool: @unchecked Sendable {
     private static let ownShare = 16
 
     init(
-        image: BlockImage, threadLimit: Int, eventDescriptor: CInt, isBesideRing: Bool,
+        image: BlockImage, threadLimit: Int, event: Event?, isBesideRing: Bool,
         inlineLimit: UInt64? = nil, processors: Int = sysconf(CInt(_SC_NPROCESSORS_ONLN))
     ) {
         self.inlineLimit = inlineLimit
         self.processors = max(1, processors)
         self.image = image
         self.threadLimit = threadLimit
-        self.eventDescriptor = eventDescriptor
+        self.event = event
         self.isBesideRing = isBesideRing
         work = Futex()
         progress = Futex()
@@ -133,7 +133,7 @@ final class ThreadPool: @unchecked Sendable {
         state.pointee.isWoken = false
         if state.pointee.isSignalled {
             // Under the lock: cleared later, it would take a newer signal with it.
-            if !isBesideRing { cbio_eventfd_clear(eventDescriptor) }
+            if !isBesideRing { event?.clear() }
             state.pointee.isSignalled = false
         }
         if isWithoutThread && !isBesideRing { signalDescriptor() }
@@ -223,7 +223,7 @@ final class ThreadPool: @unchecked Sendable {
         watch.advance()
         watch.wake(1)
         while state.pointee.threads > 0 || state.pointee.watcher != .absent {
-            _ = departure.wait(lock, until: nil)
+            departure.wait(lock)
         }
         lock.unlock()
     }
@@ -256,9 +256,9 @@ final class ThreadPool: @unchecked Sendable {
     }
 
     private func signalDescriptor() {
-        guard eventDescriptor >= 0, !state.pointee.isSignalled else { return }
+        guard let event, !state.pointee.isSignalled else { return }
         state.pointee.isSignalled = true
-        cbio_eventfd_signal(eventDescriptor)
+        event.signal()
     }
 
     func unlockAndTell(_ isSleeping: Bool) {

@@ -1,24 +1,24 @@
-import CBlockIO
-import Glibc
+import BlockHost
 
 /// Threads that call preadv2(2), pwritev2(2), fdatasync(2) and their like: works on every file.
 struct ThreadPoolEngine: ~Copyable, Engine {
     private let pool: ThreadPool
     private let inFlightLimit: Int
     private(set) var inFlight = 0
-    let descriptor: CInt
+    private let event: Event?
 
     init(image: BlockImage, options: QueueOptions) throws(BlockError) {
-        descriptor = options.hasDescriptor ? cbio_eventfd() : -1
-        if options.hasDescriptor && descriptor < 0 {
+        do throws(SystemCallError) {
+            event = options.hasDescriptor ? try Event() : nil
+        } catch {
             throw BlockError(
-                .engineUnavailable, errno: -descriptor, operation: .open, image: image.path,
+                .engineUnavailable, errno: error.errno, operation: .open, image: image.path,
                 detail: "no descriptor is left; an administrator can raise RLIMIT_NOFILE")
         }
         inFlightLimit = options.depth
         pool = ThreadPool(
-            image: image, threadLimit: options.maximumThreads, eventDescriptor: descriptor,
-            isBesideRing: false, inlineLimit: image.activeFile.inlineLimit)
+            image: image, threadLimit: options.maximumThreads, event: event, isBesideRing: false,
+            inlineLimit: image.activeFile.inlineLimit)
     }
 
     mutating func submit(_ pending: inout RequestFIFO, finished: inout RequestFIFO) {
@@ -48,6 +48,8 @@ struct ThreadPoolEngine: ~Copyable, Engine {
         return pending
     }
 
+    var descriptor: CInt { event?.descriptor ?? -1 }
+
     var wakeEvent: WakeEvent { .pool(pool) }
 
     var inlineCompletions: UInt64 { pool.inlineCompletions }
@@ -58,6 +60,6 @@ struct ThreadPoolEngine: ~Copyable, Engine {
 
     mutating func shutDown() {
         pool.stop()
-        if descriptor >= 0 { close(descriptor) }
+        event?.close()
     }
 }

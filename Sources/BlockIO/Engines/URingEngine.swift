@@ -1,3 +1,4 @@
+import BlockHost
 import CBlockIO
 import Glibc
 
@@ -10,14 +11,11 @@ import Glibc
 struct URingEngine: ~Copyable, Engine {
     private let ring: OpaquePointer
     private let inFlightLimit: Int
-    private let wakeDescriptor: CInt
-    /// Signalled by the kernel in place of the ring's own descriptor, which under DEFER_TASKRUN a
-    /// sleeping owner would watch in vain; -1 for none.
-    private let eventDescriptor: CInt
-    /// A set of what makes the owner look: the ring or the event in its place, and the timer. With an
-    /// owner also the wake event: DEFER_TASKRUN (seen with Linux 6.18) loses the event that a poll of
-    /// one eventfd in the ring should signal on another.
-    let descriptor: CInt
+    /// The kernel signals the event in place of the ring's own descriptor, which under DEFER_TASKRUN a
+    /// sleeping owner would watch in vain. In the set is what makes the owner look: the ring or the event
+    /// in its place, and the timer. With an owner also the wake event: DEFER_TASKRUN (seen with Linux 6.18)
+    /// loses the event that a poll of one eventfd in the ring should signal on another.
+    private let descriptors: EngineDescriptors
     private var helpers: HelperThreads
     private var timer: RetryTimer
     private var isEnabled: Bool
@@ -32,50 +30,59 @@ struct URingEngine: ~Copyable, Engine {
     init(image: BlockImage, options: QueueOptions) throws(BlockError) {
         let isOwned = options.threading == .owned
         let needsEvent = isOwned && options.hasDescriptor
-        let wake = cbio_eventfd()
-        let event = needsEvent ? cbio_eventfd() : -1
-        let set = options.hasDescriptor ? cbio_poll_group() : -1
+        let made = EngineDescriptors(hasEvent: needsEvent, hasSet: options.hasDescriptor)
         var created: OpaquePointer?
-        let hasDescriptors =
-            wake >= 0 && (!needsEvent || event >= 0) && (!options.hasDescriptor || set >= 0)
         var error =
-            hasDescriptors
-            ? Self.create(&created, image.files, UInt32(options.depth), isOwned) : -EMFILE
-        if error == 0, needsEvent {
-            error = cbio_uring_register_eventfd(created, event)
-            if error == 0 { error = cbio_poll_group_add(set, event) }
-            if error == 0 { error = cbio_poll_group_add(set, wake) }
-        } else if error == 0, options.hasDescriptor {
-            error = cbio_poll_group_add(set, cbio_uring_descriptor(created))
-        }
-        guard error == 0, let created else {
+            made == nil
+            ? -EMFILE
+            : Self.create(&created, image.files, UInt32(options.depth), isOwned)
+        if error == 0, let made { error = Self.connect(made, to: created) }
+        guard error == 0, let made, let created else {
             if let created { cbio_uring_destroy(created) }
-            for descriptor in [wake, event, set] where descriptor >= 0 { close(descriptor) }
+            made?.close()
             throw BlockError(
                 .engineUnavailable, errno: -error, operation: .open, image: image.path,
                 detail: Self.refusal(errno: -error).reason)
         }
         isEnabled = !isOwned
-        wakeDescriptor = wake
-        eventDescriptor = event
-        descriptor = set
+        descriptors = made
         ring = created
         // More than the completion ring holds would go through the kernel's overflow list; one
         // place is for the wake-up.
         inFlightLimit = min(
             options.depth, Int(cbio_uring_features(created).completion_entries) - 1)
-        helpers = HelperThreads(image: image, engine: .ioURing, wakeDescriptor: wake)
-        timer = RetryTimer(set: set)
+        helpers = HelperThreads(image: image, engine: .ioURing, wake: made.wake)
+        timer = RetryTimer(set: made.set)
         // The descriptor has to tell of requests too that never get to the ring.
         if isEnabled {
             armWake()
-            if cbio_uring_submit(ring) < 0 { timer.arm(orWake: wake) }
+            if cbio_uring_submit(ring) < 0 { timer.arm(orWake: made.wake) }
         }
     }
 
+    /// Puts what makes the owner look into the set. Returns 0 or -errno.
+    private static func connect(_ descriptors: EngineDescriptors, to ring: OpaquePointer?) -> CInt {
+        guard let set = descriptors.set else { return 0 }
+        do throws(SystemCallError) {
+            guard let event = descriptors.event else {
+                try set.add(cbio_uring_descriptor(ring))
+                return 0
+            }
+            let error = cbio_uring_register_eventfd(ring, event.descriptor)
+            if error != 0 { return error }
+            try set.add(event.descriptor)
+            try set.add(descriptors.wake.descriptor)
+            return 0
+        } catch {
+            return -error.errno
+        }
+    }
+
+    var descriptor: CInt { descriptors.set?.descriptor ?? -1 }
+
     var inFlight: Int { inRing &- Int(cbio_uring_unsubmitted(ring)) &+ helpers.inFlight }
 
-    var wakeEvent: WakeEvent { .descriptor(wakeDescriptor) }
+    var wakeEvent: WakeEvent { .event(descriptors.wake) }
 
     var pollerOperations: UInt64 { helpers.pollerOperations }
 
@@ -91,7 +98,7 @@ struct URingEngine: ~Copyable, Engine {
         minimum: Int, limit: WaitLimit, pending: inout RequestFIFO, finished: inout RequestFIFO
     ) -> WaitEnd {
         // Nobody else would, while the kernel takes no poll of it.
-        if isRefused { cbio_eventfd_clear(wakeDescriptor) }
+        if isRefused { descriptors.wake.clear() }
         makeReady()
         timer.disarm()
         let before = finished.count
@@ -118,7 +125,7 @@ struct URingEngine: ~Copyable, Engine {
             end = reapAfter(entered, limit, isEnough ? 0 : before &+ 1, &finished, &isWoken)
         }
         if isWoken && end == .normal { end = .woken }
-        if eventDescriptor >= 0 { quietDescriptor() }
+        if let event = descriptors.event { quiet(event) }
         if help != .none { comeBack(for: help) }
         return end
     }
@@ -152,9 +159,7 @@ struct URingEngine: ~Copyable, Engine {
     mutating func shutDown() {
         helpers.stop()
         cbio_uring_destroy(ring)
-        for descriptor in [wakeDescriptor, eventDescriptor, descriptor] where descriptor >= 0 {
-            close(descriptor)
-        }
+        descriptors.close()
     }
 
     /// The kernel binds the ring to the thread that enables it: the first to use it.
@@ -169,7 +174,7 @@ struct URingEngine: ~Copyable, Engine {
 
     /// A poll of the wake descriptor, always in the ring while the queue is at rest.
     private mutating func armWake() {
-        isWakeArmed = prepared { cbio_uring_prepare_wake(ring, wakeDescriptor) }
+        isWakeArmed = prepared { cbio_uring_prepare_wake(ring, descriptors.wake.descriptor) }
     }
 
     /// Tries again after making room in a full submission ring.
@@ -206,7 +211,7 @@ struct URingEngine: ~Copyable, Engine {
         }
         switch -answer {
         case EINTR: return true
-        case EAGAIN, EBUSY, ENOMEM: timer.arm(orWake: wakeDescriptor)
+        case EAGAIN, EBUSY, ENOMEM: timer.arm(orWake: descriptors.wake)
         default: withdraw(answer, &finished)
         }
         return false
@@ -219,11 +224,11 @@ struct URingEngine: ~Copyable, Engine {
         // Whether or not the ring still polls the wake event, nobody learns of it from there.
         isWakeArmed = false
         // In a set that has it already this changes nothing.
-        if descriptor >= 0 { _ = cbio_poll_group_add(descriptor, wakeDescriptor) }
+        try? descriptors.set?.add(descriptors.wake.descriptor)
         // Submitting may be all that is refused.
         isSilent = cbio_uring_post(ring) < 0
         // Whoever submits leaves the wake to whoever sleeps.
-        if takeCompletions(&finished) { cbio_eventfd_signal(wakeDescriptor) }
+        if takeCompletions(&finished) { descriptors.wake.signal() }
         if isSilent && inRing > 0 && cbio_uring_features(ring).defer_taskrun {
             fatalError(
                 "io_uring_enter(2) is refused (\(errnoText(-answer))) while requests are in flight: what "
@@ -236,12 +241,14 @@ struct URingEngine: ~Copyable, Engine {
     private mutating func waitOutside(_ limit: WaitLimit) -> WaitEnd {
         let isQuiet = inRing == 0 && helpers.inFlight == 0 && !timer.isArmed
         let span = isQuiet ? limit : limit.atMost(timer.pause)
-        let answer = cbio_wait_readable(wakeDescriptor, span.rawNanoseconds)
-        if answer == -EINTR { return .interrupted }
-        guard answer > 0 else { return .normal }
-        // The poll of it in the ring, if there is one, tells as well.
-        if !isWakeArmed { cbio_eventfd_clear(wakeDescriptor) }
-        return .woken
+        switch descriptors.wake.wait(span) {
+        case .interrupted: return .interrupted
+        case .timedOut: return .normal
+        case .readable:
+            // The poll of it in the ring, if there is one, tells as well.
+            if !isWakeArmed { descriptors.wake.clear() }
+            return .woken
+        }
     }
 
     /// Moves what has ended to `finished`. True when the wake event was among it.
@@ -251,7 +258,7 @@ struct URingEngine: ~Copyable, Engine {
         cbio_uring_reap(ring, &finished.list, &isWoken)
         inRing &-= finished.count &- before
         if isWoken {
-            cbio_eventfd_clear(wakeDescriptor)
+            descriptors.wake.clear()
             armWake()
             _ = settle(cbio_uring_submit(ring), &finished)
         }
@@ -264,18 +271,18 @@ struct URingEngine: ~Copyable, Engine {
     private mutating func comeBack(for help: HelperThreads.Help) {
         switch help {
         case .none: break
-        case .now: cbio_eventfd_signal(wakeDescriptor)
-        case .later: timer.arm(after: HelperThreads.patience, orWake: wakeDescriptor)
+        case .now: descriptors.wake.signal()
+        case .later: timer.arm(after: HelperThreads.patience, orWake: descriptors.wake)
         }
     }
 
     /// Clears the event that stands for the ring. Only after the kernel was entered, because posting
     /// completions there signals it again; what came since then shows in the ring's flags.
-    private func quietDescriptor() {
-        cbio_eventfd_clear(eventDescriptor)
+    private func quiet(_ event: Event) {
+        event.clear()
         // The kernel posts a limited number at a time and does not signal the rest. A submission posts
         // some as well.
-        if !isSilent && cbio_uring_has_more(ring) { cbio_eventfd_signal(eventDescriptor) }
+        if !isSilent && cbio_uring_has_more(ring) { event.signal() }
     }
 }
 

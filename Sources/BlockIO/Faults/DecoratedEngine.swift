@@ -1,4 +1,4 @@
-import CBlockHost
+import BlockHost
 import Glibc
 
 /// An engine with something between it and the pipeline: the check of every operation, and faults.
@@ -234,9 +234,10 @@ struct DecoratedEngine: ~Copyable, Engine {
             let element = order.vectors![index]
             if place < element.iov_len {
                 var byte: UInt8 = 0
-                guard cblockhost_copy(&byte, element.iov_base + place, 1) else { return }
+                let from = VolatileMemory.copy(to: &byte, from: element.iov_base + place, count: 1)
+                guard from == .whole else { return }
                 byte = ~byte
-                _ = cblockhost_copy(element.iov_base + place, &byte, 1)
+                VolatileMemory.copy(to: element.iov_base + place, from: &byte, count: 1)
                 return
             }
             place -= element.iov_len

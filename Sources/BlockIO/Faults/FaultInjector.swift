@@ -1,3 +1,4 @@
+import BlockHost
 import Glibc
 import Synchronization
 
@@ -82,7 +83,7 @@ public final class FaultInjector: @unchecked Sendable {
     /// No rules yet. `seed` determines what rules with a probability do.
     public init(seed: UInt64 = 1) {
         state = .allocate(capacity: 1)
-        state.initialize(to: State(random: SplitMix64(state: seed)))
+        state.initialize(to: State(random: SplitMix64(seed: seed)))
     }
 
     deinit {
@@ -189,55 +190,17 @@ extension FaultInjector {
 
     /// Wakes an engine, if it is still there, after a while.
     func signalLater(_ engine: ObjectIdentifier, nanoseconds: UInt64) {
-        let timer = Unmanaged.passRetained(Timer(self, engine, nanoseconds))
-        var thread = pthread_t()
-        let error = pthread_create(
-            &thread, nil,
-            { context in
-                Unmanaged<Timer>.fromOpaque(context!).takeRetainedValue().run()
-                return nil
-            }, timer.toOpaque())
-        if error == 0 { pthread_detach(thread) } else { timer.release() }
-    }
-
-    /// A thread that sleeps and then wakes an engine.
-    private final class Timer {
-        let injector: FaultInjector
-        let engine: ObjectIdentifier
-        let nanoseconds: UInt64
-
-        init(_ injector: FaultInjector, _ engine: ObjectIdentifier, _ nanoseconds: UInt64) {
-            self.injector = injector
-            self.engine = engine
-            self.nanoseconds = nanoseconds
-        }
-
-        func run() {
+        // Without a thread the engine finds out when it looks next.
+        try? HostThread.start(named: "blockio-delay", stackSize: HostThread.smallStack) {
             var span = timespec(
                 tv_sec: Int(nanoseconds / 1_000_000_000),
                 tv_nsec: Int(nanoseconds % 1_000_000_000))
             nanosleep(&span, nil)
-            injector.withLock { $0.engines[engine]?.signal() }
+            self.withLock { $0.engines[engine]?.signal() }
         }
     }
 
     func random(below limit: Int) -> Int {
         withLock { Int($0.random.next() % UInt64(limit)) }
     }
-}
-
-/// Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014.
-struct SplitMix64: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ (mixed >> 31)
-    }
-
-    /// From 0 up to but not 1.
-    mutating func nextUnit() -> Double { Double(next() >> 11) * 0x1p-53 }
 }

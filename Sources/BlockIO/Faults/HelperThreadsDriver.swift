@@ -1,10 +1,9 @@
-import CBlockIO
-import Glibc
+import BlockHost
 
 /// Uses helper threads as an engine with a ring does, for the exploration of their schedules
 /// (Tests/PoolExploration). The wake event stands for the ring, which would poll it.
 package struct HelperThreadsDriver: ~Copyable {
-    package let wakeDescriptor: CInt
+    private let event: Event
     private var helpers: HelperThreads
     private let requests: UnsafeMutablePointer<IORequest>
     private let count: Int
@@ -13,10 +12,9 @@ package struct HelperThreadsDriver: ~Copyable {
     /// How long the owner lets other requests go before a call that it has to make itself.
     package static var patience: Int64 { HelperThreads.patience }
 
-    package init(image: BlockImage, requests count: Int) {
-        wakeDescriptor = cbio_eventfd()
-        helpers = HelperThreads(
-            image: image, engine: .ioURing, wakeDescriptor: wakeDescriptor)
+    package init(image: BlockImage, requests count: Int) throws {
+        event = try Event()
+        helpers = HelperThreads(image: image, engine: .ioURing, wake: event)
         self.count = count
         requests = .allocate(capacity: count)
         requests.initialize(repeating: IORequest(), count: count)
@@ -26,6 +24,8 @@ package struct HelperThreadsDriver: ~Copyable {
         requests.deinitialize(count: count)
         requests.deallocate()
     }
+
+    package var wakeDescriptor: CInt { event.descriptor }
 
     package var inFlight: Int { helpers.inFlight }
 
@@ -38,14 +38,14 @@ package struct HelperThreadsDriver: ~Copyable {
     package mutating func cancel(_ index: Int) { helpers.cancel(requests + index) }
 
     /// The owner has seen that the event is readable.
-    package func clear() { cbio_eventfd_clear(wakeDescriptor) }
+    package func clear() { event.clear() }
 
     package mutating func collect() { helpers.collect(into: &finished) }
 
     /// True when the owner has to look again after ``patience``.
     package mutating func serveIfDue(isIdleBeside: Bool) -> Bool {
         let help = helpers.serveIfDue(isIdleBeside: isIdleBeside, &finished)
-        if help == .now { cbio_eventfd_signal(wakeDescriptor) }
+        if help == .now { event.signal() }
         return help == .later
     }
 
@@ -57,6 +57,6 @@ package struct HelperThreadsDriver: ~Copyable {
 
     package mutating func stop() {
         helpers.stop()
-        close(wakeDescriptor)
+        event.close()
     }
 }

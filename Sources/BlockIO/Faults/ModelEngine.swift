@@ -1,5 +1,4 @@
-import CBlockIO
-import Glibc
+import BlockHost
 
 /// Runs requests on a ``ModelKernel``, and obeys `minimum` to the letter: where a real kernel would
 /// wait for ever it says so, instead of coming back with fewer.
@@ -7,28 +6,23 @@ struct ModelEngine: ~Copyable, Engine {
     private let kernel: ModelKernel
     private let image: BlockImage
     private let depth: Int
-    let descriptor: CInt
+    private let event: Event
 
     init(_ kernel: ModelKernel, image: BlockImage, depth: Int) throws(BlockError) {
+        do throws(SystemCallError) {
+            event = try Event()
+        } catch {
+            throw BlockError(.system, errno: error.errno, operation: .open, image: image.path)
+        }
         self.kernel = kernel
         self.image = image
         self.depth = depth
-        descriptor = cbio_eventfd()
-        guard image.files.count == 1 else {
-            if descriptor >= 0 { close(descriptor) }
-            throw BlockError(
-                .engineUnavailable, operation: .open, image: image.path,
-                detail: "a model of a disk takes the place of one file, and the image has "
-                    + "\(image.files.count)")
-        }
-        if descriptor < 0 {
-            throw BlockError(.system, errno: -descriptor, operation: .open, image: image.path)
-        }
-        kernel.eventDescriptor = descriptor
+        kernel.event = event
     }
 
     var inFlight: Int { kernel.inFlight + kernel.endedCount }
-    var wakeEvent: WakeEvent { .descriptor(descriptor) }
+    var descriptor: CInt { event.descriptor }
+    var wakeEvent: WakeEvent { .event(event) }
 
     mutating func submit(_ pending: inout RequestFIFO, finished: inout RequestFIFO) {
         for _ in 0..<kernel.accept(min(pending.count, depth - inFlight)) {
@@ -69,7 +63,7 @@ struct ModelEngine: ~Copyable, Engine {
         kernel.cancel(UnsafeMutableRawPointer(request))
     }
 
-    mutating func shutDown() { close(descriptor) }
+    mutating func shutDown() { event.close() }
 
     /// Waits for so many to end.
     private mutating func wait(_ minimum: Int, _ limit: WaitLimit) -> WaitEnd {
@@ -80,7 +74,7 @@ struct ModelEngine: ~Copyable, Engine {
                 return .interrupted
             }
             // A wake can come from another thread.
-            _ = cbio_wait_readable(descriptor, limit.rawNanoseconds)
+            _ = event.wait(limit)
             _ = kernel.clearEvent()
             return .normal
         }

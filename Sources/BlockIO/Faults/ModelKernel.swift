@@ -1,3 +1,4 @@
+import BlockHost
 import CBlockIO
 import Glibc
 
@@ -121,7 +122,7 @@ package final class ModelKernel: @unchecked Sendable {
     /// Ended and not yet taken, oldest first.
     private var ended: [(tag: UnsafeMutableRawPointer, result: Int64)] = []
     /// Readable when something has ended; -1 when that is told in another way.
-    var eventDescriptor: CInt = -1
+    var event: Event?
     /// Signals of this kernel that the descriptor holds; more are wakes.
     private var signals: UInt64 = 0
 
@@ -211,8 +212,8 @@ package final class ModelKernel: @unchecked Sendable {
     /// offer again what was refused.
     func signalIfDue() {
         let isDue = hasEnded || hasRefused || (chooser.isAutonomous && inFlight > 0)
-        if isDue && signals == 0 && eventDescriptor >= 0 {
-            cbio_eventfd_signal(eventDescriptor)
+        if isDue && signals == 0, let event {
+            event.signal()
             signals = 1
         }
     }
@@ -220,7 +221,7 @@ package final class ModelKernel: @unchecked Sendable {
     /// Makes the descriptor quiet; true when there was a wake.
     func clearEvent() -> Bool {
         var value: UInt64 = 0
-        _ = Glibc.read(eventDescriptor, &value, MemoryLayout<UInt64>.size)
+        if let event { _ = Glibc.read(event.descriptor, &value, MemoryLayout<UInt64>.size) }
         defer { signals = 0 }
         return value > signals
     }

@@ -1,4 +1,4 @@
-import CBlockHost
+import BlockHost
 import Glibc
 
 /// A disk in memory with a volatile write cache and a power switch, for tests: what is written and
@@ -47,7 +47,7 @@ public final class VolatileDisk: @unchecked Sendable {
         state.initialize(
             to: State(
                 stable: [UInt8](repeating: fill, count: size),
-                visible: [UInt8](repeating: fill, count: size), random: SplitMix64(state: seed)))
+                visible: [UInt8](repeating: fill, count: size), random: SplitMix64(seed: seed)))
     }
 
     deinit {
@@ -132,35 +132,37 @@ extension VolatileDisk {
     func read(_ operation: ModelOperation, limit: Int = .max) -> Int64 {
         withLock { state in
             var position = operation.position
-            var isCopied = true
+            var outcome = VolatileMemory.Outcome.whole
             let end = min(state.visible.count, limit == .max ? .max : position + limit)
             operation.forEachVector { element in
                 let count = min(element.iov_len, end - position)
-                guard count > 0, isCopied else { return }
-                isCopied = state.visible.withUnsafeBytes {
-                    cblockhost_copy(element.iov_base, $0.baseAddress! + position, count)
+                guard count > 0, outcome == .whole else { return }
+                outcome = state.visible.withUnsafeBytes {
+                    VolatileMemory.copy(
+                        to: element.iov_base, from: $0.baseAddress! + position, count: count)
                 }
                 position += count
             }
             // As the kernel says it of memory that has gone.
-            return isCopied ? Int64(position - operation.position) : -Int64(EFAULT)
+            return outcome == .whole ? Int64(position - operation.position) : -Int64(EFAULT)
         }
     }
 
     /// Writes at most `limit` bytes; beyond the end the disk grows.
     func write(_ operation: ModelOperation, _ place: Place, limit: Int = .max) -> Int64 {
-        var isCopied = true
+        var outcome = VolatileMemory.Outcome.whole
         var total = 0
         operation.forEachVector { total += $0.iov_len }
         var data = [UInt8](unsafeUninitializedCapacity: total) { bytes, count in
             operation.forEachVector { element in
-                guard isCopied, element.iov_len > 0 else { return }
-                isCopied = cblockhost_copy(
-                    bytes.baseAddress! + count, element.iov_base, element.iov_len)
-                count += isCopied ? element.iov_len : 0
+                guard outcome == .whole, element.iov_len > 0 else { return }
+                outcome = VolatileMemory.copy(
+                    to: bytes.baseAddress! + count, from: element.iov_base,
+                    count: element.iov_len)
+                count += outcome == .whole ? element.iov_len : 0
             }
         }
-        guard isCopied else { return -Int64(EFAULT) }
+        guard outcome == .whole else { return -Int64(EFAULT) }
         if limit < data.count { data.removeLast(data.count - limit) }
         put(data, at: operation.position, place)
         return Int64(data.count)

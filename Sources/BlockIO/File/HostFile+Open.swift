@@ -1,3 +1,4 @@
+import BlockHost
 import CBlockIO
 import Glibc
 
@@ -139,8 +140,18 @@ struct HostFileExamination {
         }
     }
 
+    /// Throws unless a descriptor is of a regular file or block device.
+    static func checkKind(_ descriptor: CInt, _ name: Pathname) throws(BlockError) {
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else {
+            throw BlockError(
+                .system, errno: Glibc.errno, operation: .open, image: name.description)
+        }
+        _ = try kind(of: status, name, of: "descriptor")
+    }
+
     private static func kind(
-        of status: stat, _ path: Pathname
+        of status: stat, _ path: Pathname, of subject: String = "path"
     ) throws(BlockError) -> BlockImage.Kind {
         let found: String
         switch status.st_mode & S_IFMT {
@@ -154,7 +165,7 @@ struct HostFileExamination {
         }
         throw BlockError(
             .wrongFileType, operation: .open, image: path.description,
-            detail: "the path is \(found), not a regular file or block device")
+            detail: "the \(subject) is \(found), not a regular file or block device")
     }
 
     private static func failure(

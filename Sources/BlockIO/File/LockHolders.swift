@@ -1,3 +1,4 @@
+import BlockHost
 import Glibc
 
 /// Who holds open-file-description locks on a file: F_OFD_GETLK answers with process -1, but

@@ -1,4 +1,4 @@
-import CBlockHost
+import BlockHost
 import Glibc
 
 /// A place in a list of elements. All calls for a list together look at each element once, and once more
@@ -41,9 +41,9 @@ struct ListCursor {
         for index in first..<(skipped == 0 ? element : element + 1) {
             let vector = part(of: list, index, from: index == first ? start : 0)
             if vector.iov_len == 0 { continue }
-            guard let base = vector.iov_base, cblockhost_fill(base, 0, vector.iov_len) else {
-                return false
-            }
+            guard let base = vector.iov_base,
+                VolatileMemory.fill(base, with: 0, count: vector.iov_len) == .whole
+            else { return false }
         }
         return true
     }

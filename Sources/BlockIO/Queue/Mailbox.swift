@@ -1,3 +1,4 @@
+import BlockHost
 import Synchronization
 
 /// What other threads ask of a queue that has one owner: left here, and the owner is woken.

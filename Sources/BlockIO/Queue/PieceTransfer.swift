@@ -1,4 +1,4 @@
-import CBlockHost
+import BlockHost
 import Glibc
 
 /// A transfer that cannot go to the kernel as it stands: elements that offend the host's alignment,
@@ -273,9 +273,10 @@ struct PieceTransfer: ~Copyable {
     private mutating func fillBounce(pad: Int, span: Int) -> Bool {
         let target = bounce!.base
         if pad > 0 { target.copyMemory(from: head!.base, byteCount: pad) }
-        for extent in extents
-        where !cblockhost_copy(target + extent.bounceOffset, extent.memory, extent.count) {
-            return false
+        for extent in extents {
+            let place = target + extent.bounceOffset
+            let outcome = VolatileMemory.copy(to: place, from: extent.memory, count: extent.count)
+            if outcome == .lost { return false }
         }
         let padding = pieceEnd == end ? Int(ceiling(end) - end) : 0
         if padding > 0 {
@@ -297,7 +298,8 @@ struct PieceTransfer: ~Copyable {
         if !isWrite {
             for extent in extents where extent.position < reached {
                 let count = Swift.min(extent.count, Int(reached - extent.position))
-                if !cblockhost_copy(extent.memory, bounce!.base + extent.bounceOffset, count) {
+                let source = bounce!.base + extent.bounceOffset
+                if VolatileMemory.copy(to: extent.memory, from: source, count: count) == .lost {
                     return nil
                 }
             }

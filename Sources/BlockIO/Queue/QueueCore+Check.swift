@@ -1,4 +1,4 @@
-import CBlockHost
+import BlockHost
 import Glibc
 
 // The first station: what a request asks for against what the image is.
@@ -147,7 +147,8 @@ extension QueueCore {
         for vector in vectors {
             if skip < vector.iov_len {
                 guard let base = vector.iov_base,
-                    cblockhost_fill(base + skip, 0, vector.iov_len - skip)
+                    VolatileMemory.fill(base + skip, with: 0, count: vector.iov_len - skip)
+                        == .whole
                 else { return false }
             }
             skip = max(0, skip - vector.iov_len)

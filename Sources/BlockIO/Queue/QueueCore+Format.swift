@@ -1,3 +1,4 @@
+import BlockHost
 import Glibc
 
 // The station between the check and the pieces, which only images with a format have: a guest's request

@@ -1,3 +1,4 @@
+import BlockHost
 import Glibc
 
 // The last station: waiting for the engine, and handing completions to the caller.

@@ -1,3 +1,4 @@
+import BlockHost
 import CBlockIO
 import Glibc
 
@@ -294,7 +295,7 @@ struct QueueCore: ~Copyable {
     @inline(__always)
     mutating func checkOwner() {
         guard let owner else { return }
-        let current = UInt(cbio_thread())
+        let current = HostThread.number
         if owner != current { setOwner(current) }
     }
 
@@ -307,12 +308,4 @@ struct QueueCore: ~Copyable {
         }
         owner = thread
     }
-}
-
-// Apart, so that its local variable costs its callers nothing.
-@inline(never)
-func monotonicNanoseconds() -> UInt64 {
-    var now = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &now)
-    return UInt64(bitPattern: Int64(now.tv_sec &* 1_000_000_000 &+ now.tv_nsec))
 }

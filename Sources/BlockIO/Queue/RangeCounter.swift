@@ -1,3 +1,5 @@
+import BlockHost
+
 /// A multiset of byte ranges that answers whether any of them overlaps a given one.
 ///
 /// The ranges that overlap [a, b) are those that begin before b, less those that end at or before
@@ -48,7 +50,7 @@ struct SortedCounts {
     private var root = SortedCounts.none
     /// Nodes that are not in use, linked by `left`.
     private var free = SortedCounts.none
-    private var random = SplitMix64(state: 0x5eed)
+    private var random = SplitMix64(seed: 0x5eed)
 
     func count(below limit: UInt64) -> Int {
         var number = 0

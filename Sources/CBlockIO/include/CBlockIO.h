@@ -10,7 +10,6 @@
 #include "cblockio_file.h"
 #include "cblockio_io.h"
 #include "cblockio_operation.h"
-#include "cblockio_poll.h"
 #include "cblockio_aio.h"
 #include "cblockio_uring.h"
 

@@ -3,7 +3,6 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <sys/epoll.h>
 #include <sys/types.h>
 
 /// Receives at most `count` bytes without waiting, and the descriptors that came with them

@@ -1,3 +1,4 @@
+import BlockHost
 import Glibc
 
 /// The bounce buffers of an address space: a fixed amount of memory, shared by all its transfers

@@ -1,4 +1,4 @@
-import CBlockHost
+import BlockHost
 
 // For descriptors that a device reads once into memory of its own.
 extension DMAMapper {
@@ -57,7 +57,7 @@ extension AddressSpace {
             range.pointee.watch == nil, UInt64(count) <= range.pointee.last &- address
         else { return false }
         let offset = Int(truncatingIfNeeded: address &- range.pointee.first)
-        return cblockhost_copy(target, host + offset, count)
+        return VolatileMemory.copy(to: target, from: host + offset, count: count) == .whole
     }
 }
 
@@ -81,7 +81,7 @@ extension MapperCore {
         var done = 0
         for vector in mapping.vectors {
             if let memory = vector.iov_base,
-                !cblockhost_copy(base + done, memory, vector.iov_len)
+                VolatileMemory.copy(to: base + done, from: memory, count: vector.iov_len) == .lost
             {
                 // It knows which of the bytes are.
                 try mapping.unmap()

@@ -1,3 +1,4 @@
+import BlockHost
 import Synchronization
 
 /// An IOMMU that walks page tables in guest memory, in the format of second-level paging entries of

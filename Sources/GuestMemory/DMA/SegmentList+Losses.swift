@@ -1,4 +1,4 @@
-import CBlockHost
+import BlockHost
 
 // Memory that other processes have taken away.
 extension SegmentList {
@@ -43,7 +43,7 @@ extension SegmentList {
                 range(at: index)?.pointee.watch != nil
             else { continue }
             let skipped = position > start ? Int(position &- start) : 0
-            cblockhost_probe(base + skipped, Int(length) - skipped)
+            VolatileMemory.probe(base + skipped, count: Int(length) - skipped)
         }
     }
 

@@ -1,3 +1,4 @@
+import BlockHost
 import Glibc
 
 /// The state of a ``DMATransfer``:

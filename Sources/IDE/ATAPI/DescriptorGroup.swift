@@ -1,22 +1,21 @@
-import CBlockIO
-import Glibc
+import BlockHost
 
 /// One descriptor, readable when any of its members is: so that an emulator need not notice that
-/// the queue behind a drive has changed (epoll(7), which can be nested).
+/// the queue behind a drive has changed.
 final class DescriptorGroup {
-    let descriptor: CInt
+    private let members: EpollSet
 
     init() throws(IDEError) {
-        descriptor = cbio_poll_group()
-        guard descriptor >= 0 else { throw .system(-descriptor) }
+        do throws(SystemCallError) { members = try EpollSet() } catch { throw .system(error.errno) }
     }
 
-    deinit { if descriptor >= 0 { close(descriptor) } }
+    deinit { members.close() }
+
+    var descriptor: CInt { members.descriptor }
 
     func add(_ member: CInt) throws(IDEError) {
-        let result = cbio_poll_group_add(descriptor, member)
-        guard result == 0 else { throw .system(-result) }
+        do throws(SystemCallError) { try members.add(member) } catch { throw .system(error.errno) }
     }
 
-    func remove(_ member: CInt) { cbio_poll_group_remove(descriptor, member) }
+    func remove(_ member: CInt) { members.remove(member) }
 }

@@ -1,4 +1,4 @@
-import CBlockHost
+import BlockHost
 import Glibc
 import GuestMemory
 
@@ -33,12 +33,14 @@ struct PieceCursor {
             let vector = vectors[index]
             let step = min(count &- moved, vector.iov_len &- offset)
             if step > 0, let base = vector.iov_base {
-                let isCopied =
+                let outcome =
                     switch direction {
-                    case .fromDevice: cblockhost_copy(base + offset, bytes + moved, step)
-                    case .toDevice: cblockhost_copy(bytes + moved, base + offset, step)
+                    case .fromDevice:
+                        VolatileMemory.copy(to: base + offset, from: bytes + moved, count: step)
+                    case .toDevice:
+                        VolatileMemory.copy(to: bytes + moved, from: base + offset, count: step)
                     }
-                if !isCopied { return nil }
+                if outcome == .lost { return nil }
             }
             moved &+= step
             done &+= UInt64(step)

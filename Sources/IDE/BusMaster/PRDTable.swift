@@ -1,4 +1,4 @@
-import CBlockHost
+import BlockHost
 import GuestMemory
 
 /// A descriptor table as it was when a transfer began (SFF-8038i 1.2): 8 bytes an entry, copied
@@ -79,7 +79,8 @@ struct PRDTable: ~Copyable {
         guard let base = bytes.baseAddress, offset >= 0, offset <= Self.maximumSize,
             bytes.count <= Self.maximumSize - offset
         else { return true }
-        return cblockhost_copy(UnsafeMutableRawPointer(entries) + offset, base, bytes.count)
+        let target = UnsafeMutableRawPointer(entries) + offset
+        return VolatileMemory.copy(to: target, from: base, count: bytes.count) == .whole
     }
 
     /// The first `count` bytes are there, and are what the next read begins with; `nil` forgets them.

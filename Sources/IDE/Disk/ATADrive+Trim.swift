@@ -1,5 +1,5 @@
+import BlockHost
 import BlockIO
-import CBlockHost
 import GuestMemory
 
 // DATA SET MANAGEMENT with TRIM (ACS-2 7.9): all ranges are checked before the first is discarded.
@@ -60,7 +60,9 @@ extension ATADrive {
         for vector in piece.vectors {
             guard let memory = vector.iov_base, place &+ vector.iov_len <= Self.bufferSize
             else { continue }
-            if !cblockhost_copy(buffer + place, memory, vector.iov_len) { return false }
+            let outcome = VolatileMemory.copy(
+                to: buffer + place, from: memory, count: vector.iov_len)
+            if outcome == .lost { return false }
             place &+= vector.iov_len
         }
         return true

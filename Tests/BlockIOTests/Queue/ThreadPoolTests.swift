@@ -1,3 +1,4 @@
+import BlockHost
 import Foundation
 import XCTest
 @testable import BlockIO
@@ -148,7 +149,7 @@ final class ThreadPoolTests: XCTestCase {
         _ body: (ThreadPool) throws -> Void
     ) throws {
         let pool = ThreadPool(
-            image: try XCTUnwrap(image), threadLimit: 64, eventDescriptor: -1,
+            image: try XCTUnwrap(image), threadLimit: 64, event: nil,
             isBesideRing: false, inlineLimit: inlineLimit, processors: processors)
         defer { pool.stop() }
         pace = nanoseconds

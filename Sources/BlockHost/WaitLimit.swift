@@ -1,30 +1,23 @@
 import Glibc
 
-/// Why a wait ended.
-enum WaitEnd {
-    /// There was something, or the limit passed.
-    case normal
-    /// Somebody woke the engine.
-    case woken
-    /// A signal handler ran (EINTR).
-    case interrupted
-}
-
 /// How long to wait.
-enum WaitLimit {
+package enum WaitLimit {
     case forever
-    /// Not negative.
+    /// Not negative; 0 does not wait.
     case nanoseconds(Int64)
 
-    var hasPassed: Bool {
+    /// Whether there is no time left.
+    @inlinable package var hasPassed: Bool {
         if case .nanoseconds(0) = self { true } else { false }
     }
 
-    func isAtLeast(_ nanoseconds: UInt64) -> Bool {
+    /// Whether this many nanoseconds are left.
+    @inlinable package func isAtLeast(_ nanoseconds: UInt64) -> Bool {
         if case .nanoseconds(let value) = self { value >= nanoseconds } else { true }
     }
 
-    init(_ duration: Duration?) {
+    /// `nil` is for ever; a negative duration does not wait.
+    @inlinable package init(_ duration: Duration?) {
         guard let duration else {
             self = .forever
             return
@@ -43,13 +36,13 @@ enum WaitLimit {
     }
 
     /// The shorter of the two.
-    func atMost(_ nanoseconds: Int64) -> WaitLimit {
+    @inlinable package func atMost(_ nanoseconds: Int64) -> WaitLimit {
         if case .nanoseconds(let value) = self, value < nanoseconds { return self }
         return .nanoseconds(nanoseconds)
     }
 
     /// As the C functions take it: negative without a limit.
-    var rawNanoseconds: Int64 {
+    @inlinable package var rawNanoseconds: Int64 {
         switch self {
         case .forever: -1
         case .nanoseconds(let value): value
@@ -57,7 +50,7 @@ enum WaitLimit {
     }
 
     /// The moment on CLOCK_MONOTONIC when the limit passes; `nil` for ever.
-    func deadline() -> timespec? {
+    package func deadline() -> timespec? {
         guard case .nanoseconds(let nanoseconds) = self else { return nil }
         var moment = timespec()
         clock_gettime(CLOCK_MONOTONIC, &moment)
@@ -69,7 +62,7 @@ enum WaitLimit {
     }
 
     /// What is left until `deadline`, 0 when it has passed.
-    init(until deadline: timespec) {
+    package init(until deadline: timespec) {
         var now = timespec()
         clock_gettime(CLOCK_MONOTONIC, &now)
         let left =

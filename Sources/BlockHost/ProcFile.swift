@@ -1,9 +1,9 @@
 import Glibc
 
 /// Small text files and directories of proc(5).
-enum ProcFile {
+package enum ProcFile {
     /// A file, whole; `nil` when it cannot be read.
-    static func contents(of path: String) -> String? {
+    package static func contents(of path: String) -> String? {
         guard let file = fopen(path, "re") else { return nil }
         defer { fclose(file) }
         var bytes: [UInt8] = []
@@ -17,12 +17,12 @@ enum ProcFile {
     }
 
     /// The first line of a file, as of a sysctl.
-    static func firstLine(of path: String) -> String? {
+    package static func firstLine(of path: String) -> String? {
         contents(of: path)?.split(separator: "\n").first.map(String.init)
     }
 
     /// The names in a directory, hidden ones left out; none when it cannot be read.
-    static func entries(of directory: String) -> [String] {
+    package static func entries(of directory: String) -> [String] {
         guard let handle = opendir(directory) else { return [] }
         defer { closedir(handle) }
         var names: [String] = []

@@ -1,0 +1,47 @@
+import CBlockHost
+import Glibc
+
+/// An epoll(7) set: one descriptor that is readable when any of its members is ready, level-triggered.
+/// Sets can be nested.
+///
+/// The value is a name for the descriptor and can be copied freely. Whoever made the set closes it,
+/// once, when nobody uses it any more.
+package struct EpollSet: Sendable {
+    /// For poll(2), epoll(7) and rings.
+    package let descriptor: CInt
+
+    /// What a member is watched for. One that is broken is always told of.
+    package struct Interest: Equatable, Sendable {
+        package var readable: Bool
+        package var writable: Bool
+
+        package init(readable: Bool = true, writable: Bool = false) {
+            self.readable = readable
+            self.writable = writable
+        }
+    }
+
+    /// An empty set.
+    package init() throws(SystemCallError) {
+        descriptor = try SystemCallError.check(cblockhost_epoll(), "epoll_create1(2)")
+    }
+
+    /// Makes `member` one of them. Throws EEXIST for one that is there already.
+    package func add(_ member: CInt, for interest: Interest = Interest()) throws(SystemCallError) {
+        let answer = cblockhost_epoll_add(
+            descriptor, member, interest.readable, interest.writable)
+        try SystemCallError.check(answer, "epoll_ctl(2)")
+    }
+
+    /// Watches a member for something else from now on.
+    package func change(_ member: CInt, to interest: Interest) throws(SystemCallError) {
+        let answer = cblockhost_epoll_change(
+            descriptor, member, interest.readable, interest.writable)
+        try SystemCallError.check(answer, "epoll_ctl(2)")
+    }
+
+    /// Takes `member` out again; nothing happens when it is not there.
+    package func remove(_ member: CInt) { cblockhost_epoll_remove(descriptor, member) }
+
+    package func close() { _ = Glibc.close(descriptor) }
+}

@@ -1,0 +1,41 @@
+import CBlockHost
+import Glibc
+
+/// An eventfd(2): a descriptor that any thread makes readable, close-on-exec and non-blocking.
+///
+/// The value is a name for the descriptor and can be copied freely. Whoever made the event closes it,
+/// once, when nobody uses it any more.
+package struct Event: Sendable {
+    /// For poll(2), epoll(7) and rings.
+    package let descriptor: CInt
+
+    /// A new event that is not readable.
+    package init() throws(SystemCallError) {
+        descriptor = try SystemCallError.check(cblockhost_eventfd(), "eventfd(2)")
+    }
+
+    /// Makes the descriptor readable, from any thread.
+    @inlinable package func signal() { cblockhost_eventfd_signal(descriptor) }
+
+    /// Makes it quiet.
+    @inlinable package func clear() { cblockhost_eventfd_clear(descriptor) }
+
+    /// How a wait came to its end.
+    package enum WaitEnd: Equatable, Sendable {
+        /// The descriptor is readable, and stays so until ``Event/clear()``.
+        case readable
+        /// The limit has passed.
+        case timedOut
+        /// A signal handler ran (EINTR).
+        case interrupted
+    }
+
+    /// Waits until the descriptor is readable, the limit has passed, or a signal came.
+    package func wait(_ limit: WaitLimit) -> WaitEnd {
+        let answer = cblockhost_wait_readable(descriptor, limit.rawNanoseconds)
+        if answer == -EINTR { return .interrupted }
+        return answer > 0 ? .readable : .timedOut
+    }
+
+    package func close() { _ = Glibc.close(descriptor) }
+}
