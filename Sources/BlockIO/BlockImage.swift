@@ -78,7 +78,7 @@ public final class BlockImage: Sendable {
     /// The file that the image was opened with. It decides which engine runs the image.
     package var activeFile: HostFile { files[0] }
     /// Finds the image's bytes in its files; `nil` for a raw image, whose bytes are those of its file.
-    let layout: (any ImageFormat)?
+    package let layout: (any ImageFormat)?
     let selection: EngineSelection
     /// ``size`` is a multiple of this and one more; 0 when it is not rounded up.
     private let roundingMask: UInt64

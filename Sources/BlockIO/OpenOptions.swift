@@ -90,7 +90,8 @@ public struct OpenOptions: Sendable, Hashable {
         else {
             throw BlockError(
                 .invalidOption, operation: .open, image: image,
-                detail: "logical block size \(logicalBlockSize) is not a power of two from 512 to 65536")
+                detail: "logical block size \(logicalBlockSize) is not a power of two from 512 to "
+                    + "65536")
         }
         if let alignment, !alignment.isValid {
             throw BlockError(
