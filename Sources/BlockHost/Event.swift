@@ -5,9 +5,9 @@ import Glibc
 ///
 /// The value is a name for the descriptor and can be copied freely. Whoever made the event closes it,
 /// once, when nobody uses it any more.
-package struct Event: Sendable {
+@usableFromInline package struct Event: Sendable {
     /// For poll(2), epoll(7) and rings.
-    package let descriptor: CInt
+    @usableFromInline package let descriptor: CInt
 
     /// A new event that is not readable.
     package init() throws(SystemCallError) {

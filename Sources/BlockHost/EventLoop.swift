@@ -2,7 +2,7 @@ import CBlockHost
 import Glibc
 
 /// What one thread sleeps for: an ``EpollSet`` of its own, and room for what a wait answers.
-package struct EventLoop: ~Copyable {
+@usableFromInline package struct EventLoop: ~Copyable {
     /// Closed with the loop.
     private let set: EpollSet
     private let ready: UnsafeMutableBufferPointer<CInt>

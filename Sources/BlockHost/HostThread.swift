@@ -1,9 +1,9 @@
 import CBlockHost
 
 /// Threads of this library.
-package enum HostThread {
+@usableFromInline package enum HostThread {
     /// Stack of a thread with a few frames, with a margin for sanitizers; in bytes.
-    package static let smallStack = 512 * 1024
+    package static var smallStack: Int { 512 * 1024 }
 
     /// Starts a thread that nobody waits for and that runs `body`.
     ///

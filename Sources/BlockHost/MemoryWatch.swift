@@ -1,7 +1,7 @@
 import CBlockHost
 
 /// What is known of memory that other processes can take away: from which byte on it is lost, for good.
-package struct MemoryWatch: @unchecked Sendable {
+@usableFromInline package struct MemoryWatch: @unchecked Sendable {
     @usableFromInline let watch: OpaquePointer
 
     /// Installs a handler of SIGBUS that looks after watched memory, once in a process. A copy by

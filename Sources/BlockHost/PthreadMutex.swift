@@ -4,7 +4,7 @@ import Glibc
 ///
 /// `Synchronization.Mutex` would do but for the thread sanitizer, which does not see through its
 /// futex and reports races that are none.
-package struct PthreadMutex: ~Copyable, @unchecked Sendable {
+@usableFromInline package struct PthreadMutex: ~Copyable, @unchecked Sendable {
     @usableFromInline let raw: UnsafeMutablePointer<pthread_mutex_t>
 
     /// A mutex that nobody holds.

@@ -1,6 +1,6 @@
 /// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014): its whole
 /// state is the seed, so that a run can be repeated. Not for secrets.
-package struct SplitMix64: RandomNumberGenerator, Sendable {
+@usableFromInline package struct SplitMix64: RandomNumberGenerator, Sendable {
     @usableFromInline var state: UInt64
 
     /// A generator that begins at `seed`.

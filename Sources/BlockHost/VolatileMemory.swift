@@ -1,9 +1,9 @@
 import CBlockHost
 
 /// Memory that others may write, or take away, at any time: a guest's, and that of other processes.
-package enum VolatileMemory {
+@usableFromInline package enum VolatileMemory {
     /// How far a copy came.
-    package enum Outcome: Equatable, Sendable {
+    @usableFromInline package enum Outcome: Equatable, Sendable {
         /// All bytes have been moved.
         case whole
         /// Watched memory has gone (``MemoryWatch``): the bytes before it have been moved, and what is at

@@ -1,7 +1,7 @@
 import Glibc
 
 /// How long to wait.
-package enum WaitLimit {
+@usableFromInline package enum WaitLimit: Sendable {
     case forever
     /// Not negative; 0 does not wait.
     case nanoseconds(Int64)

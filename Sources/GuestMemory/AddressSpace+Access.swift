@@ -8,7 +8,7 @@ extension AddressSpace {
     /// Throws at the first byte that cannot be read, with its address; those before it are in
     /// `buffer`.
     public func read(
-        at address: UInt64, into buffer: UnsafeMutableRawBufferPointer
+        at address: GuestAddress, into buffer: UnsafeMutableRawBufferPointer
     ) throws(GuestMemoryError) {
         guard let base = buffer.baseAddress else { return }
         try withMap { (map) throws(GuestMemoryError) in
@@ -22,7 +22,7 @@ extension AddressSpace {
     /// Throws at the first byte that cannot be written, with its address; those before it are
     /// written.
     public func write(
-        at address: UInt64, from buffer: UnsafeRawBufferPointer
+        at address: GuestAddress, from buffer: UnsafeRawBufferPointer
     ) throws(GuestMemoryError) {
         guard let base = buffer.baseAddress else { return }
         try withMap { (map) throws(GuestMemoryError) in
@@ -32,7 +32,7 @@ extension AddressSpace {
 
     /// Writes `count` times `byte`, under the rules of ``write(at:from:)``.
     public func fill(
-        at address: UInt64, with byte: UInt8, count: UInt64
+        at address: GuestAddress, with byte: UInt8, count: UInt64
     ) throws(GuestMemoryError) {
         try withMap { (map) throws(GuestMemoryError) in
             try map.fill(at: address, with: byte, count: count)
@@ -41,7 +41,7 @@ extension AddressSpace {
 
     /// Reads a little-endian integer.
     public func load<Value: FixedWidthInteger>(
-        at address: UInt64, as type: Value.Type
+        at address: GuestAddress, as type: Value.Type
     ) throws(GuestMemoryError) -> Value {
         var value: Value = 0
         let count = MemoryLayout<Value>.size
@@ -53,7 +53,7 @@ extension AddressSpace {
 
     /// Writes a little-endian integer.
     public func store<Value: FixedWidthInteger>(
-        _ value: Value, at address: UInt64
+        _ value: Value, at address: GuestAddress
     ) throws(GuestMemoryError) {
         var value = value.littleEndian
         let count = MemoryLayout<Value>.size

@@ -49,7 +49,7 @@ public final class AddressSpace: @unchecked Sendable {
         /// Adds a region whose first byte is at `base`.
         @discardableResult
         public mutating func map(
-            _ region: MemoryRegion, at base: UInt64, priority: Int = 0
+            _ region: MemoryRegion, at base: GuestAddress, priority: Int = 0
         ) throws(GuestMemoryError) -> MappedRegion {
             try region.validate(at: base)
             let mapped = MappedRegion(
@@ -109,7 +109,7 @@ public final class AddressSpace: @unchecked Sendable {
     /// `priority` is seen; of equals, the one mapped last.
     @discardableResult
     public func map(
-        _ region: MemoryRegion, at base: UInt64, priority: Int = 0
+        _ region: MemoryRegion, at base: GuestAddress, priority: Int = 0
     ) throws(GuestMemoryError) -> MappedRegion {
         try update { (changes) throws(GuestMemoryError) in
             try changes.map(region, at: base, priority: priority)

@@ -53,11 +53,11 @@ public struct GuestMemoryError: Error, Sendable, Hashable {
     public let code: Code
     /// The first address concerned, as the one who accessed named it: for a device behind an IOMMU
     /// the address before translation.
-    public let address: UInt64
+    public let address: GuestAddress
     /// The errno behind it, 0 when the library itself refused.
     public let errno: CInt
 
-    init(_ code: Code, at address: UInt64 = 0, errno: CInt = 0) {
+    init(_ code: Code, at address: GuestAddress = 0, errno: CInt = 0) {
         self.code = code
         self.address = address
         self.errno = errno
@@ -68,7 +68,7 @@ extension GuestMemoryError: CustomStringConvertible {
     /// One line: what happened, where, and the errno.
     public var description: String {
         var text = explanation
-        if isGuestFault { text += " at 0x" + String(address, radix: 16) }
+        if isGuestFault { text += " at \(address)" }
         if errno != 0 { text += " (errno \(errno))" }
         return text
     }

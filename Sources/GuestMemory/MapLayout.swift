@@ -32,7 +32,7 @@ struct MapLayout {
 
     /// The usual case of a change, and cheaper than to paint: makes nothing visible in `range`, if that
     /// takes the removal of one whole range at most. False otherwise.
-    private mutating func clear(_ range: ClosedRange<UInt64>) -> Bool {
+    private mutating func clear(_ range: ClosedRange<GuestAddress>) -> Bool {
         guard let seen = visible.find({ $0.side(range) }) else { return true }
         guard seen.first == range.lowerBound, seen.last == range.upperBound else { return false }
         visible.remove { $0.side(range) }
@@ -40,11 +40,11 @@ struct MapLayout {
     }
 
     /// Finds out anew what is seen in `range`.
-    private mutating func paint(_ range: ClosedRange<UInt64>) {
+    private mutating func paint(_ range: ClosedRange<GuestAddress>) {
         let after: PersistentTree<VisibleRange>
         (visible, after) = visible.cut(at: range.lowerBound)
         // From the lowest address on; what comes later is below on the stack.
-        var open: [(range: ClosedRange<UInt64>, seen: MappedRegion?)] = [(range, nil)]
+        var open: [(range: ClosedRange<GuestAddress>, seen: MappedRegion?)] = [(range, nil)]
         while let (range, seen) = open.popLast() {
             if let seen {
                 visible.extend(VisibleRange(region: seen, range))
@@ -53,15 +53,15 @@ struct MapLayout {
             guard let top = regions.top(in: range) else { continue }
             let part = range.clamped(to: top.base...top.last)
             if part.upperBound < range.upperBound {
-                open.append((part.upperBound + 1...range.upperBound, nil))
+                open.append((part.upperBound &+ 1...range.upperBound, nil))
             }
             if top.region.kind != .hole { open.append((part, top)) }
             if range.lowerBound < part.lowerBound {
-                open.append((range.lowerBound...part.lowerBound - 1, nil))
+                open.append((range.lowerBound...part.lowerBound &- 1, nil))
             }
         }
         guard range.upperBound < .max else { return }
-        var rest = after.cut(at: range.upperBound + 1).after
+        var rest = after.cut(at: range.upperBound &+ 1).after
         guard let next = rest.first else { return }
         rest.removeFirst()
         visible.extend(next)
@@ -76,16 +76,16 @@ struct VisibleRange: TreeValue, @unchecked Sendable {
     /// As readers find it, but for the ranges that it leads to.
     private let flat: FlatRange
 
-    init(region: MappedRegion, _ range: ClosedRange<UInt64>) {
+    init(region: MappedRegion, _ range: ClosedRange<GuestAddress>) {
         self.region = region
         flat = FlatRange(region, first: range.lowerBound, last: range.upperBound)
     }
 
-    var first: UInt64 { flat.first }
+    var first: GuestAddress { flat.first }
     /// Inclusive.
-    var last: UInt64 { flat.last }
+    var last: GuestAddress { flat.last }
 
-    func side(_ range: ClosedRange<UInt64>) -> PersistentTree<Self>.Side {
+    func side(_ range: ClosedRange<GuestAddress>) -> PersistentTree<Self>.Side {
         if last < range.lowerBound { return .before }
         return first > range.upperBound ? .after : .here
     }
@@ -106,11 +106,11 @@ struct VisibleRange: TreeValue, @unchecked Sendable {
 
 extension PersistentTree<VisibleRange> {
     /// Divides it in front of `address`, and the range that contains it too.
-    fileprivate func cut(at address: UInt64) -> (before: Self, after: Self) {
+    fileprivate func cut(at address: GuestAddress) -> (before: Self, after: Self) {
         var (before, after) = split { $0.last < address }
         guard let crossing = after.first, crossing.first < address else { return (before, after) }
         let region = crossing.region
-        before.append(VisibleRange(region: region, crossing.first...address - 1))
+        before.append(VisibleRange(region: region, crossing.first...address &- 1))
         after.removeFirst()
         return (
             before,
@@ -120,7 +120,7 @@ extension PersistentTree<VisibleRange> {
 
     /// Adds a range at the end, or makes the last one longer if it is the same region's.
     fileprivate mutating func extend(_ range: VisibleRange) {
-        guard let last, last.region === range.region, last.last + 1 == range.first else {
+        guard let last, last.region === range.region, last.last &+ 1 == range.first else {
             return append(range)
         }
         removeLast()

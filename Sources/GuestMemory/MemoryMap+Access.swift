@@ -7,7 +7,7 @@ extension MemoryMap {
     /// Copies `count` bytes from `address` on to `target`. Stops at the first byte that cannot be
     /// read.
     func read(
-        at address: UInt64, into target: UnsafeMutableRawPointer, count: Int
+        at address: GuestAddress, into target: UnsafeMutableRawPointer, count: Int
     ) throws(GuestMemoryError) {
         try visit(at: address, count: count) {
             (range, offset, done, length) throws(GuestMemoryError) in
@@ -25,7 +25,7 @@ extension MemoryMap {
     /// Copies `count` bytes from `source` to `address` on and marks the pages written. Writes to
     /// ROM are lost. Stops at the first byte that cannot be written.
     func write(
-        at address: UInt64, from source: UnsafeRawPointer, count: Int
+        at address: GuestAddress, from source: UnsafeRawPointer, count: Int
     ) throws(GuestMemoryError) {
         try visit(at: address, count: count) {
             (range, offset, done, length) throws(GuestMemoryError) in
@@ -43,8 +43,8 @@ extension MemoryMap {
     }
 
     /// The same with one byte for all.
-    func fill(at address: UInt64, with byte: UInt8, count: UInt64) throws(GuestMemoryError) {
-        if count > 0, address.addingReportingOverflow(count - 1).overflow {
+    func fill(at address: GuestAddress, with byte: UInt8, count: UInt64) throws(GuestMemoryError) {
+        if count > 0, address.advanced(by: count - 1) == nil {
             throw GuestMemoryError(.addressWraps, at: address)
         }
         var address = address
@@ -72,20 +72,20 @@ extension MemoryMap {
     /// before and how many there are.
     @inline(__always)
     private func visit(
-        at address: UInt64, count: Int,
+        at address: GuestAddress, count: Int,
         _ body: (UnsafePointer<FlatRange>, UInt64, Int, Int) throws(GuestMemoryError) -> Void
     ) throws(GuestMemoryError) {
         guard count > 0 else { return }
-        if address.addingReportingOverflow(UInt64(count - 1)).overflow {
+        if address.advanced(by: UInt64(count - 1)) == nil {
             throw GuestMemoryError(.addressWraps, at: address)
         }
         var done = 0
         while done < count {
             let place = address &+ UInt64(done)
             guard let range = range(at: place) else { throw GuestMemoryError(.hole, at: place) }
-            let rest = range.pointee.last - place
+            let rest = range.pointee.last.offset(from: place)
             let length = rest >= UInt64(count - done) ? count - done : Int(rest) + 1
-            try body(range, place - range.pointee.first, done, length)
+            try body(range, place.offset(from: range.pointee.first), done, length)
             done += length
         }
     }
@@ -133,16 +133,16 @@ extension FlatRange {
 
 extension GuestMemoryError {
     /// Memory that other processes have taken away, as the kernel says it.
-    static func lost(at address: UInt64) -> Self { Self(.system, at: address, errno: EFAULT) }
+    static func lost(at address: GuestAddress) -> Self { Self(.system, at: address, errno: EFAULT) }
 }
 
 /// An access to the registers of a device, divided into the widths that it takes.
 private struct MMIOAccess {
     private let region: MappedRegion
     private let device: any MMIODevice
-    private let address: UInt64
+    private let address: GuestAddress
 
-    init(_ range: UnsafePointer<FlatRange>, at address: UInt64) throws(GuestMemoryError) {
+    init(_ range: UnsafePointer<FlatRange>, at address: GuestAddress) throws(GuestMemoryError) {
         let region = range.pointee.region.takeUnretainedValue()
         if region.region.kind == .remote { throw GuestMemoryError(.remote, at: address) }
         guard let device = region.region.device else { throw GuestMemoryError(.hole, at: address) }
@@ -186,12 +186,12 @@ private struct MMIOAccess {
     }
 
     private func divide(
-        _ count: Int, _ body: (UInt64, UInt64, Int, Int) throws(GuestMemoryError) -> Void
+        _ count: Int, _ body: (GuestAddress, UInt64, Int, Int) throws(GuestMemoryError) -> Void
     ) throws(GuestMemoryError) {
         var done = 0
         while done < count {
             let place = address &+ UInt64(done)
-            let offset = place &- region.base
+            let offset = place.offset(from: region.base)
             var width = region.region.maximumWidth
             while width > count - done || offset & UInt64(width - 1) != 0 { width >>= 1 }
             try body(place, offset, done, width)

@@ -2,9 +2,9 @@ import BlockHost
 
 /// A stretch of addresses with one region behind it. It is a node of a tree of such stretches.
 struct FlatRange {
-    let first: UInt64
+    let first: GuestAddress
     /// Inclusive: the address space ends at 2^64 - 1.
-    let last: UInt64
+    let last: GuestAddress
     /// Those of the stretches in front, and behind, that this node leads to.
     var left: UnsafePointer<FlatRange>?
     var right: UnsafePointer<FlatRange>?
@@ -19,13 +19,13 @@ struct FlatRange {
     let watch: MemoryWatch?
 
     /// A node that leads to no others.
-    init(_ mapped: MappedRegion, first: UInt64, last: UInt64) {
+    init(_ mapped: MappedRegion, first: GuestAddress, last: GuestAddress) {
         self.first = first
         self.last = last
         region = .passUnretained(mapped)
         kind = mapped.region.kind
         let offset =
-            mapped.region.memoryOffset + Int(truncatingIfNeeded: first - mapped.base)
+            mapped.region.memoryOffset + Int(truncatingIfNeeded: first.offset(from: mapped.base))
         logOffset = offset
         host = mapped.region.memory.map { $0.base + offset }
         log = mapped.region.memory.map { .passUnretained($0.dirtyLog) }
@@ -38,7 +38,7 @@ struct FlatRanges {
     let root: UnsafePointer<FlatRange>?
 
     /// The range that contains `address`.
-    func range(at address: UInt64) -> UnsafePointer<FlatRange>? {
+    func range(at address: GuestAddress) -> UnsafePointer<FlatRange>? {
         var next = root
         while let range = next {
             if address < range.pointee.first {
@@ -68,10 +68,10 @@ final class MemoryMap: @unchecked Sendable {
     }
 
     /// The range that contains `address`.
-    func range(at address: UInt64) -> UnsafePointer<FlatRange>? { ranges.range(at: address) }
+    func range(at address: GuestAddress) -> UnsafePointer<FlatRange>? { ranges.range(at: address) }
 
     /// The region that contains `address`, if it is memory of another process.
-    func remote(at address: UInt64) -> MappedRegion? {
+    func remote(at address: GuestAddress) -> MappedRegion? {
         guard let range = range(at: address), range.pointee.kind == .remote else { return nil }
         return range.pointee.region.takeUnretainedValue()
     }

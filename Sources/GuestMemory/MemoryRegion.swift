@@ -113,8 +113,8 @@ public struct MemoryRegion: Sendable {
     /// `size` bytes of nothing.
     public static func hole(size: UInt64) -> Self { .init(.hole, size: size) }
 
-    func validate(at base: UInt64) throws(GuestMemoryError) {
-        let isInside = size > 0 && !base.addingReportingOverflow(size - 1).overflow
+    func validate(at base: GuestAddress) throws(GuestMemoryError) {
+        let isInside = size > 0 && base.advanced(by: size - 1) != nil
         guard isInside else { throw GuestMemoryError(.invalidRegion, at: base) }
         if let memory {
             guard memoryOffset >= 0, memoryOffset <= memory.size,
@@ -132,7 +132,7 @@ public final class MappedRegion: Sendable {
     /// What is there.
     public let region: MemoryRegion
     /// Its first address.
-    public let base: UInt64
+    public let base: GuestAddress
     /// Where regions overlap, the one of higher priority is seen; of equals, the one mapped last.
     public let priority: Int
 
@@ -144,7 +144,7 @@ public final class MappedRegion: Sendable {
     private let endVersion = Atomic<UInt64>(0)
 
     init(
-        _ region: MemoryRegion, at base: UInt64, priority: Int, order: UInt64, version: UInt64
+        _ region: MemoryRegion, at base: GuestAddress, priority: Int, order: UInt64, version: UInt64
     ) {
         self.region = region
         self.base = base
@@ -153,7 +153,7 @@ public final class MappedRegion: Sendable {
         firstVersion = version
     }
 
-    var last: UInt64 { base + (region.size - 1) }
+    var last: GuestAddress { base &+ (region.size - 1) }
 
     var rank: RegionIndex.Rank { RegionIndex.Rank(priority: priority, order: order) }
 

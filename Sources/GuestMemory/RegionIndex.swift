@@ -17,7 +17,7 @@ struct RegionIndex {
 
         struct Summary {
             /// The last address of any region.
-            var last: UInt64
+            var last: GuestAddress
             /// The greatest rank of any.
             var top: Rank
 
@@ -52,14 +52,14 @@ struct RegionIndex {
     }
 
     /// Of the regions that touch `range`, the one of the greatest rank.
-    func top(in range: ClosedRange<UInt64>) -> MappedRegion? {
+    func top(in range: ClosedRange<GuestAddress>) -> MappedRegion? {
         var best: MappedRegion?
         Self.search(tree.root, range, &best)
         return best
     }
 
     private static func search(
-        _ node: PersistentTree<Entry>.Node?, _ range: ClosedRange<UInt64>,
+        _ node: PersistentTree<Entry>.Node?, _ range: ClosedRange<GuestAddress>,
         _ best: inout MappedRegion?
     ) {
         // All that could be better lies before the range, or nothing could.

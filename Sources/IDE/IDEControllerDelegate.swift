@@ -1,3 +1,4 @@
+public import BlockDMA
 public import BlockIO
 
 /// An interrupt line of the controller.

@@ -9,13 +9,13 @@ final class MachineMemory {
     let ram: GuestRAM
 
     /// Where what is behind the addresses may change, in order.
-    private var borders: [UInt64]
+    private var borders: [GuestAddress]
 
     init(_ options: MachineOptions) throws {
         // A memfd, so that it can be shared with another process.
         ram = try GuestRAM(size: options.memory << 20, sharing: .descriptor)
         space = try AddressSpace(bounceLimit: options.bounceLimit)
-        borders = [UInt64(ram.size)]
+        borders = [GuestAddress(UInt64(ram.size))]
         try space.map(.ram(ram), at: 0)
         ram.dirtyLog.start(.migration)
         for hole in options.hole { try lay(.hole(size: hole.size), at: hole.base) }
@@ -29,13 +29,13 @@ final class MachineMemory {
     }
 
     /// Puts a region over the RAM.
-    func lay(_ region: MemoryRegion, at base: UInt64) throws {
+    func lay(_ region: MemoryRegion, at base: GuestAddress) throws {
         try space.map(region, at: base, priority: 1)
         borders += [base, base &+ region.size]
         borders.sort()
     }
 
-    func read(at address: UInt64, into buffer: UnsafeMutableRawBufferPointer) {
+    func read(at address: GuestAddress, into buffer: UnsafeMutableRawBufferPointer) {
         for range in pieces(of: address, count: UInt64(buffer.count)) {
             let piece = UnsafeMutableRawBufferPointer(rebasing: buffer[Self.indices(of: range)])
             do {
@@ -46,14 +46,14 @@ final class MachineMemory {
         }
     }
 
-    func write(at address: UInt64, from buffer: UnsafeRawBufferPointer) {
+    func write(at address: GuestAddress, from buffer: UnsafeRawBufferPointer) {
         for range in pieces(of: address, count: UInt64(buffer.count)) {
             let piece = UnsafeRawBufferPointer(rebasing: buffer[Self.indices(of: range)])
             try? space.write(at: address &+ range.lowerBound, from: piece)
         }
     }
 
-    func fill(at address: UInt64, with byte: UInt8, count: UInt64) {
+    func fill(at address: GuestAddress, with byte: UInt8, count: UInt64) {
         for range in pieces(of: address, count: count) {
             try? space.fill(
                 at: address &+ range.lowerBound, with: byte,
@@ -62,10 +62,12 @@ final class MachineMemory {
     }
 
     /// The ranges, from `address` on, that lie between two borders each: all there or not at all.
-    private func pieces(of address: UInt64, count: UInt64) -> [Range<UInt64>] {
+    private func pieces(of address: GuestAddress, count: UInt64) -> [Range<UInt64>] {
         guard count > 0 else { return [] }
-        let (end, wraps) = address.addingReportingOverflow(count)
-        let inside = borders.filter { $0 > address && (wraps || $0 < end) }.map { $0 - address }
+        let end = address.advanced(by: count)
+        let inside = borders.filter { border in
+            border > address && (end.map { border < $0 } ?? true)
+        }.map { $0.offset(from: address) }
         let cuts = [0] + inside + [count]
         return zip(cuts, cuts.dropFirst()).filter { $0 < $1 }.map { $0..<$1 }
     }

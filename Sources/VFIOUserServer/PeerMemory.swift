@@ -12,11 +12,11 @@ final class PeerMemory {
 
     /// One map.
     private struct Window {
-        let address: UInt64
+        let address: GuestAddress
         let size: UInt64
         let mapped: MappedRegion
         /// The last address.
-        var last: UInt64 { address + (size - 1) }
+        var last: GuestAddress { address &+ (size - 1) }
     }
 
     /// Done when nothing uses the host memory of the maps that were taken away.
@@ -39,13 +39,12 @@ final class PeerMemory {
 
     /// Adds a map. `memory` gives what is behind it when the range will do.
     func add(
-        address: UInt64, size: UInt64, _ region: () throws(Refusal) -> MemoryRegion
+        address: GuestAddress, size: UInt64, _ region: () throws(Refusal) -> MemoryRegion
     ) throws(Refusal) {
-        guard size > 0, (address | size) & (VFIOUser.Limit.pageSize - 1) == 0,
-            !address.addingReportingOverflow(size - 1).overflow
+        guard size > 0, (address.rawValue | size) & (VFIOUser.Limit.pageSize - 1) == 0,
+            let last = address.advanced(by: size - 1)
         else { throw Refusal(EINVAL) }
         let index = self.index(of: address)
-        let last = address + (size - 1)
         if index > 0, windows[index - 1].last >= address { throw Refusal(EEXIST) }
         if index < windows.count, windows[index].address <= last { throw Refusal(EEXIST) }
         guard windows.count < VFIOUser.Limit.maps else { throw Refusal(ENOSPC) }
@@ -60,7 +59,7 @@ final class PeerMemory {
     }
 
     /// Takes a map away, which must be one that was added as it is.
-    func remove(address: UInt64, size: UInt64) throws(Refusal) -> Release {
+    func remove(address: GuestAddress, size: UInt64) throws(Refusal) -> Release {
         let index = self.index(of: address)
         guard index < windows.count, windows[index].address == address else {
             throw Refusal(ENOENT)
@@ -92,7 +91,7 @@ final class PeerMemory {
     }
 
     /// Where a window at `address` is, or would be.
-    private func index(of address: UInt64) -> Int {
+    private func index(of address: GuestAddress) -> Int {
         var low = 0
         var high = windows.count
         while low < high {
@@ -119,18 +118,18 @@ final class PeerMemory {
     /// Calls `body` with each run of bytes from `address` on, at most `size`, whose pages have been
     /// written since the last time; `nil` when nothing is logged.
     func takeWritten(
-        address: UInt64, size: UInt64, _ body: (ClosedRange<UInt64>) -> Void
+        address: GuestAddress, size: UInt64, _ body: (ClosedRange<GuestAddress>) -> Void
     ) -> Void? {
         guard isLogging else { return nil }
         let last = address &+ (size - 1)
         for window in windows where window.address <= last && window.last >= address {
             guard let memory = window.mapped.region.memory else { continue }
-            let first = max(address, window.address) - window.address
-            let end = min(last, window.last) - window.address
+            let first = max(address, window.address).offset(from: window.address)
+            let end = min(last, window.last).offset(from: window.address)
             let pages = Int(first >> 12)..<Int(end >> 12) + 1
             memory.dirtyLog.take(.migration, in: pages) { run in
-                let start = window.address + UInt64(run.lowerBound) << 12
-                body(start...start + (UInt64(run.count) << 12 - 1))
+                let start = window.address &+ UInt64(run.lowerBound) << 12
+                body(start...start &+ (UInt64(run.count) << 12 - 1))
             }
         }
         return ()

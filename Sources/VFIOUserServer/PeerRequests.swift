@@ -46,7 +46,7 @@ final class PeerRequests {
     }
 
     private struct Request {
-        let address: UInt64
+        let address: GuestAddress
         /// Where the answer goes, or what is written. Not to be touched when the request is given up.
         let memory: UnsafeMutableRawBufferPointer
         let isWrite: Bool
@@ -101,7 +101,7 @@ final class PeerRequests {
     init(_ writer: MessageWriter) { self.writer = writer }
 
     func add(
-        address: UInt64, _ memory: UnsafeMutableRawBufferPointer, isWrite: Bool,
+        address: GuestAddress, _ memory: UnsafeMutableRawBufferPointer, isWrite: Bool,
         in window: PeerWindow, _ answer: RemoteAnswer
     ) {
         if isRefusing { return refuse(answer) }
@@ -155,7 +155,7 @@ final class PeerRequests {
         writer.begin(
             MessageHeader(
                 id: nextID, command: request.command, flags: VFIOUser.HeaderFlags.command))
-        writer.put(request.address)
+        writer.put(request.address.rawValue)
         writer.put(UInt64(request.memory.count))
         if request.isWrite { writer.put(UnsafeRawBufferPointer(request.memory)) }
         writer.end()
@@ -190,7 +190,7 @@ final class PeerRequests {
         _ header: MessageHeader, _ body: MessageBody, for request: Request
     ) -> Bool {
         let count = request.memory.count
-        guard !header.hasFailed, body.u64(0) == request.address else { return false }
+        guard !header.hasFailed, body.u64(0) == request.address.rawValue else { return false }
         if request.isWrite {
             // The specification has the count of this reply in 4 bytes, QEMU sends 8.
             guard body.u32(8) == UInt32(count) else { return false }

@@ -5,11 +5,11 @@ import GuestMemory
 /// Everything happens on the server's thread.
 final class PeerWindow: RemoteMemory, @unchecked Sendable {
     private let requests: PeerRequests
-    private let address: UInt64
+    private let address: GuestAddress
     /// Whether the peer has taken the memory away.
     private var isClosed = false
 
-    init(_ requests: PeerRequests, at address: UInt64) {
+    init(_ requests: PeerRequests, at address: GuestAddress) {
         self.requests = requests
         self.address = address
     }

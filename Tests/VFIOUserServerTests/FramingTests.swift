@@ -1,4 +1,5 @@
 import CTestSupport
+import GuestMemory
 import XCTest
 
 @testable import TestSupport
@@ -59,7 +60,10 @@ final class FramingTests: ServerTestCase {
                 try peer.send(VFIORequest.map(UInt64(number) << 12, 4096), [memory.raw]))
         }
         for id in ids { XCTAssertEqual(try peer.reply(to: id).failure, 0) }
-        for number in 0..<20 { XCTAssertEqual(byte(at: UInt64(number) << 12), UInt8(number + 1)) }
+        for number in 0..<20 {
+            let address = GuestAddress(UInt64(number) << 12)
+            XCTAssertEqual(byte(at: address), UInt8(number + 1))
+        }
     }
 
     func testMessagesMayComeByteByByte() throws {

@@ -163,7 +163,7 @@ final class MemoryTests: ServerTestCase {
         let reply = try peer.request(VFIORequest.unmap(0, 0, flags: 2))
         XCTAssertEqual(reply.failure, 0)
         XCTAssertEqual(reply.body, VFIORequest.unmap(0, 0, flags: 2).body)
-        for page: UInt64 in [0, 1, 7] { XCTAssertNil(byte(at: page << 12)) }
+        for page: GuestAddress in [0, 0x1000, 0x7000] { XCTAssertNil(byte(at: page)) }
         try assertWorks(VFIORequest.map(0, 8192), [memory.raw])
     }
 

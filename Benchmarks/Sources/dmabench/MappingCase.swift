@@ -44,7 +44,8 @@ final class MappingCase {
             seen.insert(page)
             let isLate = layout == .mixed && list.count % 8 == 7
             list.append(
-                address: UInt64(page) * Self.page + (isLate ? 300 : 0), length: Self.page)
+                address: GuestAddress(UInt64(page) * Self.page + (isLate ? 300 : 0)),
+                length: Self.page)
         }
         self.list = list
     }

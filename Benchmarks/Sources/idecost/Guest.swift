@@ -50,7 +50,7 @@ final class Guest: IDEControllerDelegate {
                 Self.data + UInt32(2 * index * Self.pieceSize), UInt32(Self.pieceSize) | last,
             ]
             try entry.withUnsafeBytes {
-                try space.write(at: UInt64(Self.table) + UInt64(8 * index), from: $0)
+                try space.write(at: GuestAddress(Self.table) &+ UInt64(8 * index), from: $0)
             }
         }
         out(Port.busMaster + 4, Self.table, width: 4)

@@ -64,7 +64,9 @@ extension ScaleCase {
             let space = try AddressSpace()
             let ram = try GuestRAM(size: 4096)
             try measured {
-                for index in 0..<n { try space.map(.ram(ram), at: UInt64(index) * 8192) }
+                for index in 0..<n {
+                    try space.map(.ram(ram), at: GuestAddress(UInt64(index) * 8192))
+                }
             }
         },
         ScaleCase(
@@ -87,7 +89,7 @@ extension ScaleCase {
             let bench = try MapperBench(bounceLimit: 4096)
             let ram = try GuestRAM(size: 4096)
             let regions = try (0..<n).map {
-                try bench.space.map(.ram(ram), at: 1 << 40 + UInt64($0) * 8192)
+                try bench.space.map(.ram(ram), at: GuestAddress(1 << 40 + UInt64($0) * 8192))
             }
             let ended = Counter()
             try measured {
@@ -109,7 +111,7 @@ extension ScaleCase {
                 for index in 0..<n {
                     bench.begin(length: 512)
                     let region = try bench.space.map(
-                        .ram(ram), at: 1 << 40 + UInt64(index) * 8192)
+                        .ram(ram), at: GuestAddress(1 << 40 + UInt64(index) * 8192))
                     bench.begin(length: 512)
                     try bench.space.unmap(region) { ended.count += 1 }
                 }
@@ -159,7 +161,9 @@ extension ScaleCase {
         let ram = try GuestRAM(size: 4096)
         try measured {
             var regions: [MappedRegion] = []
-            for index in 0..<n { regions.append(try space.map(.ram(ram), at: base(index))) }
+            for index in 0..<n {
+                regions.append(try space.map(.ram(ram), at: GuestAddress(base(index))))
+            }
             for region in regions.reversed() { try space.unmap(region) }
         }
     }
@@ -188,7 +192,7 @@ private final class MapperBench {
     func begin(length: UInt64, elements: Int = 1) {
         list.removeAll()
         for index in 0..<elements {
-            list.append(address: UInt64(index & 63) * 8192, length: length)
+            list.append(address: GuestAddress(UInt64(index & 63) * 8192), length: length)
         }
         let (transfer, step) = mapper.begin(list, .toDevice)
         transfers.append(transfer)

@@ -20,7 +20,7 @@ package final class HostFile: Sendable {
     /// The lock that is held while the file is open.
     package let lock: OpenOptions.Lock
 
-    let descriptor: CInt
+    package let descriptor: CInt
     /// st_rdev of a device.
     let device: UInt64
     /// What the file system had allocated (st_blocks) when the file was opened, which for a sparse file is
@@ -140,7 +140,7 @@ extension HostFile {
     var hasBufferedDescriptor: Bool { bufferedFile.load(ordering: .acquiring) >= 0 }
 
     /// A buffered descriptor of the same file, opened at first use; -errno when it cannot be.
-    func bufferedDescriptor() -> CInt {
+    package func bufferedDescriptor() -> CInt {
         let known = bufferedFile.load(ordering: .acquiring)
         if known >= 0 { return known }
         let opened = cbio_reopen_buffered(descriptor)

@@ -7,7 +7,7 @@ public protocol AddressResolver: AnyObject, Sendable {
     /// Says where `address` leads and how many bytes from there on (1 to `length`) belong
     /// together; the rest is asked for again. Throws what stops the transfer.
     func resolve(
-        _ address: UInt64, length: UInt64, direction: DMADirection
+        _ address: GuestAddress, length: UInt64, direction: DMADirection
     ) throws(GuestMemoryError) -> ResolvedRange
 
     /// Changes bytes on their way: in place, from the form in memory to that of the device for
@@ -38,14 +38,14 @@ extension AddressResolver {
 /// An answer of an ``AddressResolver``.
 public struct ResolvedRange: Sendable, Hashable {
     /// Where the first byte is for the next step.
-    public var address: UInt64
+    public var address: GuestAddress
     /// How many bytes follow each other from there on.
     public var length: UInt64
     /// Whether the data is changed on the way.
     public var isTransformed: Bool
 
     /// An answer of `length` bytes from `address` on.
-    public init(address: UInt64, length: UInt64, isTransformed: Bool = false) {
+    public init(address: GuestAddress, length: UInt64, isTransformed: Bool = false) {
         self.address = address
         self.length = length
         self.isTransformed = isTransformed

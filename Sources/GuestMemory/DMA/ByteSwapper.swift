@@ -12,9 +12,9 @@ public final class ByteSwapper: AddressResolver {
 
     /// Takes whole words only; ``GuestMemoryError/Code/misaligned`` otherwise.
     public func resolve(
-        _ address: UInt64, length: UInt64, direction: DMADirection
+        _ address: GuestAddress, length: UInt64, direction: DMADirection
     ) throws(GuestMemoryError) -> ResolvedRange {
-        guard (address | length) & UInt64(width - 1) == 0 else {
+        guard (address.rawValue | length) & UInt64(width - 1) == 0 else {
             throw GuestMemoryError(.misaligned, at: address)
         }
         return ResolvedRange(address: address, length: length, isTransformed: true)

@@ -8,7 +8,7 @@ extension DMAMapper {
     ///
     /// Throws when not all of it can be read; `buffer` is undefined then.
     public func read(
-        at address: UInt64, into buffer: UnsafeMutableRawBufferPointer
+        at address: GuestAddress, into buffer: UnsafeMutableRawBufferPointer
     ) throws(GuestMemoryError) {
         try core.read(at: address, into: buffer, through: self)
     }
@@ -18,25 +18,25 @@ extension DMAMapper {
 
     /// How many of the `limit` bytes from `address` on exist, if some of them are in another process:
     /// ``read(at:into:)`` refuses those, and a transfer reaches them. `nil` if none are.
-    public func remoteStretch(at address: UInt64, limit: Int) -> Int? {
+    public func remoteStretch(at address: GuestAddress, limit: Int) -> Int? {
         guard mayReachRemoteMemory else { return nil }
         return core.space.remoteStretch(at: address, limit: limit)
     }
 }
 
 extension AddressSpace {
-    fileprivate func remoteStretch(at address: UInt64, limit: Int) -> Int? {
+    fileprivate func remoteStretch(at address: GuestAddress, limit: Int) -> Int? {
         guard limit > 0 else { return nil }
         // Nothing follows the last address.
-        let limit = Int(Swift.min(UInt64(limit - 1), .max - address)) + 1
+        let limit = Int(Swift.min(UInt64(limit - 1), .max - address.rawValue)) + 1
         let (slot, map) = hold()
         defer { release(slot) }
         return map._withUnsafeGuaranteedRef { map in
             var count = 0
             var isRemote = false
-            while count < limit, let range = map.range(at: address + UInt64(count)) {
+            while count < limit, let range = map.range(at: address &+ UInt64(count)) {
                 if range.pointee.kind == .remote { isRemote = true }
-                let rest = range.pointee.last - (address + UInt64(count))
+                let rest = range.pointee.last.offset(from: address &+ UInt64(count))
                 count += rest >= UInt64(limit - count) ? limit - count : Int(rest) + 1
             }
             return isRemote ? count : nil
@@ -48,22 +48,23 @@ extension AddressSpace {
     /// Copies what lies in one piece of memory, as descriptors do: nothing that could lead back. False
     /// when it does not.
     fileprivate func readMemory(
-        at address: UInt64, into target: UnsafeMutableRawPointer, count: Int
+        at address: GuestAddress, into target: UnsafeMutableRawPointer, count: Int
     ) -> Bool {
         let (slot, map) = hold()
         defer { release(slot) }
         let ranges = map._withUnsafeGuaranteedRef { $0.ranges }
         guard let range = ranges.range(at: address), let host = range.pointee.host,
-            range.pointee.watch == nil, UInt64(count) <= range.pointee.last &- address
+            range.pointee.watch == nil, UInt64(count) <= range.pointee.last.offset(from: address)
         else { return false }
-        let offset = Int(truncatingIfNeeded: address &- range.pointee.first)
+        let offset = Int(truncatingIfNeeded: address.offset(from: range.pointee.first))
         return VolatileMemory.copy(to: target, from: host + offset, count: count) == .whole
     }
 }
 
 extension MapperCore {
     fileprivate func read(
-        at address: UInt64, into buffer: UnsafeMutableRawBufferPointer, through mapper: DMAMapper
+        at address: GuestAddress, into buffer: UnsafeMutableRawBufferPointer,
+        through mapper: DMAMapper
     ) throws(GuestMemoryError) {
         guard let base = buffer.baseAddress else { return }
         if hasResolvers { return try readMapped(at: address, into: buffer, through: mapper) }
@@ -74,20 +75,16 @@ extension MapperCore {
     }
 
     private func readMapped(
-        at address: UInt64, into buffer: UnsafeMutableRawBufferPointer, through mapper: DMAMapper
+        at address: GuestAddress, into buffer: UnsafeMutableRawBufferPointer,
+        through mapper: DMAMapper
     ) throws(GuestMemoryError) {
         guard let base = buffer.baseAddress else { return }
         let mapping = try mapper.map(address: address, length: UInt64(buffer.count), .toDevice)
-        var done = 0
-        for vector in mapping.vectors {
-            if let memory = vector.iov_base,
-                VolatileMemory.copy(to: base + done, from: memory, count: vector.iov_len) == .lost
-            {
-                // It knows which of the bytes are.
-                try mapping.unmap()
-                throw .lost(at: address &+ UInt64(done))
-            }
-            done += vector.iov_len
+        var cursor = DMAPieceCursor(mapping.vectors, length: mapping.length)
+        if cursor.move(base, count: buffer.count, .toDevice) == nil {
+            // It knows which of the bytes are.
+            try mapping.unmap()
+            throw .lost(at: address &+ cursor.done)
         }
         try mapping.unmap()
     }

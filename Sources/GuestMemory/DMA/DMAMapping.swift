@@ -46,7 +46,7 @@ extension DMAMapper {
 
     /// Maps one stretch of guest memory.
     public func map(
-        address: UInt64, length: UInt64, _ direction: DMADirection, alignment: Int = 1
+        address: GuestAddress, length: UInt64, _ direction: DMADirection, alignment: Int = 1
     ) throws(GuestMemoryError) -> DMAMapping {
         var element = ScatterGatherList.Element(address: address, length: length)
         return try withUnsafePointer(to: &element) { (element) throws(GuestMemoryError) in

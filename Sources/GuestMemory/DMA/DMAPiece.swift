@@ -5,8 +5,8 @@ public struct DMAPiece {
     /// The host memory, in the order of the data. It stays until the answer to the piece, and so
     /// does this array.
     public let vectors: UnsafeBufferPointer<iovec>
-    /// Where in the transfer the piece begins, in bytes.
-    public let offset: UInt64
+    /// The first byte of the transfer that is in the piece.
+    public let offset: TransferOffset
     /// How many bytes it has: the sum of the vectors.
     public let length: UInt64
 }
@@ -41,4 +41,10 @@ public struct DMAResult: Sendable, Hashable {
     public let outcome: Outcome
     /// How many bytes from the start were transferred for certain.
     public let transferred: UInt64
+
+    /// A result.
+    public init(outcome: Outcome, transferred: UInt64) {
+        self.outcome = outcome
+        self.transferred = transferred
+    }
 }

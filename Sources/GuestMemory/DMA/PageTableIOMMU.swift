@@ -32,18 +32,18 @@ public final class PageTableIOMMU: AddressResolver, @unchecked Sendable {
     ///   - space: Where tables and pages are.
     ///   - root: The first table, a multiple of 4096.
     ///   - levels: 3 translates 39 bits of address, 4 translates 48.
-    public init(space: AddressSpace, root: UInt64, levels: Int = 4) throws(GuestMemoryError) {
-        guard levels == 3 || levels == 4, root & 0xfff == 0 else {
+    public init(space: AddressSpace, root: GuestAddress, levels: Int = 4) throws(GuestMemoryError) {
+        guard levels == 3 || levels == 4, root.rawValue & 0xfff == 0 else {
             throw GuestMemoryError(.invalidOption, at: root)
         }
         self.space = space
         self.levels = levels
-        self.root = Atomic(root)
+        self.root = Atomic(root.rawValue)
     }
 
     /// Walks the tables to the page of `address`.
     public func resolve(
-        _ address: UInt64, length: UInt64, direction: DMADirection
+        _ address: GuestAddress, length: UInt64, direction: DMADirection
     ) throws(GuestMemoryError) -> ResolvedRange {
         var answer = try walk(address, direction)
         answer.length = Swift.min(answer.length, length)
@@ -51,9 +51,9 @@ public final class PageTableIOMMU: AddressResolver, @unchecked Sendable {
     }
 
     private func walk(
-        _ address: UInt64, _ direction: DMADirection
+        _ address: GuestAddress, _ direction: DMADirection
     ) throws(GuestMemoryError) -> ResolvedRange {
-        guard address >> UInt64(12 + 9 * levels) == 0 else {
+        guard address.rawValue >> UInt64(12 + 9 * levels) == 0 else {
             throw GuestMemoryError(.notTranslated, at: address)
         }
         let right: UInt64 = direction == .toDevice ? 1 : 2
@@ -62,7 +62,7 @@ public final class PageTableIOMMU: AddressResolver, @unchecked Sendable {
         for level in (0..<levels).reversed() {
             let shift = UInt64(12 + 9 * level)
             let entry = try space.load(
-                at: table &+ (address >> shift & 511) &* 8, as: UInt64.self)
+                at: GuestAddress(table) &+ (address.rawValue >> shift & 511) &* 8, as: UInt64.self)
             guard entry & 3 != 0 else { throw GuestMemoryError(.notTranslated, at: address) }
             rights &= entry
             guard rights & right != 0 else { throw GuestMemoryError(.notPermitted, at: address) }
@@ -70,16 +70,18 @@ public final class PageTableIOMMU: AddressResolver, @unchecked Sendable {
             table = entry & 0x000f_ffff_ffff_f000
             if isPage {
                 let mask = 1 << shift - 1 as UInt64
-                let offset = address & mask
+                let offset = address.rawValue & mask
                 return ResolvedRange(
-                    address: table & ~mask | offset, length: mask - offset &+ 1)
+                    address: GuestAddress(table & ~mask | offset), length: mask - offset &+ 1)
             }
         }
         throw GuestMemoryError(.notTranslated, at: address)
     }
 
     /// Makes another table the first, for transfers that begin from now on.
-    public func setRoot(_ address: UInt64) { root.store(address & ~0xfff, ordering: .releasing) }
+    public func setRoot(_ address: GuestAddress) {
+        root.store(address.rawValue & ~0xfff, ordering: .releasing)
+    }
 
     /// To be called after tables were changed: `drained` is called when every transfer that may
     /// use the former translations has ended; at once, or later from the thread that ends the last.

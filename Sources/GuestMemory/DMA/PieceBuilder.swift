@@ -16,9 +16,9 @@ struct PieceBuilder: ~Copyable {
     }
     /// Where the piece begins.
     private var cursor = Cursor()
-    private(set) var position: UInt64 = 0
+    private(set) var position: TransferOffset = 0
     /// Where it ends, and how many of its bytes bounce.
-    private(set) var end: UInt64 = 0
+    private(set) var end: TransferOffset = 0
     private(set) var bounced = 0
 
     init() {}
@@ -35,7 +35,7 @@ struct PieceBuilder: ~Copyable {
 
     /// Decides how far the next piece goes. `limit` is a multiple of `unit`.
     mutating func measure(_ list: borrowing SegmentList, unit: UInt64, limit: Int) {
-        var reached = position
+        var reached = position.rawValue
         var left = limit
         var index = cursor.segment
         var offset = cursor.offset
@@ -51,7 +51,7 @@ struct PieceBuilder: ~Copyable {
             offset = 0
         }
         if reached < list.total { reached -= reached % unit }
-        end = reached
+        end = TransferOffset(reached)
         var sum = 0
         visit(list) { _, segment, _, _, count in
             if list.vectors[segment].iov_base == nil { sum += count }
@@ -97,7 +97,7 @@ struct PieceBuilder: ~Copyable {
         var here = cursor
         var done = 0
         var place = 0
-        let length = Int(end - position)
+        let length = Int(end &- position)
         while done < length {
             let count = Swift.min(
                 list.vectors[here.segment].iov_len - here.offset, length - done)
@@ -119,7 +119,9 @@ struct PieceBuilder: ~Copyable {
             let address = list.segments[segment].address &+ UInt64(offset)
             guard let found = map.remote(at: address), let memory = found.region.remote
             else { return }
-            answer.read(memory, offset: address &- found.base, into: buffer + place, count: count)
+            answer.read(
+                memory, offset: address.offset(from: found.base), into: buffer + place, count: count
+            )
         }
     }
 
@@ -208,7 +210,8 @@ struct PieceBuilder: ~Copyable {
             if let found = map.remote(at: address), let memory = found.region.remote {
                 if found.region.isWritable {
                     answer.write(
-                        memory, offset: address &- found.base, from: buffer + place, count: count)
+                        memory, offset: address.offset(from: found.base), from: buffer + place,
+                        count: count)
                 }
                 return
             }
@@ -223,7 +226,7 @@ struct PieceBuilder: ~Copyable {
 
     /// Moves on to what comes after the piece.
     mutating func advance(_ list: borrowing SegmentList) {
-        var left = Int(end - position)
+        var left = Int(end &- position)
         while left > 0 {
             let rest = list.vectors[cursor.segment].iov_len - cursor.offset
             if left < rest {
@@ -241,6 +244,7 @@ extension SegmentList.Segment {
     /// An error at an address of memory, at the address that the device used for it.
     fileprivate func fault(_ error: GuestMemoryError) -> GuestMemoryError {
         GuestMemoryError(
-            error.code, at: deviceAddress &+ (error.address &- address), errno: error.errno)
+            error.code, at: deviceAddress &+ error.address.offset(from: address), errno: error.errno
+        )
     }
 }

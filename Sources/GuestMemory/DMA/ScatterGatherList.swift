@@ -7,12 +7,12 @@ public struct ScatterGatherList: ~Copyable {
     /// One stretch of guest addresses.
     public struct Element: Sendable, Hashable {
         /// The first byte, as the device addresses memory.
-        public var address: UInt64
+        public var address: GuestAddress
         /// The number of bytes.
         public var length: UInt64
 
         /// A stretch of `length` bytes from `address` on.
-        @inlinable public init(address: UInt64, length: UInt64) {
+        @inlinable public init(address: GuestAddress, length: UInt64) {
             self.address = address
             self.length = length
         }
@@ -40,7 +40,7 @@ public struct ScatterGatherList: ~Copyable {
     }
 
     /// Adds an element at the end.
-    public mutating func append(address: UInt64, length: UInt64) {
+    public mutating func append(address: GuestAddress, length: UInt64) {
         if filled == capacity { grow() }
         storage[filled] = Element(address: address, length: length)
         filled &+= 1

@@ -18,7 +18,7 @@ extension SegmentList {
                 guard let range = map?.range(at: address), let watch = range.pointee.watch,
                     let host = range.pointee.host
                 else { continue }
-                let offset = Int(truncatingIfNeeded: address &- range.pointee.first)
+                let offset = Int(truncatingIfNeeded: address.offset(from: range.pointee.first))
                 intact = watch.intact(host + offset, length)
             }
             if intact < length { return .lost(at: deviceAddress(of: index) &+ UInt64(intact)) }
@@ -34,11 +34,11 @@ extension SegmentList {
 
     /// The kernel has found memory missing, at byte `position` of the list or behind it: finds out
     /// where, so that it is lost for others too.
-    func probe(from position: UInt64) {
-        var start: UInt64 = 0
+    func probe(from position: TransferOffset) {
+        var start: TransferOffset = 0
         for index in 0..<count {
             let length = UInt64(vectors[index].iov_len)
-            defer { start &+= length }
+            defer { start = start &+ length }
             guard position < start &+ length, let base = vectors[index].iov_base,
                 range(at: index)?.pointee.watch != nil
             else { continue }
@@ -48,7 +48,7 @@ extension SegmentList {
     }
 
     /// The first byte of a segment, as the device named it.
-    func deviceAddress(of index: Int) -> UInt64 {
+    func deviceAddress(of index: Int) -> GuestAddress {
         guard index >= described, let tail else { return segments[index].deviceAddress }
         // Not described: at the address that the device named.
         let offset =

@@ -50,7 +50,7 @@ extension SegmentList.Segment {
     func mark(_ length: Int, at offset: Int, _ marker: inout DirtyLog.Marker?) {
         guard let range, let log = range.pointee.log else { return }
         if marker?.log.toOpaque() != log.toOpaque() { marker = DirtyLog.Marker(log) }
-        let start = Int(truncatingIfNeeded: address &- range.pointee.first) &+ offset
+        let start = Int(truncatingIfNeeded: address.offset(from: range.pointee.first)) &+ offset
         marker?.mark(offset: range.pointee.logOffset &+ start, length: length)
     }
 }

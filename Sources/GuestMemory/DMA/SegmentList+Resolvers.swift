@@ -32,7 +32,7 @@ extension SegmentList {
                     guard here.length > 0 else { throw GuestMemoryError(.notTranslated, at: start) }
                     if here.isTransformed { transforms |= 1 << UInt8(index) }
                 }
-                if here.address.addingReportingOverflow(here.length &- 1).overflow {
+                if here.address.advanced(by: here.length &- 1) == nil {
                     throw GuestMemoryError(.addressWraps, at: start)
                 }
                 try append(

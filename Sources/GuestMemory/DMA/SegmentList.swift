@@ -6,9 +6,9 @@ struct SegmentList: ~Copyable {
     /// What is not in the iovec.
     struct Segment {
         /// The first byte as the device named it.
-        var deviceAddress: UInt64
+        var deviceAddress: GuestAddress
         /// The first byte in the address space.
-        var address: UInt64
+        var address: GuestAddress
         /// For memory that is reached directly: what it is part of.
         var range: UnsafePointer<FlatRange>?
         /// Bit n: resolver n changes the data. Only of those that bounce.
@@ -132,7 +132,7 @@ struct SegmentList: ~Copyable {
         guard element.length != 0 else {
             throw GuestMemoryError(.zeroLength, at: element.address)
         }
-        if element.address.addingReportingOverflow(element.length &- 1).overflow {
+        if element.address.advanced(by: element.length &- 1) == nil {
             throw GuestMemoryError(.addressWraps, at: element.address)
         }
         total &+= element.length
@@ -186,7 +186,7 @@ struct SegmentList: ~Copyable {
         while element < stop {
             let address = element.pointee.address
             let length = element.pointee.length
-            let left = window.end &- address
+            let left = window.end.offset(from: address)
             // Neither a length of zero nor an end past 2^64 passes.
             guard left <= window.size, length &- 1 < left else { break }
             element += 1
@@ -218,7 +218,7 @@ struct SegmentList: ~Copyable {
     /// Memory that elements are reached in directly, if they are.
     private struct Window {
         /// Behind the last address, here and in the host; the former may be 2^64, which is 0.
-        var end: UInt64 = 0
+        var end: GuestAddress = 0
         var hostEnd: UInt = 0
         var size: UInt64 = 0
 
@@ -227,14 +227,14 @@ struct SegmentList: ~Copyable {
             guard let range, rules.reachesDirectly(range.pointee.kind) else { return }
             end = range.pointee.last &+ 1
             // Memory is smaller than 2^63 bytes.
-            size = end &- range.pointee.first
+            size = end.offset(from: range.pointee.first)
             hostEnd =
                 UInt(bitPattern: range.pointee.host) &+ UInt(truncatingIfNeeded: size)
         }
     }
 
     mutating func append(
-        _ address: UInt64, length: UInt64, deviceAddress: UInt64, transforms: UInt8,
+        _ address: GuestAddress, length: UInt64, deviceAddress: GuestAddress, transforms: UInt8,
         _ map: FlatRanges, _ hint: inout UnsafePointer<FlatRange>?, _ rules: Rules
     ) throws(GuestMemoryError) {
         var address = address
@@ -248,7 +248,7 @@ struct SegmentList: ~Copyable {
                 hint = range
             }
             let found = range.unsafelyUnwrapped
-            let rest = found.pointee.last &- address
+            let rest = found.pointee.last.offset(from: address)
             let taken = rest >= left ? left : rest &+ 1
             if transforms == 0 && rules.reachesDirectly(found.pointee.kind) {
                 try appendDirect(found, address, Int(taken), deviceAddress, rules)
@@ -265,10 +265,10 @@ struct SegmentList: ~Copyable {
 
     @inline(__always)
     private mutating func appendDirect(
-        _ range: UnsafePointer<FlatRange>, _ address: UInt64, _ length: Int,
-        _ deviceAddress: UInt64, _ rules: Rules
+        _ range: UnsafePointer<FlatRange>, _ address: GuestAddress, _ length: Int,
+        _ deviceAddress: GuestAddress, _ rules: Rules
     ) throws(GuestMemoryError) {
-        let offset = Int(truncatingIfNeeded: address &- range.pointee.first)
+        let offset = Int(truncatingIfNeeded: address.offset(from: range.pointee.first))
         let host = range.pointee.host.unsafelyUnwrapped + offset
         if count > 0 {
             let last = vectors + (count &- 1)
@@ -304,8 +304,8 @@ struct SegmentList: ~Copyable {
     }
 
     private mutating func appendBounced(
-        _ range: UnsafePointer<FlatRange>, _ address: UInt64, _ length: Int,
-        _ deviceAddress: UInt64, _ transforms: UInt8, _ rules: Rules
+        _ range: UnsafePointer<FlatRange>, _ address: GuestAddress, _ length: Int,
+        _ deviceAddress: GuestAddress, _ transforms: UInt8, _ rules: Rules
     ) throws(GuestMemoryError) {
         // What is read from memory does not reach the device behind it.
         let isCalled = rules.direction == .fromDevice || range.pointee.host == nil
@@ -343,7 +343,7 @@ struct SegmentList: ~Copyable {
     }
 
     private mutating func grow(
-        _ rules: Rules, for deviceAddress: UInt64
+        _ rules: Rules, for deviceAddress: GuestAddress
     ) throws(GuestMemoryError) {
         guard count < rules.maximumSegments else {
             throw GuestMemoryError(.tooManySegments, at: deviceAddress)
@@ -365,7 +365,7 @@ struct SegmentList: ~Copyable {
 extension Optional where Wrapped == UnsafePointer<FlatRange> {
     /// The range, if it contains `address`.
     @inline(__always)
-    fileprivate func covering(_ address: UInt64) -> Self {
+    fileprivate func covering(_ address: GuestAddress) -> Self {
         guard let range = self, address >= range.pointee.first, address <= range.pointee.last
         else { return nil }
         return range

@@ -184,7 +184,7 @@ struct TransferState: ~Copyable {
                 return done(.fault(error))
             }
         }
-        let length = pieces.end - pieces.position
+        let length = pieces.end &- pieces.position
         core.state.pointee.bouncedBytes &+= UInt64(pieces.bounced)
         core.state.pointee.directBytes &+= length &- UInt64(pieces.bounced)
         return .submit(DMAPiece(vectors: vectors, offset: pieces.position, length: length))
@@ -220,7 +220,7 @@ struct TransferState: ~Copyable {
     /// The device or the kernel has found memory missing, after `count` bytes of the piece.
     mutating func memoryFailed(transferred count: UInt64) -> DMAStep {
         precondition(phase == .submitted, "no piece of this transfer is submitted")
-        list.probe(from: list.bounced == 0 ? count : pieces.position &+ count)
+        list.probe(from: list.bounced == 0 ? TransferOffset(count) : pieces.position &+ count)
         let first = list.loss() ?? .lost(at: list.deviceAddress(of: 0))
         return pieceLost(first, transferred: count)
     }
@@ -258,7 +258,7 @@ struct TransferState: ~Copyable {
         }
         transferred &+= ended.count
         if !ended.isSuccess { return failed() }
-        if pieces.end == list.total { return done(.success) }
+        if pieces.end.rawValue == list.total { return done(.success) }
         if isCancelled { return done(.cancelled) }
         pieces.advance(list)
         return nextPiece()

@@ -1,3 +1,4 @@
+import BlockDMA
 import BlockIO
 import GuestMemory
 
@@ -38,7 +39,7 @@ extension ATAPIDrive {
         switch step {
         case .submit(let piece):
             guard job.isDirect else {
-                state.pointee.cursor = PieceCursor(piece)
+                state.pointee.cursor = DMAPieceCursor(piece)
                 return moveData()
             }
             guard !job.isMediumGone, let medium = state.pointee.medium else {
@@ -51,7 +52,7 @@ extension ATAPIDrive {
             state.pointee.isInFlight = true
             _ = medium.queue.perform(
                 step, of: transfer, at: UInt64(job.block) &* UInt64(Disc.blockSize))
-        case .wait: state.pointee.cursor = PieceCursor()
+        case .wait: state.pointee.cursor = DMAPieceCursor()
         case .done(let result): finish(result)
         }
     }
@@ -110,7 +111,7 @@ extension ATAPIDrive {
                 let step = transfer.pieceEnded(
                     transferred: state.pointee.cursor.length, isSuccess: true)
                 guard case .submit(let piece) = step else { return perform(step, of: transfer) }
-                state.pointee.cursor = PieceCursor(piece)
+                state.pointee.cursor = DMAPieceCursor(piece)
             }
             let job = state.pointee.job
             if job.available == 0 {
@@ -161,7 +162,7 @@ extension ATAPIDrive {
         guard let entry = state.pointee.transfer else { return }
         _ = entry.takeUnretainedValue().pieceEnded(transferred: transferred, isSuccess: false)
         state.pointee.transfer = nil
-        state.pointee.cursor = PieceCursor()
+        state.pointee.cursor = DMAPieceCursor()
         state.pointee.spread = SpreadPiece()
     }
 

@@ -47,7 +47,7 @@ final class ATAPIDrive: IDEDrive {
         /// The transfer under way; alive until it is done.
         var transfer: Unmanaged<DMATransfer>?
         /// Its piece, when the drive fills it.
-        var cursor = PieceCursor()
+        var cursor = DMAPieceCursor()
         /// Its piece, when it is read from raw sectors.
         var spread = SpreadPiece()
     }

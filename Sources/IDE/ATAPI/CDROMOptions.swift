@@ -1,3 +1,5 @@
+public import BlockDMA
+
 /// How a CD/DVD-ROM drive presents itself. Nothing here can change while it is plugged in.
 public struct CDROMOptions: Sendable {
     /// INQUIRY bytes 8-15: up to 8 characters from space to tilde (SPC-3 6.4.2).

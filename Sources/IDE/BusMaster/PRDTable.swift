@@ -1,4 +1,3 @@
-import BlockHost
 import GuestMemory
 
 /// A descriptor table as it was when a transfer began (SFF-8038i 1.2): 8 bytes an entry, copied
@@ -41,8 +40,8 @@ struct PRDTable: ~Copyable {
 
     deinit { entries.deallocate() }
 
-    /// The entries as they are in guest memory: address in the low half, flags and size in the high.
-    var raw: UnsafeBufferPointer<UInt64> { UnsafeBufferPointer(start: entries, count: count) }
+    /// The entries that were read: address in the low half, flags and size in the high.
+    var saved: [UInt64] { (0..<count).map { UInt64(littleEndian: entries[$0]) } }
 
     /// Copies the table at `address` up to its end, and lists what it describes.
     mutating func read(
@@ -54,7 +53,7 @@ struct PRDTable: ~Copyable {
             if describe(min(fetched / Self.entrySize, Self.maximumEntries), in: &list) { return }
         }
         while count < Self.maximumEntries {
-            let place = UInt64(address) &+ UInt64(count &* Self.entrySize)
+            let place = GuestAddress(address) &+ UInt64(count &* Self.entrySize)
             do throws(GuestMemoryError) {
                 let number = min(Self.chunk, Self.maximumEntries &- count)
                 try read(number, at: place, through: mapper)
@@ -74,20 +73,17 @@ struct PRDTable: ~Copyable {
     /// Whether the table has been brought here.
     var isFetched: Bool { fetched != nil }
 
-    /// Brings `bytes` of guest memory here, at byte `offset` of the table; false when they have gone.
-    mutating func take(_ bytes: UnsafeRawBufferPointer, at offset: Int) -> Bool {
-        guard let base = bytes.baseAddress, offset >= 0, offset <= Self.maximumSize,
-            bytes.count <= Self.maximumSize - offset
-        else { return true }
-        let target = UnsafeMutableRawPointer(entries) + offset
-        return VolatileMemory.copy(to: target, from: base, count: bytes.count) == .whole
+    /// Takes the steps of a transfer that brings the table here, as far as it does not wait.
+    func take(_ step: DMAStep, of transfer: DMATransfer) -> DMAStep {
+        transfer.copyPieces(
+            from: step, UnsafeMutableRawBufferPointer(start: entries, count: Self.maximumSize))
     }
 
     /// The first `count` bytes are there, and are what the next read begins with; `nil` forgets them.
     mutating func setFetched(_ count: Int?) { fetched = count }
 
     private func read(
-        _ number: Int, at place: UInt64, through mapper: DMAMapper
+        _ number: Int, at place: GuestAddress, through mapper: DMAMapper
     ) throws(GuestMemoryError) {
         let bytes = UnsafeMutableRawBufferPointer(
             start: entries + count, count: number &* Self.entrySize)
@@ -126,7 +122,8 @@ struct PRDTable: ~Copyable {
                 let address = UInt32(littleEndian: word[0]) & 0xFFFF_FFFE
                 flags = UInt32(littleEndian: word[1])
                 let length = (flags &- 2) & 0xFFFE &+ 2
-                element.initialize(to: .init(address: UInt64(address), length: UInt64(length)))
+                element.initialize(
+                    to: .init(address: GuestAddress(address), length: UInt64(length)))
                 sum &+= UInt64(length)
                 word += 2
                 element += 1

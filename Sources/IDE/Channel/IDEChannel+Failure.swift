@@ -1,3 +1,4 @@
+import BlockDMA
 import BlockIO
 
 // Failures of the host.
@@ -7,8 +8,7 @@ extension IDEChannel {
     func decide(
         _ completion: BlockCompletion, _ policy: ErrorPolicy, slot: IDESlot, isStopped: Bool
     ) -> ErrorAction {
-        var action = policy.action(errno: completion.errno)
-        if action == .stop && isStopped { action = .report }
+        let action = policy.action(for: completion, canRetry: !isStopped)
         router.delegate?.driveEvent(
             DriveEvent(
                 slot: slot, operation: completion.operation,

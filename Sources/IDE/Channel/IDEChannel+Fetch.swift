@@ -12,7 +12,7 @@ extension IDEChannel {
     private func fetchTable() -> Bool {
         guard !state.pointee.table.isFetched, state.pointee.isMasterEnabled else { return false }
         if state.pointee.fetch != nil { return true }
-        let address = UInt64(state.pointee.busMaster.table)
+        let address = GuestAddress(state.pointee.busMaster.table)
         guard let count = mapper.remoteStretch(at: address, limit: PRDTable.maximumSize) else {
             return false
         }
@@ -41,29 +41,11 @@ extension IDEChannel {
         return true
     }
 
-    private func advanceFetch(_ transfer: DMATransfer, _ first: DMAStep) {
-        var step = first
-        while case .submit(let piece) = step {
-            step =
-                takeTable(piece)
-                ? transfer.pieceEnded(transferred: piece.length, isSuccess: true)
-                : transfer.memoryFailed(transferred: 0)
-        }
-        guard case .done(let result) = step else { return }
+    private func advanceFetch(_ transfer: DMATransfer, _ step: DMAStep) {
+        guard case .done(let result) = state.pointee.table.take(step, of: transfer) else { return }
         state.pointee.fetch = nil
         // What has not come is asked for again when it is read, and refused.
         state.pointee.table.setFetched(
             result.outcome == .success ? Int(clamping: result.transferred) : 0)
-    }
-
-    /// False when the memory has gone.
-    private func takeTable(_ piece: DMAPiece) -> Bool {
-        var place = Int(clamping: piece.offset)
-        for vector in piece.vectors {
-            let bytes = UnsafeRawBufferPointer(start: vector.iov_base, count: vector.iov_len)
-            if !state.pointee.table.take(bytes, at: place) { return false }
-            place &+= vector.iov_len
-        }
-        return true
     }
 }

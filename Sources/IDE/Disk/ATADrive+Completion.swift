@@ -1,3 +1,4 @@
+import BlockDMA
 import BlockIO
 
 // What the host answers, and what the policies make of it.

@@ -1,4 +1,4 @@
-import BlockHost
+import BlockDMA
 import BlockIO
 import GuestMemory
 
@@ -37,35 +37,15 @@ extension ATADrive {
         collectRanges(transfer, step)
     }
 
-    func collectRanges(_ transfer: DMATransfer, _ first: DMAStep) {
-        var step = first
-        while case .submit(let piece) = step {
-            step =
-                copyRanges(piece)
-                ? transfer.pieceEnded(transferred: piece.length, isSuccess: true)
-                : transfer.memoryFailed(transferred: 0)
-        }
-        guard case .done(let result) = step else { return }
+    func collectRanges(_ transfer: DMATransfer, _ step: DMAStep) {
+        let bytes = UnsafeMutableRawBufferPointer(start: buffer, count: Self.bufferSize)
+        guard case .done(let result) = transfer.copyPieces(from: step, bytes) else { return }
         state.pointee.transfer = nil
         switch result.outcome {
         case .success: trim()
         case .fault, .deviceFailed: endTransfer(.fault, ErrorBits.aborted)
         case .cancelled: endTransfer(.failure, ErrorBits.aborted)
         }
-    }
-
-    /// False when the memory has gone.
-    private func copyRanges(_ piece: DMAPiece) -> Bool {
-        var place = Int(clamping: piece.offset)
-        for vector in piece.vectors {
-            guard let memory = vector.iov_base, place &+ vector.iov_len <= Self.bufferSize
-            else { continue }
-            let outcome = VolatileMemory.copy(
-                to: buffer + place, from: memory, count: vector.iov_len)
-            if outcome == .lost { return false }
-            place &+= vector.iov_len
-        }
-        return true
     }
 
     private func trim() {

@@ -1,3 +1,5 @@
+public import BlockDMA
+
 /// How a disk presents itself. Nothing here can change while it is plugged in.
 public struct DiskOptions: Sendable {
     /// IDENTIFY DEVICE words 10-19: up to 20 characters from space to tilde.

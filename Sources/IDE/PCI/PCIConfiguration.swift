@@ -1,3 +1,5 @@
+internal import BlockState
+
 /// The configuration space of the function (PCI 2.2, 6.1; 82371SB datasheet 2.3).
 struct PCIConfiguration: ~Copyable {
     static let size = 256
@@ -148,23 +150,20 @@ struct PCIConfiguration: ~Copyable {
         return value == 0 ? nil : UInt16(exactly: value)
     }
 
-    func save(_ writer: inout StateWriter) {
-        writer.put(UnsafeRawBufferPointer(start: bytes, count: Self.size))
-    }
+    /// For a saved state: ``size`` bytes.
+    var saved: [UInt8] { [UInt8](UnsafeBufferPointer(start: bytes, count: Self.size)) }
 
-    /// Reads what ``save(_:)`` wrote and compares what cannot be written.
-    func decode(_ reader: inout StateReader) throws(IDEError) -> ArraySlice<UInt8> {
-        let saved = try reader.takeData(exactly: Self.size)
+    /// Compares what cannot be written.
+    func check(_ saved: [UInt8]) throws(StateError) {
         for (offset, value) in saved.enumerated() {
             guard (value ^ bytes[offset]) & ~writable[offset] == 0 else {
-                throw .otherHardware("configuration register \(offset) is \(value)")
+                throw .mismatch(field: "registers", reason: "register \(offset) is \(value)")
             }
         }
-        return saved
     }
 
-    /// Takes over what ``decode(_:)`` has returned.
-    mutating func load(_ saved: ArraySlice<UInt8>) {
+    /// Takes over what ``check(_:)`` has accepted.
+    mutating func load(_ saved: [UInt8]) {
         for (offset, value) in saved.enumerated() { write(offset, value) }
     }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import GuestMemory
 import IDE
 
 /// What a machine is made of. The command line's options that describe it, whatever its face.
@@ -50,12 +51,13 @@ struct MachineOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp("The bus-master registers once more, as memory.", valueName: "BASE"),
         transform: {
-            guard let base = number($0), base <= .max - 15 else {
+            guard let base = number($0).map({ GuestAddress($0) }), base.advanced(by: 15) != nil
+            else {
                 throw ValidationError("'\($0)' is no address")
             }
             return base
         })
-    var selfMmio: UInt64?
+    var selfMmio: GuestAddress?
 
     @Option(help: "What the controller says it is.")
     var pciID = PCIID.piix3

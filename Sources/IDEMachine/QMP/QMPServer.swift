@@ -1,3 +1,4 @@
+import BlockDMA
 import Glibc
 import IDE
 

@@ -1,3 +1,5 @@
+import GuestMemory
+
 /// A command of QEMU's qtest protocol: a line of words between blanks
 /// (docs/devel/testing/qtest.rst in QEMU's sources).
 enum QtestCommand {
@@ -6,15 +8,15 @@ enum QtestCommand {
     /// `outb`, `outw`, `outl`.
     case output(port: UInt16, width: Int, value: UInt32)
     /// `readb` to `readq`.
-    case load(address: UInt64, width: Int)
+    case load(address: GuestAddress, width: Int)
     /// `writeb` to `writeq`.
-    case store(address: UInt64, width: Int, value: UInt64)
+    case store(address: GuestAddress, width: Int, value: UInt64)
     /// `read`, `b64read`.
-    case read(address: UInt64, count: Int, DataText)
+    case read(address: GuestAddress, count: Int, DataText)
     /// `write`, `b64write`.
-    case write(address: UInt64, data: [UInt8])
+    case write(address: GuestAddress, data: [UInt8])
     /// `memset`.
-    case fill(address: UInt64, count: UInt64, byte: UInt8)
+    case fill(address: GuestAddress, count: UInt64, byte: UInt8)
     /// `irq_intercept_in`, `irq_intercept_out`.
     case intercept
     /// `clock_step`; without a number up to the next timer.
@@ -42,18 +44,18 @@ enum QtestCommand {
                 port: port, width: Self.width(of: verb),
                 value: UInt32(truncatingIfNeeded: try words.number("value")))
         case "readb", "readw", "readl", "readq":
-            self = .load(address: try words.number("address"), width: Self.width(of: verb))
+            self = .load(address: try words.address(), width: Self.width(of: verb))
         case "writeb", "writew", "writel", "writeq":
-            let address = try words.number("address")
+            let address = try words.address()
             self = .store(
                 address: address, width: Self.width(of: verb), value: try words.number("value"))
         case "read", "b64read":
-            let address = try words.number("address")
+            let address = try words.address()
             self = .read(
                 address: address, count: try words.count(),
                 "read" ~= verb ? .hexadecimal : .base64)
         case "write", "b64write":
-            let address = try words.number("address")
+            let address = try words.address()
             let count = try words.count()
             let text: DataText = "write" ~= verb ? .hexadecimal : .base64
             let data = try words.next("data")
@@ -62,7 +64,7 @@ enum QtestCommand {
             }
             self = .write(address: address, data: bytes)
         case "memset":
-            let address = try words.number("address")
+            let address = try words.address()
             let count = try words.number("size")
             self = .fill(
                 address: address, count: count,

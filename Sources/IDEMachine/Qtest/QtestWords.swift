@@ -1,3 +1,5 @@
+import GuestMemory
+
 /// A word where it is in its line.
 typealias QtestWord = UnsafeBufferPointer<UInt8>
 
@@ -71,6 +73,11 @@ struct QtestWords {
             place &+= 1
         }
         return value
+    }
+
+    /// The next word as a guest address.
+    mutating func address() throws(QtestError) -> GuestAddress {
+        GuestAddress(try number("address"))
     }
 
     /// The next word as a port: there are 65536.

@@ -1,3 +1,5 @@
+import GuestMemory
+
 /// The bytes of a message after its header, as they came from the peer. Valid until the next message
 /// is received.
 struct MessageBody {
@@ -17,6 +19,8 @@ struct MessageBody {
     func u32(_ offset: Int) -> UInt32? { integer(at: offset, as: UInt32.self) }
 
     func u64(_ offset: Int) -> UInt64? { integer(at: offset, as: UInt64.self) }
+
+    func address(_ offset: Int) -> GuestAddress? { u64(offset).map { GuestAddress($0) } }
 
     /// What comes from `offset` on; empty when nothing does.
     func rest(_ offset: Int) -> UnsafeRawBufferPointer {

@@ -1,4 +1,5 @@
 import Glibc
+import GuestMemory
 
 // "VFIO_USER_DEVICE_FEATURE": the pages that the function has written.
 extension VFIOUserSession {
@@ -49,9 +50,9 @@ extension VFIOUserSession {
     private func report(
         _ header: MessageHeader, _ body: MessageBody, room: Int
     ) throws(Refusal) {
-        guard body.count >= 32, let address = body.u64(8), let size = body.u64(16),
+        guard body.count >= 32, let address = body.address(8), let size = body.u64(16),
             let pageSize = body.u64(24), size > 0, pageSize.nonzeroBitCount == 1,
-            !address.addingReportingOverflow(size - 1).overflow
+            let last = address.advanced(by: size - 1)
         else { throw Refusal(EINVAL) }
         let pages = (size - 1) / pageSize + 1
         let words = Int(clamping: (pages - 1) / 64 + 1)
@@ -59,10 +60,9 @@ extension VFIOUserSession {
             throw Refusal(E2BIG)
         }
         var bitmap = [UInt64](repeating: 0, count: words)
-        let last = address + (size - 1)
         let isLogged: Void? = memory.takeWritten(address: address, size: size) { run in
-            let first = (max(run.lowerBound, address) - address) / pageSize
-            let end = (min(run.upperBound, last) - address) / pageSize
+            let first = max(run.lowerBound, address).offset(from: address) / pageSize
+            let end = min(run.upperBound, last).offset(from: address) / pageSize
             for page in first...end { bitmap[Int(page / 64)] |= 1 << (page % 64) }
         }
         guard isLogged != nil else { throw Refusal(EINVAL) }

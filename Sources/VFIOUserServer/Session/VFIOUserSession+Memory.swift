@@ -6,20 +6,20 @@ extension VFIOUserSession {
     /// What the reply to DMA_UNMAP repeats.
     struct UnmappedRegion {
         let flags: UInt32
-        let address: UInt64
+        let address: GuestAddress
         let size: UInt64
 
         func put(_ writer: MessageWriter) {
             writer.put(UInt32(24))
             writer.put(flags)
-            writer.put(address)
+            writer.put(address.rawValue)
             writer.put(size)
         }
     }
 
     func map(_ header: MessageHeader, _ body: MessageBody) throws(Refusal) {
         guard body.count == 32, let room = body.u32(0), room >= 32, let flags = body.u32(4),
-            let offset = body.u64(8), let address = body.u64(16), let size = body.u64(24),
+            let offset = body.u64(8), let address = body.address(16), let size = body.u64(24),
             reader.descriptorCount <= 1
         else { throw Refusal(EINVAL) }
         let isWritable = flags & VFIOUser.MapFlags.writeable != 0
@@ -51,7 +51,7 @@ extension VFIOUserSession {
     /// The reply waits until no transfer can reach the memory any more.
     func unmap(_ header: MessageHeader, _ body: MessageBody) throws(Refusal) {
         guard body.count == 24, let room = body.u32(0), room >= 24, let flags = body.u32(4),
-            let address = body.u64(8), let size = body.u64(16), reader.descriptorCount == 0
+            let address = body.address(8), let size = body.u64(16), reader.descriptorCount == 0
         else { throw Refusal(EINVAL) }
         let release: PeerMemory.Release
         switch flags {

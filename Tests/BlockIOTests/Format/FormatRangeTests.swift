@@ -1,4 +1,5 @@
 import BlockIO
+import BlockIOTesting
 import XCTest
 @testable import TestSupport
 

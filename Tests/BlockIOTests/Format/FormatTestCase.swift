@@ -1,4 +1,5 @@
 import BlockIO
+import BlockIOTesting
 import XCTest
 @testable import TestSupport
 
@@ -24,7 +25,7 @@ final class StripedBench {
         queue = try configuration.queue(
             on: image,
             isDecorated
-                ? QueueOptions(faults: faults, checksEngineRequests: true) : QueueOptions())
+                ? QueueOptions().checked(with: faults) : QueueOptions())
     }
 
     /// The image's format.

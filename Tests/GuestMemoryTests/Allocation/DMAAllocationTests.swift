@@ -1,7 +1,7 @@
+import BlockDMA
 import BlockIO
 import CTestSupport
 import Glibc
-import IDE
 import XCTest
 
 @testable import GuestMemory

@@ -179,14 +179,14 @@ final class WaitingWorld {
     private func isLastPieceSubmitted(_ index: Int) -> Bool {
         let state = progress[index]
         if let piece = state.piece {
-            return Int(piece.offset + piece.length) == plans[index].length
+            return Int((piece.offset &+ piece.length).rawValue) == plans[index].length
         }
         return state.stored > 0 && state.moved + state.stored == plans[index].length
     }
 
     private func begin(_ index: Int) throws {
         let plan = plans[index]
-        let base: UInt64 = plan.kind == .remote ? 1 << 40 : 0
+        let base: GuestAddress = plan.kind == .remote ? 1 << 40 : 0
         let address = base + UInt64(place(index))
         progress[index].hasBegun = true
         let mapper = mappers[plan.mapper].mapper
@@ -220,7 +220,7 @@ final class WaitingWorld {
 
     /// Moves the bytes between the device and the piece.
     private func exchange(_ index: Int, _ piece: DMAPiece) throws {
-        var offset = Int(piece.offset)
+        var offset = Int(piece.offset.rawValue)
         for vector in piece.vectors {
             guard let memory = vector.iov_base else { throw Wrong(what: "a piece without memory") }
             for page in stride(from: 0, to: vector.iov_len, by: Self.unit) {

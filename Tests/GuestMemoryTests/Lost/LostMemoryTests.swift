@@ -8,7 +8,7 @@ import XCTest
 /// Memory that is taken away while it is mapped: an error on every path, for good.
 final class LostMemoryTests: XCTestCase {
     /// Where ``shared`` is in ``space``.
-    private static let base: UInt64 = 0x10_0000
+    private static let base: GuestAddress = 0x10_0000
     private static let size = 16 * 4096
 
     private var space: AddressSpace!
@@ -30,7 +30,7 @@ final class LostMemoryTests: XCTestCase {
     }
 
     private func assertLost(
-        at address: UInt64? = nil, line: UInt = #line, _ body: () throws -> Void
+        at address: GuestAddress? = nil, line: UInt = #line, _ body: () throws -> Void
     ) {
         XCTAssertThrowsError(try body(), line: line) { error in
             let error = error as? GuestMemoryError
@@ -175,7 +175,7 @@ final class LostMemoryTests: XCTestCase {
             return "no mapper"
         }
         for address in stride(from: UInt64(0), to: .max, by: 4096) {
-            let address = address % UInt64(size)
+            let address = GuestAddress(address % UInt64(size))
             var bytes = [UInt8](repeating: 0, count: count)
             do {
                 if count == 4096 {
@@ -211,7 +211,7 @@ final class LostMemoryTests: XCTestCase {
         try peer.shorten(to: 4096)
         assertLost { _ = try space.load(at: Self.base + 0x3000, as: UInt8.self) }
         try peer.restore()
-        let lists: [[(address: UInt64, length: UInt64)]] = [
+        let lists: [[(address: GuestAddress, length: UInt64)]] = [
             [(Self.base + 0x3000, 512)], [(Self.base + 0x5802, 512)],
             [(Self.base + 0x2C00, 2048)], [(0, 512), (Self.base + 0x4000, 512)],
             [(Self.base, 512), (Self.base + 0x4002, 254), (0, 258)],
@@ -253,9 +253,9 @@ final class LostMemoryTests: XCTestCase {
     /// A bus whose addresses begin at ``base``.
     private final class FromZero: AddressResolver {
         func resolve(
-            _ address: UInt64, length: UInt64, direction: DMADirection
+            _ address: GuestAddress, length: UInt64, direction: DMADirection
         ) throws(GuestMemoryError) -> ResolvedRange {
-            ResolvedRange(address: LostMemoryTests.base + address, length: length)
+            ResolvedRange(address: LostMemoryTests.base + address.rawValue, length: length)
         }
     }
 

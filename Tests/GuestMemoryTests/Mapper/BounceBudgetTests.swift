@@ -258,7 +258,7 @@ final class BounceBudgetTests: XCTestCase {
                 for round in 0..<250 {
                     let length = random.number(1...[600, 4096, 16_384, 60_000][round % 4])
                     let direction: DMADirection = round % 3 == 0 ? .toDevice : .fromDevice
-                    let list = ScatterGatherList([(UInt64(base + round), UInt64(length))])
+                    let list = ScatterGatherList([(GuestAddress(base + round), UInt64(length))])
                     var device = MemoryDevice(
                         [UInt8](repeating: UInt8(truncatingIfNeeded: round), count: length))
                     let isCancelled = random.number(0...9) == 0

@@ -8,7 +8,7 @@ import XCTest
 final class DMAAlignmentTests: RandomTestCase {
     /// What a transfer looked like: `d` and a length for each direct vector, `b` for a bounced one.
     private func layout(
-        _ guest: Guest, _ elements: [(UInt64, UInt64)], alignment: Int,
+        _ guest: Guest, _ elements: [(GuestAddress, UInt64)], alignment: Int,
         options: DMAOptions = DMAOptions()
     ) throws -> [[String]] {
         let mapper = try DMAMapper(guest.space, options: options)
@@ -128,7 +128,7 @@ final class DMAAlignmentTests: RandomTestCase {
         let guest = try Guest()
         try forEachCase(200) { random in
             let alignment = 1 << random.number(1...12)
-            var elements: [(UInt64, UInt64)] = []
+            var elements: [(GuestAddress, UInt64)] = []
             // A slot each, so that elements do not overlap.
             for slot in 0..<random.number(1...12) {
                 let isSloppy = random.number(0...2) > 0
@@ -136,7 +136,8 @@ final class DMAAlignmentTests: RandomTestCase {
                 let start = isSloppy ? random.number(0...5000) : random.number(0...1) * 4096
                 let isDevice = random.number(0...5) == 0 && slot < 4
                 let base =
-                    isDevice ? Guest.registersBase + UInt64(slot * 16_384) : UInt64(slot * 65_536)
+                    isDevice
+                    ? Guest.registersBase + UInt64(slot * 16_384) : GuestAddress(slot * 65_536)
                 elements.append((base + UInt64(start), UInt64(Swift.min(length, 16_384 - start))))
             }
             let total = elements.reduce(0) { $0 + $1.1 }

@@ -87,7 +87,7 @@ final class DMABounceTests: RandomTestCase {
     }
 
     func testEachCapGivesTheSameBytesAndPages() throws {
-        let elements: [(UInt64, UInt64)] = [
+        let elements: [(GuestAddress, UInt64)] = [
             (1, 1), (Guest.registersBase + 1, 511), (9000, 513), (Guest.flashBase + 3, 1023),
             (30_001, 4096), (Guest.registersBase + 5000, 20_000), (Guest.romBase, 777),
             (70_000, 60_000), (Guest.flashBase + 9000, 1), (200_000, 1),
@@ -195,7 +195,7 @@ final class DMABounceTests: RandomTestCase {
     /// A list of single elements, each of the lengths that have been trouble.
     func testElementsOfAwkwardLengths() throws {
         for length in [1, 511, 513, 1023] as [UInt64] {
-            for base in [0x3001, Guest.registersBase + 1, Guest.flashBase + 1] as [UInt64] {
+            for base in [0x3001, Guest.registersBase + 1, Guest.flashBase + 1] as [GuestAddress] {
                 for cap in [512, 1 << 20] {
                     let guest = try Guest()
                     let mapper = try DMAMapper(guest.space, options: DMAOptions(bounceLimit: cap))
@@ -210,7 +210,7 @@ final class DMABounceTests: RandomTestCase {
                         : base > Guest.registersBase
                             ? guest.registers.bytes : guest.flashDevice.bytes
                     for (index, element) in elements.enumerated() {
-                        let start = Int(element.0 & 0xffff)
+                        let start = Int(element.0.rawValue & 0xffff)
                         assertBytes(
                             Array(target[start..<start + Int(length)]),
                             Array(device.medium[index * Int(length)..<(index + 1) * Int(length)]),

@@ -8,7 +8,8 @@ import XCTest
 final class DMADirectTests: XCTestCase {
     /// Where the vectors of a transfer are in the guest's RAM, and how long.
     private func layout(
-        _ guest: Guest, _ elements: [(UInt64, UInt64)], _ direction: DMADirection = .fromDevice
+        _ guest: Guest, _ elements: [(GuestAddress, UInt64)],
+        _ direction: DMADirection = .fromDevice
     ) throws -> [[Int]] {
         let mapper = try DMAMapper(guest.space)
         var device = MemoryDevice(pattern(Int(elements.reduce(0) { $0 + $1.1 })))
@@ -26,7 +27,7 @@ final class DMADirectTests: XCTestCase {
         let guest = try Guest()
         let pages = [7, 3, 5, 200, 4] as [UInt64]
         XCTAssertEqual(
-            try layout(guest, pages.map { ($0 * 4096, 4096) }),
+            try layout(guest, pages.map { (GuestAddress($0) * 4096, 4096) }),
             pages.map { [Int($0) * 4096, 4096] })
         let medium = pattern(5 * 4096)
         for (index, page) in pages.enumerated() {
@@ -92,7 +93,7 @@ final class DMADirectTests: XCTestCase {
         let memory = try (0..<8).map { _ in try GuestRAM(size: 4096) }
         for (index, ram) in memory.enumerated() {
             ram.dirtyLog.start(.migration)
-            try space.map(.ram(ram), at: UInt64(index) * 4096)
+            try space.map(.ram(ram), at: GuestAddress(index) * 4096)
         }
         var device = MemoryDevice(pattern(7 * 4096))
         let mapper = try DMAMapper(space)
@@ -156,7 +157,7 @@ final class DMADirectTests: XCTestCase {
         var list = ScatterGatherList([(0, 512)])
         let (transfer, step) = mapper.begin(list, .toDevice, userData: 99)
         list.removeAll()
-        for page in 0..<200 as Range<UInt64> { list.append(address: page * 4096, length: 1) }
+        for page in 0..<200 { list.append(address: GuestAddress(page) * 4096, length: 1) }
         guard case .submit(let piece) = step else { return XCTFail("\(step)") }
         XCTAssertEqual(piece.vectors.map(\.iov_len), [512])
         XCTAssertEqual(piece.vectors.map(\.iov_base), [guest.ram.base])
@@ -171,7 +172,7 @@ final class DMADirectTests: XCTestCase {
         var list = ScatterGatherList(capacity: 1)
         XCTAssertEqual(list.total, 0)
         for number in 1...10 as ClosedRange<UInt64> {
-            list.append(address: number << 32, length: number)
+            list.append(address: GuestAddress(number << 32), length: number)
         }
         XCTAssertEqual(list.count, 10)
         XCTAssertEqual(list.total, 55)

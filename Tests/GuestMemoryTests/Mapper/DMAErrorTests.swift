@@ -6,8 +6,8 @@ import XCTest
 /// What is wrong with a list is a typed error through the result, once, before anything moves (D9).
 final class DMAErrorTests: XCTestCase {
     private func assertFault(
-        _ code: GuestMemoryError.Code, at address: UInt64?, alignment: Int = 1,
-        options: DMAOptions = DMAOptions(), _ elements: [(UInt64, UInt64)], line: UInt = #line
+        _ code: GuestMemoryError.Code, at address: GuestAddress?, alignment: Int = 1,
+        options: DMAOptions = DMAOptions(), _ elements: [(GuestAddress, UInt64)], line: UInt = #line
     ) throws {
         let guest = try Guest()
         let top = try GuestRAM(size: 4096)
@@ -100,13 +100,13 @@ final class DMAErrorTests: XCTestCase {
     }
 
     func testAListThatFallsIntoTooManyPieces() throws {
-        let scattered = (0..<101).map { (UInt64($0) * 8192, 512 as UInt64) }
+        let scattered = (0..<101).map { (GuestAddress($0) * 8192, 512 as UInt64) }
         try assertFault(
             .tooManySegments, at: 100 * 8192, options: DMAOptions(maximumSegments: 100), scattered)
         // Whether or not there is room for more anyway.
         for maximum in [1, 10, 63] {
             try assertFault(
-                .tooManySegments, at: UInt64(maximum) * 8192,
+                .tooManySegments, at: GuestAddress(maximum) * 8192,
                 options: DMAOptions(maximumSegments: maximum), Array(scattered[...maximum]))
         }
     }
@@ -115,7 +115,7 @@ final class DMAErrorTests: XCTestCase {
     func testTheLimitHoldsForTransfersOfTheCache() throws {
         let guest = try Guest()
         let mapper = try DMAMapper(guest.space)
-        let list = ScatterGatherList((0..<120).map { (UInt64($0) * 8192, 512) })
+        let list = ScatterGatherList((0..<120).map { (GuestAddress($0) * 8192, 512) })
         var device = MemoryDevice(pattern(120 * 512))
         XCTAssertEqual(device.carryOut(list, .fromDevice, on: mapper)?.outcome, .success)
         try mapper.setOptions(DMAOptions(maximumSegments: 100))
@@ -131,7 +131,7 @@ final class DMAErrorTests: XCTestCase {
             let mapper = try DMAMapper(
                 guest.space, options: DMAOptions(maximumSegments: maximum))
             var device = MemoryDevice(pattern(maximum * 512))
-            let list = ScatterGatherList((0..<maximum).map { (UInt64($0) * 8192, 512) })
+            let list = ScatterGatherList((0..<maximum).map { (GuestAddress($0) * 8192, 512) })
             XCTAssertEqual(
                 device.carryOut(list, .fromDevice, on: mapper)?.outcome, .success, "\(maximum)")
             XCTAssertEqual(device.vectors.count, maximum)
@@ -143,7 +143,7 @@ final class DMAErrorTests: XCTestCase {
         let guest = try Guest()
         let mapper = try DMAMapper(guest.space, options: DMAOptions(maximumSegments: 1))
         var device = MemoryDevice(pattern(200 * 512))
-        let list = ScatterGatherList((0..<200).map { (UInt64($0) * 512, 512) })
+        let list = ScatterGatherList((0..<200).map { (GuestAddress($0) * 512, 512) })
         XCTAssertEqual(device.carryOut(list, .fromDevice, on: mapper)?.outcome, .success)
     }
 

@@ -7,7 +7,7 @@ import XCTest
 /// Map and unmap without a transfer of steps (D11).
 final class DMAMappingTests: XCTestCase {
     private func assertRefuses(
-        _ code: GuestMemoryError.Code, at address: UInt64, line: UInt = #line,
+        _ code: GuestMemoryError.Code, at address: GuestAddress, line: UInt = #line,
         _ body: () throws -> Void
     ) {
         XCTAssertThrowsError(try body(), line: line) {

@@ -1,16 +1,17 @@
+import BlockDMA
 import BlockIO
+import BlockIOTesting
 import GuestMemory
-import IDE
 import XCTest
 
 @testable import TestSupport
 
 /// Elements that overlap: the last in the list wins, in whatever order the host fills them.
 final class DMAOverlapTests: ConformanceTestCase {
-    private static let alias: UInt64 = 1 << 40
+    private static let alias: GuestAddress = 1 << 40
 
     /// Lists of 512-byte multiples, and why they are hard.
-    private static let lists: [(String, [(UInt64, UInt64)])] = [
+    private static let lists: [(String, [(GuestAddress, UInt64)])] = [
         ("the same twice", [(4096, 4096), (4096, 4096)]),
         ("the same many times", (0..<50).map { _ in (4096, 512) }),
         // What the block layer bounces for its address it copies after the others are there.
@@ -48,7 +49,7 @@ final class DMAOverlapTests: ConformanceTestCase {
         try forEachTarget(size: 1 << 20, where: isWanted) { configuration, target in
             let image = try configuration.open(target)
             let queue = try configuration.queue(
-                on: image, QueueOptions(checksEngineRequests: true))
+                on: image, QueueOptions().checked())
             defer { queue.close() }
             try PlainFile(target.path, direct: image.caching == .direct)
                 .write(content.bytes, at: 0)
@@ -79,21 +80,24 @@ final class DMAOverlapTests: ConformanceTestCase {
 
     /// Byte by byte in the order of the list.
     private func expectation(
-        _ guest: Guest, _ elements: [(UInt64, UInt64)], _ content: AlignedBuffer
+        _ guest: Guest, _ elements: [(GuestAddress, UInt64)], _ content: AlignedBuffer
     ) -> (ram: [UInt8], registers: [UInt8], pages: [Int]) {
         var ram = guest.ram.bytes(0..<guest.ram.size)
         var registers = guest.registers.bytes
         var pages: Set<Int> = []
         var position = 0
         for (address, length) in elements {
-            for address in address..<address + length {
-                let byte = content.bytes[position]
+            for byte in 0..<length {
+                let address = address + byte
+                let value = content.bytes[position]
                 position += 1
                 if address >= Guest.registersBase && address < Self.alias {
-                    registers[Int(address - Guest.registersBase)] = byte
+                    registers[Int(address.offset(from: Guest.registersBase))] = value
                 } else {
-                    let place = Int(address >= Self.alias ? address - Self.alias + 4096 : address)
-                    ram[place] = byte
+                    let isAlias = address >= Self.alias
+                    let place = Int(
+                        isAlias ? address.offset(from: Self.alias) + 4096 : address.rawValue)
+                    ram[place] = value
                     pages.insert(place / 4096)
                 }
             }
@@ -126,14 +130,14 @@ final class DMAOverlapTests: ConformanceTestCase {
 
     /// Inverts what goes through one part of the addresses, which leads to the same memory.
     private final class Inverter: AddressResolver {
-        static let window: UInt64 = 1 << 44
+        static let window: GuestAddress = 1 << 44
 
         func resolve(
-            _ address: UInt64, length: UInt64, direction: DMADirection
+            _ address: GuestAddress, length: UInt64, direction: DMADirection
         ) throws(GuestMemoryError) -> ResolvedRange {
             let isTransformed = address >= Self.window
             return ResolvedRange(
-                address: isTransformed ? address - Self.window : address, length: length,
+                address: isTransformed ? address - Self.window.rawValue : address, length: length,
                 isTransformed: isTransformed)
         }
 
@@ -181,7 +185,7 @@ final class DMAOverlapTests: ConformanceTestCase {
         let mapper = try DMAMapper(space)
         var places = (0..<4096 as Range<UInt64>).shuffled(using: &random)
         places.insert(places[1000], at: 3000)
-        let list = ScatterGatherList(places.map { ($0 * 16_384, 4096) })
+        let list = ScatterGatherList(places.map { (GuestAddress($0) * 16_384, 4096) })
         let (transfer, step) = mapper.begin(list, .fromDevice)
         guard case .submit(let piece) = step else { return XCTFail("\(step)") }
         let bounced = piece.vectors.indices.filter {
@@ -201,8 +205,10 @@ final class DMAOverlapTests: ConformanceTestCase {
             var cuts = Set((0..<random.number(2...200)).map { _ in random.number(0...1 << 20) })
             cuts.formUnion([0, 1 << 20])
             let sorted = cuts.sorted()
-            let elements = zip(sorted, sorted.dropFirst()).map { (UInt64($0), UInt64($1 - $0)) }
-                .shuffled(using: &random)
+            let elements = zip(sorted, sorted.dropFirst()).map {
+                (GuestAddress($0), UInt64($1 - $0))
+            }
+            .shuffled(using: &random)
             let list = ScatterGatherList(elements.map { ($0.0, $0.1) })
             let (transfer, step) = mapper.begin(list, .fromDevice)
             guard case .submit(let piece) = step else { return XCTFail("\(step)") }

@@ -1,6 +1,7 @@
+import BlockDMA
 import BlockIO
+import BlockIOTesting
 import GuestMemory
-import IDE
 import XCTest
 
 @testable import TestSupport
@@ -14,7 +15,7 @@ final class QueueBudgetTests: ConformanceTestCase {
         ) { configuration, target in
             let image = try configuration.open(target)
             let queue = try configuration.queue(
-                on: image, QueueOptions(checksEngineRequests: true))
+                on: image, QueueOptions().checked())
             defer { queue.close() }
             var random = SplitMix64(seed: Seed.value)
             let content = AlignedBuffer(count: 1 << 20)
@@ -31,7 +32,9 @@ final class QueueBudgetTests: ConformanceTestCase {
             var results: [UInt: DMAResult] = [:]
             // The first half of the image is read, the second half written.
             for number in 0..<32 as Range<UInt> {
-                let list = ScatterGatherList([(UInt64(number) * UInt64(length), UInt64(length))])
+                let list = ScatterGatherList([
+                    (GuestAddress(Int(number) * length), UInt64(length))
+                ])
                 let direction: DMADirection = number < 16 ? .fromDevice : .toDevice
                 if number >= 16 {
                     memcpy(

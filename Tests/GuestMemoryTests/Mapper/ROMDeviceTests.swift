@@ -9,7 +9,7 @@ final class ROMDeviceTests: XCTestCase {
         let guest = try Guest()
         let mapper = try DMAMapper(guest.space)
         var device = MemoryDevice([UInt8](repeating: 0, count: 3 * 4096))
-        let elements: [(UInt64, UInt64)] = [
+        let elements: [(GuestAddress, UInt64)] = [
             (Guest.flashBase + 4096, 4096), (100, 4095), (Guest.flashBase + 3, 4097),
         ]
         let result = device.carryOut(ScatterGatherList(elements), .toDevice, on: mapper)
@@ -44,7 +44,7 @@ final class ROMDeviceTests: XCTestCase {
         for forceBounce in [false, true] {
             let guest = try Guest()
             let reentrancy = ReentrancyGuard()
-            let base: UInt64 = 0x70_0000
+            let base: GuestAddress = 0x70_0000
             try guest.space.map(
                 .romDevice(guest.flash, device: guest.flashDevice, reentrancy: reentrancy),
                 at: base)

@@ -4,7 +4,7 @@ import XCTest
 /// How far memory that is partly another process's reaches from an address on.
 final class RemoteStretchTests: XCTestCase {
     private static let size: UInt64 = 8192
-    private static let top = 0 &- size
+    private static let top: GuestAddress = 0 &- size
 
     /// The last bytes that there are, in another process, and RAM at address 0.
     private func mapper() throws -> DMAMapper {
@@ -20,10 +20,10 @@ final class RemoteStretchTests: XCTestCase {
             (Self.top, 4096, 4096), (Self.top, 8192, 8192), (Self.top, 8193, 8192),
             (Self.top, .max, 8192), (.max - 7, 4096, 8), (.max - 7, 8, 8), (.max - 7, 7, 7),
             (.max, 1, 1), (.max, 2, 1), (.max, .max, 1),
-        ] as [(UInt64, Int, Int)] {
+        ] as [(GuestAddress, Int, Int)] {
             XCTAssertEqual(
                 mapper.remoteStretch(at: address, limit: limit), count,
-                "\(limit) at \(String(address, radix: 16))")
+                "\(limit) at \(address)")
         }
     }
 
@@ -32,10 +32,10 @@ final class RemoteStretchTests: XCTestCase {
         for (address, limit) in [
             (0, 4096), (0, .max), (8192, 1), (Self.top - 1, 4096), (Self.top, 0), (Self.top, -1),
             (.max, .min),
-        ] as [(UInt64, Int)] {
+        ] as [(GuestAddress, Int)] {
             XCTAssertNil(
                 mapper.remoteStretch(at: address, limit: limit),
-                "\(limit) at \(String(address, radix: 16))")
+                "\(limit) at \(address)")
         }
     }
 }

@@ -3,14 +3,14 @@ import XCTest
 
 final class ScatterGatherListTests: XCTestCase {
     private func elements(_ list: borrowing ScatterGatherList) -> [[UInt64]] {
-        (0..<list.count).map { [list[$0].address, list[$0].length] }
+        (0..<list.count).map { [list[$0].address.rawValue, list[$0].length] }
     }
 
     func testManyAreAddedBehindWhatIsThere() {
         var list = ScatterGatherList(capacity: 1)
         list.append(address: 1, length: 10)
         list.append(atMost: 5) { room in
-            for index in 0..<3 { room[index] = .init(address: UInt64(index), length: 20) }
+            for index in 0..<3 { room[index] = .init(address: GuestAddress(index), length: 20) }
             return 3
         }
         list.append(atMost: 0) { _ in 0 }
@@ -27,7 +27,7 @@ final class ScatterGatherListTests: XCTestCase {
         ] as [(UInt64, [[UInt64]])] {
             var list = ScatterGatherList()
             for index in 0..<3 {
-                list.append(address: UInt64(64 * index), length: UInt64(10 * (index + 1)))
+                list.append(address: GuestAddress(64 * index), length: UInt64(10 * (index + 1)))
             }
             list.removeLast(bytes: bytes)
             XCTAssertEqual(elements(list), left, "\(bytes) bytes")

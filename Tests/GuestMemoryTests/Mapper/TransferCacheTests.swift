@@ -11,7 +11,7 @@ final class TransferCacheTests: XCTestCase {
         _ count: Int, segments: Int = 1, on mapper: DMAMapper, page: UInt64 = 8192
     ) -> Int {
         let before = mapper.statistics.allocatedTransfers
-        let list = ScatterGatherList((0..<segments).map { (UInt64($0) * page, 1) })
+        let list = ScatterGatherList((0..<segments).map { (GuestAddress($0) * page, 1) })
         let transfers = (0..<count).map { _ in mapper.begin(list, .toDevice).0 }
         XCTAssertEqual(mapper.statistics.active, count)
         for transfer in transfers {

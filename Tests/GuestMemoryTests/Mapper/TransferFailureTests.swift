@@ -7,7 +7,7 @@ import XCTest
 /// says how far it came.
 final class TransferFailureTests: XCTestCase {
     /// RAM, registers and RAM: the shape of all lists here.
-    private static let elements: [(UInt64, UInt64)] = [
+    private static let elements: [(GuestAddress, UInt64)] = [
         (4096 - 100, 1000), (Guest.registersBase + 8, 1000), (3 * 4096, 1000),
         (Guest.registersBase + 2048, 1000), (5 * 4096, 1096),
     ]
@@ -72,12 +72,13 @@ final class TransferFailureTests: XCTestCase {
                 var position = 0
                 for (address, length) in Self.elements {
                     let count = Swift.max(0, Swift.min(Int(length), failsAt - position))
+                    let isRegister = address >= Guest.registersBase
+                    let place = Int(
+                        address.offset(from: isRegister ? Guest.registersBase : Guest.ramBase))
                     let found =
-                        address >= Guest.registersBase
-                        ? Array(
-                            guest.registers.bytes[Int(address - Guest.registersBase)...].prefix(
-                                count))
-                        : guest.ram.bytes(Int(address)..<Int(address) + count)
+                        isRegister
+                        ? Array(guest.registers.bytes[place...].prefix(count))
+                        : guest.ram.bytes(place..<place + count)
                     assertBytes(found, Array(device.medium[position..<position + count]))
                     position += Int(length)
                 }

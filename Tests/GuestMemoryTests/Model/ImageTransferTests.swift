@@ -1,7 +1,8 @@
+import BlockDMA
 import BlockIO
+import BlockIOTesting
 import Glibc
 import GuestMemory
-import IDE
 import XCTest
 
 @testable import TestSupport
@@ -57,9 +58,7 @@ final class ImageTransferTests: ConformanceTestCase {
             faults = hasFaults ? injector : nil
             queue = try configuration.queue(
                 on: image,
-                QueueOptions(
-                    bounceLimit: mode.queueBounceLimit, faults: faults,
-                    checksEngineRequests: true))
+                QueueOptions(bounceLimit: mode.queueBounceLimit).checked(with: faults))
         }
 
         func check(cases: Int) throws {
@@ -79,7 +78,7 @@ final class ImageTransferTests: ConformanceTestCase {
         }
 
         private func transfer(
-            _ elements: [(UInt64, UInt64)], _ direction: DMADirection, _ model: ModelSpace
+            _ elements: [(GuestAddress, UInt64)], _ direction: DMADirection, _ model: ModelSpace
         ) throws {
             let what = "\(self.what), \(direction), \(elements)"
             let total = Int(elements.reduce(0) { $0 + $1.1 })

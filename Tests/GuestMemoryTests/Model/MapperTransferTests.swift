@@ -27,7 +27,7 @@ final class MapperTransferTests: RandomTestCase {
     }
 
     private func check(
-        _ model: ModelSpace, _ elements: [(UInt64, UInt64)], _ direction: DMADirection,
+        _ model: ModelSpace, _ elements: [(GuestAddress, UInt64)], _ direction: DMADirection,
         _ mode: TransferMode, _ random: inout SplitMix64
     ) throws {
         let what = "\(mode), \(direction), \(elements)"

@@ -10,7 +10,7 @@ final class ModelSpace {
     static let window = 256 << 10
 
     let space: AddressSpace
-    let base: UInt64
+    let base: GuestAddress
 
     /// What is mapped somewhere.
     private struct Region {
@@ -135,8 +135,8 @@ final class ModelSpace {
     /// A random list, of whole sectors if that is wanted.
     func list(
         limit: Int, wholeSectors: Bool, using random: inout SplitMix64
-    ) -> [(UInt64, UInt64)] {
-        var elements: [(UInt64, UInt64)] = []
+    ) -> [(GuestAddress, UInt64)] {
+        var elements: [(GuestAddress, UInt64)] = []
         var total = 0
         func add(_ length: Int) {
             for attempt in 0..<20 {
@@ -184,12 +184,12 @@ final class ModelSpace {
 
     /// What is wrong with a list: an element that wraps, or the first address at which nothing is
     /// mapped.
-    func fault(in list: [(UInt64, UInt64)]) -> (GuestMemoryError.Code, UInt64)? {
+    func fault(in list: [(GuestAddress, UInt64)]) -> (GuestMemoryError.Code, GuestAddress)? {
         for (address, length) in list {
-            if address.addingReportingOverflow(length - 1).overflow {
+            if address.advanced(by: length - 1) == nil {
                 return (.addressWraps, address)
             }
-            let start = Int(address &- base)
+            let start = Int(address.offset(from: base))
             let inside = Swift.min(Int(length), Self.window - start)
             let shown = owner.slice(start, inside).baseAddress!
             if let hole = memchr(shown, 0, inside) {
@@ -202,13 +202,13 @@ final class ModelSpace {
 
     /// Moves the bytes of a transfer one by one between the reference and `wire`.
     func move(
-        _ list: [(UInt64, UInt64)], _ direction: DMADirection,
+        _ list: [(GuestAddress, UInt64)], _ direction: DMADirection,
         wire: UnsafeMutableRawBufferPointer
     ) {
         let wire = wire.baseAddress!.assumingMemoryBound(to: UInt8.self)
         var position = 0
         for (address, length) in list {
-            let start = Int(address &- base)
+            let start = Int(address.offset(from: base))
             for index in start..<start + Int(length) {
                 let region = regions[Int(owner.bytes[index]) - 1]
                 if let place = self.place(of: index, in: region, direction) {

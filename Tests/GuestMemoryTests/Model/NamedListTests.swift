@@ -1,6 +1,7 @@
+import BlockDMA
 import BlockIO
+import BlockIOTesting
 import GuestMemory
-import IDE
 import XCTest
 
 @testable import TestSupport
@@ -13,7 +14,7 @@ final class NamedListTests: ConformanceTestCase {
 
     /// Reads a list in every mode and compares it byte by byte with the image.
     private func check(
-        _ elements: [(UInt64, UInt64)], file: StaticString = #filePath, line: UInt = #line
+        _ elements: [(GuestAddress, UInt64)], file: StaticString = #filePath, line: UInt = #line
     ) throws {
         let size = 4 << 20
         let total = Int(elements.reduce(0) { $0 + $1.1 })
@@ -27,8 +28,7 @@ final class NamedListTests: ConformanceTestCase {
             for mode in TransferMode.all {
                 let queue = try configuration.queue(
                     on: image,
-                    QueueOptions(
-                        bounceLimit: mode.queueBounceLimit, checksEngineRequests: true))
+                    QueueOptions(bounceLimit: mode.queueBounceLimit).checked())
                 defer { queue.close() }
                 let guest = try Guest()
                 let mapper = try DMAMapper(guest.space, options: mode.options)

@@ -11,9 +11,9 @@ final class ReentrancyTests: XCTestCase {
         let reentrancy = ReentrancyGuard()
         let mapper: DMAMapper
         let registers = ByteStore(size: 4096)
-        static let own: UInt64 = 0x60_0000
-        static let flash: UInt64 = 0x61_0000
-        static let relay: UInt64 = 0x62_0000
+        static let own: GuestAddress = 0x60_0000
+        static let flash: GuestAddress = 0x61_0000
+        static let relay: GuestAddress = 0x62_0000
 
         init(bounceLimit: Int = 1 << 20, forceBounce: Bool = false) throws {
             guest = try Guest(bounceLimit: bounceLimit)
@@ -26,7 +26,7 @@ final class ReentrancyTests: XCTestCase {
     }
 
     private func assertFault(
-        _ code: GuestMemoryError.Code, at address: UInt64, _ result: DMAResult?,
+        _ code: GuestMemoryError.Code, at address: GuestAddress, _ result: DMAResult?,
         line: UInt = #line
     ) {
         guard case .fault(let error)? = result?.outcome else {

@@ -13,7 +13,7 @@ final class ResolverByteSwapperTests: XCTestCase {
 
     /// Transfers both ways and compares with words reversed one by one.
     private func check(
-        _ space: AddressSpace, _ list: [(UInt64, UInt64)], width: Int, limit: Int? = nil,
+        _ space: AddressSpace, _ list: [(GuestAddress, UInt64)], width: Int, limit: Int? = nil,
         _ what: String = "", line: UInt = #line
     ) throws {
         let total = list.reduce(0) { $0 + Int($1.1) }
@@ -47,8 +47,8 @@ final class ResolverByteSwapperTests: XCTestCase {
     func testPiecesDoNotTearWords() throws {
         let guest = try Guest()
         // Of 4 and 12 bytes, so that 512 bytes end within an element.
-        let list = (0..<200).map { index -> (UInt64, UInt64) in
-            (UInt64(index) * 4096, index % 2 == 0 ? 4 : 12)
+        let list = (0..<200).map { index -> (GuestAddress, UInt64) in
+            (GuestAddress(index) * 4096, index % 2 == 0 ? 4 : 12)
         }
         try check(guest.space, list, width: 4, limit: 512)
         try check(guest.space, [(8, 8), (64, 65536), (0x30000, 504)], width: 8, limit: 512)
@@ -57,11 +57,11 @@ final class ResolverByteSwapperTests: XCTestCase {
     func testBordersOfRegionsDoNotTearWords() throws {
         let space = try AddressSpace()
         let parts = try [0x1002, 0x1001, 0x1005].map { (try GuestRAM(size: 8192), $0) }
-        var address: UInt64 = 0
+        var address: GuestAddress = 0
         for (ram, size) in parts {
             ram.dirtyLog.start(.migration)
             try space.map(.ram(ram, size: size), at: address)
-            address += UInt64(size)
+            address &+= UInt64(size)
         }
         for limit in [512, nil] {
             try check(space, [(0xff8, 16), (0x1ff8, 0x1000)], width: 8, limit: limit, "RAM")
@@ -80,7 +80,7 @@ final class ResolverByteSwapperTests: XCTestCase {
         let mapper = try DMAMapper(guest.space, resolvers: [ByteSwapper(width: 4)])
         for (list, address) in [
             ([(0x1002, 4)], 0x1002), ([(0x1000, 8), (0x2000, 6)], 0x2000),
-        ] as [([(UInt64, UInt64)], UInt64)] {
+        ] as [([(GuestAddress, UInt64)], GuestAddress)] {
             let elements = ScatterGatherList(list.map { ($0.0, $0.1) })
             XCTAssertThrowsError(try mapper.map(elements, .toDevice).unmap()) {
                 XCTAssertEqual(($0 as? GuestMemoryError)?.code, .misaligned)

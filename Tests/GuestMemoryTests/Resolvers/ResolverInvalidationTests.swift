@@ -112,15 +112,15 @@ final class ResolverInvalidationTests: XCTestCase {
                 }
             }
         }
-        var page: UInt64 = 0x5000
+        var page: GuestAddress = 0x5000
         for _ in 0..<300 {
             let former = page
-            page = 0x5000 + 0x6000 - page
+            page = page == 0x5000 ? 0x6000 : 0x5000
             try tables.map(0x1000, to: page)
             let drained = Locked(false)
             try iommu.invalidate { drained.current = true }
             try eventually("the invalidation is answered") { drained.current }
-            let mine = ram.base + Int(former)
+            let mine = ram.base + Int(former.rawValue)
             memset(mine, 0xee, 4096)
             sched_yield()
             let isMine = memcmp(mine, mine + 1, 4095) == 0 && mine.load(as: UInt8.self) == 0xee

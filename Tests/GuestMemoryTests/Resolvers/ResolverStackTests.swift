@@ -1,7 +1,7 @@
+import BlockDMA
 import BlockIO
 import Glibc
 import GuestMemory
-import IDE
 import XCTest
 
 @testable import TestSupport
@@ -10,7 +10,7 @@ import XCTest
 final class ResolverStackTests: ConformanceTestCase {
     private static let length: UInt64 = 64 << 10
     /// As the device addresses memory.
-    private static let start: UInt64 = 0x1_0000_0000
+    private static let start: GuestAddress = 0x1_0000_0000
 
     /// A guest whose pages the IOMMU shows in reverse order.
     private struct Machine {
@@ -26,7 +26,7 @@ final class ResolverStackTests: ConformanceTestCase {
             let last = ResolverStackTests.length / 4096 - 1
             for page in 0...last {
                 try tables.map(
-                    ResolverStackTests.start + page * 4096, to: (last - page) * 4096)
+                    ResolverStackTests.start + page * 4096, to: GuestAddress((last - page) * 4096))
             }
             iommu = try tables.iommu()
             ram.dirtyLog.start(.migration)
@@ -47,7 +47,7 @@ final class ResolverStackTests: ConformanceTestCase {
         init(_ offset: UInt64) { self.offset = offset }
 
         func resolve(
-            _ address: UInt64, length: UInt64, direction: DMADirection
+            _ address: GuestAddress, length: UInt64, direction: DMADirection
         ) throws(GuestMemoryError) -> ResolvedRange {
             ResolvedRange(address: address &+ offset, length: length)
         }
@@ -74,7 +74,7 @@ final class ResolverStackTests: ConformanceTestCase {
     func testRewritingOnlyStaysWithoutCopies() throws {
         try forEachImage { machine, queue, file in
             let mapper = try DMAMapper(
-                machine.space, resolvers: [Offset(Self.start - 0x1000), machine.iommu])
+                machine.space, resolvers: [Offset(Self.start.offset(from: 0x1000)), machine.iommu])
             let list = ScatterGatherList([(0x1000, Self.length)])
             let content = AlignedBuffer(count: Int(Self.length))
             content.fill(0x5a)

@@ -43,7 +43,7 @@ final class SocketTests: XCTestCase {
         }
     }
 
-    private func list(_ elements: [(UInt64, UInt64)]) -> ScatterGatherList {
+    private func list(_ elements: [(GuestAddress, UInt64)]) -> ScatterGatherList {
         ScatterGatherList(elements.map { ($0.0, $0.1) })
     }
 
@@ -97,7 +97,7 @@ final class SocketTests: XCTestCase {
         XCTAssertEqual(mapper.statistics.active, 0)
         for (address, length, code) in [
             (Guest.hole, 1, .hole), (0, 0, .zeroLength), (.max, 2, .addressWraps),
-        ] as [(UInt64, UInt64, GuestMemoryError.Code)] {
+        ] as [(GuestAddress, UInt64, GuestMemoryError.Code)] {
             XCTAssertThrowsError(
                 try mapper.map(address: address, length: length, .toDevice).unmap()
             ) { XCTAssertEqual(($0 as? GuestMemoryError)?.code, code) }
@@ -108,7 +108,7 @@ final class SocketTests: XCTestCase {
 
     /// Receives less than the buffers hold; what lies behind stays as it was, and clean.
     private func checkShort(
-        _ guest: Guest, _ elements: [(UInt64, UInt64)], count: Int, dirty: [Int],
+        _ guest: Guest, _ elements: [(GuestAddress, UInt64)], count: Int, dirty: [Int],
         options: DMAOptions = DMAOptions(), line: UInt = #line
     ) throws {
         let wire = try Wire(SOCK_DGRAM)
@@ -127,7 +127,7 @@ final class SocketTests: XCTestCase {
     }
 
     func testAShortPacketDirtiesOnlyItsOwnPages() throws {
-        let pages = [(0x9000, 4096), (0x3000, 4096), (0x6000, 4096)] as [(UInt64, UInt64)]
+        let pages = [(0x9000, 4096), (0x3000, 4096), (0x6000, 4096)] as [(GuestAddress, UInt64)]
         for options in [DMAOptions(), DMAOptions(forceBounce: true), DMAOptions(cacheLimit: 0)] {
             let guest = try Guest()
             try checkShort(guest, pages, count: 60, dirty: [9], options: options)
@@ -144,7 +144,7 @@ final class SocketTests: XCTestCase {
     func testAShortPacketInAMixedList() throws {
         let guest = try Guest()
         let list =
-            [(0x9000, 100), (Guest.registersBase, 200), (0x3000, 5000)] as [(UInt64, UInt64)]
+            [(0x9000, 100), (Guest.registersBase, 200), (0x3000, 5000)] as [(GuestAddress, UInt64)]
         try checkShort(guest, list, count: 50, dirty: [9])
         XCTAssertEqual(guest.registers.accesses.filter { $0.written != nil }, [])
         try checkShort(guest, list, count: 300, dirty: [9])
@@ -159,7 +159,7 @@ final class SocketTests: XCTestCase {
         wire.near.close()
         let before = guest.content
         for elements in [[(0x1000, 4096)], [(0x1001, 9000), (Guest.registersBase, 8)]]
-            as [[(UInt64, UInt64)]]
+            as [[(GuestAddress, UInt64)]]
         {
             let mapping = try mapper.map(list(elements), .fromDevice)
             XCTAssertEqual(try wire.receive(into: mapping.vectors), 0)

@@ -12,9 +12,9 @@ final class AddressSpaceAccessTests: XCTestCase {
         let memory: [GuestRAM]
         let flash = ByteStore(size: 4096)
         let registers = ByteStore(size: 4096)
-        let base: UInt64
+        let base: GuestAddress
 
-        init(base: UInt64 = 0) throws {
+        init(base: GuestAddress = 0) throws {
             self.base = base
             space = try AddressSpace()
             memory = try (0..<4).map { seed in
@@ -42,7 +42,7 @@ final class AddressSpaceAccessTests: XCTestCase {
         let content = row.content
         for (start, count) in [(0, 5 * 4096), (5, 1), (4095, 2), (4000, 13_001), (12_287, 4098)] {
             try assertBytes(
-                row.space.bytes(at: UInt64(start), count: count),
+                row.space.bytes(at: GuestAddress(start), count: count),
                 Array(content[start..<start + count]), "\(count) bytes at \(start)")
         }
         XCTAssertEqual(row.flash.accesses, [], "a ROM device is asked for nothing that is read")
@@ -88,7 +88,7 @@ final class AddressSpaceAccessTests: XCTestCase {
     // MARK: Errors
 
     private func assertFault(
-        _ code: GuestMemoryError.Code, at address: UInt64, _ what: String = "",
+        _ code: GuestMemoryError.Code, at address: GuestAddress, _ what: String = "",
         line: UInt = #line, _ body: () throws -> Void
     ) {
         XCTAssertThrowsError(try body(), what, line: line) { error in
@@ -205,7 +205,7 @@ final class AddressSpaceAccessTests: XCTestCase {
             8: [(3, 1), (4, 4), (8, 8)],
         ]
         // Aligned is what is aligned in the region, wherever that is.
-        for base: UInt64 in [0x1000, 0x2001] {
+        for base: GuestAddress in [0x1000, 0x2001] {
             for (width, steps) in expected {
                 let space = try AddressSpace()
                 let store = ByteStore(size: 64)

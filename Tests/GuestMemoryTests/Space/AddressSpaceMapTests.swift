@@ -98,7 +98,7 @@ final class AddressSpaceMapTests: XCTestCase {
             (.mmio(store, size: 1, maximumWidth: 3), 0, .invalidOption),
             (.mmio(store, size: 1, maximumWidth: 16), 0, .invalidOption),
             (.romDevice(ram, device: store, maximumWidth: 0), 0, .invalidOption),
-        ] as [(MemoryRegion, UInt64, GuestMemoryError.Code)] {
+        ] as [(MemoryRegion, GuestAddress, GuestMemoryError.Code)] {
             assertRefuses(code) { try space.map(region, at: base, priority: 9) }
         }
         try assertBytes(space.bytes(at: 0, count: 4096), [UInt8](repeating: 7, count: 4096))
@@ -156,7 +156,8 @@ final class AddressSpaceMapTests: XCTestCase {
         let space = try AddressSpace()
         let memory = try [1, 2].map { try page($0, pages: 3) }
         var mapped = try [0, 1, 2].map {
-            try space.map(.ram(memory[0], offset: $0 * 4096, size: 4096), at: UInt64($0) * 4096)
+            try space.map(
+                .ram(memory[0], offset: $0 * 4096, size: 4096), at: GuestAddress($0) * 4096)
         }
         let isOver = Locked(false)
         let torn = Locked<[[UInt8]]>([])
@@ -179,7 +180,8 @@ final class AddressSpaceMapTests: XCTestCase {
                 for page in 0..<3 {
                     added.append(
                         try changes.map(
-                            .ram(next, offset: page * 4096, size: 4096), at: UInt64(page) * 4096))
+                            .ram(next, offset: page * 4096, size: 4096),
+                            at: GuestAddress(page) * 4096))
                 }
                 return added
             }

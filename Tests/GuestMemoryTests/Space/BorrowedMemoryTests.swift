@@ -91,7 +91,7 @@ final class BorrowedMemoryTests: XCTestCase {
         for elements in [
             [(4096, 8192)], [(4096, 4096), (8192, 4096)],
             [(4096, 4096), (8192, 2048), (10240, 2048)],
-        ] as [[(UInt64, UInt64)]] {
+        ] as [[(GuestAddress, UInt64)]] {
             var device = MemoryDevice(pattern(8192, seed: elements.count))
             XCTAssertEqual(
                 device.carryOut(ScatterGatherList(elements), .fromDevice, on: mapper),

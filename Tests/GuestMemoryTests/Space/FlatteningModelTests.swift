@@ -16,8 +16,8 @@ final class FlatteningModelTests: RandomTestCase {
     func testEveryAddressShowsTheRegionThatMattersMost() throws {
         let window = 3000
         try forEachCase(15) { random in
-            let base: UInt64 =
-                [0, 0 &- UInt64(window), random.next() >> 1][random.number(0...2)]
+            let base: GuestAddress =
+                [0, 0 &- UInt64(window), GuestAddress(random.next() >> 1)][random.number(0...2)]
             let space = try AddressSpace()
             var regions: [Painted] = []
             for order in 0..<random.number(1...14) {
@@ -63,15 +63,16 @@ final class FlatteningModelTests: RandomTestCase {
     }
 
     private func compare(
-        _ space: AddressSpace, _ regions: [Painted], _ base: UInt64, _ window: Int
+        _ space: AddressSpace, _ regions: [Painted], _ base: GuestAddress, _ window: Int
     ) throws {
         for place in 0..<window {
             let address = base &+ UInt64(place)
             let top = regions.filter {
-                address >= $0.mapped.base && address - $0.mapped.base < $0.mapped.region.size
+                address >= $0.mapped.base
+                    && address.offset(from: $0.mapped.base) < $0.mapped.region.size
             }.max { ($0.mapped.priority, $0.order) < ($1.mapped.priority, $1.order) }
             let expected = top.flatMap { top in
-                top.content.map { $0[Int(address - top.mapped.base)] }
+                top.content.map { $0[Int(address.offset(from: top.mapped.base))] }
             }
             let found = try? space.load(at: address, as: UInt8.self)
             guard found == expected else {

@@ -33,12 +33,13 @@ final class HugePageTests: XCTestCase {
         XCTAssertEqual(ram.dirtyLog.pageCount, 1024)
         let space = try AddressSpace()
         try space.map(.ram(ram), at: 0)
-        try space.put([1, 2, 3], at: UInt64(Self.page) - 1)
+        try space.put([1, 2, 3], at: GuestAddress(Self.page) - 1)
         var device = MemoryDevice(pattern(8192))
         let mapper = try DMAMapper(space)
         XCTAssertEqual(
             device.carryOut(
-                ScatterGatherList([(UInt64(2 * Self.page) - 8192, 8192)]), .fromDevice, on: mapper),
+                ScatterGatherList([(GuestAddress(2 * Self.page) - 8192, 8192)]), .fromDevice,
+                on: mapper),
             DMAResult(.success, 8192))
         XCTAssertEqual(mapper.statistics.bouncedBytes, 0)
         XCTAssertEqual(ram.dirtyLog.takePages(), [511, 512, 1022, 1023])

@@ -12,7 +12,9 @@ final class MapLayoutTests: RandomTestCase {
     private func painted(_ regions: [MappedRegion]) -> [(order: UInt64, first: Int, last: Int)] {
         var seen = [MappedRegion?](repeating: nil, count: Self.window)
         for mapped in regions.sorted(by: { $0.rank < $1.rank }) {
-            for address in Int(mapped.base)...Int(mapped.last) { seen[address] = mapped }
+            for address in mapped.base.rawValue...mapped.last.rawValue {
+                seen[Int(address)] = mapped
+            }
         }
         var ranges: [(order: UInt64, first: Int, last: Int)] = []
         for (address, mapped) in seen.enumerated() {
@@ -50,7 +52,7 @@ final class MapLayoutTests: RandomTestCase {
                         random.number(0...3) == 0
                             ? .hole(size: UInt64(size))
                             : .mmio(ByteStore(size: size), size: UInt64(size)),
-                        at: UInt64(base), priority: random.number(0...2),
+                        at: GuestAddress(base), priority: random.number(0...2),
                         order: layout.additions, version: 1)
                     layout.add(mapped)
                     regions.append(mapped)
@@ -63,7 +65,7 @@ final class MapLayoutTests: RandomTestCase {
                 // The former layout is what it was.
                 for (layout, regions) in [(layout, regions), (former, formerRegions)] {
                     let found = values(layout.visible.root).map {
-                        "\($0.region.order): \($0.first)-\($0.last)"
+                        "\($0.region.order): \($0.first.rawValue)-\($0.last.rawValue)"
                     }
                     XCTAssertEqual(
                         found, painted(regions).map { "\($0.order): \($0.first)-\($0.last)" })
@@ -77,15 +79,15 @@ final class MapLayoutTests: RandomTestCase {
         for index in 0..<1000 {
             layout.add(
                 MappedRegion(
-                    .mmio(ByteStore(size: 2), size: 2), at: UInt64(index * 7919 % 1000 * 4),
+                    .mmio(ByteStore(size: 2), size: 2), at: GuestAddress(index * 7919 % 1000 * 4),
                     priority: 0, order: layout.additions, version: 1))
         }
         // 1.44 log n would be that of an AVL tree.
         XCTAssertLessThanOrEqual(layout.visible.root?.height ?? 0, 18)
         let map = MemoryMap(layout, version: 1)
         for address in UInt64(0)..<4000 {
-            let range = map.range(at: address)
-            XCTAssertEqual(range?.pointee.first, address & 3 < 2 ? address & ~3 : nil)
+            let range = map.range(at: GuestAddress(address))
+            XCTAssertEqual(range?.pointee.first, address & 3 < 2 ? GuestAddress(address & ~3) : nil)
         }
     }
 }

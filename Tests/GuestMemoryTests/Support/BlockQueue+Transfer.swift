@@ -1,6 +1,7 @@
+import BlockDMA
 import BlockIO
+import BlockIOTesting
 import GuestMemory
-import IDE
 
 @testable import TestSupport
 

@@ -17,14 +17,14 @@ final class Guest: Sendable {
     /// 64 KiB at ``registersBase``.
     let registers = ByteStore(size: 64 << 10)
 
-    static let ramBase: UInt64 = 0
-    static let romBase: UInt64 = 0x20_0000
-    static let flashBase: UInt64 = 0x30_0000
-    static let registersBase: UInt64 = 0x40_0000
+    static let ramBase: GuestAddress = 0
+    static let romBase: GuestAddress = 0x20_0000
+    static let flashBase: GuestAddress = 0x30_0000
+    static let registersBase: GuestAddress = 0x40_0000
     /// What the registers hold at first.
     static let registerContent = pattern(64 << 10, seed: 3)
     /// Nothing is mapped here.
-    static let hole: UInt64 = 0x50_0000
+    static let hole: GuestAddress = 0x50_0000
 
     init(bounceLimit: Int = 1 << 20) throws {
         space = try AddressSpace(bounceLimit: bounceLimit)

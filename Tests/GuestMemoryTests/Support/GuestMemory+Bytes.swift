@@ -48,21 +48,21 @@ extension DirtyLog {
 
 extension AddressSpace {
     /// A copy of the bytes from `address` on.
-    func bytes(at address: UInt64, count: Int) throws -> [UInt8] {
+    func bytes(at address: GuestAddress, count: Int) throws -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: count)
         try bytes.withUnsafeMutableBytes { try read(at: address, into: $0) }
         return bytes
     }
 
     /// Writes bytes from `address` on.
-    func put(_ bytes: [UInt8], at address: UInt64) throws {
+    func put(_ bytes: [UInt8], at address: GuestAddress) throws {
         try bytes.withUnsafeBytes { try write(at: address, from: $0) }
     }
 }
 
 extension ScatterGatherList {
     /// A list of these (address, length) pairs.
-    init(_ elements: [(address: UInt64, length: UInt64)]) {
+    init(_ elements: [(address: GuestAddress, length: UInt64)]) {
         self.init(capacity: elements.count)
         for element in elements { append(address: element.address, length: element.length) }
     }

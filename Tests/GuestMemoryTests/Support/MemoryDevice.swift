@@ -44,8 +44,10 @@ struct MemoryDevice {
     /// Carries out one piece, and answers it.
     mutating func carryOut(_ piece: DMAPiece, of transfer: DMATransfer) -> DMAStep {
         pieces.append(
-            Piece(offset: piece.offset, length: piece.length, vectors: Array(piece.vectors)))
-        let end = piece.offset + piece.length
+            Piece(
+                offset: piece.offset.rawValue, length: piece.length, vectors: Array(piece.vectors)))
+        let start = piece.offset.rawValue
+        let end = start + piece.length
         let limit = Swift.min(failsAt ?? end, end)
         var position = end
         medium.withUnsafeMutableBytes { medium in
@@ -60,7 +62,7 @@ struct MemoryDevice {
                 }
             }
         }
-        let done = limit > piece.offset ? limit - piece.offset : 0
+        let done = limit > start ? limit - start : 0
         return transfer.pieceEnded(transferred: done, isSuccess: limit == end)
     }
 

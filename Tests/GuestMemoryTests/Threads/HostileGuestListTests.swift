@@ -21,7 +21,7 @@ final class HostileGuestListTests: XCTestCase {
             (((base &+ page) | 1 << 31) &* 0x9E37_79B1, UInt64(page))
         }.sorted { $0.slot < $1.slot }
         let chosen = order.prefix(2048).map(\.page)
-        let list = ScatterGatherList(chosen.map { ($0 * 4096, 4096) })
+        let list = ScatterGatherList(chosen.map { (GuestAddress($0) * 4096, 4096) })
         let mapping = try mapper.map(list, .fromDevice)
         XCTAssertEqual(
             mapping.vectors.map { ($0.iov_base! - ram.base) / 4096 }, chosen.map(Int.init))
@@ -36,7 +36,7 @@ final class HostileGuestListTests: XCTestCase {
         var random = SplitMix64(seed: Seed.value)
         let order = Array(0..<count).shuffled(using: &random)
         // Each of 600 bytes, 300 behind the one before.
-        let list = ScatterGatherList(order.map { (UInt64($0) * 300 + 7, 600) })
+        let list = ScatterGatherList(order.map { (GuestAddress($0) * 300 + 7, 600) })
         var expected = guest.ram.bytes(0..<guest.ram.size)
         var device = MemoryDevice(pattern(count * 600, seed: 4))
         for (index, place) in order.enumerated() {

@@ -1,8 +1,8 @@
+import BlockDMA
 import BlockIO
 import CTestSupport
 import Glibc
 import GuestMemory
-import IDE
 import XCTest
 
 @testable import TestSupport
@@ -11,9 +11,9 @@ import XCTest
 /// device reads the list once, checks the copy, and reaches nothing but what that names.
 final class HostileGuestTests: ConformanceTestCase {
     /// The guest's memory, in the order of addresses, with a hole between the last two.
-    private static let listBase: UInt64 = 0
-    private static let openBase: UInt64 = 0x10000
-    private static let closedBase: UInt64 = 0x1_0000_0000
+    private static let listBase: GuestAddress = 0
+    private static let openBase: GuestAddress = 0x10000
+    private static let closedBase: GuestAddress = 0x1_0000_0000
     private static let elements = 16
     private static let length: UInt64 = 32 << 10
 
@@ -27,7 +27,7 @@ final class HostileGuestTests: ConformanceTestCase {
         let closed: GuestRAM
         let space: AddressSpace
         let registers = ByteStore(size: 4096, keepsAccesses: false)
-        static let registersBase: UInt64 = 0x50000
+        static let registersBase: GuestAddress = 0x50000
 
         init() throws {
             list = try GuestRAM(size: 4096)
@@ -48,7 +48,7 @@ final class HostileGuestTests: ConformanceTestCase {
         repeat {
             for _ in 0..<64 {
                 let entry = machine.list.base + random.number(0...elements - 1) * 16
-                cts_guest_store(entry, address(using: &random))
+                cts_guest_store(entry, address(using: &random).rawValue)
                 cts_guest_store(entry + 8, length(using: &random))
                 let place = random.number(0...machine.open.size / 8 - 1) * 8
                 cts_guest_store(machine.open.base + place, random.next())
@@ -57,12 +57,13 @@ final class HostileGuestTests: ConformanceTestCase {
     }
 
     /// Mostly of memory that is open; some lead nowhere.
-    private static func address(using random: inout SplitMix64) -> UInt64 {
+    private static func address(using random: inout SplitMix64) -> GuestAddress {
         switch random.number(0...99) {
         case 0: .max - UInt64(random.number(0...8192))
         case 1: openBase + 0x3_0000 + UInt64(random.number(0...0x40000))
         case 2...4: Machine.registersBase + UInt64(random.number(0...512))
-        default: openBase + UInt64(random.number(0...0x3_0000)) & ~UInt64(random.number(0...511))
+        default:
+            openBase + UInt64(random.number(0...0x3_0000)) & ~UInt64(random.number(0...511))
         }
     }
 
@@ -101,7 +102,7 @@ final class HostileGuestTests: ConformanceTestCase {
             var left = length
             for index in 0..<elements where left > 0 {
                 let length = Swift.min(entries[2 * index + 1], left)
-                list.append(address: entries[2 * index], length: length)
+                list.append(address: GuestAddress(entries[2 * index]), length: length)
                 left -= length
             }
             if left > 0 { return }

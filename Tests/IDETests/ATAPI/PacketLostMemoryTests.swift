@@ -1,3 +1,4 @@
+import BlockDMA
 import BlockIO
 import GuestMemory
 import IDE
@@ -20,7 +21,7 @@ final class PacketLostMemoryTests: CDTestCase {
             let peer = try PeerFile(size: Self.size, fill: 0xEE)
             try m.space.map(
                 .ram(try GuestRAM(descriptor: peer.descriptor, size: Self.size)),
-                at: UInt64(Self.base))
+                at: GuestAddress(Self.base))
             try peer.shorten(to: 8 * 4096)
             let commands: [(packet: [UInt8], size: Int, toMemory: Bool)] = [
                 ([0x12, 0, 0, 0, 36], 36, true),

@@ -1,3 +1,4 @@
+import BlockDMA
 import BlockIO
 import Glibc
 import GuestMemory
@@ -26,7 +27,8 @@ final class LostGuestMemoryTests: IDETestCase {
     private func lend(_ m: Machine) throws {
         peer = try PeerFile(size: Self.size, fill: 0xEE)
         try m.space.map(
-            .ram(try GuestRAM(descriptor: peer.descriptor, size: Self.size)), at: UInt64(Self.base))
+            .ram(try GuestRAM(descriptor: peer.descriptor, size: Self.size)),
+            at: GuestAddress(Self.base))
     }
 
     private func forEach(_ body: (Machine) throws -> Void) throws {
@@ -138,7 +140,7 @@ final class LostGuestMemoryTests: IDETestCase {
                             var bytes = [UInt8](repeating: 0, count: 4096)
                             XCTAssertThrowsError(
                                 try bytes.withUnsafeMutableBytes {
-                                    try m.space.read(at: UInt64(Self.lost + offset), into: $0)
+                                    try m.space.read(at: GuestAddress(Self.lost + offset), into: $0)
                                 })
                         }
                         m.faults.remove(rule)

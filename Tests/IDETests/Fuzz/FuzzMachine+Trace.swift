@@ -1,3 +1,4 @@
+import BlockDMA
 import BlockIO
 import IDE
 

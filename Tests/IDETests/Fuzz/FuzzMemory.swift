@@ -55,12 +55,12 @@ final class FuzzMemory {
         former.copyMemory(from: ram.base, byteCount: whole)
         formerROM.copyMemory(from: rom.base, byteCount: Self.tablesSize)
         try space.map(.ram(ram, offset: Self.margin, size: Self.size), at: 0)
-        try space.map(.hole(size: 4096), at: UInt64(Self.hole), priority: 1)
-        try space.map(.rom(rom), at: UInt64(Self.tables))
-        try space.map(.romDevice(flashMemory, device: ownDevice), at: UInt64(Self.flash))
+        try space.map(.hole(size: 4096), at: GuestAddress(Self.hole), priority: 1)
+        try space.map(.rom(rom), at: GuestAddress(Self.tables))
+        try space.map(.romDevice(flashMemory, device: ownDevice), at: GuestAddress(Self.flash))
         for (address, device) in zip([Self.registers, Self.refusing, Self.leadingBack], devices) {
             try space.map(
-                .mmio(device, size: Self.deviceSize, maximumWidth: 8), at: UInt64(address))
+                .mmio(device, size: Self.deviceSize, maximumWidth: 8), at: GuestAddress(address))
         }
         ram.dirtyLog.start(.migration)
     }
@@ -77,7 +77,7 @@ final class FuzzMemory {
         ownRegion = try space.map(
             .mmio(
                 FuzzDevice(.forbidden), size: Self.deviceSize, reentrancy: controller.reentrancy),
-            at: UInt64(Self.own))
+            at: GuestAddress(Self.own))
         for device in devices { device.controller = controller }
     }
 

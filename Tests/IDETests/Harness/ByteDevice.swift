@@ -31,18 +31,19 @@ final class ByteDevice: MMIODevice {
 /// An IOMMU that moves addresses, and knows none from a limit on.
 final class Shift: AddressResolver {
     let distance: UInt64
-    let limit: UInt64
+    let limit: GuestAddress
 
-    init(by distance: UInt64, limit: UInt64) {
+    init(by distance: UInt64, limit: GuestAddress) {
         self.distance = distance
         self.limit = limit
     }
 
     func resolve(
-        _ address: UInt64, length: UInt64, direction: DMADirection
+        _ address: GuestAddress, length: UInt64, direction: DMADirection
     ) throws(GuestMemoryError) -> ResolvedRange {
         // A length of 0 is refused as not translated.
         ResolvedRange(
-            address: address + distance, length: address < limit ? min(length, limit - address) : 0)
+            address: address &+ distance,
+            length: address < limit ? min(length, limit.offset(from: address)) : 0)
     }
 }

@@ -1,4 +1,5 @@
 import BlockIO
+import BlockIOTesting
 import GuestMemory
 import IDE
 import XCTest
@@ -136,7 +137,7 @@ final class Machine: IDEControllerDelegate {
 
     func write(_ bytes: [UInt8], at address: UInt32) {
         do {
-            try bytes.withUnsafeBytes { try space.write(at: UInt64(address), from: $0) }
+            try bytes.withUnsafeBytes { try space.write(at: GuestAddress(address), from: $0) }
         } catch {
             XCTFail("\(error)")
         }
@@ -145,7 +146,9 @@ final class Machine: IDEControllerDelegate {
     func bytes(at address: UInt32, count: Int) -> [UInt8] {
         var result = [UInt8](repeating: 0, count: count)
         do {
-            try result.withUnsafeMutableBytes { try space.read(at: UInt64(address), into: $0) }
+            try result.withUnsafeMutableBytes {
+                try space.read(at: GuestAddress(address), into: $0)
+            }
         } catch {
             XCTFail("\(error)")
         }

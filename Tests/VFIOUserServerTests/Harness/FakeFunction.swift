@@ -70,7 +70,9 @@ final class FakeFunction: PCIFunction {
     func start(_ direction: DMADirection, _ elements: [(UInt64, Int)]) -> DMATransfer? {
         guard let mapper else { return nil }
         var list = ScatterGatherList(capacity: elements.count)
-        for (address, length) in elements { list.append(address: address, length: UInt64(length)) }
+        for (address, length) in elements {
+            list.append(address: GuestAddress(address), length: UInt64(length))
+        }
         let (transfer, step) = mapper.begin(list, direction, unit: 512)
         advance(transfer, step)
         return transfer
@@ -109,7 +111,7 @@ final class FakeFunction: PCIFunction {
     }
 
     private func move(_ transfer: DMATransfer, _ piece: DMAPiece) -> DMAStep {
-        var place = Int(piece.offset)
+        var place = Int(piece.offset.rawValue)
         if data.count < place + Int(piece.length) {
             data += [UInt8](repeating: 0, count: place + Int(piece.length) - data.count)
         }

@@ -56,7 +56,7 @@ class ServerTestCase: XCTestCase {
     }
 
     /// The byte at an address of the space; `nil` when there is none.
-    func byte(at address: UInt64) -> UInt8? { try? space.load(at: address, as: UInt8.self) }
+    func byte(at address: GuestAddress) -> UInt8? { try? space.load(at: address, as: UInt8.self) }
 
     func assertFails(
         _ message: VFIOMessage, _ descriptors: [CInt] = [], _ errno: CInt = EINVAL,

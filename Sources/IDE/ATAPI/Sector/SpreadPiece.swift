@@ -27,7 +27,7 @@ struct SpreadPiece {
     init(_ piece: DMAPiece, block: UInt32, _ layout: SectorLayout) {
         vectors = piece.vectors
         self.layout = layout
-        start = UInt64(block) &* UInt64(Disc.blockSize) &+ piece.offset
+        start = UInt64(block) &* UInt64(Disc.blockSize) &+ piece.offset.rawValue
         length = piece.length
     }
 

@@ -1,0 +1,213 @@
+import BlockIO
+public import GuestMemory
+
+/// What the host is asked for on behalf of one command of a device: one thing at a time, until the
+/// command ends.
+///
+/// A device has one of these for each command that it can have under way, an IDE drive one and an AHCI port
+/// 32, in memory that stays where it is. The ``tag`` is the number of the command. It is the `userData` of
+/// each request on the queue and should be that of each transfer, so that both find their way back:
+///
+///     queue.poll { completion in
+///         answer(requests[Int(completion.userData)].complete(completion, on: queue))
+///     }
+///     mapper.resume { transfer, step in
+///         answer(requests[Int(transfer.userData)].resume(transfer, step, on: queue))
+///     }
+///
+/// A command asks for things of two kinds, in any order:
+///
+/// - *Transfers* between guest memory and the image, which the queue carries out piece by piece without a
+///   copy: ``begin(_:_:on:at:durability:)``. A transfer ends with ``HostAnswer/finished(_:)``.
+/// - *Requests of its own*: a flush, a discard, a read into a buffer of the device. The device makes them on
+///   the queue, with what ``submit()`` returns as `userData`. They end with ``HostAnswer/succeeded``.
+///
+/// A device that fills or empties the pieces of a transfer from a buffer takes the steps itself:
+/// ``begin(_:_:)``, ``pieceEnded(transferred:isSuccess:)``, ``memoryFailed(transferred:)``,
+/// ``resume(_:_:)``. Between two of them it holds a piece, and may make requests of its own meanwhile.
+///
+/// Nothing here allocates, counts references or takes a lock. A request belongs to the thread that its queue
+/// and its mapper belong to at the moment.
+///
+/// ## States
+///
+/// | state | the host has | memory of the guest or the device is in use |
+/// |---|---|---|
+/// | idle | nothing | no |
+/// | submitted | a piece, or a request of the device's own while it holds a piece or none | yes |
+/// | held | nothing: the device has a piece | yes |
+/// | waiting | nothing: the transfer waits for bounce buffers or another process | yes |
+/// | parked | nothing: it has failed, and the device asks again later | no |
+/// | abandoned | what it had when the command was given up | yes |
+///
+/// | state | event | next state | answer |
+/// |---|---|---|---|
+/// | idle | `begin`: a piece, on a queue | submitted | pending |
+/// | idle | `begin`: a piece, for the device | held | the piece |
+/// | idle | `begin`: wait | waiting | pending |
+/// | idle | `begin`: done, because of the list | idle | finished |
+/// | idle, held | `submit` | submitted | the tag |
+/// | submitted, a piece | `complete`: success, there are more | submitted or waiting | pending |
+/// | submitted, a piece | `complete`: success of the last | idle | finished |
+/// | submitted, a piece | `complete`: the memory has gone | idle | finished: fault |
+/// | submitted, a piece | `complete`: the host has failed | held | failed |
+/// | submitted, own | `complete` | held if a piece is, or else idle | succeeded or failed |
+/// | held | `apply` report | idle | finished: deviceFailed |
+/// | held | `apply` ignore | as after success | as after success |
+/// | held | `apply` stop | parked | pending |
+/// | held | `pieceEnded`, `memoryFailed` | held, waiting or idle | the step |
+/// | held | `release` | idle | |
+/// | idle, held | `park` | parked | |
+/// | parked | `retry` | idle | true: the device asks again |
+/// | others | `retry` | no other | false |
+/// | waiting | `resume`: a piece, on a queue | submitted | pending |
+/// | waiting | `resume`: a piece, for the device | held | the piece |
+/// | waiting | `resume`: done | idle | finished |
+/// | submitted | `stop` | submitted, ``isStopped`` | pending: no piece follows |
+/// | waiting for buffers | `stop` | idle | finished: cancelled |
+/// | waiting for another process | `stop` | waiting, ``isStopped`` | pending |
+/// | parked | `stop` | idle | finished: cancelled |
+/// | idle | `stop` | idle | pending |
+/// | submitted | `abandon` | abandoned | |
+/// | waiting for buffers | `abandon` | idle | |
+/// | waiting for another process | `abandon` | abandoned | |
+/// | idle, parked | `abandon` | idle | |
+/// | abandoned | `complete` | idle | released |
+/// | abandoned | `complete`: another process stores the bytes | abandoned | pending |
+/// | abandoned | `resume` | idle | released |
+/// | abandoned | `abandon`, `stop` | abandoned | pending |
+///
+/// Every other pair is a broken contract and stops the program, such as a completion for a request that
+/// the host does not have.
+public struct HostRequest: ~Copyable {
+    /// Where a request is in its life. See the table of ``HostRequest``.
+    public enum State: UInt8, Sendable, Hashable {
+        /// The host has nothing, and no memory is in use.
+        case idle
+        /// The host has a request.
+        case submitted
+        /// The device has a piece of a transfer.
+        case held
+        /// The transfer waits for bounce buffers, or for memory of another process.
+        case waiting
+        /// What the host has failed is to be asked for again.
+        case parked
+        /// The command was given up while the host had a request.
+        case abandoned
+    }
+
+    /// The number of the command, and the `userData` of what is asked for it.
+    public let tag: UInt
+    /// Where it is in its life.
+    public internal(set) var state = State.idle
+    /// The guest has taken the command back with something under way: no further piece is submitted, and
+    /// a failure cannot be asked for again. It is so until the next transfer begins or ``finish()``.
+    public internal(set) var isStopped = false
+    /// What the host has, or had last, is a piece of the transfer.
+    var isPiece = false
+    var durability = WriteDurability.volatile
+    /// The transfer under way; alive until it is done.
+    var transfer: Unmanaged<DMATransfer>?
+    /// Where the transfer begins in the image.
+    var offset: UInt64 = 0
+
+    /// Nothing has been asked for yet.
+    public init(tag: UInt = 0) { self.tag = tag }
+
+    /// Whether the host, or a transfer, may still touch memory of the guest or of the device.
+    public var isBusy: Bool { state != .idle && state != .parked }
+
+    /// Whether a failed request waits for ``retry()``.
+    public var isParked: Bool { state == .parked }
+
+    /// Whether the transfer under way is this one.
+    public func owns(_ transfer: DMATransfer) -> Bool {
+        self.transfer?.toOpaque() == Unmanaged.passUnretained(transfer).toOpaque()
+    }
+
+    // MARK: Requests of the device's own
+
+    /// Takes note of a request that the device makes on the queue, and returns the `userData` for it.
+    public mutating func submit() -> UInt {
+        precondition(state == .idle || state == .held, "the host is at work on another request")
+        isPiece = false
+        state = .submitted
+        return tag
+    }
+
+    // MARK: Policies
+
+    /// Keeps what has failed until ``retry()``. A transfer is given up, of whose piece `transferred`
+    /// bytes were transferred; the device begins another one then.
+    public mutating func park(transferred: UInt64 = 0) {
+        release(transferred: transferred)
+        state = .parked
+    }
+
+    /// Whether something was kept: then the device asks for it again, from the start.
+    public mutating func retry() -> Bool {
+        guard state == .parked else { return false }
+        state = .idle
+        return true
+    }
+
+    /// Gives up a transfer of which the device holds a piece, with `transferred` bytes of that piece
+    /// transferred; without one it does nothing. Bytes that another process stores are still on their way
+    /// when this returns, and nobody is told when they are there.
+    public mutating func release(transferred: UInt64 = 0) {
+        precondition(state == .idle || state == .held, "there is no piece to give back")
+        if let transfer {
+            _ = transfer._withUnsafeGuaranteedRef {
+                $0.pieceEnded(transferred: transferred, isSuccess: false)
+            }
+            self.transfer = nil
+        }
+        state = .idle
+    }
+
+    // MARK: Ends
+
+    /// The command has ended, and the next one begins with nothing of it.
+    public mutating func finish() {
+        precondition(!isBusy, "a command ends while memory is in use for it")
+        state = .idle
+        isStopped = false
+    }
+
+    /// The guest takes the command back: what the host has begun it ends, and what it has not begun it is
+    /// not asked for. ``HostAnswer/finished(_:)`` when there is nothing to wait for.
+    public mutating func stop() -> HostAnswer {
+        switch state {
+        case .idle, .abandoned: return .pending
+        case .held: preconditionFailure("a command is stopped from within")
+        case .parked:
+            state = .idle
+            return .finished(DMAResult(outcome: .cancelled, transferred: 0))
+        case .submitted, .waiting:
+            isStopped = true
+            guard case .done(let result)? = cancel() else { return .pending }
+            state = .idle
+            return .finished(result)
+        }
+    }
+
+    /// A reset: nobody wants to hear of the command any more. If ``isBusy`` still holds then, the device
+    /// must not say that the reset is over before ``HostAnswer/released``.
+    public mutating func abandon() {
+        isStopped = false
+        switch state {
+        case .idle, .abandoned: break
+        case .held: preconditionFailure("a command is abandoned from within")
+        case .parked: state = .idle
+        case .submitted, .waiting: state = cancel() == nil ? .abandoned : .idle
+        }
+    }
+
+    /// Drops the pieces that nobody has begun. The last step, if there is nothing to wait for.
+    private mutating func cancel() -> DMAStep? {
+        guard let transfer else { return nil }
+        let step = transfer._withUnsafeGuaranteedRef { $0.cancel() }
+        if step != nil { self.transfer = nil }
+        return step
+    }
+}
