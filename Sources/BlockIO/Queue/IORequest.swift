@@ -192,6 +192,8 @@ extension IORequest {
         get { operation.result }
         set { operation.result = newValue }
     }
+    /// Index of the host file that the engine is asked about.
+    package var file: Int { Int(operation.file) }
     package internal(set) var next: RequestPointer? {
         get { RequestPointer(operation.next) }
         set { operation.next = newValue?.operation }
