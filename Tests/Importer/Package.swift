@@ -14,6 +14,7 @@ let package = Package(
             name: "Importer",
             dependencies: [
                 .product(name: "BlockIO", package: "swift-blockio"),
+                .product(name: "BlockIOTesting", package: "swift-blockio"),
                 .product(name: "GuestMemory", package: "swift-blockio"),
                 .product(name: "BlockPCI", package: "swift-blockio"),
                 .product(name: "IDE", package: "swift-blockio"),

@@ -16,7 +16,7 @@ final class HostTagTests: HostRequestTestCase {
             world.faults.add(.init(.hold, range: 1 << 16..<1 << 16 + 4096, count: 1))
             world.faults.add(.init(.error(EIO), range: 3 << 16..<3 << 16 + 4096, count: 1))
             for tag in 0..<4 {
-                world.begin(tag, .fromDevice, at: UInt64(tag) << 16, count: 4096)
+                world.begin(tag, .fromDevice, at: GuestAddress(UInt64(tag) << 16), count: 4096)
             }
             world.requests[2].abandon()
             while world.queue.outstanding > 1 { try world.deliver() }
@@ -26,12 +26,12 @@ final class HostTagTests: HostRequestTestCase {
                 (0..<4).map(world.state), [.idle, .submitted, .idle, .held])
             XCTAssertEqual(
                 world.requests[3].apply(.stop, to: world.failures[0], on: world.queue), .pending)
-            world.begin(0, .fromDevice, at: 1 << 18, count: 512)
+            world.begin(0, .fromDevice, at: 0x4_0000, count: 512)
             world.faults.release()
             try world.settle()
             XCTAssertEqual((0..<4).map(world.state), [.idle, .idle, .idle, .parked])
             XCTAssertTrue(world.requests[3].retry())
-            world.begin(3, .fromDevice, at: 3 << 16, count: 4096)
+            world.begin(3, .fromDevice, at: 0x3_0000, count: 4096)
             try world.settle()
             XCTAssertEqual(world.answers[1], [.finished(.success, 4096)])
             XCTAssertEqual(world.answers[3], [.failed, .finished(.success, 4096)])

@@ -35,7 +35,8 @@ class HostRequestTestCase: ConformanceTestCase {
             throw Stuck(outstanding: 0)
         }
         XCTAssertEqual(
-            piece.offset..<piece.offset + piece.length, range, file: file, line: line)
+            piece.offset.rawValue..<piece.offset.rawValue + piece.length, range, file: file,
+            line: line)
         return piece
     }
 

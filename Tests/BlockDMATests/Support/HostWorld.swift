@@ -1,5 +1,6 @@
 import BlockDMA
 import BlockIO
+import BlockIOTesting
 import Glibc
 import GuestMemory
 
@@ -14,11 +15,11 @@ final class HostWorld {
     /// Bytes of the pool of bounce buffers, and so the most that a bounced piece has.
     static let bounceLimit = 4096
     /// 1 MiB of RAM.
-    static let ram: UInt64 = 0
+    static let ram: GuestAddress = 0
     /// 64 KiB in another process.
-    static let remote: UInt64 = 0x50_0000
+    static let remote: GuestAddress = 0x50_0000
     /// Nothing is mapped here.
-    static let hole: UInt64 = 0x60_0000
+    static let hole: GuestAddress = 0x60_0000
     static let tags = 4
 
     let faults = FaultInjector()
@@ -38,7 +39,7 @@ final class HostWorld {
         plain = try PlainFile(target.path, direct: false)
         queue = try configuration.queue(
             on: try configuration.open(target),
-            QueueOptions(faults: faults, checksEngineRequests: true))
+            QueueOptions().checked(with: faults))
         space = try AddressSpace(bounceLimit: Self.bounceLimit)
         self.memory = try memory ?? GuestRAM(size: Self.size)
         try space.map(.ram(self.memory), at: Self.ram)
@@ -67,23 +68,24 @@ final class HostWorld {
     /// said otherwise.
     @discardableResult
     func begin(
-        _ tag: Int, _ direction: DMADirection, at address: UInt64, count: Int, offset: UInt64? = nil
+        _ tag: Int, _ direction: DMADirection, at address: GuestAddress, count: Int,
+        offset: UInt64? = nil
     ) -> HostAnswer {
         let (transfer, step) = start(tag, direction, at: address, count: count)
         return note(
-            tag, requests[tag].begin(transfer, step, on: queue, at: offset ?? address))
+            tag, requests[tag].begin(transfer, step, on: queue, at: offset ?? address.rawValue))
     }
 
     /// The same, for steps that the device takes itself.
     func beginSteps(
-        _ tag: Int, _ direction: DMADirection, at address: UInt64, count: Int
+        _ tag: Int, _ direction: DMADirection, at address: GuestAddress, count: Int
     ) -> DMAStep {
         let (transfer, step) = start(tag, direction, at: address, count: count)
         return requests[tag].begin(transfer, step)
     }
 
     private func start(
-        _ tag: Int, _ direction: DMADirection, at address: UInt64, count: Int
+        _ tag: Int, _ direction: DMADirection, at address: GuestAddress, count: Int
     ) -> (DMATransfer, DMAStep) {
         var list = ScatterGatherList(capacity: 1)
         list.append(address: address, length: UInt64(count))

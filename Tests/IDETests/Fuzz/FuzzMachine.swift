@@ -1,5 +1,6 @@
 import BlockDMA
 import BlockIO
+import BlockIOTesting
 import GuestMemory
 import IDE
 import XCTest
@@ -166,8 +167,8 @@ final class FuzzMachine: IDEControllerDelegate {
     private func build() throws {
         controller.delegate = self
         let options = QueueOptions(
-            depth: 4, maximumThreads: 2, bounceLimit: bounce == .usual ? 1 << 20 : 512,
-            faults: faults, checksEngineRequests: true)
+            depth: 4, maximumThreads: 2, bounceLimit: bounce == .usual ? 1 << 20 : 512
+        ).checked(with: faults)
         for (slot, plug) in plugs {
             switch plug {
             case .disk(_, let image, let own):

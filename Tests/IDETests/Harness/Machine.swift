@@ -1,4 +1,5 @@
 import BlockIO
+import BlockIOTesting
 import GuestMemory
 import IDE
 import XCTest
