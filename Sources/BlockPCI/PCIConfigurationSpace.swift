@@ -1,7 +1,7 @@
 /// The bytes of a function's configuration space, and what a write does to each (PCI Local Bus 3.0, 6.1).
 struct PCIConfigurationSpace: ~Copyable {
-    /// In bytes. The 4096 bytes of PCI Express begin with the same 256.
-    static let size = 256
+    /// In bytes.
+    static let size = PCIRegister.conventionalEnd
 
     private let bytes: UnsafeMutablePointer<UInt8>
     /// The registers after a reset.

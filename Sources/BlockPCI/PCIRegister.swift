@@ -34,4 +34,6 @@ public enum PCIRegister {
     public static let interruptPin = 0x3D
     /// The first register that is the device's own.
     public static let deviceSpecific = 0x40
+    /// Behind the last register of conventional PCI. The 4096 bytes of PCI Express begin with the same 256.
+    public static let conventionalEnd = 0x100
 }

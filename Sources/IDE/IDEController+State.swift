@@ -65,11 +65,7 @@ extension IDEController {
     /// Whether this controller can become what was saved. Changes nothing.
     private func check(_ saved: SavedController) throws(StateError) {
         try StateError.inside("configuration") { () throws(StateError) in
-            let registers = saved.configuration.registers
-            if let offset = function.firstDifference(from: registers) {
-                throw .mismatch(
-                    field: "registers", reason: "register \(offset) is \(registers[offset])")
-            }
+            try function.check(saved.configuration.registers)
         }
         try StateError.inside("primary") { () throws(StateError) in try primary.check(saved.primary)
         }
