@@ -9,7 +9,9 @@ let package = Package(
         .library(name: "GuestMemory", targets: ["GuestMemory"]),
         .library(name: "BlockDMA", targets: ["BlockDMA"]),
         .library(name: "BlockATA", targets: ["BlockATA"]),
+        .library(name: "BlockPCI", targets: ["BlockPCI"]),
         .library(name: "IDE", targets: ["IDE"]),
+        .library(name: "VFIOUserServer", targets: ["VFIOUserServer"]),
         .executable(name: "ide-machine", targets: ["IDEMachine"]),
     ],
     dependencies: [
@@ -36,6 +38,7 @@ let package = Package(
         .target(name: "BlockDMA", dependencies: ["BlockIO", "GuestMemory"]),
         // What a device's saved state is made of; it knows no device.
         .target(name: "BlockState"),
+        .target(name: "BlockPCI", dependencies: ["GuestMemory"]),
         // ATA drives on a carrier of their commands, such as an IDE channel; it knows no ports.
         .target(
             name: "BlockATA",
@@ -43,20 +46,21 @@ let package = Package(
         .target(
             name: "IDE",
             dependencies: [
-                "BlockATA", "BlockDMA", "BlockHost", "BlockIO", "BlockState", "GuestMemory",
+                "BlockATA", "BlockDMA", "BlockHost", "BlockIO", "BlockPCI", "BlockState",
+                "GuestMemory",
             ]),
         .target(
             name: "CommandLineSupport",
             dependencies: [.product(name: "ArgumentParser", package: "swift-argument-parser")]),
         .target(name: "CVFIOUser"),
         .target(
-            name: "VFIOUserServer", dependencies: ["BlockHost", "CVFIOUser", "GuestMemory"]),
+            name: "VFIOUserServer",
+            dependencies: ["BlockHost", "BlockPCI", "CVFIOUser", "GuestMemory"]),
         .executableTarget(
             name: "IDEMachine",
             dependencies: [
-                "BlockATA", "BlockDMA", "BlockIO", "BlockIOTesting", "CommandLineSupport",
-                "GuestMemory", "IDE",
-                "VFIOUserServer",
+                "BlockATA", "BlockDMA", "BlockHost", "BlockIO", "BlockIOTesting", "BlockPCI",
+                "CommandLineSupport", "GuestMemory", "IDE", "VFIOUserServer",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .target(
@@ -64,7 +68,8 @@ let package = Package(
             path: "Tests/CTestSupport",
             linkerSettings: [.linkedLibrary("uring"), .linkedLibrary("aio")]),
         .target(
-            name: "TestSupport", dependencies: ["CTestSupport", "BlockIO", "BlockIOTesting"],
+            name: "TestSupport",
+            dependencies: ["CTestSupport", "BlockHost", "BlockIO", "BlockIOTesting"],
             path: "Tests/TestSupport"),
         // Apart, because release builds of it run for minutes and tests for seconds.
         .target(
@@ -88,6 +93,8 @@ let package = Package(
                 "BlockHost", "CPoolExploration", "BlockIO", "CommandLineSupport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], path: "Tests/PoolExploration"),
+        .testTarget(
+            name: "BlockHostTests", dependencies: ["BlockHost", "CTestSupport", "TestSupport"]),
         .testTarget(
             name: "BlockIOTests",
             dependencies: [
@@ -115,6 +122,8 @@ let package = Package(
                 "TestSupport",
             ]),
         .testTarget(
+            name: "BlockPCITests", dependencies: ["BlockPCI", "GuestMemory", "TestSupport"]),
+        .testTarget(
             name: "IDETests",
             dependencies: [
                 "IDE", "BlockATA", "BlockDMA", "BlockIO", "BlockIOTesting", "BlockState",
@@ -123,7 +132,9 @@ let package = Package(
             ]),
         .testTarget(
             name: "VFIOUserServerTests",
-            dependencies: ["VFIOUserServer", "GuestMemory", "CTestSupport", "TestSupport"]),
+            dependencies: [
+                "VFIOUserServer", "BlockPCI", "GuestMemory", "CTestSupport", "TestSupport",
+            ]),
         .testTarget(
             name: "IDEMachineTests",
             dependencies: [

@@ -37,6 +37,8 @@ public struct BlockError: Error, Sendable, Hashable {
         case outOfRange
         /// The image cannot do what was asked: a block device cannot be resized.
         case unsupported
+        /// What the image's format says contradicts itself, or leads outside the image's files.
+        case corruptImage
         /// Ended early because it was cancelled; part of it may have been done.
         case cancelled
         /// The queue is closed.
@@ -95,6 +97,8 @@ extension BlockError.Code {
         case .readOnly: "the image is open read-only"
         case .outOfRange: "the request reaches outside the image"
         case .unsupported: "a block device cannot be resized, only a file can"
+        case .corruptImage:
+            "the image is damaged: its format leads outside its files or contradicts itself"
         case .cancelled: "the request was cancelled"
         case .closed: "the queue is closed"
         case .endOfMedium: "the medium ended before the request did; was the file truncated?"

@@ -1,11 +1,13 @@
-import CBlockIO
-import Glibc
 import Synchronization
 
 /// An open disk image: a regular file or a block device.
 ///
 /// Everything that is decided once is decided by ``open(_:_:)``: access, caching, lock, engine,
 /// alignment, sector size. The image itself moves no data; open a ``BlockQueue`` on it.
+///
+/// An image is what a guest sees. Its bytes are in one file or device, or, when it was opened with a
+/// format (``OpenOptions/format``), wherever the format says, in one file or several. Properties that
+/// belong to a file, such as ``kind`` and ``alignment``, are those of the file it was opened with.
 ///
 /// An image can be shared between threads: its properties are constants, but for size and
 /// alignment, which are atomics that only the queue's pipeline changes, and for the engine, which
@@ -39,18 +41,20 @@ public final class BlockImage: Sendable {
         public static let resize = Capabilities(rawValue: 1 << 5)
     }
 
-    /// The path it was opened with.
-    public let pathname: Pathname
+    /// The path it was opened with; for an image opened from a descriptor, the name it was given.
+    public var pathname: Pathname { activeFile.pathname }
     /// The same as text, as ``Pathname/description`` has it.
     public var path: String { pathname.description }
     /// File or device.
-    public let kind: Kind
+    public var kind: Kind { activeFile.kind }
     /// Read-only or read-write.
     public let access: OpenOptions.Access
     /// Direct or buffered.
-    public let caching: OpenOptions.Caching
+    public var caching: OpenOptions.Caching { activeFile.caching }
     /// The lock that is held while the image lives.
-    public let lock: OpenOptions.Lock
+    public var lock: OpenOptions.Lock { activeFile.lock }
+    /// How the image's bytes lie in its files.
+    public let format: OpenOptions.Format
     /// The guest's sector size in bytes.
     public let logicalBlockSize: Int
     /// What can be done with the image.
@@ -59,46 +63,47 @@ public final class BlockImage: Sendable {
     /// open: when it cannot serve a queue, the next suitable engine replaces it.
     public var engine: EngineKind { selection.engine }
     /// Each engine that was considered, taken or refused, and why. It changes with ``engine``.
-    public var engineReport: EngineReport { selection.report }
+    public var engineReport: EngineReport {
+        var report = selection.report
+        for file in files where !selection.engine.serves(file) {
+            report.notes.append(
+                "\(selection.engine) cannot serve \(file.pathname), which is \(file.caching), "
+                    + "without blocking; helper threads do what is asked of it")
+        }
+        return report
+    }
 
+    /// The host files that the image consists of, the one it was opened with first.
+    package let files: [HostFile]
+    /// The file that the image was opened with. It decides which engine runs the image.
+    package var activeFile: HostFile { files[0] }
+    /// Finds the image's bytes in its files; `nil` for a raw image, whose bytes are those of its file.
+    package let layout: (any ImageFormat)?
     let selection: EngineSelection
-    package let descriptor: CInt
-    /// The process that opened the image.
-    private let process = getpid()
-    /// With the thread pool: the largest transfer, in bytes, that the submitting thread does itself;
-    /// `nil` for an image whose transfers are not copies.
-    let inlineLimit: UInt64?
-    /// What discards and zeroes of a device are bound to; 1 for a file.
-    let deviceSectorSize: Int
-    private let sizeInBytes: Atomic<UInt64>
     /// ``size`` is a multiple of this and one more; 0 when it is not rounded up.
     private let roundingMask: UInt64
-    private let memoryAlignment: Atomic<Int>
-    private let offsetAlignment: Atomic<Int>
-    private let isAlignmentFixed: Bool
     private let hasQueue = Atomic<Bool>(false)
-    private let flushErrno = Atomic<CInt>(0)
-    private let bufferedFile = Atomic<CInt>(-1)
-    private let pagesUnsynced = Atomic<Bool>(false)
 
-    /// Size in bytes: that of the file or device, rounded up to a multiple of ``logicalBlockSize`` if the
-    /// image was opened so (``OpenOptions/roundsUpSize``).
-    public var size: UInt64 { roundedUp(fileSize) }
+    /// Size in bytes: that of the file or device, or the size that the format says, rounded up to a
+    /// multiple of ``logicalBlockSize`` if the image was opened so (``OpenOptions/roundsUpSize``).
+    public var size: UInt64 { roundedUp(contentSize) }
 
-    /// The size of the image when its file has this size.
-    func roundedUp(_ fileSize: UInt64) -> UInt64 { (fileSize + roundingMask) & ~roundingMask }
+    /// The size of the image when its content has this size.
+    func roundedUp(_ contentSize: UInt64) -> UInt64 {
+        let (sum, carry) = contentSize.addingReportingOverflow(roundingMask)
+        return (carry ? .max : sum) & ~roundingMask
+    }
 
-    /// The bytes that the file or device has. What the image has beyond reads as zeroes and cannot be
-    /// written to.
-    public var fileSize: UInt64 { sizeInBytes.load(ordering: .acquiring) }
+    /// The bytes that the image has before its size is rounded up.
+    var contentSize: UInt64 { layout?.size ?? fileSize }
+
+    /// The bytes that the file or device has. What an image without a format has beyond them reads as
+    /// zeroes and cannot be written to.
+    public var fileSize: UInt64 { activeFile.size }
 
     /// What the host's kernel demands of addresses, lengths and positions. Requests need not obey
     /// it: what offends passes through a bounce buffer.
-    public var alignment: HostAlignment {
-        HostAlignment(
-            memory: memoryAlignment.load(ordering: .acquiring),
-            offset: offsetAlignment.load(ordering: .acquiring))
-    }
+    public var alignment: HostAlignment { activeFile.alignment }
 
     /// Opens `path`, which is text; for a path that need not be UTF-8 there is ``open(pathname:_:)``.
     ///
@@ -123,54 +128,60 @@ public final class BlockImage: Sendable {
     public static func open(
         pathname: Pathname, _ options: OpenOptions = OpenOptions()
     ) throws(BlockError) -> BlockImage {
-        let file = try ImageFile.open(pathname, options)
-        do throws(BlockError) {
-            try ImageLock.take(
-                options.effectiveLock, access: options.access, descriptor: file.descriptor,
-                path: pathname)
-            let selection = try EngineSelection(options, file, path: pathname)
-            return BlockImage(pathname, options, file, selection)
-        } catch {
-            ImageLock.release(descriptor: file.descriptor)
-            close(file.descriptor)
-            throw error
+        try open(HostFile.open(pathname, options), options)
+    }
+
+    static func open(
+        _ activeFile: HostFile, _ options: OpenOptions
+    ) throws(BlockError) -> BlockImage {
+        let path = activeFile.pathname.description
+        let layout = try options.format.open?(activeFile, options)
+        let files = layout?.files ?? [activeFile]
+        guard files.first === activeFile, files.count <= HostFile.limitOfImage else {
+            throw BlockError(
+                .corruptImage, operation: .open, image: path,
+                detail:
+                    "the format \(options.format) names \(files.count) files, of which the first is "
+                    + "to be the image's own and \(HostFile.limitOfImage) are the most")
         }
+        let size = layout?.size ?? activeFile.size
+        let blockSize = UInt64(options.logicalBlockSize)
+        var notes: [String] = []
+        if size % blockSize != 0 {
+            guard options.roundsUpSize else {
+                throw BlockError(
+                    .sizeNotMultiple, operation: .open, image: path,
+                    detail: "size \(size) is not a multiple of the logical block size \(blockSize)")
+            }
+            let subject =
+                layout != nil ? "image" : activeFile.kind == .file ? "file" : "device"
+            notes.append(
+                "the size of the \(subject), \(size) bytes, is not a multiple of the "
+                    + "logical block size \(blockSize), and is rounded up; reads beyond the end return "
+                    + "zeroes, and writes there fail with ENOSPC")
+        }
+        let selection = try EngineSelection(options, activeFile, notes: notes)
+        return BlockImage(files, layout, options, selection)
     }
 
     private init(
-        _ path: Pathname, _ options: OpenOptions, _ file: ImageFile, _ selection: EngineSelection
+        _ files: [HostFile], _ layout: (any ImageFormat)?, _ options: OpenOptions,
+        _ selection: EngineSelection
     ) {
-        pathname = path
-        kind = file.kind
+        self.files = files
+        self.layout = layout
+        self.selection = selection
         access = options.access
-        caching = options.caching
-        lock = options.effectiveLock
+        format = options.format
         logicalBlockSize = options.logicalBlockSize
         var capabilities: Capabilities = [.flush]
         if options.access == .readWrite {
             capabilities.formUnion([.write, .durableWrite, .discard, .writeZeroes])
-            if file.kind == .file { capabilities.insert(.resize) }
+            if layout != nil || files[0].kind == .file { capabilities.insert(.resize) }
         }
-        self.capabilities = capabilities
-        self.selection = selection
-        inlineLimit =
-            EngineEvidence.memoryBacking(file) == nil ? nil : UInt64(options.inlineLimit)
-        descriptor = file.descriptor
-        deviceSectorSize = file.deviceSectorSize
-        sizeInBytes = Atomic(file.size)
+        self.capabilities =
+            layout.map { capabilities.intersection($0.capabilities) } ?? capabilities
         roundingMask = options.roundsUpSize ? UInt64(options.logicalBlockSize - 1) : 0
-        memoryAlignment = Atomic(file.alignment.memory)
-        offsetAlignment = Atomic(file.alignment.offset)
-        isAlignmentFixed = options.alignment != nil || options.caching == .buffered
-    }
-
-    deinit {
-        // Not left to close(2): a child of fork(2) or a ring on its way out may still hold the
-        // open file description. Such a child leaves the lock alone, which it shares.
-        if getpid() == process { ImageLock.release(descriptor: descriptor) }
-        close(descriptor)
-        let buffered = bufferedFile.load(ordering: .acquiring)
-        if buffered >= 0 { close(buffered) }
     }
 
     /// Read-modify-write is serialised within one queue, so a writable image has only one.
@@ -182,61 +193,4 @@ public final class BlockImage: Sendable {
     }
 
     func releaseQueue() { hasQueue.store(false, ordering: .releasing) }
-}
-
-// What the pipeline finds out while the image is in use.
-extension BlockImage {
-    /// Asks for the size again; true when it has changed.
-    func refreshSize() -> Bool {
-        var now: UInt64 = 0
-        let result =
-            kind == .device
-            ? cbio_device_size(descriptor, &now) : cbio_file_size(descriptor, &now)
-        guard result == 0, now != fileSize else { return false }
-        sizeInBytes.store(now, ordering: .releasing)
-        return true
-    }
-
-    /// Asks for the alignment again.
-    func refreshAlignment() {
-        guard !isAlignmentFixed,
-            let answer = HostAlignment.probe(
-                descriptor: descriptor, isBlockDevice: kind == .device)
-        else { return }
-        memoryAlignment.store(answer.memory, ordering: .releasing)
-        offsetAlignment.store(answer.offset, ordering: .releasing)
-    }
-
-    /// The errno of the first flush that failed, 0 when none has. The kernel may have dropped the pages
-    /// it could not write, and a device what was in its cache; both are reported only once (fsync(2),
-    /// "ERRORS"), so a later flush that succeeds would say nothing about them.
-    var flushFailure: CInt { flushErrno.load(ordering: .relaxed) }
-
-    func flushFailed(_ errno: CInt) {
-        _ = flushErrno.compareExchange(expected: 0, desired: errno, ordering: .relaxed)
-    }
-
-    /// Whether data may be in the page cache that no flush has covered, although the image is direct: the
-    /// bytes behind the last whole block are written there, and where fallocate(2) and ftruncate(2) clear
-    /// part of a block of the file system, they do it there too.
-    package internal(set) var hasUnsyncedPages: Bool {
-        get { pagesUnsynced.load(ordering: .relaxed) }
-        set { pagesUnsynced.store(newValue, ordering: .relaxed) }
-    }
-
-    /// Whether data has gone through the page cache beside the direct descriptor.
-    var hasBufferedDescriptor: Bool { bufferedFile.load(ordering: .acquiring) >= 0 }
-
-    /// A buffered descriptor of the same file, opened at first use; -errno when it cannot be.
-    package func bufferedDescriptor() -> CInt {
-        let known = bufferedFile.load(ordering: .acquiring)
-        if known >= 0 { return known }
-        let opened = cbio_reopen_buffered(descriptor)
-        guard opened >= 0 else { return opened }
-        let (isFirst, other) = bufferedFile.compareExchange(
-            expected: -1, desired: opened, ordering: .acquiringAndReleasing)
-        if isFirst { return opened }
-        close(opened)
-        return other
-    }
 }

@@ -47,6 +47,15 @@ public struct OpenOptions: Sendable, Hashable {
     /// the file never becomes longer, but by ``BlockQueue/resize(to:userData:)``.
     public var roundsUpSize: Bool
 
+    /// How the image's bytes lie in its files; ``Format/raw`` by default. It is never guessed from what a
+    /// file contains, because a guest that writes a header of another format into a raw image could then
+    /// have files opened that it names there.
+    public var format: Format
+    /// How many queues a writable image may have at a time. 1, the default, is the only value until
+    /// queues can share the table of overlapping writes; any other fails with
+    /// ``BlockError/Code/invalidOption``. An image opened read-only has as many queues as are wanted.
+    public var queueLimit: Int
+
     /// Instead of what the kernel says about addresses, lengths and positions: for tests, and for
     /// a device that says too little. `nil`, the default, asks the kernel.
     public var alignment: HostAlignment?
@@ -58,7 +67,8 @@ public struct OpenOptions: Sendable, Hashable {
     public init(
         access: Access = .readOnly, caching: Caching = .direct, lock: Lock? = nil,
         engine: EngineChoice = .auto, logicalBlockSize: Int = 512, roundsUpSize: Bool = true,
-        alignment: HostAlignment? = nil, inlineLimit: Int = 64 << 10
+        format: Format = .raw, queueLimit: Int = 1, alignment: HostAlignment? = nil,
+        inlineLimit: Int = 64 << 10
     ) {
         self.access = access
         self.caching = caching
@@ -66,9 +76,37 @@ public struct OpenOptions: Sendable, Hashable {
         self.engine = engine
         self.logicalBlockSize = logicalBlockSize
         self.roundsUpSize = roundsUpSize
+        self.format = format
+        self.queueLimit = queueLimit
         self.alignment = alignment
         self.inlineLimit = inlineLimit
     }
 
     var effectiveLock: Lock { lock ?? (access == .readWrite ? .exclusive : .shared) }
+
+    func validate(image: String) throws(BlockError) {
+        guard (512...65536).contains(logicalBlockSize),
+            logicalBlockSize & (logicalBlockSize - 1) == 0
+        else {
+            throw BlockError(
+                .invalidOption, operation: .open, image: image,
+                detail: "logical block size \(logicalBlockSize) is not a power of two from 512 to "
+                    + "65536")
+        }
+        if let alignment, !alignment.isValid {
+            throw BlockError(
+                .invalidOption, operation: .open, image: image,
+                detail: "alignment \(alignment.memory), \(alignment.offset) is not made of powers "
+                    + "of two up to 1 MiB")
+        }
+        guard inlineLimit >= 0 else {
+            throw BlockError(
+                .invalidOption, operation: .open, image: image, detail: "inline limit below 0")
+        }
+        guard queueLimit == 1 else {
+            throw BlockError(
+                .invalidOption, operation: .open, image: image,
+                detail: "queue limit \(queueLimit); a writable image has one queue")
+        }
+    }
 }

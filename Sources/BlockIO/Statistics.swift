@@ -49,6 +49,11 @@ public struct BlockStatistics: Sendable, Hashable {
     public internal(set) var inlineCompletions: UInt64 = 0
     /// Operations that the polling thread performed itself because no thread could be created.
     public internal(set) var pollerOperations: UInt64 = 0
+    /// Operations that helper threads performed because the image's engine cannot serve the file of the
+    /// image that they are for, see ``BlockImage/engineReport``.
+    public internal(set) var helperOperations: UInt64 = 0
+    /// Requests that the format of the image made to its files, for those of the guest and for itself.
+    public internal(set) var childRequests: UInt64 = 0
     /// Chunks of slots added because more requests were open than ever before.
     public internal(set) var slotGrowths: UInt64 = 0
     /// Requests under way or not yet delivered.

@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/uio.h>
 
 // The head of the completion ring that io_setup(2) maps into the process: `struct aio_ring` of
@@ -32,26 +33,38 @@ struct cbio_aio {
     struct iocb **pointers;
     struct io_event *scratch;
     struct iocb wake;
+    bool has_one_file;
+    int *fds;  // by file; -1: threads serve it
     struct iocb iocbs[];
 };
 
-int cbio_aio_create(struct cbio_aio **out, int fd, uint32_t capacity, int event_fd) {
+static void free_memory(struct cbio_aio *aio) {
+    free(aio->fds);
+    free(aio->pointers);
+    free(aio->scratch);
+    free(aio);
+}
+
+int cbio_aio_create(
+    struct cbio_aio **out, const int *fds, uint32_t count, uint32_t capacity, int event_fd) {
     struct cbio_aio *aio = calloc(1, sizeof *aio + capacity * sizeof aio->iocbs[0]);
     if (!aio) return -ENOMEM;
+    aio->fds = calloc(count, sizeof *aio->fds);
     aio->pointers = calloc(capacity, sizeof *aio->pointers);
     aio->scratch = calloc(capacity, sizeof *aio->scratch);
-    int error = aio->pointers && aio->scratch ? io_setup((int)capacity + 1, &aio->context) : -ENOMEM;
+    const bool has_memory = aio->fds && aio->pointers && aio->scratch;
+    int error = has_memory ? io_setup((int)capacity + 1, &aio->context) : -ENOMEM;
     if (error < 0) {
-        free(aio->pointers);
-        free(aio->scratch);
-        free(aio);
+        free_memory(aio);
         return error;
     }
+    memcpy(aio->fds, fds, count * sizeof *fds);
+    aio->has_one_file = count == 1;
     struct completion_ring *ring = (struct completion_ring *)aio->context;
     if (ring->magic == RING_MAGIC && ring->incompat_features == 0) aio->ring = ring;
     for (uint32_t i = 0; i < capacity; i++) {
         aio->pointers[i] = &aio->iocbs[i];
-        aio->iocbs[i].aio_fildes = fd;
+        aio->iocbs[i].aio_fildes = (uint32_t)fds[0];
         if (event_fd >= 0) io_set_eventfd(&aio->iocbs[i], event_fd);
     }
     aio->event_fd = event_fd;
@@ -62,9 +75,7 @@ int cbio_aio_create(struct cbio_aio **out, int fd, uint32_t capacity, int event_
 
 void cbio_aio_destroy(struct cbio_aio *aio) {
     io_destroy(aio->context);
-    free(aio->pointers);
-    free(aio->scratch);
-    free(aio);
+    free_memory(aio);
 }
 
 static inline void prepare_sync(struct iocb *iocb, struct cbio_operation *operation) {
@@ -94,11 +105,17 @@ static inline void prepare(struct iocb *iocb, struct cbio_operation *operation) 
     }
 }
 
-uint32_t cbio_aio_prepare(
+// Compiled twice: with one file a control block needs no look at the operation's.
+static inline __attribute__((always_inline)) uint32_t prepare_all(
     struct cbio_aio *aio, struct cbio_operation *first, uint32_t limit,
-    struct cbio_operation **behind) {
+    struct cbio_operation **behind, const bool has_one_file) {
     uint32_t count = 0;
     for (; first && count < limit; first = first->next) {
+        if (!has_one_file) {
+            const int fd = aio->fds[first->file];
+            if (fd < 0) break;
+            aio->iocbs[count].aio_fildes = (uint32_t)fd;
+        }
         if (first->verb < CBIO_SYNC)
             prepare(&aio->iocbs[count++], first);
         else if (first->verb == CBIO_SYNC)
@@ -109,6 +126,13 @@ uint32_t cbio_aio_prepare(
     }
     *behind = first;
     return count;
+}
+
+uint32_t cbio_aio_prepare(
+    struct cbio_aio *aio, struct cbio_operation *first, uint32_t limit,
+    struct cbio_operation **behind) {
+    return aio->has_one_file ? prepare_all(aio, first, limit, behind, true)
+                             : prepare_all(aio, first, limit, behind, false);
 }
 
 int cbio_aio_arm_wake(struct cbio_aio *aio, int wake_fd) {

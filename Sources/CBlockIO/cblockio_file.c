@@ -48,6 +48,40 @@ int cbio_reopen_buffered(int fd) {
     return reopened < 0 ? -errno : above_standard(reopened);
 }
 
+int cbio_duplicate(int fd) {
+    int duplicate = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    return duplicate < 0 ? -errno : duplicate;
+}
+
+int cbio_open_flags(int fd, struct cbio_open_flags *out) {
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0) return -errno;
+    const int mode = flags & O_ACCMODE;
+    const bool has_data = !(flags & O_PATH);
+    out->readable = has_data && (mode == O_RDONLY || mode == O_RDWR);
+    out->writable = has_data && (mode == O_WRONLY || mode == O_RDWR);
+    out->appends = flags & O_APPEND;
+    out->direct = flags & O_DIRECT;
+    return 0;
+}
+
+int cbio_adapt_flags(int fd, bool direct, int *before) {
+    *before = -1;
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0) return -errno;
+    int wanted = (flags & ~(O_DIRECT | O_NONBLOCK)) | (direct ? O_DIRECT : 0);
+    if (wanted == flags) return 0;
+    if (fcntl(fd, F_SETFL, wanted) < 0) return -errno;
+    *before = flags;
+    return 0;
+}
+
+void cbio_restore_flags(int fd, int before) {
+    const int ours = O_DIRECT | O_NONBLOCK;
+    int flags = fcntl(fd, F_GETFL);
+    if (flags >= 0) (void)fcntl(fd, F_SETFL, (flags & ~ours) | (before & ours));
+}
+
 int cbio_file_size(int fd, uint64_t *bytes) {
     struct stat st;
     if (fstat(fd, &st) < 0) return -errno;

@@ -11,22 +11,24 @@
 
 struct cbio_uring {
     struct io_uring ring;
-    int fd;
-    bool registered_file;
+    bool registered_files;
+    bool has_one_file;
     bool registered_ring;
     pid_t owner;  // the thread that registered the ring
-    // By direction, for one buffer and for a list: see `head_of`.
+    // By direction, for one buffer and for a list: see `head_of`. For the first file.
     uint64_t single_heads[2];
     uint64_t list_heads[2];
+    // By file: its index among the registered files, or its descriptor.
+    int numbers[];
 };
 
 // The first eight bytes of an entry, the same for all requests of a kind: opcode, flags, no I/O
 // priority, and the file.
-static uint64_t head_of(const struct cbio_uring *self, uint8_t opcode) {
+static uint64_t head_of(const struct cbio_uring *self, uint8_t opcode, uint8_t file) {
     const struct io_uring_sqe sqe = {
         .opcode = opcode,
-        .flags = self->registered_file ? IOSQE_FIXED_FILE : 0,
-        .fd = self->registered_file ? 0 : self->fd,
+        .flags = self->registered_files ? IOSQE_FIXED_FILE : 0,
+        .fd = self->numbers[file],
     };
     uint64_t head;
     memcpy(&head, &sqe, sizeof head);
@@ -40,7 +42,8 @@ static int set_up(struct cbio_uring *self, uint32_t entries, unsigned flags) {
     return io_uring_queue_init_params(entries, &self->ring, &params);
 }
 
-int cbio_uring_create(struct cbio_uring **out, int fd, uint32_t entries, bool single_owner) {
+int cbio_uring_create(
+    struct cbio_uring **out, const int *fds, uint32_t count, uint32_t entries, bool single_owner) {
     // TASKRUN_FLAG makes pending completions visible in the ring's flags, so that looking for
     // completions enters the kernel only when there are some. DEFER_TASKRUN is Linux 6.1,
     // SINGLE_ISSUER 6.0; a kernel answers EINVAL to a flag that it does not know.
@@ -53,7 +56,7 @@ int cbio_uring_create(struct cbio_uring **out, int fd, uint32_t entries, bool si
     const unsigned *flags = single_owner ? owner_flags : shared_flags;
     const size_t choices = single_owner ? 3 : 1;
 
-    struct cbio_uring *self = calloc(1, sizeof *self);
+    struct cbio_uring *self = calloc(1, sizeof *self + count * sizeof self->numbers[0]);
     if (!self) return -ENOMEM;
     int error = -EINVAL;
     for (size_t i = 0; i < choices && error == -EINVAL; i++) {
@@ -65,12 +68,13 @@ int cbio_uring_create(struct cbio_uring **out, int fd, uint32_t entries, bool si
         free(self);
         return error;
     }
-    self->fd = fd;
-    self->registered_file = io_uring_register_files(&self->ring, &fd, 1) == 0;
-    self->single_heads[CBIO_READ] = head_of(self, IORING_OP_READ);
-    self->single_heads[CBIO_WRITE] = head_of(self, IORING_OP_WRITE);
-    self->list_heads[CBIO_READ] = head_of(self, IORING_OP_READV);
-    self->list_heads[CBIO_WRITE] = head_of(self, IORING_OP_WRITEV);
+    self->has_one_file = count == 1;
+    self->registered_files = io_uring_register_files(&self->ring, fds, count) == 0;
+    for (uint32_t i = 0; i < count; i++) self->numbers[i] = self->registered_files ? (int)i : fds[i];
+    self->single_heads[CBIO_READ] = head_of(self, IORING_OP_READ, 0);
+    self->single_heads[CBIO_WRITE] = head_of(self, IORING_OP_WRITE, 0);
+    self->list_heads[CBIO_READ] = head_of(self, IORING_OP_READV, 0);
+    self->list_heads[CBIO_WRITE] = head_of(self, IORING_OP_WRITEV, 0);
     *out = self;
     return 0;
 }
@@ -89,9 +93,9 @@ int cbio_uring_enable(struct cbio_uring *self) {
 }
 
 void cbio_uring_destroy(struct cbio_uring *self) {
-    // The kernel frees a ring in the background. Until then it would hold the registered file, and
-    // with it the image's locks and its exclusive claim on a device.
-    if (self->registered_file) io_uring_unregister_files(&self->ring);
+    // The kernel frees a ring in the background. Until then it would hold the registered files, and
+    // with them the image's locks and its exclusive claim on a device.
+    if (self->registered_files) io_uring_unregister_files(&self->ring);
     // Registered ring descriptors are numbered per thread: on any other thread than the owner the
     // number may be that of another ring.
     if (self->registered_ring && self->owner != gettid()) self->ring.int_flags = 0;
@@ -103,7 +107,7 @@ struct cbio_uring_features cbio_uring_features(const struct cbio_uring *self) {
     return (struct cbio_uring_features){
         .single_issuer = self->ring.flags & IORING_SETUP_SINGLE_ISSUER,
         .defer_taskrun = self->ring.flags & IORING_SETUP_DEFER_TASKRUN,
-        .registered_file = self->registered_file,
+        .registered_files = self->registered_files,
         .registered_ring = self->registered_ring,
         .waits_with_limit = self->ring.features & IORING_FEAT_EXT_ARG,
         .submission_entries = self->ring.sq.ring_entries,
@@ -165,7 +169,7 @@ int cbio_uring_probe(struct cbio_uring *self, const char **call) {
 
 static __attribute__((noinline)) void prepare_sync(
     const struct cbio_uring *self, struct io_uring_sqe *sqe, struct cbio_operation *operation) {
-    const uint64_t head = head_of(self, IORING_OP_FSYNC);
+    const uint64_t head = head_of(self, IORING_OP_FSYNC, operation->file);
     memcpy(sqe, &head, sizeof head);
     sqe->off = 0;
     sqe->addr = 0;
@@ -193,9 +197,10 @@ static inline void prepare(
     sqe->user_data = (uintptr_t)operation;
 }
 
-uint32_t cbio_uring_prepare(
+// Compiled twice: with one file an entry needs no look at the operation's.
+static inline __attribute__((always_inline)) uint32_t prepare_all(
     struct cbio_uring *self, struct cbio_operation *first, uint32_t limit,
-    struct cbio_operation **behind) {
+    struct cbio_operation **behind, const bool has_one_file) {
     // io_uring_get_sqe(3) for many: what it asks each time does not change meanwhile.
     struct io_uring_sq *const sq = &self->ring.sq;
     struct io_uring_sqe *const entries = sq->sqes;
@@ -205,17 +210,27 @@ uint32_t cbio_uring_prepare(
     const unsigned end = start + (limit < room ? limit : room);
     unsigned tail = start;
     for (; first && tail != end; first = first->next) {
-        if (first->verb < CBIO_SYNC)
-            prepare(self, &entries[tail++ & mask], first);
-        else if (first->verb == CBIO_SYNC)
+        if (first->verb < CBIO_SYNC) {
+            struct io_uring_sqe *const sqe = &entries[tail++ & mask];
+            prepare(self, sqe, first);
+            if (!has_one_file) sqe->fd = self->numbers[first->file];
+        } else if (first->verb == CBIO_SYNC) {
             prepare_sync(self, &entries[tail++ & mask], first);
-        else
+        } else {
             break;
+        }
         first->is_pending = false;
     }
     sq->sqe_tail = tail;
     *behind = first;
     return tail - start;
+}
+
+uint32_t cbio_uring_prepare(
+    struct cbio_uring *self, struct cbio_operation *first, uint32_t limit,
+    struct cbio_operation **behind) {
+    return self->has_one_file ? prepare_all(self, first, limit, behind, true)
+                              : prepare_all(self, first, limit, behind, false);
 }
 
 bool cbio_uring_prepare_wake(struct cbio_uring *self, int wake_fd) {

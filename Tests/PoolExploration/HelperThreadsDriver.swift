@@ -15,7 +15,7 @@ struct HelperThreadsDriver: ~Copyable {
 
     init(image: BlockImage, requests count: Int) throws {
         event = try Event()
-        helpers = HelperThreads(image: image, wake: event)
+        helpers = HelperThreads(image: image, engine: .ioURing, wake: event)
         self.count = count
         requests = .allocate(capacity: count)
         requests.initialize(repeating: IORequest(), count: count)

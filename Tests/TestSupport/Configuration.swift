@@ -11,6 +11,16 @@ struct Configuration: Sendable, CustomStringConvertible {
     let caching: OpenOptions.Caching
     /// How threads share the queue.
     let threading: QueueThreading
+    /// How the image's bytes lie in files.
+    var layout = Layout.raw
+
+    /// How an image's bytes lie in files.
+    enum Layout: String, Sendable {
+        /// In one file, without a format.
+        case raw
+        /// In two, see ``Stripes``: one of them direct and one buffered.
+        case striped
+    }
 
     /// Every storage with every engine direct and, but for libaio which refuses, buffered, each
     /// with both kinds of threading.
@@ -25,6 +35,19 @@ struct Configuration: Sendable, CustomStringConvertible {
         }
     }
 
+    /// A striped image with every engine, each with both kinds of threading, whose first file is on a tmpfs
+    /// or on a device with large sectors.
+    static let striped: [Configuration] = [StorageTarget.Kind.tmpfsFile, .loop4096].flatMap {
+        target in
+        EngineKind.allCases.flatMap { engine in
+            [QueueThreading.owned, .shared].map { threading in
+                Configuration(
+                    target: target, engine: engine, caching: .direct, threading: threading,
+                    layout: .striped)
+            }
+        }
+    }
+
     /// With BLOCKIO_CONFIGURATIONS=few, for runs under the sanitizers, only one kind of threading for each
     /// engine and caching on a target: another one than for that before it, and than on the target
     /// before. Otherwise all of them.
@@ -33,7 +56,7 @@ struct Configuration: Sendable, CustomStringConvertible {
         var pairs = StorageTarget.Kind.allCases.firstIndex(of: target) ?? 0
         return wanted.filter { one in
             let isPaired = wanted.contains {
-                $0.engine == one.engine && $0.caching == one.caching
+                $0.engine == one.engine && $0.caching == one.caching && $0.layout == one.layout
                     && $0.threading != one.threading
             }
             if one.threading == .owned { pairs += 1 }
@@ -50,15 +73,17 @@ struct Configuration: Sendable, CustomStringConvertible {
 
     /// As in failures: "libaio on loop4096, direct, owned".
     var description: String {
-        "\(engine) on \(target.rawValue), \(caching), \(threading)"
+        (layout == .raw ? "" : "\(layout.rawValue), ")
+            + "\(engine) on \(target.rawValue), \(caching), \(threading)"
     }
 
     /// Opens the image, for reading and writing unless asked otherwise.
     func open(
         _ target: StorageTarget, access: OpenOptions.Access = .readWrite
     ) throws -> BlockImage {
-        try BlockImage.open(
-            target.path, OpenOptions(access: access, caching: caching, engine: .forced(engine)))
+        var options = OpenOptions(access: access, caching: caching, engine: .forced(engine))
+        if layout == .striped { options.format = try target.stripes().format }
+        return try BlockImage.open(target.path, options)
     }
 
     /// Opens a queue with this threading.

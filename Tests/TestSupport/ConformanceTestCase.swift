@@ -5,6 +5,9 @@ import XCTest
 class ConformanceTestCase: XCTestCase {
     private var current: String?
 
+    /// The layouts of the images that checks run on.
+    var layouts: Set<Configuration.Layout> { [.raw] }
+
     override func recordFailure(
         withDescription description: String, inFile filePath: String, atLine lineNumber: Int,
         expected: Bool
@@ -24,7 +27,9 @@ class ConformanceTestCase: XCTestCase {
         var skip: (any Error)?
         for kind in StorageTarget.Kind.allCases {
             let wanted = Configuration.some(
-                Configuration.all.filter { $0.target == kind && isWanted($0) })
+                (Configuration.all + Configuration.striped).filter {
+                    $0.target == kind && layouts.contains($0.layout) && isWanted($0)
+                })
             if wanted.isEmpty { continue }
             let target: StorageTarget
             do {

@@ -48,6 +48,7 @@ final class StorageTarget: Sendable {
     let size: Int
     private let fixture: Fixture
     private let isOpen = Locked(true)
+    private let madeStripes = Locked<Stripes?>(nil)
 
     /// Makes storage of `size` bytes, for a device a multiple of its sector size. Files are new,
     /// allocated and written; devices are new.
@@ -89,12 +90,25 @@ final class StorageTarget: Sendable {
             return isOpen
         }
         guard wasOpen else { return }
+        madeStripes.withLock { $0?.close() }
         switch fixture {
         case .file(let mount, let name, let closesMount):
             _ = unlink(mount.path(name))
             if closesMount { mount.close() }
         case .loop(let loop): loop.close()
         case .zram(let zram): zram.close()
+        }
+    }
+}
+
+extension StorageTarget {
+    /// The storage as the first of two files of a striped image, made at the first call.
+    func stripes() throws -> Stripes {
+        try madeStripes.withLock { made in
+            if let made { return made }
+            let stripes = try Stripes(on: self)
+            made = stripes
+            return stripes
         }
     }
 }

@@ -67,6 +67,13 @@ extension ActiveEngine {
             self = try image.selection.openEngine(image, options)
             return
         }
+        if let backEnd = options.backEnd, image.files.count > 1 {
+            throw BlockError(
+                .engineUnavailable, operation: .open, image: image.path,
+                detail:
+                    "the back end \(backEnd.name) takes the place of one file, and the image has "
+                    + "\(image.files.count)")
+        }
         var engine =
             if let backEnd = options.backEnd {
                 try backEnd.openEngine(for: image, options)

@@ -23,8 +23,8 @@ struct EngineEvidence {
 
     /// Looks at the file system or device, and makes one read of a block with RWF_NOWAIT
     /// (preadv2(2)), which answers EOPNOTSUPP where the kernel has no non-blocking path.
-    static func gather(_ file: ImageFile) -> EngineEvidence {
-        if let memory = memoryBacking(file) {
+    static func gather(_ file: HostFile) -> EngineEvidence {
+        if let memory = file.memoryBacking {
             return EngineEvidence(path: .inMemory, reason: memory)
         }
         let length = max(4096, file.alignment.offset)
@@ -48,21 +48,5 @@ struct EngineEvidence {
         return EngineEvidence(
             path: .asynchronous, reason: "a read with RWF_NOWAIT is not refused",
             hasHoles: file.kind == .file && file.allocatedBytes < file.size)
-    }
-
-    /// What memory an image is in, if it is in any.
-    static func memoryBacking(_ file: ImageFile) -> String? {
-        switch file.kind {
-        case .file:
-            return cbio_filesystem_type(file.descriptor) == FileSystemType.tmpfs
-                ? "the file is on tmpfs" : nil
-        case .device:
-            let link = "/sys/dev/block/\(cbio_major(file.device)):\(cbio_minor(file.device))"
-            guard let target = realpath(link, nil) else { return nil }
-            defer { free(target) }
-            let name = String(cString: target).split(separator: "/").last ?? ""
-            let isMemory = ["zram", "ram", "pmem"].contains { name.hasPrefix($0) }
-            return isMemory ? "the device \(name) is memory" : nil
-        }
     }
 }

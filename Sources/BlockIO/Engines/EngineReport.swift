@@ -31,8 +31,8 @@ public struct EngineReport: Sendable, Hashable {
 
     /// In the order in which they were considered.
     public internal(set) var entries: [Entry]
-    /// What else was decided when the image was opened, a sentence each: that its size was rounded up
-    /// (``OpenOptions/roundsUpSize``).
+    /// What else there is to say, a sentence each: that the image's size was rounded up
+    /// (``OpenOptions/roundsUpSize``), and which files of the image the engine cannot serve itself.
     public internal(set) var notes: [String] = []
 
     /// What became of `engine`; `nil` when it was not considered.

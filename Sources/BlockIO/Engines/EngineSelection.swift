@@ -5,6 +5,8 @@ import BlockHost
 /// The engine is chosen when the image is opened. With `auto` the choice can change until the first
 /// queue is open, because an engine whose probe worked may lack what a queue needs, such as room in
 /// fs.aio-max-nr.
+///
+/// Safe to share: what changes is under the lock.
 final class EngineSelection: @unchecked Sendable {
     /// An engine and what speaks for it.
     private struct Candidate {
@@ -49,28 +51,28 @@ final class EngineSelection: @unchecked Sendable {
         choice = new
     }
 
-    init(_ options: OpenOptions, _ file: ImageFile, path: Pathname) throws(BlockError) {
+    init(_ options: OpenOptions, _ file: HostFile, notes: [String]) throws(BlockError) {
         descriptor = file.descriptor
         caching = options.caching
         switch options.engine {
         case .forced(let kind):
             guard let engine = LocalEngine.of(kind) else {
                 throw BlockError(
-                    .engineUnavailable, operation: .open, image: path.description,
+                    .engineUnavailable, operation: .open, image: file.pathname.description,
                     detail: "\(kind) does not run images of this host")
             }
             if let refusal = engine.refusal(file.descriptor, options.caching) {
                 throw BlockError(
                     .engineUnavailable, errno: refusal.errno, operation: .open,
-                    image: path.description,
+                    image: file.pathname.description,
                     detail: "\(kind) was asked for and cannot be used: \(refusal.reason)")
             }
             let report = EngineReport(entries: [.init(engine: kind, outcome: .taken("as asked"))])
             choice = Choice(engine: engine, report: report)
         case .auto:
-            choice = try Self.choose(options, file, path: path)
+            choice = try Self.choose(options, file)
         }
-        choice.report.notes = file.notes(options)
+        choice.report.notes = notes
     }
 
     /// Opens the engine of a queue.
@@ -138,7 +140,7 @@ final class EngineSelection: @unchecked Sendable {
 
     /// Probes the candidates in order of preference, up to the first that works.
     private static func choose(
-        _ options: OpenOptions, _ file: ImageFile, path: Pathname
+        _ options: OpenOptions, _ file: HostFile
     ) throws(BlockError) -> Choice {
         var report = EngineReport(entries: [])
         var taken: LocalEngine?
@@ -160,7 +162,7 @@ final class EngineSelection: @unchecked Sendable {
         }
         guard let taken else {
             throw BlockError(
-                .engineUnavailable, operation: .open, image: path.description,
+                .engineUnavailable, operation: .open, image: file.pathname.description,
                 detail: report.description)
         }
         return Choice(engine: taken, report: report, alternatives: alternatives)

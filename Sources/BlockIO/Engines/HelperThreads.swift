@@ -1,7 +1,7 @@
 import BlockHost
 
-/// The few threads beside a ring, for calls that the kernel has no asynchronous form of. Made at the
-/// first such request.
+/// The few threads beside a ring, for calls that the kernel has no asynchronous form of, and for host
+/// files that the ring's engine cannot serve without blocking. Made at the first such request.
 ///
 /// What ends there makes the engine's wake event readable, so that one wait covers both. While the
 /// system gives no thread the owner of the queue makes the calls itself, one at a time, and only when
@@ -13,18 +13,30 @@ package struct HelperThreads: ~Copyable {
     package static let patience: Int64 = 5_000_000
 
     private let image: BlockImage
+    /// Bit by bit, whether a host file is served here.
+    private let files: UInt64
     private let wake: Event
     private var pool: ThreadPool?
     package private(set) var inFlight = 0
     /// When the owner first put off a call that it has to make itself; 0 when there is none.
     private var postponed: UInt64 = 0
 
-    package init(image: BlockImage, wake: Event) {
+    /// Beside an engine of this kind.
+    package init(image: BlockImage, engine: EngineKind, wake: Event) {
         self.image = image
+        files = image.files.indices.reduce(0) { files, index in
+            engine.serves(image.files[index]) ? files : files | 1 << UInt64(index)
+        }
         self.wake = wake
     }
 
     var pollerOperations: UInt64 { pool?.pollerOperations ?? 0 }
+
+    /// Whether a request is for these threads and not for the ring.
+    func isFor(_ request: RequestPointer) -> Bool {
+        request.pointee.engine.operation.needsHelper
+            || files >> UInt64(request.operation.pointee.file) & 1 != 0
+    }
 
     package mutating func enqueue(_ request: RequestPointer) {
         let pool = self.pool ?? makePool()

@@ -6,6 +6,9 @@ struct LocalEngine: Sendable {
     let suitability: @Sendable (EngineEvidence, OpenOptions) -> EngineSuitability
     /// Tries it on a descriptor; `nil` when it can run an image there.
     let refusal: @Sendable (_ descriptor: CInt, OpenOptions.Caching) -> EngineRefusal?
+    /// Whether it can move bytes of a file without blocking the thread that submits; where it cannot,
+    /// helper threads do. By default it can.
+    var serves: @Sendable (HostFile) -> Bool = { _ in true }
     /// Opens it for a queue.
     let open: @Sendable (BlockImage, QueueOptions) throws(BlockError) -> ActiveEngine
 

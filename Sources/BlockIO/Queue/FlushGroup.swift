@@ -1,4 +1,4 @@
-/// The requests that want an fdatasync(2), of which at most one runs at a time.
+/// The requests that want an fdatasync(2) of a host file, of which at most one runs at a time.
 ///
 /// The kernel reports a failed write-back once for each open file description, to the first call that
 /// comes along (fsync(2), "ERRORS"). Of several calls in flight one would fail and the others succeed,
@@ -19,55 +19,68 @@ extension QueueCore {
     /// A flush, or a write that is to be made stable by one.
     mutating func joinFlush(_ request: RequestPointer) {
         countComposite(request)
-        if image.flushFailure != 0 {
-            request.pointee.errno = image.flushFailure
+        let state = file(of: request)
+        if state.pointee.host.flushFailure != 0 {
+            request.pointee.errno = state.pointee.host.flushFailure
             return finish(request, .system)
         }
-        if flushes.leader == nil { return lead(request) }
+        if state.pointee.flushes.leader == nil { return lead(request, state) }
         block(request)
         request.pointee.place = .waitingForFlush
-        flushes.waiting.append(request)
+        state.pointee.flushes.waiting.append(request)
     }
 
-    private mutating func lead(_ request: RequestPointer) {
-        flushes.leader = request
-        flushes.coversPages = pageCacheUsers == 0
+    private mutating func lead(
+        _ request: RequestPointer, _ state: UnsafeMutablePointer<FileState>
+    ) {
+        state.pointee.flushes.leader = request
+        state.pointee.flushes.coversPages = state.pointee.pageCacheUsers == 0
+        let hasTwo = state.pointee.host.hasBufferedDescriptor
         order(
             request, .synchronize,
-            EngineOrder(operation: image.hasBufferedDescriptor ? .synchronizeBoth : .synchronize))
+            EngineOrder(operation: hasTwo ? .synchronizeBoth : .synchronize))
     }
 
-    /// The call under way has ended, for `errno` or with success.
-    mutating func endFlush(_ failure: BlockError.Code?, errno: CInt, _ now: UInt64? = nil) {
-        guard let leader = flushes.leader else { return }
-        flushes.leader = nil
-        if failure == nil && flushes.coversPages { image.hasUnsyncedPages = false }
+    /// The call under way for a file has ended, for `errno` or with success.
+    mutating func endFlush(
+        _ state: UnsafeMutablePointer<FileState>, _ failure: BlockError.Code?, errno: CInt,
+        _ now: UInt64? = nil
+    ) {
+        guard let leader = state.pointee.flushes.leader else { return }
+        state.pointee.flushes.leader = nil
+        if failure == nil && state.pointee.flushes.coversPages {
+            state.pointee.host.hasUnsyncedPages = false
+        }
         end(leader, failure, errno, now)
-        while let request = flushes.joined.popFirst() { end(request, failure, errno, now) }
+        while let request = state.pointee.flushes.joined.popFirst() {
+            end(request, failure, errno, now)
+        }
         // Nothing can make stable what has been lost.
-        let lost = image.flushFailure
+        let lost = state.pointee.host.flushFailure
         if lost != 0 {
-            while let request = flushes.waiting.popFirst() { end(request, .system, lost, now) }
+            while let request = state.pointee.flushes.waiting.popFirst() {
+                end(request, .system, lost, now)
+            }
         }
-        startNextFlush()
+        startNextFlush(state)
     }
 
-    /// The call under way was cancelled before it did anything: another request carries it now.
-    mutating func endCancelledFlush() {
-        guard let leader = flushes.leader else { return }
-        flushes.leader = nil
+    /// The call under way for a file was cancelled before it did anything: another request carries it now.
+    mutating func endCancelledFlush(_ state: UnsafeMutablePointer<FileState>) {
+        guard let leader = state.pointee.flushes.leader else { return }
+        state.pointee.flushes.leader = nil
         finish(leader, .cancelled)
-        startNextFlush()
+        startNextFlush(state)
     }
 
-    private mutating func startNextFlush() {
-        while let request = flushes.waiting.popFirst() {
+    private mutating func startNextFlush(_ state: UnsafeMutablePointer<FileState>) {
+        while let request = state.pointee.flushes.waiting.popFirst() {
             request.pointee.place = .joinedFlush
-            flushes.joined.append(request)
+            state.pointee.flushes.joined.append(request)
         }
-        guard let leader = flushes.joined.popFirst() else { return }
+        guard let leader = state.pointee.flushes.joined.popFirst() else { return }
         leader.pointee.place = .elsewhere
-        lead(leader)
+        lead(leader, state)
     }
 
     private mutating func end(

@@ -48,11 +48,11 @@ package struct IORequest {
     var hasReprobed = false
     /// It is in the list of writes under way.
     var isTracked = false
-    /// It is counted in ``QueueCore/modifying``.
+    /// It is counted in ``FileState/modifying``.
     var isModifying = false
     /// It is counted in ``QueueCore/composite``.
     var isComposite = false
-    /// It is counted in ``QueueCore/pageCacheUsers``.
+    /// It is counted in ``FileState/pageCacheUsers``.
     var usesPageCache = false
     /// A part of a durable write has been done that only a flush makes stable.
     var owesFlush = false
@@ -70,6 +70,13 @@ package struct IORequest {
     /// length is without them.
     var beyond: UInt64 = 0
 
+    // What it has to do with a format.
+    /// How far the format has been asked about it; `nil` unless it is a guest's request of an image that
+    /// has a format.
+    var work: UnsafeMutablePointer<GuestWork>?
+    /// What a child request is to the request that it was made for.
+    var child = ChildLink()
+
     // The list of writes that are under way, while the image has an alignment.
     var trackedNext: RequestPointer?
     var trackedPrevious: RequestPointer?
@@ -80,7 +87,7 @@ package struct IORequest {
     /// waits for the engine is said by its operation.
     enum Place: UInt8 {
         case elsewhere
-        /// ``QueueCore/heldBack``.
+        /// ``FileState/heldBack``.
         case heldBack
         /// ``FlushGroup/joined``.
         case joinedFlush
@@ -96,6 +103,8 @@ package struct IORequest {
         case waiter
         /// That caller may take it: done.
         case waiterDone
+        /// To the guest's request that it is a child of.
+        case guest
     }
 
     /// A way to discard or to write zeroes; each is tried after the one before it.
@@ -117,6 +126,8 @@ package struct IORequest {
         case synchronize
         /// A discard, or a way to write zeroes.
         case range
+        /// Waiting for its children; nothing of its own is with the engine.
+        case children
     }
 }
 
@@ -142,6 +153,9 @@ extension IORequest {
         beyond = 0
         place = .elsewhere
         rangeWay = .first
+        operation.file = 0
+        work = nil
+        child = ChildLink()
     }
 }
 
@@ -178,6 +192,8 @@ extension IORequest {
         get { operation.result }
         set { operation.result = newValue }
     }
+    /// Index of the host file that the engine is asked about.
+    package var file: Int { Int(operation.file) }
     package internal(set) var next: RequestPointer? {
         get { RequestPointer(operation.next) }
         set { operation.next = newValue?.operation }
@@ -237,7 +253,7 @@ package struct EngineOrder {
     package var isDurable = false
     package var vectorCount: UInt32 = 0
     package var vectors: UnsafePointer<iovec>?
-    /// Byte in the image; the new size for `truncate`.
+    /// Byte in the host file; the new size for `truncate`.
     package var position: UInt64 = 0
     /// Bytes concerned; the sum of the vectors' lengths for the first two and `bufferedWrite`.
     package var length: UInt64 = 0
@@ -263,7 +279,7 @@ extension EngineOrder {
     init(_ operation: cbio_operation) {
         self.operation = Operation(rawValue: operation.verb).unsafelyUnwrapped
         isDurable = operation.is_durable
-        vectorCount = operation.vector_count
+        vectorCount = UInt32(operation.vector_count)
         vectors = operation.vectors
         position = operation.position
         length = operation.length
@@ -272,7 +288,7 @@ extension EngineOrder {
     func put(into target: inout cbio_operation) {
         target.verb = operation.rawValue
         target.is_durable = isDurable
-        target.vector_count = vectorCount
+        target.vector_count = UInt16(truncatingIfNeeded: vectorCount)
         target.vectors = vectors
         target.position = position
         target.length = length

@@ -20,10 +20,11 @@ extension QueueCore {
         case .read, .write: return checkTransfer(request)
         case .flush, .open:
             request.pointee.length = 0
+            let host = file(of: request).pointee.host
             // What others wrote is theirs to make stable.
-            if image.access == .readOnly { return .done }
-            if image.flushFailure != 0 {
-                request.pointee.errno = image.flushFailure
+            if host.access == .readOnly { return .done }
+            if host.flushFailure != 0 {
+                request.pointee.errno = host.flushFailure
                 return .refused(.system)
             }
             return .slow
@@ -34,8 +35,12 @@ extension QueueCore {
             if request.pointee.beyond > 0 { request.pointee.effect = .zeroes }
             return .done
         case .resize:
-            if image.access == .readOnly { return .refused(.readOnly) }
-            guard image.kind == .file else { return .refused(.unsupported) }
+            let host = file(of: request).pointee.host
+            if host.access == .readOnly { return .refused(.readOnly) }
+            if request.pointee.route == .guest {
+                return host.kind == .file ? .slow : .refused(.unsupported)
+            }
+            guard image.capabilities.contains(.resize) else { return .refused(.unsupported) }
             // An image of another size could not be opened again, or would be another one then.
             let rest = request.pointee.length % UInt64(image.logicalBlockSize)
             return rest == 0 ? .slow : .refused(.sizeNotMultiple)
@@ -47,6 +52,9 @@ extension QueueCore {
         let vectors = UnsafeBufferPointer(start: request.pointee.vectors, count: count)
         let sum = VectorSum(vectors)
         let total = sum.total
+        let (memoryMask, offsetMask) = (
+            file(of: request).pointee.memoryMask, file(of: request).pointee.offsetMask
+        )
         var offending = sum.lengthBits & offsetMask
         // That of an empty one does not count.
         if sum.addressBits & memoryMask != 0 { offending |= addresses(vectors) & memoryMask }
@@ -78,19 +86,28 @@ extension QueueCore {
     }
 
     private mutating func checkRange(_ request: RequestPointer) -> BlockError.Code? {
-        if request.pointee.verb != .read && image.access == .readOnly { return .readOnly }
+        let state = file(of: request)
+        if request.pointee.verb != .read && state.pointee.host.access == .readOnly {
+            return .readOnly
+        }
         let (end, carry) = request.pointee.offset.addingReportingOverflow(request.pointee.length)
         if carry || request.pointee.length == .max { return .outOfRange }
-        return end > size ? checkEnd(request, end) : nil
+        return end > state.pointee.size ? checkEnd(request, end, state) : nil
     }
 
     /// A request that ends at `end`, beyond the file as it was.
     @inline(never)
-    private mutating func checkEnd(_ request: RequestPointer, _ end: UInt64) -> BlockError.Code? {
+    private mutating func checkEnd(
+        _ request: RequestPointer, _ end: UInt64, _ state: UnsafeMutablePointer<FileState>
+    ) -> BlockError.Code? {
         // The file or device may have grown since, and another queue of the image may have noticed before.
-        _ = image.refreshSize()
-        if image.fileSize != size { adoptGeometry() }
-        if end > image.roundedUp(size) { return .outOfRange }
+        if !isForGuest(state) { state.pointee.host.refreshSize() }
+        adoptGeometry(state)
+        let size = state.pointee.size
+        // What the image has beyond is for guests only.
+        if end > (request.pointee.route == .guest ? size : image.roundedUp(size)) {
+            return .outOfRange
+        }
         if end <= size || request.pointee.length == 0 { return nil }
         // In the last block, which the file does not fill.
         if request.pointee.verb == .write {

@@ -14,19 +14,41 @@ extension QueueCore {
             if let next = runnable.popFirst() {
                 next.pointee.phase = .transfer
                 if next.pointee.isDirect { enqueue(next) } else { proceed(next) }
-            } else if let resize = barrier {
-                guard resize.pointee.phase == .blocked && modifying == 0 else { return }
-                startResize(resize)
-            } else if let next = heldBack.popFirst() {
-                next.pointee.place = .elsewhere
-                next.pointee.phase = .transfer
-                next.pointee.isComposite = false
-                composite &-= 1
-                admit(next)
-            } else {
+            } else if !runHeldBack() {
                 return
             }
         }
+    }
+
+    /// Goes on with one request that a resize holds back; false when there is none.
+    private mutating func runHeldBack() -> Bool {
+        // Without a closure, which would cost an allocation in a debug build.
+        var index = 0
+        while index < files.count {
+            if runHeldBack(files[index]) { return true }
+            index += 1
+        }
+        return false
+    }
+
+    /// Goes on with one request that a resize of the file holds back, or with the resize itself. False when
+    /// there is none, or the resize is not over.
+    private mutating func runHeldBack(_ state: UnsafeMutablePointer<FileState>) -> Bool {
+        if let resize = state.pointee.barrier {
+            guard resize.pointee.phase == .blocked && state.pointee.modifying == 0 else {
+                return false
+            }
+            startResize(resize)
+        } else if let next = state.pointee.heldBack.popFirst() {
+            next.pointee.place = .elsewhere
+            next.pointee.phase = .transfer
+            next.pointee.isComposite = false
+            composite &-= 1
+            admit(next)
+        } else {
+            return false
+        }
+        return true
     }
 
     /// Keeps a request that changes the image until the resize before it has ended: whether it is inside
@@ -39,15 +61,17 @@ extension QueueCore {
         countComposite(request)
         block(request)
         request.pointee.place = .heldBack
-        heldBack.append(request)
+        file(of: request).pointee.heldBack.append(request)
     }
 
     /// A resize has the image for itself: a write in flight could make the file longer again, or a
     /// later one could be checked against a size that is no more.
     mutating func startResize(_ request: RequestPointer) {
-        barrier = request
+        let state = file(of: request)
+        state.pointee.barrier = request
         acceptsUsualWrites = false
-        if modifying > 0 { return block(request) }
+        if state.pointee.modifying > 0 { return block(request) }
+        if request.pointee.work != nil { return goOn(request) }
         countPageCacheUse(request)
         order(
             request, .range,
@@ -56,10 +80,13 @@ extension QueueCore {
 
     /// What a request that has ended leaves to others.
     mutating func leave(_ request: RequestPointer) {
-        if request.pointee.isTracked { tracked.remove(request, released: &runnable) }
+        let state = file(of: request)
+        if request.pointee.isTracked {
+            state.pointee.tracked.remove(request, released: &runnable)
+        }
         if request.pointee.isModifying {
             request.pointee.isModifying = false
-            modifying &-= 1
+            state.pointee.modifying &-= 1
         }
         if request.pointee.isComposite {
             request.pointee.isComposite = false
@@ -67,10 +94,10 @@ extension QueueCore {
         }
         if request.pointee.usesPageCache {
             request.pointee.usesPageCache = false
-            pageCacheUsers &-= 1
+            state.pointee.pageCacheUsers &-= 1
         }
-        if barrier == request {
-            barrier = nil
+        if state.pointee.barrier == request {
+            state.pointee.barrier = nil
             acceptsUsualWrites = image.access == .readWrite
         }
     }

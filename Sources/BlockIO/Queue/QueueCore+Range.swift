@@ -6,7 +6,8 @@ extension QueueCore {
     /// The first way for a discard or for zeroes.
     mutating func startRange(_ request: RequestPointer) {
         let isDiscard = request.pointee.verb == .discard
-        let isFile = image.kind == .file
+        let host = file(of: request).pointee.host
+        let isFile = host.kind == .file
         request.pointee.rangeWay = .first
         let start = request.pointee.offset
         let end = start + request.pointee.length
@@ -16,7 +17,7 @@ extension QueueCore {
             return orderRange(request, operation, start, end)
         }
         // A device takes whole sectors only (ioctl BLKDISCARD, BLKZEROOUT: EINVAL).
-        let mask = UInt64(image.deviceSectorSize - 1)
+        let mask = UInt64(host.deviceSectorSize - 1)
         if isDiscard {
             // A discard is a hint: what is left of it is a smaller hint.
             let inner = ((start + mask) & ~mask, end & ~mask)
@@ -34,12 +35,13 @@ extension QueueCore {
 
     /// From now until a flush has covered it, the page cache may hold what the request writes or clears.
     mutating func countPageCacheUse(_ request: RequestPointer) {
+        let state = file(of: request)
         if !request.pointee.usesPageCache {
             request.pointee.usesPageCache = true
-            pageCacheUsers &+= 1
+            state.pointee.pageCacheUsers &+= 1
         }
-        flushes.coversPages = false
-        image.hasUnsyncedPages = true
+        state.pointee.flushes.coversPages = false
+        state.pointee.host.hasUnsyncedPages = true
     }
 
     private mutating func orderRange(
@@ -55,8 +57,9 @@ extension QueueCore {
         switch request.pointee.engine.operation {
         case .truncate:
             // Not what was asked for: others may have changed the file in between.
-            _ = image.refreshSize()
-            adoptGeometry()
+            let state = file(of: request)
+            state.pointee.host.refreshSize()
+            adoptGeometry(state)
         case .deviceDiscard: request.pointee.effect = .unknown
         default: request.pointee.effect = .zeroes
         }
@@ -76,7 +79,7 @@ extension QueueCore {
             request.pointee.effect = .oldData
             return finish(request, nil)
         }
-        if request.pointee.rangeWay == .first && image.kind == .file {
+        if request.pointee.rangeWay == .first && file(of: request).pointee.host.kind == .file {
             request.pointee.rangeWay = .punchHole
             request.pointee.engine.operation = .punchHole
             enqueue(request)
@@ -93,7 +96,7 @@ extension QueueCore {
     }
 }
 
-/// Zeroes that nobody writes to.
+/// Zeroes. Safe to share, because nobody writes to them.
 struct ZeroBlock: @unchecked Sendable {
     static let byteCount = 1 << 20
     static let shared = ZeroBlock()

@@ -50,7 +50,9 @@ extension QueueCore {
             } else {
                 writes.count(bytes, false)
                 latencies.count(.write, bucket)
-                if request.pointee.isTracked { tracked.remove(request, released: &runnable) }
+                if request.pointee.isTracked {
+                    files.base.pointee.tracked.remove(request, released: &runnable)
+                }
             }
             number &+= 1
             last = request
@@ -60,7 +62,7 @@ extension QueueCore {
         counters.reads.add(reads)
         counters.writes.add(writes)
         counters.directBytes &+= reads.bytes &+ writes.bytes
-        modifying &-= Int(truncatingIfNeeded: writes.operations)
+        files.base.pointee.modifying &-= Int(truncatingIfNeeded: writes.operations)
         finished.take(number, from: &ended, upTo: last)
         return true
     }
@@ -78,7 +80,7 @@ extension QueueCore {
                 return finishTransfer(request, now)
             }
             // A rest that begins on a block again; without progress it would never end.
-            let progress = UInt64(result) & ~UInt64(offsetMask)
+            let progress = UInt64(result) & ~UInt64(file(of: request).pointee.offsetMask)
             request.pointee.moved &+= progress
             settleShort(request, hasProgress: progress > 0)
         case .transfer:
@@ -103,9 +105,10 @@ extension QueueCore {
             }
             if result == 0 { return finish(request, .endOfMedium, now) }
             if !stopIfCancelled(request) { orderTail(request) }
-        case .synchronize: endFlush(nil, errno: 0, now)
+        case .synchronize: endFlush(file(of: request), nil, errno: 0, now)
         case .range: settleRange(request)
-        case .blocked: preconditionFailure("a blocked request is not with the engine")
+        case .blocked, .children:
+            preconditionFailure("a request that waits for others is not with the engine")
         }
     }
 
@@ -147,9 +150,11 @@ extension QueueCore {
     }
 
     private mutating func settleError(_ request: RequestPointer, _ errno: CInt) {
+        let state = file(of: request)
+        let host = state.pointee.host
         switch errno {
         case ECANCELED where request.pointee.isCancelled:
-            if request.pointee.phase == .synchronize { return endCancelledFlush() }
+            if request.pointee.phase == .synchronize { return endCancelledFlush(state) }
             return finish(request, .cancelled)
         case EINTR, EAGAIN, ECANCELED:
             // ECANCELED that nobody asked for: the thread that submitted it has ended.
@@ -160,22 +165,24 @@ extension QueueCore {
             counters.retries &+= 1
             return enqueue(request)
         case EINVAL
-        where image.caching == .direct && !request.pointee.hasReprobed
+        where host.caching == .direct && !request.pointee.hasReprobed
             && request.pointee.phase != .range:
             // The device may demand another alignment than when it was opened.
             request.pointee.hasReprobed = true
             counters.retries &+= 1
-            image.refreshAlignment()
-            adoptGeometry()
+            host.refreshAlignment()
+            adoptGeometry(state)
             if request.pointee.phase == .synchronize { return enqueue(request) }
             countComposite(request)
             if request.pointee.verb == .read { return startPieces(request) }
             request.pointee.attempts = 0
             // With larger blocks it may have to exclude others: it queues up once more, at the end.
-            if request.pointee.isTracked { tracked.remove(request, released: &runnable) }
+            if request.pointee.isTracked {
+                state.pointee.tracked.remove(request, released: &runnable)
+            }
             return startSlowly(request)
         case EOPNOTSUPP where request.pointee.engine.isDurable:
-            lacksDurableWrite = true
+            state.pointee.lacksDurableWrite = true
             counters.fallbacks &+= 1
             request.pointee.engine.isDurable = false
             request.pointee.owesFlush = true
@@ -186,14 +193,14 @@ extension QueueCore {
         let isLasting =
             ![EINTR, EAGAIN, ECANCELED].contains(errno) && !request.pointee.isTransientFailure
         if request.pointee.phase == .synchronize {
-            if isLasting { image.flushFailed(errno) }
-            return endFlush(.system, errno: errno)
+            if isLasting { host.flushFailed(errno) }
+            return endFlush(state, .system, errno: errno)
         }
         // What came to the page cache beside it may be what could not be written back, and no
         // flush would be told. What is wrong with the request itself is said of nothing else.
         let isItsOwn = errno == EFAULT || errno == EINVAL
-        if isLasting && !isItsOwn && request.pointee.engine.isDurable && image.hasUnsyncedPages {
-            image.flushFailed(errno)
+        if isLasting && !isItsOwn && request.pointee.engine.isDurable && host.hasUnsyncedPages {
+            host.flushFailed(errno)
         }
         request.pointee.errno = errno
         finish(request, .system)
@@ -209,11 +216,12 @@ extension QueueCore {
 
     /// Between two operations of one request is the place to stop.
     mutating func stopIfCancelled(_ request: RequestPointer) -> Bool {
-        if request.pointee.isCancelled { finish(request, .cancelled) }
-        return request.pointee.isCancelled
+        guard request.pointee.isCancelled else { return false }
+        finish(request, .cancelled)
+        return true
     }
 
-    /// The one end of every request.
+    /// The one end of every request. The slot of a child is free when this returns.
     mutating func finish(
         _ request: RequestPointer, _ failure: BlockError.Code?, _ now: UInt64? = nil
     ) {
@@ -224,6 +232,14 @@ extension QueueCore {
             pieces.deinitialize(count: 1)
             pieces.deallocate()
             request.pointee.pieces = nil
+        }
+        if let work = request.pointee.work {
+            request.pointee.work = nil
+            giveBack(work)
+        }
+        if request.pointee.route == .guest {
+            leave(request)
+            return endChild(request)
         }
         counters.count(request)
         if let now { latencies.record(request.pointee.verb, now &- request.pointee.started) }

@@ -5,6 +5,7 @@ import Glibc
 extension QueueCore {
     /// One engine operation, the caller's own list.
     mutating func transferDirectly(_ request: RequestPointer) {
+        let state = file(of: request)
         let isWrite = request.pointee.verb == .write
         request.pointee.isDirect = true
         request.pointee.isPlain =
@@ -14,31 +15,34 @@ extension QueueCore {
         operation.pointee.verb = UInt8(isWrite ? CBIO_WRITE : CBIO_READ)
         operation.pointee.is_durable = request.pointee.isDurable && isMadeDurable(request)
         operation.pointee.vectors = request.pointee.vectors
-        operation.pointee.vector_count = UInt32(truncatingIfNeeded: request.pointee.vectorCount)
+        operation.pointee.vector_count = UInt16(truncatingIfNeeded: request.pointee.vectorCount)
         operation.pointee.position = request.pointee.offset
         operation.pointee.length = request.pointee.length
-        operation.pointee.is_pending = true
-        if isWrite && offsetMask != 0 && track(request) { return }
-        pending.append(request)
+        if isWrite && state.pointee.offsetMask != 0 && track(request) { return }
+        enqueue(request)
     }
 
     /// Whether the kernel makes a single write stable without telling anybody else's failure: only when
     /// no page cache is between, and nothing is in it, whose write-back errors it would report to this
     /// write alone.
-    private var hasDurableWrite: Bool {
-        image.caching == .direct && !lacksDurableWrite && !image.hasUnsyncedPages
+    private func hasDurableWrite(_ state: UnsafeMutablePointer<FileState>) -> Bool {
+        let host = state.pointee.host
+        return host.caching == .direct && !state.pointee.lacksDurableWrite && !host.hasUnsyncedPages
     }
 
     /// Whether the next operation of a durable write makes its bytes stable; if not, a flush has to.
     private func isMadeDurable(_ request: RequestPointer) -> Bool {
-        if !hasDurableWrite { request.pointee.owesFlush = true }
-        return hasDurableWrite
+        let isMade = hasDurableWrite(file(of: request))
+        if !isMade { request.pointee.owesFlush = true }
+        return isMade
     }
 
     /// Keeps account of a write of whole blocks; true when it has to wait for an earlier one.
     @usableFromInline
     mutating func track(_ request: RequestPointer) -> Bool {
-        guard tracked.add(request, hasEdges: false, blockMask: UInt64(offsetMask)) else {
+        let state = file(of: request)
+        let mask = UInt64(state.pointee.offsetMask)
+        guard state.pointee.tracked.add(request, hasEdges: false, blockMask: mask) else {
             return false
         }
         block(request)
@@ -55,13 +59,15 @@ extension QueueCore {
     mutating func startSlowly(_ request: RequestPointer) {
         request.pointee.isDirect = false
         countComposite(request)
-        if request.pointee.verb.changesImage && request.pointee.length > 0 && offsetMask != 0
+        let state = file(of: request)
+        let mask = UInt64(state.pointee.offsetMask)
+        if request.pointee.verb.changesImage && request.pointee.length > 0 && mask != 0
             && request.pointee.verb != .resize
         {
-            let mask = UInt64(offsetMask)
             let end = request.pointee.offset + request.pointee.length
-            let isThroughCache = end > wholeBlocksEnd && request.pointee.verb != .discard
-            if tracked.add(
+            let isThroughCache =
+                end > state.pointee.wholeBlocksEnd && request.pointee.verb != .discard
+            if state.pointee.tracked.add(
                 request, hasEdges: (request.pointee.offset | end) & mask != 0,
                 isThroughCache: isThroughCache, blockMask: mask)
             {
@@ -80,6 +86,7 @@ extension QueueCore {
 
     /// A request that need not wait, or no longer.
     mutating func proceed(_ request: RequestPointer) {
+        if request.pointee.work != nil { return goOn(request) }
         switch request.pointee.verb {
         case .read, .write: startPieces(request)
         case .flush, .open: joinFlush(request)
@@ -103,13 +110,14 @@ extension QueueCore {
         }
         let end = request.pointee.offset + request.pointee.length
         let isWrite = request.pointee.verb != .read
+        let state = file(of: request)
         let pieces =
             request.pointee.pieces ?? UnsafeMutablePointer<PieceTransfer>.allocate(capacity: 1)
         if request.pointee.pieces != nil { pieces.deinitialize(count: 1) }
         pieces.initialize(
             to: PieceTransfer(
-                request, alignment: alignment, bounceLimit: bounceLimit,
-                end: isWrite ? min(end, wholeBlocksEnd) : end))
+                request, alignment: state.pointee.alignment, bounceLimit: bounceLimit,
+                end: isWrite ? min(end, state.pointee.wholeBlocksEnd) : end))
         request.pointee.pieces = pieces
         if pieces.pointee.isDone {
             orderTail(request)

@@ -99,11 +99,11 @@ extension QueueCore {
         operation.pointee.is_pending = true
         operation.pointee.is_queued = false
         operation.pointee.vectors = vectors.baseAddress
-        operation.pointee.vector_count = UInt32(truncatingIfNeeded: vectors.count)
+        operation.pointee.vector_count = UInt16(truncatingIfNeeded: vectors.count)
         operation.pointee.position = offset
         operation.pointee.length = length
         if verb == .write {
-            modifying &+= 1
+            files.base.pointee.modifying &+= 1
             if offsetMask != 0 && track(request) { return RequestID(request) }
         }
         pending.append(request)

@@ -51,7 +51,9 @@ extension QueueCore {
     /// another request or the next operation of the same one waits for, and where what another
     /// thread leaves in the mailbox must be seen at once.
     private func awaited(_ count: Int) -> Int {
-        let isSimple = composite == 0 && tracked.blockedCount == 0 && !mailbox.isInUse
+        // Where there are several files, whatever is under way belongs to requests that are composite.
+        let blocked = files.base.pointee.tracked.blockedCount
+        let isSimple = composite == 0 && blocked == 0 && !mailbox.isInUse
         return isSimple ? count : 1
     }
 
@@ -106,7 +108,8 @@ extension QueueCore {
         counters.pollerOperations = engine.pollerOperations
         mailbox.detach()
         engine.destroy()
-        tracked.releaseMemory()
+        for index in 0..<files.count { files[index].pointee.tracked.releaseMemory() }
+        releaseWork()
         image.releaseQueue()
     }
 
@@ -139,15 +142,21 @@ extension QueueCore {
         else { return }
         checkOwner()
         request.makeUnusual()
+        cancel(request)
+        runFollowers()
+        submitUnlessPlugged()
+    }
+
+    /// The same for a request that is not plain; others may be runnable afterwards.
+    mutating func cancel(_ request: RequestPointer) {
         request.pointee.isCancelled = true
+        if request.pointee.phase == .children { return cancelChildren(of: request) }
         if !takeOut(request) { return engine.cancel(request) }
         if request.pointee.phase == .synchronize {
-            endCancelledFlush()
+            endCancelledFlush(file(of: request))
         } else {
             finish(request, .cancelled)
         }
-        runFollowers()
-        submitUnlessPlugged()
     }
 
     /// Takes a request out of the list of the queue that it is in; false when the engine has it.
@@ -159,9 +168,9 @@ extension QueueCore {
         }
         switch request.pointee.place {
         case .elsewhere: return request.pointee.phase == .blocked
-        case .heldBack: heldBack.remove(request)
-        case .joinedFlush: flushes.joined.remove(request)
-        case .waitingForFlush: flushes.waiting.remove(request)
+        case .heldBack: file(of: request).pointee.heldBack.remove(request)
+        case .joinedFlush: file(of: request).pointee.flushes.joined.remove(request)
+        case .waitingForFlush: file(of: request).pointee.flushes.waiting.remove(request)
         }
         request.pointee.place = .elsewhere
         return true

@@ -6,6 +6,8 @@ import Glibc
 ///
 ///     start -> check -> (pending) -> engine -> settle -> (finished) -> deliver
 ///
+/// In an image with a format, a request of the guest is none of the engine's: behind `check` it is made
+/// into *child requests* for the host files (QueueCore+Format), each of which goes the same way.
 /// `settle` sends a request back to `pending` while it has pieces, retries or fallbacks to go.
 /// Everything that does not depend on the engine happens here, once; the stations are in the
 /// files named QueueCore+Station. A request that has to wait for others is in phase `blocked`, and
@@ -18,13 +20,21 @@ struct QueueCore: ~Copyable {
     @usableFromInline var acceptsUsualWrites: Bool
     let bounceLimit: Int
 
-    // Copies of the image's, which only this queue's pipeline changes.
+    // Of the one file of an image without a format, copies of what its state has. With a format the size
+    // is 0 here, so that no request goes the short way.
     @usableFromInline var memoryMask: UInt = 0
     @usableFromInline var offsetMask: UInt = 0
-    /// That of the file: what the image has beyond it is never the engine's.
     @usableFromInline var size: UInt64 = 0
-    /// What a direct write may reach: whole blocks.
-    var wholeBlocksEnd: UInt64 = 0
+
+    /// What is kept for each host file, in the order of ``BlockImage/files``.
+    @usableFromInline let files: FileStates
+    /// Finds the bytes of the image in its files; `nil` for an image without a format.
+    let layout: (any ImageFormat)?
+    /// The state that the guest's own requests are for: the only file's, or with a format one behind those
+    /// of the files.
+    let guest: UInt8
+    /// Memory of guest requests that have ended, for later ones.
+    var unusedWork: [UnsafeMutablePointer<GuestWork>] = []
 
     var slab: RequestSlab
     @usableFromInline var free = FreeSlots()
@@ -34,19 +44,8 @@ struct QueueCore: ~Copyable {
     var ended = RequestFIFO()
     /// Done, and not yet delivered by `poll`.
     @usableFromInline var finished = RequestFIFO()
-    /// Writes under way, in the order in which they were made; kept while blocks matter.
-    var tracked = TrackedWrites()
-    var flushes = FlushGroup()
-    /// The oldest resize under way, whether it has begun or not.
-    var barrier: RequestPointer?
-    /// What changes the image and was asked for after `barrier`, in order.
-    var heldBack = RequestFIFO()
     /// What waited for others and may go on.
     var runnable = RequestFIFO()
-    /// Requests under way that change the image: writes, discards, writes of zeroes.
-    @usableFromInline var modifying = 0
-    /// Requests of a direct image under way that may change a part of a block through the page cache.
-    var pageCacheUsers = 0
     /// Requests under way that take several engine operations, or wait for others: while there are any,
     /// each answer of the engine may be what the next operation waits for.
     var composite = 0
@@ -62,8 +61,6 @@ struct QueueCore: ~Copyable {
     var isClosed = false
     /// The descriptor has been made readable for `finished`.
     var isWoken = false
-    /// The kernel does not know RWF_DSYNC (before Linux 4.7): a flush follows such a write.
-    var lacksDurableWrite = false
     let mailbox: Mailbox
     var counters = BlockStatistics()
     let latencies = LatencyRecorder()
@@ -77,20 +74,44 @@ struct QueueCore: ~Copyable {
         acceptsUsualWrites = image.access == .readWrite
         owner = options.threading == .owned ? 0 : nil
         bounceLimit = options.bounceLimit
+        layout = image.layout
+        guest = layout == nil ? 0 : UInt8(image.files.count)
+        let kind = image.engine
+        var states = image.files.map { FileState($0, needsHelpers: !kind.serves($0)) }
+        if layout != nil { states.append(FileState(image.activeFile, needsHelpers: false)) }
         slab = RequestSlab()
         mailbox = Mailbox()
+        files = FileStates(states)
         makeRoom()
-        adoptGeometry()
+        for index in 0..<files.count { adoptGeometry(files[index]) }
     }
 
-    /// Takes over size and alignment after the image's have changed.
-    mutating func adoptGeometry() {
-        let alignment = image.alignment
-        if UInt(alignment.offset - 1) != offsetMask { tracked.blockSizeChanged() }
-        memoryMask = UInt(alignment.memory - 1)
-        offsetMask = UInt(alignment.offset - 1)
-        size = image.fileSize
-        wholeBlocksEnd = size & ~UInt64(offsetMask)
+    /// What is kept for the file that a request is for.
+    @inline(__always)
+    func file(of request: RequestPointer) -> UnsafeMutablePointer<FileState> {
+        files.base + Int(request.operation.pointee.file)
+    }
+
+    /// Whether a state is that of the guest's requests of an image with a format.
+    func isForGuest(_ state: UnsafeMutablePointer<FileState>) -> Bool {
+        layout != nil && state == files[Int(guest)]
+    }
+
+    /// Takes over size and alignment after the file's have changed.
+    mutating func adoptGeometry(_ state: UnsafeMutablePointer<FileState>) {
+        // A guest's bytes are where the format puts them: that of the file counts there.
+        let alignment = isForGuest(state) ? .none : state.pointee.host.alignment
+        if UInt(alignment.offset - 1) != state.pointee.offsetMask {
+            state.pointee.tracked.blockSizeChanged()
+        }
+        state.pointee.memoryMask = UInt(alignment.memory - 1)
+        state.pointee.offsetMask = UInt(alignment.offset - 1)
+        state.pointee.size = isForGuest(state) ? image.contentSize : state.pointee.host.size
+        state.pointee.wholeBlocksEnd = state.pointee.size & ~UInt64(state.pointee.offsetMask)
+        guard layout == nil else { return }
+        memoryMask = state.pointee.memoryMask
+        offsetMask = state.pointee.offsetMask
+        size = state.pointee.size
     }
 
     var descriptor: CInt { isClosed ? -1 : engine.descriptor }
@@ -107,10 +128,6 @@ struct QueueCore: ~Copyable {
             copy.pollerOperations = engine.pollerOperations
         }
         return copy
-    }
-
-    var alignment: HostAlignment {
-        HostAlignment(memory: Int(memoryMask) + 1, offset: Int(offsetMask) + 1)
     }
 
     // MARK: Submitting
@@ -137,6 +154,7 @@ struct QueueCore: ~Copyable {
         let request = take(call.verb, at: call.offset, userData: call.userData)
         // It may have ended when this returns.
         let id = RequestID(request)
+        request.operation.pointee.file = guest
         request.pointee.route = call.route
         request.pointee.closure = call.closure
         request.pointee.isDurable = call.isDurable
@@ -164,39 +182,53 @@ struct QueueCore: ~Copyable {
     /// Checks a request and sends it on its way, unless a resize comes first.
     mutating func admit(_ request: RequestPointer) {
         let verdict = check(request)
-        if barrier != nil && request.pointee.verb.changesImage { return holdBack(request) }
+        let state = file(of: request)
+        if state.pointee.barrier != nil && request.pointee.verb.changesImage {
+            return holdBack(request)
+        }
         switch verdict {
+        case .direct where isForGuest(state), .slow where isForGuest(state):
+            countModifying(request, state)
+            enterFormat(request)
         case .direct:
-            countModifying(request)
+            countModifying(request, state)
             transferDirectly(request)
         case .slow:
-            countModifying(request)
+            countModifying(request, state)
             startSlowly(request)
         case .done: finish(request, nil)
         case .refused(let code): finish(request, code)
         }
     }
 
-    private mutating func countModifying(_ request: RequestPointer) {
+    private mutating func countModifying(
+        _ request: RequestPointer, _ state: UnsafeMutablePointer<FileState>
+    ) {
         guard request.pointee.verb.changesImage, request.pointee.verb != .resize else { return }
         request.pointee.isModifying = true
-        modifying &+= 1
+        state.pointee.modifying &+= 1
     }
 
     private mutating func take(
         _ verb: BlockOperation, at offset: UInt64, userData: UInt
     ) -> RequestPointer {
+        outstanding &+= 1
+        let request = takeSlot(verb, at: offset)
+        request.pointee.completion.asked.userData = userData
+        readBatchClock()
+        request.pointee.started = batchClock
+        return request
+    }
+
+    /// A slot for a request that counts for nobody.
+    mutating func takeSlot(_ verb: BlockOperation, at offset: UInt64) -> RequestPointer {
         makeRoom()
         let request = free.take().unsafelyUnwrapped
-        outstanding &+= 1
         request.pointee.isPlain = false
         request.pointee.isModifying = false
-        request.pointee.completion.asked.userData = userData
         request.pointee.completion.asked.operation = verb
         request.pointee.completion.asked.offset = offset
         request.pointee.completion.transferred = 0
-        readBatchClock()
-        request.pointee.started = batchClock
         return request
     }
 
@@ -221,6 +253,7 @@ struct QueueCore: ~Copyable {
 
     /// Queues what `request.engine` says for the engine.
     mutating func enqueue(_ request: RequestPointer) {
+        if file(of: request).pointee.needsHelpers { counters.helperOperations &+= 1 }
         request.operation.pointee.is_pending = true
         pending.append(request)
     }
@@ -249,6 +282,11 @@ struct QueueCore: ~Copyable {
         if !pending.isEmpty { giveToEngine() }
         // A thread that sleeps on the descriptor would not learn what finishes outside `poll`.
         if !finished.isEmpty { wake() }
+    }
+
+    /// Some of what was collected has not been delivered: whoever sleeps on the descriptor is told of it.
+    mutating func announceRest() {
+        if !isClosed && !finished.isEmpty { wake() }
     }
 
     private mutating func wake() {

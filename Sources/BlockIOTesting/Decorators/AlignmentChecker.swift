@@ -14,13 +14,13 @@ struct AlignmentChecker: OperationDecorator {
     let image: BlockImage
 
     func passage(of operation: AskedOperation) -> Passage {
-        check(operation.order)
+        check(operation.order, of: image.files[operation.file])
         return .asked
     }
 
-    private func check(_ order: EngineOrder) {
+    private func check(_ order: EngineOrder, of host: HostFile) {
         guard order.operation == .read || order.operation == .write else { return }
-        let alignment = image.alignment
+        let alignment = host.alignment
         let offsetMask = UInt64(alignment.offset - 1)
         var sum: UInt64 = 0
         var isRight = order.position & offsetMask == 0 && order.vectorCount >= 1
@@ -34,11 +34,11 @@ struct AlignmentChecker: OperationDecorator {
             sum += UInt64(element.iov_len)
         }
         isRight = isRight && sum == order.length
-        if order.operation == .write { isRight = isRight && order.position + sum <= image.fileSize }
+        if order.operation == .write { isRight = isRight && order.position + sum <= host.size }
         precondition(
             isRight,
             "an engine was given \(order.operation) of \(order.vectorCount) elements, "
                 + "\(order.length) bytes at \(order.position), which offends \(alignment) or the "
-                + "file's size \(image.fileSize)")
+                + "file's size \(host.size)")
     }
 }

@@ -49,6 +49,9 @@ struct AskedOperation {
 
     var order: EngineOrder { request.pointee.engine }
 
+    /// Which of the image's host files it is for.
+    var file: Int { request.pointee.file }
+
     /// What kind it is; a read that is made for a partial write is a read.
     var kind: BlockOperation {
         switch order.operation {

@@ -30,7 +30,7 @@ struct ModelEngine: ~Copyable, Engine {
             guard let request = pending.takeFirst() else { break }
             let operation = ModelOperation(request.pointee.engine)
             // The image remembers that it has one.
-            if operation.kind == .bufferedWrite { _ = image.bufferedDescriptor() }
+            if operation.kind == .bufferedWrite { _ = image.activeFile.bufferedDescriptor() }
             kernel.begin(UnsafeMutableRawPointer(request), operation)
         }
         kernel.signalIfDue()

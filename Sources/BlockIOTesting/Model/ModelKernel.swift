@@ -140,7 +140,7 @@ package final class ModelKernel: @unchecked Sendable {
             disk, RandomChooser(disk),
             Shape(
                 isBuffered: image.caching == .buffered, block: image.alignment.offset,
-                file: image.descriptor))
+                file: image.activeFile.descriptor))
     }
 
     package var isBuffered: Bool { shape.isBuffered }

@@ -24,6 +24,28 @@ int cbio_open(const char *path, bool writable, bool direct, bool exclusive);
 /// descriptor or -errno.
 int cbio_reopen_buffered(int fd);
 
+/// fcntl(2), F_DUPFD_CLOEXEC: another descriptor, above 2, of the same open file description, or -errno.
+int cbio_duplicate(int fd);
+
+/// What an open file description is open for.
+struct cbio_open_flags {
+    bool readable;
+    bool writable;
+    /// O_APPEND: pwrite(2) ignores its offset.
+    bool appends;
+    bool direct;
+};
+
+/// fcntl(2), F_GETFL: 0 or -errno. For O_PATH, neither readable nor writable.
+int cbio_open_flags(int fd, struct cbio_open_flags *out);
+
+/// fcntl(2), F_SETFL: sets or clears O_DIRECT, and clears O_NONBLOCK. `before` gets the flags that were
+/// there, or -1 if nothing had to be changed. 0 or -errno.
+int cbio_adapt_flags(int fd, bool direct, int *before);
+
+/// fcntl(2), F_SETFL: puts back O_DIRECT and O_NONBLOCK as they are in `before`; other flags stay.
+void cbio_restore_flags(int fd, int before);
+
 /// fstat(2): the size of a regular file, 0 or -errno.
 int cbio_file_size(int fd, uint64_t *bytes);
 

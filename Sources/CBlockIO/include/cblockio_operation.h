@@ -19,11 +19,14 @@ struct cbio_operation {
     /// The answer: bytes moved, or -errno.
     int64_t result;
     const struct iovec *vectors;
-    /// Byte in the image; the new size for a truncation.
+    /// Byte in the host file; the new size for a truncation.
     uint64_t position;
     /// Bytes concerned.
     uint64_t length;
-    uint32_t vector_count;
+    /// IOV_MAX at most.
+    uint16_t vector_count;
+    /// Of the host files of the image.
+    uint8_t file;
     uint8_t verb;
     /// RWF_DSYNC: the write completes when it is on stable storage.
     bool is_durable;

@@ -1,4 +1,4 @@
-// io_uring through liburing, one ring a queue, one registered file.
+// io_uring through liburing, one ring a queue, its files registered.
 #ifndef CBLOCKIO_URING_H
 #define CBLOCKIO_URING_H
 
@@ -13,17 +13,19 @@ struct cbio_uring;
 struct cbio_uring_features {
     bool single_issuer;
     bool defer_taskrun;
-    bool registered_file;
+    bool registered_files;
     bool registered_ring;
     bool waits_with_limit;  // io_uring_enter(2) takes a timeout: IORING_FEAT_EXT_ARG, Linux 5.11
     uint32_t submission_entries;
     uint32_t completion_entries;
 };
 
-/// io_uring_setup(2) for `entries` submissions over `fd`. With `single_owner` the ring asks for
+/// io_uring_setup(2) for `entries` submissions over `count` files, 1 to 255, whose descriptors are in
+/// `fds`; an operation names its file by the index there. With `single_owner` the ring asks for
 /// SINGLE_ISSUER and DEFER_TASKRUN, drops each that the kernel does not know, and stays disabled
 /// until `cbio_uring_enable`. Returns 0 or -errno.
-int cbio_uring_create(struct cbio_uring **out, int fd, uint32_t entries, bool single_owner);
+int cbio_uring_create(
+    struct cbio_uring **out, const int *fds, uint32_t count, uint32_t entries, bool single_owner);
 
 /// Enables a disabled ring for the calling thread, its only user from then on, and registers
 /// the ring's descriptor for it. Returns 0 or -errno.

@@ -60,7 +60,7 @@ extension IDEChannel {
         if demand.isRepeated {
             state.pointee.table.list(in: &state.pointee.list)
         } else {
-            guard state.pointee.isMasterEnabled else { return .fault }
+            guard mapper.isOpen else { return .fault }
             do throws(GuestMemoryError) {
                 try state.pointee.table.read(
                     at: state.pointee.busMaster.table, through: mapper, into: &state.pointee.list)

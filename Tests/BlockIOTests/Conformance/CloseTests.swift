@@ -7,6 +7,8 @@ import XCTest
 /// Closing with requests in flight: each ends exactly once, before the close does, and nothing of
 /// queue and image stays behind.
 final class CloseTests: ConformanceTestCase {
+    override var layouts: Set<Configuration.Layout> { [.raw, .striped] }
+
     private let size = 8 << 20
 
     func testAThousandRequestsInFlightAtClose() throws {
@@ -179,7 +181,7 @@ private final class Flood {
     private let block: Int
     private let model: AlignedBuffer
     private let buffer: AlignedBuffer
-    private let file: PlainFile
+    private let file: PlainImage
 
     init(_ subject: Subject, requests count: Int) throws {
         self.count = count

@@ -4,6 +4,8 @@ import XCTest
 
 /// Requests that bring their own closure: called once, by poll, in place of the one given there.
 final class CompletionClosureTests: ConformanceTestCase {
+    override var layouts: Set<Configuration.Layout> { [.raw, .striped] }
+
     private let size = 1 << 20
 
     func testEachClosureIsCalledOnceByPoll() throws {

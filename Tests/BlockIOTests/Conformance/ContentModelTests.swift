@@ -6,6 +6,8 @@ import XCTest
 /// Random requests, several in flight at disjoint places, against an array of bytes that says what
 /// the image must hold.
 final class ContentModelTests: ConformanceTestCase {
+    override var layouts: Set<Configuration.Layout> { [.raw, .striped] }
+
     func testRandomRequestsMoveTheRightBytes() throws {
         try check(QueueOptions(), unit: \.block)
     }

@@ -4,6 +4,8 @@ import XCTest
 
 /// Writes that are stable when they complete (FUA), and what reaches the device for them.
 final class DurableWriteTests: ConformanceTestCase {
+    override var layouts: Set<Configuration.Layout> { [.raw, .striped] }
+
     private let size = 1 << 20
 
     func testDurableWritesMoveTheRightBytes() throws {

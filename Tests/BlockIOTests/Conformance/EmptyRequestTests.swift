@@ -5,6 +5,8 @@ import XCTest
 
 /// Nothing asked for is nothing done, successfully, without the kernel.
 final class EmptyRequestTests: ConformanceTestCase {
+    override var layouts: Set<Configuration.Layout> { [.raw, .striped] }
+
     func testEmptyListsAndEmptyElementsSucceed() throws {
         try forEachConfiguration(size: 1 << 20) { subject in
             let model = try subject.fillImage()

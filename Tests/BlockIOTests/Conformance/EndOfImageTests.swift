@@ -5,6 +5,8 @@ import XCTest
 
 /// The last block, what lies behind it, and arithmetic that runs over.
 final class EndOfImageTests: ConformanceTestCase {
+    override var layouts: Set<Configuration.Layout> { [.raw, .striped] }
+
     private let size = 1 << 20
 
     func testLastBlockIsWrittenAndRead() throws {

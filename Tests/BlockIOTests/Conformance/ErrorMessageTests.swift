@@ -5,6 +5,8 @@ import XCTest
 
 /// What errors say to people.
 final class ErrorMessageTests: ConformanceTestCase {
+    override var layouts: Set<Configuration.Layout> { [.raw, .striped] }
+
     func testARequestOutsideTheImageSaysWhereItEndsAndHowLargeTheImageIs() throws {
         try forEachConfiguration(size: 1 << 20) { subject in
             let buffer = subject.buffer(4096)

@@ -4,6 +4,8 @@ import XCTest
 
 /// A caller that polls when the descriptor is readable, and at no other time, gets everything.
 final class EventLoopTests: ConformanceTestCase {
+    override var layouts: Set<Configuration.Layout> { [.raw, .striped] }
+
     private let size = 1 << 20
 
     func testAHundredRequestsPolledWhenReadable() throws {

@@ -7,6 +7,8 @@ import XCTest
 
 /// What `minimum` and `timeout` promise, and what a batch defers.
 final class PollTests: ConformanceTestCase {
+    override var layouts: Set<Configuration.Layout> { [.raw, .striped] }
+
     private let size = 1 << 20
 
     func testNothingOutstandingNeverWaits() throws {

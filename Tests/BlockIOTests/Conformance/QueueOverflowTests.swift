@@ -4,6 +4,8 @@ import XCTest
 
 /// A thousand requests on a queue of four.
 final class QueueOverflowTests: ConformanceTestCase {
+    override var layouts: Set<Configuration.Layout> { [.raw, .striped] }
+
     private let count = 1000
 
     func testAThousandRequestsAtDepthFour() throws {

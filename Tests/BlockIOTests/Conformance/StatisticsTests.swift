@@ -4,6 +4,8 @@ import XCTest
 
 /// Reads, writes and flushes are counted apart, with their bytes and failures.
 final class StatisticsTests: ConformanceTestCase {
+    override var layouts: Set<Configuration.Layout> { [.raw, .striped] }
+
     func testCountersTellOperationsApart() throws {
         try forEachConfiguration(size: 1 << 20) { subject in
             let (block, queue) = (subject.block, subject.queue)

@@ -4,6 +4,8 @@ import XCTest
 
 /// Calls that wait, among requests that do not.
 final class SynchronousCallTests: ConformanceTestCase {
+    override var layouts: Set<Configuration.Layout> { [.raw, .striped] }
+
     private let size = 1 << 20
 
     func testWhatIsReadIsWhatWasWritten() throws {

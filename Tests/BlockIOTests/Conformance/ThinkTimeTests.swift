@@ -6,6 +6,8 @@ import XCTest
 /// A request made by one thread while another sleeps on the descriptor completes although the first
 /// thread, like a virtual CPU, goes on to something else and never enters the library again.
 final class ThinkTimeTests: ConformanceTestCase {
+    override var layouts: Set<Configuration.Layout> { [.raw, .striped] }
+
     func testSubmitterThatSpins() throws {
         try check { microseconds in
             var now = timespec()

@@ -167,7 +167,7 @@ package final class Exploration {
         // the buffered descriptor that it has opened and of zeroes that no flush has covered.
         let isSame =
             isIntact && !run.hasFailedFlush && !kernel.hasToldFailure
-            && !kernel.hasUsedBufferedDescriptor && !image.hasUnsyncedPages
+            && !kernel.hasUsedBufferedDescriptor && !image.activeFile.hasUnsyncedPages
             && disk.byteCount == options.layout.size
             && !program.requests.contains(where: \.isResize)
         if !isSame { self.image = nil }

@@ -18,6 +18,7 @@ extension LocalEngine {
             return suitability
         },
         refusal: { LinuxAIOEngine.refusal(descriptor: $0, caching: $1) },
+        serves: { LinuxAIOEngine.refusal(caching: $0.caching) == nil },
         open: { (image, options) throws(BlockError) in
             .linuxAIO(EngineBox(try LinuxAIOEngine(image: image, options: options)).content)
         })
@@ -52,7 +53,7 @@ extension LinuxAIOEngine {
     static func refusal(descriptor: CInt, caching: OpenOptions.Caching) -> EngineRefusal? {
         if let refusal = refusal(caching: caching) { return refusal }
         var created: OpaquePointer?
-        let error = cbio_aio_create(&created, descriptor, 1, -1)
+        let error = cbio_aio_create(&created, [descriptor], 1, 1, -1)
         guard error == 0, let created else { return refusal(errno: -error) }
         cbio_aio_destroy(created)
         return nil

@@ -26,8 +26,8 @@ struct LinuxAIOEngine: ~Copyable, Engine {
         var created: OpaquePointer?
         var error = -EMFILE
         if let made {
-            error = cbio_aio_create(
-                &created, image.descriptor, UInt32(options.depth), made.event?.descriptor ?? -1)
+            error = Self.create(
+                &created, image.files, UInt32(options.depth), made.event?.descriptor ?? -1)
         }
         if error == 0, let event = made?.event {
             do throws(SystemCallError) {
@@ -46,7 +46,7 @@ struct LinuxAIOEngine: ~Copyable, Engine {
         capacity = options.depth
         descriptors = made
         context = created
-        helpers = HelperThreads(image: image, wake: made.wake)
+        helpers = HelperThreads(image: image, engine: .linuxAIO, wake: made.wake)
         timer = RetryTimer(set: made.set)
         armWake()
     }
@@ -197,10 +197,20 @@ struct LinuxAIOEngine: ~Copyable, Engine {
 
     /// Takes the head of `pending` if it is not for the kernel's queue.
     private mutating func giveToHelpers(_ pending: inout RequestFIFO) -> Bool {
-        guard let request = pending.head, request.pointee.engine.operation.needsHelper
-        else { return false }
+        guard let request = pending.head, helpers.isFor(request) else { return false }
         _ = pending.popFirst()
         helpers.enqueue(request)
         return true
+    }
+}
+
+extension LinuxAIOEngine {
+    private static func create(
+        _ context: inout OpaquePointer?, _ files: [HostFile], _ capacity: UInt32,
+        _ eventDescriptor: CInt
+    ) -> CInt {
+        let descriptors = files.map { EngineKind.linuxAIO.serves($0) ? $0.descriptor : -1 }
+        return cbio_aio_create(
+            &context, descriptors, UInt32(files.count), capacity, eventDescriptor)
     }
 }

@@ -74,9 +74,9 @@ extension ThreadPool {
         state.pointee.taken &+= 1
         if !isTransfer { state.pointee.slow += 1 }
         if isTransfer { lock.unlock() } else { unlockForSlowCall() }
-        let image = image
+        let file = image.files[Int(request.operation.pointee.file)]
         let start = monotonicNanoseconds()
-        request.pointee.result = image.perform(request)
+        request.pointee.result = file.perform(request)
         let span = monotonicNanoseconds() &- start
         lock.lock()
         if isTransfer {

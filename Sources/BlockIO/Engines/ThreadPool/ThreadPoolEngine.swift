@@ -18,7 +18,7 @@ struct ThreadPoolEngine: ~Copyable, Engine {
         inFlightLimit = options.depth
         pool = ThreadPool(
             image: image, threadLimit: options.maximumThreads, event: event, isBesideRing: false,
-            inlineLimit: image.inlineLimit)
+            inlineLimit: image.activeFile.inlineLimit)
     }
 
     mutating func submit(_ pending: inout RequestFIFO, finished: inout RequestFIFO) {

@@ -31,7 +31,7 @@ extension URingEngine {
     /// Tries a small ring; `nil` when io_uring can run an image on this descriptor.
     static func refusal(descriptor: CInt) -> EngineRefusal? {
         var created: OpaquePointer?
-        let error = cbio_uring_create(&created, descriptor, 4, false)
+        let error = cbio_uring_create(&created, [descriptor], 1, 4, false)
         guard error == 0, let created else { return refusal(errno: -error) }
         defer { cbio_uring_destroy(created) }
         guard cbio_uring_features(created).waits_with_limit else {

@@ -35,7 +35,7 @@ struct URingEngine: ~Copyable, Engine {
         var error =
             made == nil
             ? -EMFILE
-            : cbio_uring_create(&created, image.descriptor, UInt32(options.depth), isOwned)
+            : Self.create(&created, image.files, UInt32(options.depth), isOwned)
         if error == 0, let made { error = Self.connect(made, to: created) }
         guard error == 0, let made, let created else {
             if let created { cbio_uring_destroy(created) }
@@ -51,7 +51,7 @@ struct URingEngine: ~Copyable, Engine {
         // place is for the wake-up.
         inFlightLimit = min(
             options.depth, Int(cbio_uring_features(created).completion_entries) - 1)
-        helpers = HelperThreads(image: image, wake: made.wake)
+        helpers = HelperThreads(image: image, engine: .ioURing, wake: made.wake)
         timer = RetryTimer(set: made.set)
         // The descriptor has to tell of requests too that never get to the ring.
         if isEnabled {
@@ -149,7 +149,7 @@ struct URingEngine: ~Copyable, Engine {
     }
 
     mutating func cancel(_ request: RequestPointer) {
-        if request.pointee.engine.operation.needsHelper {
+        if helpers.isFor(request) {
             helpers.cancel(request)
         } else if prepared({ cbio_uring_prepare_cancel(ring, request) }) {
             _ = cbio_uring_submit(ring)
@@ -195,8 +195,7 @@ struct URingEngine: ~Copyable, Engine {
                 inRing &+= prepared
             }
             // What stopped it: a full ring, or one for the helpers.
-            guard let request = pending.head, request.pointee.engine.operation.needsHelper
-            else { return }
+            guard let request = pending.head, helpers.isFor(request) else { return }
             _ = pending.popFirst()
             helpers.enqueue(request)
         }
@@ -284,5 +283,14 @@ struct URingEngine: ~Copyable, Engine {
         // The kernel posts a limited number at a time and does not signal the rest. A submission posts
         // some as well.
         if !isSilent && cbio_uring_has_more(ring) { event.signal() }
+    }
+}
+
+extension URingEngine {
+    private static func create(
+        _ ring: inout OpaquePointer?, _ files: [HostFile], _ entries: UInt32, _ isOwned: Bool
+    ) -> CInt {
+        let descriptors = files.map(\.descriptor)
+        return cbio_uring_create(&ring, descriptors, UInt32(files.count), entries, isOwned)
     }
 }

@@ -96,7 +96,8 @@ final class Subject {
     }
 
     /// The storage as the kernel alone sees it, with the same caching.
-    func plainFile() throws -> PlainFile {
-        try PlainFile(target.path, direct: image.caching == .direct)
+    func plainFile() throws -> PlainImage {
+        if configuration.layout == .striped { return try PlainImage(target.stripes()) }
+        return try PlainImage(target.path, direct: image.caching == .direct)
     }
 }

@@ -1,6 +1,6 @@
 import CBlockIO
 
-extension BlockImage {
+extension HostFile {
     /// Does a request with the blocking system call for it: bytes moved, or -errno.
     func perform(_ request: RequestPointer) -> Int64 {
         let order = request.pointee.engine

@@ -2,8 +2,29 @@ import BlockHost
 import CBlockIO
 import Glibc
 
-/// The descriptor behind an image and what open(2) and its kin tell about it.
-struct ImageFile {
+extension HostFile {
+    /// Opens, locks and examines the file at `path`.
+    ///
+    /// - Throws: ``BlockError`` whose code says which step refused; nothing stays open or locked.
+    package static func open(
+        _ path: Pathname, _ options: OpenOptions
+    ) throws(BlockError) -> HostFile {
+        let examination = try HostFileExamination.open(path, options)
+        do throws(BlockError) {
+            try ImageLock.take(
+                options.effectiveLock, access: options.access, descriptor: examination.descriptor,
+                path: path)
+        } catch {
+            ImageLock.release(descriptor: examination.descriptor)
+            close(examination.descriptor)
+            throw error
+        }
+        return HostFile(path, options, examination)
+    }
+}
+
+/// A descriptor that has just been opened, and what open(2) and its kin tell about it.
+struct HostFileExamination {
     let descriptor: CInt
     let kind: BlockImage.Kind
     /// Bytes that the file or device has.
@@ -16,6 +37,8 @@ struct ImageFile {
     let allocatedBytes: UInt64
     /// Logical block size of the device, 1 for a file: what discard and its kin are bound to.
     let deviceSectorSize: Int
+    /// What memory the file is in, if it is in any.
+    let memoryBacking: String?
 
     /// The kernel frees a closed ring in the background, and with it the claim on a device that its
     /// last requests may still hold: a busy device that nobody is seen to use is tried again for a
@@ -23,29 +46,15 @@ struct ImageFile {
     private static let patience: UInt64 = 1_000_000_000
 
     /// Opens and checks; on an error nothing stays open.
-    static func open(_ path: Pathname, _ options: OpenOptions) throws(BlockError) -> ImageFile {
+    static func open(
+        _ path: Pathname, _ options: OpenOptions
+    ) throws(BlockError) -> HostFileExamination {
         guard !path.hasZero else {
             throw BlockError(
                 .notFound, operation: .open, image: path.description,
                 detail: "the path contains a null character, which no path has")
         }
-        let blockSize = options.logicalBlockSize
-        guard (512...65536).contains(blockSize), blockSize & (blockSize - 1) == 0 else {
-            throw BlockError(
-                .invalidOption, operation: .open, image: path.description,
-                detail: "logical block size \(blockSize) is not a power of two from 512 to 65536")
-        }
-        if let alignment = options.alignment, !alignment.isValid {
-            throw BlockError(
-                .invalidOption, operation: .open, image: path.description,
-                detail: "alignment \(alignment.memory), \(alignment.offset) is not made of powers "
-                    + "of two up to 1 MiB")
-        }
-        guard options.inlineLimit >= 0 else {
-            throw BlockError(
-                .invalidOption, operation: .open, image: path.description,
-                detail: "inline limit below 0")
-        }
+        try options.validate(image: path.description)
         // Before open(2), which on a FIFO or a character device can have effects of its own; and
         // again after it, on what was really opened.
         var before = stat()
@@ -74,9 +83,10 @@ struct ImageFile {
         }
     }
 
-    private static func examine(
+    /// Looks at an open descriptor; on an error it stays open.
+    static func examine(
         _ descriptor: CInt, _ path: Pathname, _ options: OpenOptions
-    ) throws(BlockError) -> ImageFile {
+    ) throws(BlockError) -> HostFileExamination {
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { throw failure(Glibc.errno, path, options) }
         let kind = try kind(of: status, path)
@@ -93,12 +103,6 @@ struct ImageFile {
                 throw failure(EROFS, path, options)
             }
         }
-        guard options.roundsUpSize || size % UInt64(options.logicalBlockSize) == 0 else {
-            throw BlockError(
-                .sizeNotMultiple, operation: .open, image: path.description,
-                detail: "size \(size) is not a multiple of the logical block size "
-                    + "\(options.logicalBlockSize)")
-        }
         var alignment = HostAlignment.none
         if let override = options.alignment {
             alignment = override
@@ -111,25 +115,43 @@ struct ImageFile {
             }
             alignment = answer
         }
-        return ImageFile(
+        return HostFileExamination(
             descriptor: descriptor, kind: kind, size: size, alignment: alignment,
             device: UInt64(status.st_rdev), allocatedBytes: UInt64(status.st_blocks) * 512,
-            deviceSectorSize: Int(sectorSize))
+            deviceSectorSize: Int(sectorSize),
+            memoryBacking: memoryBacking(descriptor, kind, device: UInt64(status.st_rdev)))
     }
 
-    /// What the report of the open is to say about the file.
-    func notes(_ options: OpenOptions) -> [String] {
-        let blockSize = UInt64(options.logicalBlockSize)
-        if size % blockSize == 0 { return [] }
-        return [
-            "the size of the \(kind == .file ? "file" : "device"), \(size) bytes, is not a multiple of the "
-                + "logical block size \(blockSize), and is rounded up; reads beyond the end return "
-                + "zeroes, and writes there fail with ENOSPC"
-        ]
+    /// What memory a file or device is in, if it is in any.
+    private static func memoryBacking(
+        _ descriptor: CInt, _ kind: BlockImage.Kind, device: UInt64
+    ) -> String? {
+        switch kind {
+        case .file:
+            return cbio_filesystem_type(descriptor) == FileSystemType.tmpfs
+                ? "the file is on tmpfs" : nil
+        case .device:
+            let link = "/sys/dev/block/\(cbio_major(device)):\(cbio_minor(device))"
+            guard let target = realpath(link, nil) else { return nil }
+            defer { free(target) }
+            let name = String(cString: target).split(separator: "/").last ?? ""
+            let isMemory = ["zram", "ram", "pmem"].contains { name.hasPrefix($0) }
+            return isMemory ? "the device \(name) is memory" : nil
+        }
+    }
+
+    /// Throws unless a descriptor is of a regular file or block device.
+    static func checkKind(_ descriptor: CInt, _ name: Pathname) throws(BlockError) {
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else {
+            throw BlockError(
+                .system, errno: Glibc.errno, operation: .open, image: name.description)
+        }
+        _ = try kind(of: status, name, of: "descriptor")
     }
 
     private static func kind(
-        of status: stat, _ path: Pathname
+        of status: stat, _ path: Pathname, of subject: String = "path"
     ) throws(BlockError) -> BlockImage.Kind {
         let found: String
         switch status.st_mode & S_IFMT {
@@ -143,7 +165,7 @@ struct ImageFile {
         }
         throw BlockError(
             .wrongFileType, operation: .open, image: path.description,
-            detail: "the path is \(found), not a regular file or block device")
+            detail: "the \(subject) is \(found), not a regular file or block device")
     }
 
     private static func failure(
