@@ -24,7 +24,8 @@ extension PacketExecution {
             }
             work.pointee.isInFlight = true
             medium.queue.readv(
-                piece.vectors, at: UInt64(job.block) &* UInt64(Disc.blockSize) &+ piece.offset.rawValue,
+                piece.vectors,
+                at: UInt64(job.block) &* UInt64(Disc.blockSize) &+ piece.offset.rawValue,
                 userData: requestTag)
         case .wait: state.pointee.cursor = DMAPieceCursor()
         case .done(let result): end(result)
