@@ -65,6 +65,13 @@ else {
     exit(1)
 }
 print("8 sectors written, flushed and read back by a guest")
+
+// The device of docs/dma.md.
+if let wrong = try checkDoorbellDisk() {
+    print("the doorbell disk:", wrong)
+    exit(1)
+}
+print("the doorbell disk has served a guest, and refused a hostile one")
 guard fflush(nil) == 0 else {
     perror("the output could not be written")
     exit(1)
