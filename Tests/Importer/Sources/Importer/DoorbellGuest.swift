@@ -52,11 +52,11 @@ final class DoorbellGuest: Sendable {
         }
 
         deinit {
-            close(pipe.reader)
-            close(pipe.writer)
+            Glibc.close(pipe.reader)
+            Glibc.close(pipe.writer)
         }
 
-        func wake() { _ = write(pipe.writer, "w", 1) }
+        func wake() { _ = Glibc.write(pipe.writer, "w", 1) }
 
         func take(_ signal: DoorbellDisk.Signal) {
             state.withLock { state in
@@ -80,9 +80,9 @@ final class DoorbellGuest: Sendable {
         var entries = [queueDescriptor, board.pipe.reader].map {
             pollfd(fd: $0, events: Int16(POLLIN), revents: 0)
         }
-        guard poll(&entries, 2, milliseconds) > 0 else { return false }
+        guard Glibc.poll(&entries, 2, milliseconds) > 0 else { return false }
         var bytes = [UInt8](repeating: 0, count: 64)
-        _ = read(board.pipe.reader, &bytes, bytes.count)
+        _ = Glibc.read(board.pipe.reader, &bytes, bytes.count)
         disk.poll()
         return true
     }
