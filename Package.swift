@@ -5,9 +5,12 @@ let package = Package(
     name: "swift-blockio",
     products: [
         .library(name: "BlockIO", targets: ["BlockIO"]),
+        .library(name: "BlockIOTesting", targets: ["BlockIOTesting"]),
         .library(name: "GuestMemory", targets: ["GuestMemory"]),
         .library(name: "BlockDMA", targets: ["BlockDMA"]),
+        .library(name: "BlockPCI", targets: ["BlockPCI"]),
         .library(name: "IDE", targets: ["IDE"]),
+        .library(name: "VFIOUserServer", targets: ["VFIOUserServer"]),
         .executable(name: "ide-machine", targets: ["IDEMachine"]),
     ],
     dependencies: [
@@ -26,23 +29,32 @@ let package = Package(
         // What every target needs from the host; it knows no image and no guest.
         .target(name: "BlockHost", dependencies: ["CBlockHost"]),
         .target(name: "BlockIO", dependencies: ["BlockHost", "CBlockIO"]),
+        // For tests, also those of importers: faults, and a disk that loses what is in its cache.
+        .target(name: "BlockIOTesting", dependencies: ["BlockHost", "BlockIO"]),
         .target(name: "CGuestMemory"),
         .target(name: "GuestMemory", dependencies: ["BlockHost", "CGuestMemory"]),
         // What a device model needs between guest memory and an image; it knows no controller.
         .target(name: "BlockDMA", dependencies: ["BlockIO", "GuestMemory"]),
+        // What a device's saved state is made of; it knows no device.
+        .target(name: "BlockState"),
+        .target(name: "BlockPCI", dependencies: ["GuestMemory"]),
         .target(
-            name: "IDE", dependencies: ["BlockDMA", "BlockHost", "BlockIO", "GuestMemory"]),
+            name: "IDE",
+            dependencies: [
+                "BlockDMA", "BlockHost", "BlockIO", "BlockPCI", "BlockState", "GuestMemory",
+            ]),
         .target(
             name: "CommandLineSupport",
             dependencies: [.product(name: "ArgumentParser", package: "swift-argument-parser")]),
         .target(name: "CVFIOUser"),
         .target(
-            name: "VFIOUserServer", dependencies: ["BlockHost", "CVFIOUser", "GuestMemory"]),
+            name: "VFIOUserServer",
+            dependencies: ["BlockHost", "BlockPCI", "CVFIOUser", "GuestMemory"]),
         .executableTarget(
             name: "IDEMachine",
             dependencies: [
-                "BlockDMA", "BlockIO", "CommandLineSupport", "GuestMemory", "IDE",
-                "VFIOUserServer",
+                "BlockDMA", "BlockHost", "BlockIO", "BlockIOTesting", "BlockPCI",
+                "CommandLineSupport", "GuestMemory", "IDE", "VFIOUserServer",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .target(
@@ -50,11 +62,13 @@ let package = Package(
             path: "Tests/CTestSupport",
             linkerSettings: [.linkedLibrary("uring"), .linkedLibrary("aio")]),
         .target(
-            name: "TestSupport", dependencies: ["CTestSupport", "BlockIO"],
+            name: "TestSupport",
+            dependencies: ["CTestSupport", "BlockHost", "BlockIO", "BlockIOTesting"],
             path: "Tests/TestSupport"),
         // Apart, because release builds of it run for minutes and tests for seconds.
         .target(
-            name: "Exploration", dependencies: ["BlockIO"], path: "Tests/Exploration/Library"),
+            name: "Exploration", dependencies: ["BlockIO", "BlockIOTesting"],
+            path: "Tests/Exploration/Library"),
         // What it defines takes the place of liburing, libaio and parts of the C library in the
         // program.
         .target(
@@ -62,34 +76,53 @@ let package = Package(
             path: "Tests/Exploration/FakeKernel"),
         .executableTarget(
             name: "explore",
-            dependencies: ["BlockIO", "CFakeKernel", "CommandLineSupport", "Exploration"],
+            dependencies: [
+                "BlockIO", "BlockIOTesting", "CFakeKernel", "CommandLineSupport", "Exploration",
+            ],
             path: "Tests/Exploration/Explore"),
         .target(name: "CPoolExploration", path: "Tests/CPoolExploration"),
         .executableTarget(
             name: "PoolExploration",
             dependencies: [
-                "CPoolExploration", "BlockIO", "CommandLineSupport",
+                "BlockHost", "CPoolExploration", "BlockIO", "CommandLineSupport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], path: "Tests/PoolExploration"),
         .testTarget(
+            name: "BlockHostTests", dependencies: ["BlockHost", "CTestSupport", "TestSupport"]),
+        .testTarget(
             name: "BlockIOTests",
             dependencies: [
-                "BlockHost", "BlockIO", "GuestMemory", "CTestSupport", "Exploration", "TestSupport",
+                "BlockHost", "BlockIO", "BlockIOTesting", "GuestMemory", "CTestSupport",
+                "Exploration", "TestSupport",
             ]),
         .testTarget(
             name: "BlockDMATests",
-            dependencies: ["BlockDMA", "BlockIO", "GuestMemory", "CTestSupport", "TestSupport"]),
+            dependencies: [
+                "BlockDMA", "BlockIO", "BlockIOTesting", "GuestMemory", "CTestSupport",
+                "TestSupport",
+            ]),
         .testTarget(
             name: "GuestMemoryTests",
-            dependencies: ["GuestMemory", "BlockDMA", "BlockIO", "CTestSupport", "TestSupport"]),
+            dependencies: [
+                "GuestMemory", "BlockDMA", "BlockIO", "BlockIOTesting", "CTestSupport",
+                "TestSupport",
+            ]),
+        .testTarget(
+            name: "BlockStateTests", dependencies: ["BlockState", "CTestSupport", "TestSupport"]),
+        .testTarget(
+            name: "BlockPCITests", dependencies: ["BlockPCI", "GuestMemory", "TestSupport"]),
         .testTarget(
             name: "IDETests",
             dependencies: [
-                "IDE", "BlockDMA", "BlockIO", "GuestMemory", "CTestSupport", "TestSupport",
+                "IDE", "BlockDMA", "BlockIO", "BlockIOTesting", "BlockState", "GuestMemory",
+                "CTestSupport",
+                "TestSupport",
             ]),
         .testTarget(
             name: "VFIOUserServerTests",
-            dependencies: ["VFIOUserServer", "GuestMemory", "CTestSupport", "TestSupport"]),
+            dependencies: [
+                "VFIOUserServer", "BlockPCI", "GuestMemory", "CTestSupport", "TestSupport",
+            ]),
         .testTarget(
             name: "IDEMachineTests",
             dependencies: [

@@ -62,7 +62,7 @@ public struct BlockError: Error, Sendable, Hashable {
     /// For people: what happened, and what to do about it.
     public let detail: String
 
-    init(
+    package init(
         _ code: Code, errno: CInt = 0, operation: BlockOperation, range: Range<UInt64>? = nil,
         image: String, detail: String = ""
     ) {

@@ -62,7 +62,7 @@ public final class BlockImage: Sendable {
     public var engineReport: EngineReport { selection.report }
 
     let selection: EngineSelection
-    let descriptor: CInt
+    package let descriptor: CInt
     /// The process that opened the image.
     private let process = getpid()
     /// With the thread pool: the largest transfer, in bytes, that the submitting thread does itself;
@@ -228,7 +228,7 @@ extension BlockImage {
     var hasBufferedDescriptor: Bool { bufferedFile.load(ordering: .acquiring) >= 0 }
 
     /// A buffered descriptor of the same file, opened at first use; -errno when it cannot be.
-    func bufferedDescriptor() -> CInt {
+    package func bufferedDescriptor() -> CInt {
         let known = bufferedFile.load(ordering: .acquiring)
         if known >= 0 { return known }
         let opened = cbio_reopen_buffered(descriptor)

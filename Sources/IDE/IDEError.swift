@@ -1,6 +1,7 @@
+import BlockHost
 public import BlockIO
+internal import BlockState
 public import GuestMemory
-import Glibc
 
 /// What a caller can do wrong with a controller. Guests cannot cause any of it.
 public enum IDEError: Error, Sendable, Hashable {
@@ -16,18 +17,31 @@ public enum IDEError: Error, Sendable, Hashable {
     case busy
     /// An option is outside its documented range.
     case invalidOption(String)
-    /// The saved state is damaged or no saved state at all.
-    case damagedState(String)
-    /// The saved state is of a later version of this library.
-    case unknownVersion(UInt32)
-    /// The saved state is of a controller with another identity or other drives.
-    case otherHardware(String)
+    /// The saved state is damaged or no saved state at all: `field`, with the structures that it is in, has a
+    /// value that it cannot have. docs/state-format.md describes the fields.
+    case damagedState(field: String, reason: String)
+    /// The saved state is of a version of the format that this library does not read.
+    case unknownVersion(UInt32, known: ClosedRange<UInt32>)
+    /// The saved state is of a controller with another identity or other drives: `field`, with the structures
+    /// that it is in, does not fit to the controller or drive here.
+    case otherHardware(field: String, reason: String)
     /// Guest memory cannot be reached with these options.
     case memory(GuestMemoryError)
     /// The image refused.
     case image(BlockError)
     /// The kernel refused, with this errno.
     case system(CInt)
+}
+
+extension IDEError {
+    init(_ error: StateError) {
+        self =
+            switch error {
+            case .damaged(let field, let reason): .damagedState(field: field, reason: reason)
+            case .version(let found, let known): .unknownVersion(found, known: known)
+            case .mismatch(let field, let reason): .otherHardware(field: field, reason: reason)
+            }
+    }
 }
 
 extension IDEError: CustomStringConvertible {
@@ -40,12 +54,13 @@ extension IDEError: CustomStringConvertible {
         case .notRemovable(let slot): "\(slot) has no drive with a removable medium"
         case .busy: "host requests are still under way"
         case .invalidOption(let text): text
-        case .damagedState(let text): "damaged state: \(text)"
-        case .unknownVersion(let version): "state of version \(version), which is not known here"
-        case .otherHardware(let text): "state of other hardware: \(text)"
+        case .damagedState(let field, let reason): "damaged state: \(field): \(reason)"
+        case .unknownVersion(let version, let known):
+            "state of version \(version); known are \(known.lowerBound) to \(known.upperBound)"
+        case .otherHardware(let field, let reason): "state of other hardware: \(field): \(reason)"
         case .memory(let error): "guest memory: \(error)"
         case .image(let error): "\(error)"
-        case .system(let errno): "\(String(cString: strerror(errno))) (errno \(errno))"
+        case .system(let errno): "\(errnoMessage(errno)) (errno \(errno))"
         }
     }
 }

@@ -1,5 +1,6 @@
 import BlockDMA
 import BlockIO
+import BlockIOTesting
 import CommandLineSupport
 import IDE
 
@@ -24,7 +25,8 @@ final class Drive {
     ) throws {
         slot = specification.slot
         let serial = specification.serial ?? "BIO0000\(slot.rawValue + 1)"
-        let queueOptions = QueueOptions(bounceLimit: bounceLimit, faults: faults)
+        let queueOptions = QueueOptions(bounceLimit: bounceLimit)
+            .decorated(by: [.holds(faults), .failures(faults)])
         openOptions = OpenOptions(
             access: specification.access, caching: specification.caching,
             lock: specification.lock,
@@ -67,7 +69,7 @@ final class Drive {
     /// From now on operations of this kind wait for ``release(_:)``; faults befall them then.
     func hold(_ operation: BlockOperation) {
         if holds[operation] == nil {
-            holds[operation] = faults.add(.init(.hold, operations: [operation]), isFirst: true)
+            holds[operation] = faults.add(.init(.hold, operations: [operation]))
         }
     }
 

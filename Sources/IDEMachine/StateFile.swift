@@ -41,6 +41,9 @@ enum StateFile {
         var state = [UInt8](repeating: 0, count: sizeLimit)
         let count = fread(&state, 1, state.count, file)
         guard ferror(file) == 0 else { throw SystemError(path) }
+        guard count < sizeLimit else {
+            throw SystemError(description: "\(path) is longer than any state")
+        }
         return Array(state[..<count])
     }
 }

@@ -1,5 +1,6 @@
 import BlockDMA
 import BlockIO
+import BlockIOTesting
 import Glibc
 import XCTest
 
@@ -15,7 +16,7 @@ final class ErrorDecisionTests: XCTestCase {
             try SystemCall.check(Descriptor.open(path, O_RDWR | O_CREAT | O_EXCL), path))
         try SystemCall.check(SystemCall.result(ftruncate(file.raw, 4096)), "ftruncate")
         let image = try BlockImage.open(path)
-        let queue = try BlockQueue(image, QueueOptions(faults: faults))
+        let queue = try BlockQueue(image, QueueOptions().decorated(by: [.faults(faults)]))
         let buffer = AlignedBuffer(count: 512)
         defer { queue.close() }
         let expected: [(ErrorPolicy, CInt, ErrorAction, takenBack: ErrorAction)] = [

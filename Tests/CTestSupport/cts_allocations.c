@@ -14,9 +14,11 @@
 
 static atomic_bool counting;
 static atomic_uint_fast64_t count;
+static atomic_uint_fast64_t bytes;
 
 void cts_allocations_start(void) {
     atomic_store(&count, 0);
+    atomic_store(&bytes, 0);
     atomic_store(&counting, true);
 }
 
@@ -31,6 +33,8 @@ uint64_t cts_allocations_stop(void) {
     return atomic_load(&count);
 }
 
+uint64_t cts_allocations_bytes(void) { return atomic_load(&bytes); }
+
 #if defined(REPLACED_BY_SANITIZER) || !defined(__GLIBC__)
 
 bool cts_allocations_are_countable(void) { return false; }
@@ -39,8 +43,10 @@ bool cts_allocations_are_countable(void) { return false; }
 
 bool cts_allocations_are_countable(void) { return true; }
 
-static void note(void) {
-    if (atomic_load_explicit(&counting, memory_order_relaxed)) atomic_fetch_add(&count, 1);
+static void note(size_t size) {
+    if (!atomic_load_explicit(&counting, memory_order_relaxed)) return;
+    atomic_fetch_add(&count, 1);
+    atomic_fetch_add(&bytes, size);
 }
 
 // glibc's own, under the names that it keeps for replacements like these. free(3) stays as it is.
@@ -50,34 +56,34 @@ void *__libc_realloc(void *memory, size_t size);
 void *__libc_memalign(size_t alignment, size_t size);
 
 void *malloc(size_t size) {
-    note();
+    note(size);
     return __libc_malloc(size);
 }
 
 void *calloc(size_t number, size_t size) {
-    note();
+    note(number * size);
     return __libc_calloc(number, size);
 }
 
 void *realloc(void *memory, size_t size) {
-    note();
+    note(size);
     return __libc_realloc(memory, size);
 }
 
 void *memalign(size_t alignment, size_t size) {
-    note();
+    note(size);
     return __libc_memalign(alignment, size);
 }
 
 void *aligned_alloc(size_t alignment, size_t size) {
-    note();
+    note(size);
     return __libc_memalign(alignment, size);
 }
 
 int posix_memalign(void **memory, size_t alignment, size_t size) {
     if (alignment % sizeof(void *) != 0 || alignment == 0 || (alignment & (alignment - 1)) != 0)
         return EINVAL;
-    note();
+    note(size);
     void *made = __libc_memalign(alignment, size);
     if (!made) return ENOMEM;
     *memory = made;

@@ -54,6 +54,7 @@ struct CallFault {
         case .ioURing: CallFault(CTS_CALL_URING_SUBMIT, error: error, count: count)
         case .linuxAIO: CallFault(CTS_CALL_AIO_SUBMIT, error: error, count: count)
         case .threadPool: CallFault(CTS_CALL_CREATE_THREAD, error: error, count: count)
+        default: preconditionFailure("no submission of \(engine) is known")
         }
     }
 }

@@ -1,4 +1,5 @@
 import BlockIO
+import BlockIOTesting
 import Glibc
 
 /// Every fault that a request survives, and some that it does not, each now and then.

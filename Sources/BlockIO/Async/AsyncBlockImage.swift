@@ -111,7 +111,8 @@ public final class AsyncBlockImage: Sendable {
     }
 }
 
-/// One call of the async face. Used by the I/O thread, but for the flag.
+/// One call of the async face. Safe to share: only the I/O thread uses it, but for the flag, which is
+/// atomic.
 private final class Order: @unchecked Sendable {
     private var call: QueueCore.Call
     private var id: RequestID?

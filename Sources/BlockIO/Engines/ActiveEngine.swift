@@ -2,45 +2,30 @@ import BlockHost
 
 /// The engine of a queue. The payloads are plain pointers, so that a `switch` copies no reference
 /// count.
+///
+/// This file is the list of the local engines: ``LocalEngine/all``, a case each, and a line in each of the
+/// three switches. Submitting and reaping switch, because a call through an existential for each batch
+/// costs more; everything else is rare and goes through ``OpenEngine``.
 enum ActiveEngine {
     case ioURing(UnsafeMutablePointer<URingEngine>)
     case linuxAIO(UnsafeMutablePointer<LinuxAIOEngine>)
     case threadPool(UnsafeMutablePointer<ThreadPoolEngine>)
-    case decorated(UnsafeMutablePointer<DecoratedEngine>)
-    case model(UnsafeMutablePointer<ModelEngine>)
+    /// An engine that is not in the list: that of a back end, or a decorator.
+    case custom(UnsafeMutablePointer<any OpenEngine>)
+}
 
-    /// Sets up the engine that was chosen for the image, or one that can replace it, and what goes over
-    /// it.
-    init(image: BlockImage, options: QueueOptions) throws(BlockError) {
-        let bare: ActiveEngine
-        if let model = options.model ?? options.disk.map({ ModelKernel($0, image: image) }) {
-            bare = .model(place(try ModelEngine(model, image: image, depth: options.depth)))
-        } else {
-            bare = try image.selection.openEngine { (kind) throws(BlockError) in
-                switch kind {
-                case .ioURing:
-                    .ioURing(place(try URingEngine(image: image, options: options)))
-                case .linuxAIO:
-                    .linuxAIO(place(try LinuxAIOEngine(image: image, options: options)))
-                case .threadPool:
-                    .threadPool(place(try ThreadPoolEngine(image: image, options: options)))
-                }
-            }
-        }
-        if options.faults != nil || options.checksEngineRequests {
-            self = .decorated(place(DecoratedEngine(bare, image: image, options: options)))
-        } else {
-            self = bare
-        }
-    }
+extension LocalEngine {
+    /// Every local engine. Of two that suit an image equally well, the first is preferred.
+    static let all: [LocalEngine] = [.ioURing, .linuxAIO, .threadPool]
+}
 
+extension ActiveEngine {
     func submit(_ pending: inout RequestFIFO, finished: inout RequestFIFO) {
         switch self {
         case .ioURing(let engine): engine.pointee.submit(&pending, finished: &finished)
         case .linuxAIO(let engine): engine.pointee.submit(&pending, finished: &finished)
         case .threadPool(let engine): engine.pointee.submit(&pending, finished: &finished)
-        case .decorated(let engine): engine.pointee.submit(&pending, finished: &finished)
-        case .model(let engine): engine.pointee.submit(&pending, finished: &finished)
+        case .custom(let engine): engine.pointee.submit(&pending, finished: &finished)
         }
     }
 
@@ -57,97 +42,63 @@ enum ActiveEngine {
         case .threadPool(let engine):
             engine.pointee.reap(
                 minimum: minimum, limit: limit, pending: &pending, finished: &finished)
-        case .decorated(let engine):
-            engine.pointee.reap(
-                minimum: minimum, limit: limit, pending: &pending, finished: &finished)
-        case .model(let engine):
+        case .custom(let engine):
             engine.pointee.reap(
                 minimum: minimum, limit: limit, pending: &pending, finished: &finished)
         }
     }
 
-    func cancel(_ request: RequestPointer) {
+    /// The engine without its type, as whatever is put over it sees it.
+    var open: any OpenEngine {
         switch self {
-        case .ioURing(let engine): engine.pointee.cancel(request)
-        case .linuxAIO(let engine): engine.pointee.cancel(request)
-        case .threadPool(let engine): engine.pointee.cancel(request)
-        case .decorated(let engine): engine.pointee.cancel(request)
-        case .model(let engine): engine.pointee.cancel(request)
+        case .ioURing(let engine): EngineBox(engine)
+        case .linuxAIO(let engine): EngineBox(engine)
+        case .threadPool(let engine): EngineBox(engine)
+        case .custom(let engine): engine.pointee
         }
+    }
+}
+
+extension ActiveEngine {
+    /// Sets up what serves a queue: the image's engine, or that of a back end in its place, and the
+    /// decorators over it.
+    init(image: BlockImage, options: QueueOptions) throws(BlockError) {
+        guard options.backEnd != nil || !options.decorators.isEmpty else {
+            self = try image.selection.openEngine(image, options)
+            return
+        }
+        var engine =
+            if let backEnd = options.backEnd {
+                try backEnd.openEngine(for: image, options)
+            } else {
+                try image.selection.openEngine(image, options).open
+            }
+        for decorator in options.decorators.reversed() {
+            engine = decorator.decorate(engine, of: image)
+        }
+        let box = UnsafeMutablePointer<any OpenEngine>.allocate(capacity: 1)
+        box.initialize(to: engine)
+        self = .custom(box)
     }
 
-    var inFlight: Int {
-        switch self {
-        case .ioURing(let engine): engine.pointee.inFlight
-        case .linuxAIO(let engine): engine.pointee.inFlight
-        case .threadPool(let engine): engine.pointee.inFlight
-        case .decorated(let engine): engine.pointee.inFlight
-        case .model(let engine): engine.pointee.inFlight
-        }
-    }
+    func cancel(_ request: RequestPointer) { open.cancel(request) }
 
-    var descriptor: CInt {
-        switch self {
-        case .ioURing(let engine): engine.pointee.descriptor
-        case .linuxAIO(let engine): engine.pointee.descriptor
-        case .threadPool(let engine): engine.pointee.descriptor
-        case .decorated(let engine): engine.pointee.descriptor
-        case .model(let engine): engine.pointee.descriptor
-        }
-    }
+    var descriptor: CInt { open.descriptor }
 
-    var wakeEvent: WakeEvent {
-        switch self {
-        case .ioURing(let engine): engine.pointee.wakeEvent
-        case .linuxAIO(let engine): engine.pointee.wakeEvent
-        case .threadPool(let engine): engine.pointee.wakeEvent
-        case .decorated(let engine): engine.pointee.wakeEvent
-        case .model(let engine): engine.pointee.wakeEvent
-        }
-    }
+    var wakeEvent: WakeEvent { open.wakeEvent }
 
     func wake() { wakeEvent.signal() }
 
-    var inlineCompletions: UInt64 {
-        switch self {
-        case .ioURing(let engine): engine.pointee.inlineCompletions
-        case .linuxAIO(let engine): engine.pointee.inlineCompletions
-        case .threadPool(let engine): engine.pointee.inlineCompletions
-        case .decorated(let engine): engine.pointee.inlineCompletions
-        case .model(let engine): engine.pointee.inlineCompletions
-        }
-    }
+    var inlineCompletions: UInt64 { open.inlineCompletions }
 
-    var pollerOperations: UInt64 {
-        switch self {
-        case .ioURing(let engine): engine.pointee.pollerOperations
-        case .linuxAIO(let engine): engine.pointee.pollerOperations
-        case .threadPool(let engine): engine.pointee.pollerOperations
-        case .decorated(let engine): engine.pointee.pollerOperations
-        case .model(let engine): engine.pointee.pollerOperations
-        }
-    }
+    var pollerOperations: UInt64 { open.pollerOperations }
 
-    /// Shuts the engine down and frees its place.
+    /// Shuts the engine down and frees its memory.
     func destroy() {
-        switch self {
-        case .ioURing(let engine): remove(engine)
-        case .linuxAIO(let engine): remove(engine)
-        case .threadPool(let engine): remove(engine)
-        case .decorated(let engine): remove(engine)
-        case .model(let engine): remove(engine)
+        open.close()
+        if case .custom(let box) = self {
+            box.deinitialize(count: 1)
+            box.deallocate()
         }
     }
-}
-
-private func place<E: Engine & ~Copyable>(_ engine: consuming E) -> UnsafeMutablePointer<E> {
-    let pointer = UnsafeMutablePointer<E>.allocate(capacity: 1)
-    pointer.initialize(to: engine)
-    return pointer
-}
-
-private func remove<E: Engine & ~Copyable>(_ engine: UnsafeMutablePointer<E>) {
-    engine.pointee.shutDown()
-    engine.deinitialize(count: 1)
-    engine.deallocate()
 }

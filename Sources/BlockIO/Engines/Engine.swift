@@ -1,13 +1,19 @@
 import BlockHost
 
 /// Moves bytes and syncs, and nothing else: range, alignment, pieces, retries and statistics are
-/// the queue's. An engine is used by one thread at a time.
+/// the queue's.
 ///
-/// Each engine lives at a stable address and is reached through ``ActiveEngine``, whose one
-/// `switch` a batch costs less than a call through an existential for each request.
-protocol Engine: ~Copyable {
+/// An engine is used by one thread at a time, the queue's; what other threads find out for it becomes visible
+/// in `reap`. What a request asks for is in `IORequest.engine`, and stays as it is while the engine has the
+/// request. The engine leaves its answer in `IORequest.result`, the bytes moved or -errno, and puts the
+/// request into `finished`, once. The address of a request stays the same and may be the tag of whatever the
+/// engine asks.
+///
+/// The local engines are reached through ``ActiveEngine``, whose one `switch` a batch costs less than
+/// a call through an existential; all others through ``OpenEngine``.
+package protocol Engine: ~Copyable {
     /// Gives requests to the kernel (or to threads) from the head of `pending`, in order and as
-    /// many as there is room for; what it cannot take stays in `pending`. What the kernel refuses
+    /// many as there is room for (`RequestFIFO.takeFirst`); what it cannot take stays in `pending`. What the kernel refuses
     /// outright goes to `finished` with its -errno. While the system has no resources for what waits, a
     /// timer makes the descriptor readable, so that the next `reap` tries again.
     mutating func submit(_ pending: inout RequestFIFO, finished: inout RequestFIFO)
@@ -26,7 +32,8 @@ protocol Engine: ~Copyable {
     /// with ECANCELED or as if nothing had been asked.
     mutating func cancel(_ request: RequestPointer)
 
-    /// Requests that the kernel or a thread has and has not ended.
+    /// Requests that the kernel or a thread has and has not ended: more will come from `reap` without
+    /// anybody's help.
     var inFlight: Int { get }
 
     /// Readable, for epoll, when something has ended, after a wake, and when there is something for the
@@ -47,6 +54,6 @@ protocol Engine: ~Copyable {
 }
 
 extension Engine where Self: ~Copyable {
-    var inlineCompletions: UInt64 { 0 }
-    var pollerOperations: UInt64 { 0 }
+    package var inlineCompletions: UInt64 { 0 }
+    package var pollerOperations: UInt64 { 0 }
 }

@@ -6,27 +6,27 @@ import BlockHost
 /// What ends there makes the engine's wake event readable, so that one wait covers both. While the
 /// system gives no thread the owner of the queue makes the calls itself, one at a time, and only when
 /// nothing else is in flight or has ended for a while: a read does not wait for a discard.
-struct HelperThreads: ~Copyable {
+package struct HelperThreads: ~Copyable {
     /// Discards and the like are slow, rare, and never many at once.
     private static let limit = 4
     /// How long, in nanoseconds, the owner lets other requests go first.
-    static let patience: Int64 = 5_000_000
+    package static let patience: Int64 = 5_000_000
 
     private let image: BlockImage
     private let wake: Event
     private var pool: ThreadPool?
-    private(set) var inFlight = 0
+    package private(set) var inFlight = 0
     /// When the owner first put off a call that it has to make itself; 0 when there is none.
     private var postponed: UInt64 = 0
 
-    init(image: BlockImage, wake: Event) {
+    package init(image: BlockImage, wake: Event) {
         self.image = image
         self.wake = wake
     }
 
     var pollerOperations: UInt64 { pool?.pollerOperations ?? 0 }
 
-    mutating func enqueue(_ request: RequestPointer) {
+    package mutating func enqueue(_ request: RequestPointer) {
         let pool = self.pool ?? makePool()
         var one = RequestFIFO()
         one.append(request)
@@ -35,12 +35,12 @@ struct HelperThreads: ~Copyable {
     }
 
     @inline(__always)
-    mutating func collect(into finished: inout RequestFIFO) {
+    package mutating func collect(into finished: inout RequestFIFO) {
         if inFlight > 0, let pool { collect(from: pool, into: &finished) }
     }
 
     /// Whether the owner has to make another call.
-    enum Help {
+    package enum Help {
         case none, now
         /// When others have had ``patience``.
         case later
@@ -48,7 +48,7 @@ struct HelperThreads: ~Copyable {
 
     /// Makes one call, if the owner has to and nothing speaks against it.
     @inline(__always)
-    mutating func serveIfDue(isIdleBeside: Bool, _ finished: inout RequestFIFO) -> Help {
+    package mutating func serveIfDue(isIdleBeside: Bool, _ finished: inout RequestFIFO) -> Help {
         guard inFlight > 0, let pool else { return .none }
         return serve(pool, isIdleBeside, &finished)
     }
@@ -78,9 +78,9 @@ struct HelperThreads: ~Copyable {
         inFlight -= finished.count - before
     }
 
-    func cancel(_ request: RequestPointer) { pool?.cancel(request) }
+    package func cancel(_ request: RequestPointer) { pool?.cancel(request) }
 
-    func stop() { pool?.stop() }
+    package func stop() { pool?.stop() }
 
     private mutating func makePool() -> ThreadPool {
         let made = ThreadPool(

@@ -1,5 +1,5 @@
 /// Why a wait ended.
-enum WaitEnd {
+package enum WaitEnd {
     /// There was something, or the limit passed.
     case normal
     /// Somebody woke the engine.

@@ -1,12 +1,13 @@
 import BlockHost
 
 /// A way to wake an engine from any thread: its wait ends and its descriptor becomes readable.
-enum WakeEvent {
-    /// An eventfd(2) that the engine's ring polls.
+package enum WakeEvent {
+    /// An eventfd(2), which an engine watches beside whatever tells it that requests have ended.
     case event(Event)
+    /// That of a thread pool, whose owner sleeps on a futex(2).
     case pool(ThreadPool)
 
-    func signal() {
+    package func signal() {
         switch self {
         case .event(let event): event.signal()
         case .pool(let pool): pool.wake()

@@ -1,7 +1,7 @@
 import CBlockIO
 import Glibc
 
-@usableFromInline typealias RequestPointer = UnsafeMutablePointer<IORequest>
+@usableFromInline package typealias RequestPointer = UnsafeMutablePointer<IORequest>
 
 /// One request of a ``BlockQueue``, in a slot whose address stays the same for the queue's life:
 /// the address is the tag that engines hand to the kernel.
@@ -12,7 +12,9 @@ import Glibc
 /// A slot that is free is clean: whatever a request leaves in it beyond what every request sets is
 /// reset when the slot is given back, so that the usual request has nothing to reset.
 @usableFromInline
-struct IORequest {
+package struct IORequest {
+    package init() {}
+
     /// What the engine does now, its answer, and the link in the one FIFO that the request is in.
     /// First in the slot, so that both have one address.
     @usableFromInline var operation = cbio_operation()
@@ -56,7 +58,7 @@ struct IORequest {
     var owesFlush = false
     var place = Place.elsewhere
     /// Failed without a part of the kernel in it, which has lost nothing.
-    var isTransientFailure = false
+    package var isTransientFailure = false
     /// The ways to do a discard or to write zeroes that have been tried.
     var rangeWay = RangeWay.first
     /// When the caller made it, in nanoseconds of CLOCK_MONOTONIC: the time of its batch
@@ -145,7 +147,7 @@ extension IORequest {
 
 // The pipeline's names for what the completion says.
 extension IORequest {
-    var verb: BlockOperation {
+    package internal(set) var verb: BlockOperation {
         get { completion.operation }
         set { completion.asked.operation = newValue }
     }
@@ -172,15 +174,15 @@ extension IORequest {
     }
 
     /// The engine's answer: bytes moved, or -errno.
-    var result: Int64 {
+    package var result: Int64 {
         get { operation.result }
         set { operation.result = newValue }
     }
-    var next: RequestPointer? {
+    package internal(set) var next: RequestPointer? {
         get { RequestPointer(operation.next) }
         set { operation.next = newValue?.operation }
     }
-    var engine: EngineOrder {
+    package var engine: EngineOrder {
         get { EngineOrder(operation) }
         set { newValue.put(into: &operation) }
     }
@@ -230,18 +232,18 @@ extension RequestPointer {
 
 /// What an engine is asked to do: bytes, a sync, or one of the slow calls that engines give to
 /// helper threads.
-struct EngineOrder {
-    var operation = Operation.read
-    var isDurable = false
-    var vectorCount: UInt32 = 0
-    var vectors: UnsafePointer<iovec>?
+package struct EngineOrder {
+    package var operation = Operation.read
+    package var isDurable = false
+    package var vectorCount: UInt32 = 0
+    package var vectors: UnsafePointer<iovec>?
     /// Byte in the image; the new size for `truncate`.
-    var position: UInt64 = 0
+    package var position: UInt64 = 0
     /// Bytes concerned; the sum of the vectors' lengths for the first two and `bufferedWrite`.
-    var length: UInt64 = 0
+    package var length: UInt64 = 0
 
     /// The first three as the C side numbers them.
-    enum Operation: UInt8 {
+    package enum Operation: UInt8 {
         case read, write, synchronize
         case bufferedWrite, punchHole, zeroRange, deviceDiscard, deviceZero, truncate
         /// `synchronize` for an image that has a buffered descriptor beside its direct one.
@@ -253,6 +255,11 @@ struct EngineOrder {
 }
 
 extension EngineOrder {
+    /// A call about a range, without memory.
+    package init(_ operation: Operation, at position: UInt64, length: UInt64) {
+        self.init(operation: operation, position: position, length: length)
+    }
+
     init(_ operation: cbio_operation) {
         self.operation = Operation(rawValue: operation.verb).unsafelyUnwrapped
         isDurable = operation.is_durable

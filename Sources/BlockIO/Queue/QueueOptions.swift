@@ -31,30 +31,21 @@ public struct QueueOptions: Sendable {
     /// the host's alignment; a larger request goes in pieces. 512 or more, 1 MiB by default; at
     /// least one block of the image's alignment is used whatever this says.
     public var bounceLimit: Int
-    /// Faults to inject between the pipeline and the engine, for tests; `nil` by default.
-    public var faults: FaultInjector?
-    /// A model of a disk that takes the place of the image's engine, for tests; `nil` by default.
-    public var disk: VolatileDisk?
-    /// A model of a kernel that takes the place of the image's engine and whose decisions a test makes.
-    package var model: ModelKernel?
-    /// Asserts that everything the engine is given obeys the image's alignment: a wrong request
-    /// stops the program. For tests; false by default.
-    public var checksEngineRequests: Bool
+    /// What serves the queue instead of the image's engine; `nil` by default.
+    package var backEnd: (any BackEnd)?
+    /// What is between the pipeline and the engine, from above; nothing by default.
+    package var decorators: [any EngineDecorator] = []
 
     /// Options with the defaults described at each property.
     public init(
         threading: QueueThreading = .owned, depth: Int = 128, maximumThreads: Int = 64,
-        hasDescriptor: Bool = true, bounceLimit: Int = 1 << 20, faults: FaultInjector? = nil,
-        disk: VolatileDisk? = nil, checksEngineRequests: Bool = false
+        hasDescriptor: Bool = true, bounceLimit: Int = 1 << 20
     ) {
         self.threading = threading
         self.depth = depth
         self.maximumThreads = maximumThreads
         self.hasDescriptor = hasDescriptor
         self.bounceLimit = bounceLimit
-        self.faults = faults
-        self.disk = disk
-        self.checksEngineRequests = checksEngineRequests
     }
 
     func validate(image: String) throws(BlockError) {

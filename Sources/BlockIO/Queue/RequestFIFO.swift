@@ -2,20 +2,24 @@ import CBlockIO
 
 /// First in, first out, linked through the requests themselves: no allocation.
 @usableFromInline
-struct RequestFIFO {
+package struct RequestFIFO {
     /// As the C side of the engines appends to it.
     @usableFromInline var list = cbio_operations()
 
-    var head: RequestPointer? { RequestPointer(list.first) }
-    var count: Int { Int(list.count) }
-    var isEmpty: Bool { list.first == nil }
+    package init() {}
+
+    package var head: RequestPointer? { RequestPointer(list.first) }
+    package var count: Int { Int(list.count) }
+    package var isEmpty: Bool { list.first == nil }
 
     @inline(__always)
     @inlinable
-    mutating func append(_ request: RequestPointer) { cbio_append(&list, request.operation) }
+    package mutating func append(_ request: RequestPointer) {
+        cbio_append(&list, request.operation)
+    }
 
     /// Puts one back that was popped.
-    mutating func prepend(_ request: RequestPointer) {
+    package mutating func prepend(_ request: RequestPointer) {
         let first = list.first
         request.operation.pointee.next = first
         if let first {
@@ -29,7 +33,7 @@ struct RequestFIFO {
 
     @inline(__always)
     @inlinable
-    mutating func popFirst() -> RequestPointer? {
+    package mutating func popFirst() -> RequestPointer? {
         guard let first = list.first else { return nil }
         list.first = first.pointee.next
         if list.first == nil { list.last = nil }
@@ -57,7 +61,7 @@ struct RequestFIFO {
     }
 
     /// Walks the list.
-    func contains(_ request: RequestPointer) -> Bool {
+    package func contains(_ request: RequestPointer) -> Bool {
         var next = head
         while let member = next {
             if member == request { return true }
@@ -68,7 +72,7 @@ struct RequestFIFO {
 
     /// Takes out a request that is in this list. The list must have been made by `append`, `prepend`
     /// and `append(contentsOf:)` alone, which keep both links.
-    mutating func remove(_ request: RequestPointer) {
+    package mutating func remove(_ request: RequestPointer) {
         let operation = request.operation
         let next = operation.pointee.next
         if list.first == operation {
@@ -95,7 +99,7 @@ struct RequestFIFO {
     }
 
     /// Moves all of `other` behind what is here.
-    mutating func append(contentsOf other: inout RequestFIFO) {
+    package mutating func append(contentsOf other: inout RequestFIFO) {
         guard let first = other.list.first else { return }
         if let last = list.last {
             last.pointee.next = first
@@ -106,5 +110,32 @@ struct RequestFIFO {
         list.last = other.list.last
         list.count &+= other.list.count
         other = RequestFIFO()
+    }
+}
+
+// The list of a queue, `pending`, as an engine takes from it and gives back. A request in that list is
+// marked as pending, and is taken out of it when it is cancelled; any other is the engine's to cancel.
+extension RequestFIFO {
+    /// Takes the first: it is the engine's from now on.
+    package mutating func takeFirst() -> RequestPointer? {
+        let request = popFirst()
+        request?.operation.pointee.is_pending = false
+        return request
+    }
+
+    /// Puts one back that was taken, to be given to the engine again before the others.
+    package mutating func giveBack(_ request: RequestPointer) {
+        request.operation.pointee.is_pending = true
+        prepend(request)
+    }
+
+    /// Says that all in here are in a list of the engine's own, although an engine below may have given
+    /// them back.
+    package func markTaken() {
+        var next = head
+        while let request = next {
+            request.operation.pointee.is_pending = false
+            next = request.pointee.next
+        }
     }
 }

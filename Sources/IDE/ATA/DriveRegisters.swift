@@ -29,7 +29,7 @@ struct DriveRegisters {
 /// A block of data on its way through the data port.
 struct PIOWindow {
     /// Which way the host moves it.
-    enum Direction: UInt8 {
+    enum Direction: UInt8, CaseIterable {
         /// The window is closed.
         case none
         /// From drive to host.

@@ -1,4 +1,5 @@
 import BlockIO
+internal import BlockState
 import GuestMemory
 
 /// A device on a channel, as the channel uses it.
@@ -44,10 +45,12 @@ protocol IDEDrive: AnyObject {
     /// Delivers what the queue has completed; how much it was.
     func poll() -> Int
 
-    /// Says what it is, for a saved state to be compared with.
-    func describe(_ writer: inout StateWriter)
-    /// Saves settings and the command under way. Not busy.
-    func save(_ writer: inout StateWriter)
-    /// Reads and checks what ``save(_:)`` wrote, and changes nothing. `isArmed` is the drive's own.
-    func decode(_ reader: inout StateReader, isArmed: Bool) throws(IDEError) -> SavedDrive
+    /// What it is, its settings, and the command under way. Not busy.
+    func save() -> SavedDrive
+    /// Whether it can be what `saved` says, and what it is doing then. Changes nothing. `isArmed` is of its
+    /// registers in the state.
+    func check(_ saved: SavedDrive, isArmed: Bool) throws(StateError) -> DriveActivity
+    /// Becomes what ``check(_:isArmed:)`` has accepted. Sets the window of its registers, and nothing else of
+    /// them.
+    func load(_ saved: SavedDrive)
 }

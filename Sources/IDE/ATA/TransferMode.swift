@@ -15,13 +15,6 @@ enum TransferMode {
     /// Whether it is a mode of DMA; a PIO mode leaves that as it is.
     static func isDMA(_ mode: UInt8) -> Bool { mode & 0x60 != 0 }
 
-    /// The selected mode of DMA out of a saved state.
-    static func take(_ reader: inout StateReader) throws(IDEError) -> UInt8 {
-        let mode: UInt8 = try reader.take()
-        guard isKnown(mode), isDMA(mode) else { throw .damagedState("transfer mode \(mode)") }
-        return mode
-    }
-
     /// Marks the selected one in words 63 and 88 of IDENTIFY (8.15.32, 8.15.50).
     static func mark(_ mode: UInt8, in words: IdentifyPage) {
         words[mode & 0x40 == 0 ? 63 : 88] |= UInt16(0x0100) << UInt16(mode & 0x07)

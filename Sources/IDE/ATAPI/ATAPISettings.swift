@@ -1,3 +1,5 @@
+internal import BlockState
+
 /// What a host can set in a drive, as at power-on.
 struct ATAPISettings {
     var mode = ModeSettings()
@@ -13,18 +15,11 @@ struct ATAPISettings {
     }
 }
 
-extension ATAPISettings {
-    func save(_ writer: inout StateWriter) {
-        mode.save(&writer)
-        writer.put(transferMode)
-        writer.put(revertsOnReset)
-        writer.put(isStandby)
-    }
-
-    mutating func load(_ reader: inout StateReader) throws(IDEError) {
-        try mode.load(&reader)
-        transferMode = try TransferMode.take(&reader)
-        revertsOnReset = try reader.take()
-        isStandby = try reader.take()
+extension ATAPISettings: StateFields {
+    mutating func fields(_ codec: inout some StateCodec) throws(StateError) {
+        try codec.structure(&mode, "mode")
+        try codec.transferMode(&transferMode)
+        try codec.flag(&revertsOnReset, "revertsOnReset")
+        try codec.flag(&isStandby, "isStandby")
     }
 }

@@ -1,3 +1,5 @@
+internal import BlockState
+
 /// What MODE SELECT can set (SPC-3 6.8): the error recovery and audio pages.
 struct ModeSettings: Equatable {
     /// Read error recovery parameters (MMC-5 7.3): flags, and retries.
@@ -66,15 +68,12 @@ struct ModeSettings: Equatable {
     }
 }
 
-extension ModeSettings {
-    func save(_ writer: inout StateWriter) {
-        writer.put(recovery.flags)
-        writer.put(recovery.retries)
-        for index in 0..<4 { writer.put(audio[index]) }
-    }
-
-    mutating func load(_ reader: inout StateReader) throws(IDEError) {
-        recovery = (try reader.take(), try reader.take())
-        for index in 0..<4 { audio[index] = try reader.take() }
+extension ModeSettings: StateFields {
+    mutating func fields(_ codec: inout some StateCodec) throws(StateError) {
+        try codec.number(&recovery.flags, "recoveryFlags")
+        try codec.number(&recovery.retries, "recoveryRetries")
+        var bytes = (0..<4).map { audio[$0] }
+        try codec.bytes(&bytes, "audio", count: 4)
+        for index in 0..<4 { audio[index] = bytes[index] }
     }
 }

@@ -1,7 +1,7 @@
 /// The packet command that a drive is at work on.
 struct PacketJob: Equatable {
     /// What kind of work it is.
-    enum Kind: UInt8 {
+    enum Kind: UInt8, CaseIterable {
         /// None.
         case none
         /// IDENTIFY PACKET DEVICE: the buffer holds the page.

@@ -1,7 +1,9 @@
+internal import BlockState
+
 /// Why a packet command failed (SPC-3 4.5).
 struct Sense: Equatable {
     /// SPC-3 table 27
-    enum Key: UInt8 {
+    enum Key: UInt8, CaseIterable {
         case none = 0x0
         case notReady = 0x2
         case mediumError = 0x3
@@ -9,9 +11,9 @@ struct Sense: Equatable {
         case unitAttention = 0x6
     }
 
-    let key: Key
+    private(set) var key: Key
     /// Additional sense code and, in the low byte, its qualifier (MMC-5 annex F).
-    let code: UInt16
+    private(set) var code: UInt16
     /// The logical block it is about (SPC-3 4.5.2.1); `nil` for none.
     var block: UInt32?
 
@@ -61,22 +63,14 @@ struct Sense: Equatable {
     }
 }
 
-extension Sense {
-    func save(_ writer: inout StateWriter) {
-        writer.put(key.rawValue)
-        writer.put(code)
-        writer.put(block != nil)
-        writer.put(block ?? 0)
-    }
-
-    init(_ reader: inout StateReader) throws(IDEError) {
-        guard let key = Key(rawValue: try reader.take()) else {
-            throw .damagedState("an unknown sense key")
-        }
-        self.init(key, try reader.take())
-        let hasBlock: Bool = try reader.take()
-        let block: UInt32 = try reader.take()
-        guard hasBlock || block == 0 else { throw .damagedState("a sense about no block") }
-        self.block = hasBlock ? block : nil
+extension Sense: StateFields {
+    mutating func fields(_ codec: inout some StateCodec) throws(StateError) {
+        try codec.choice(&key, "key")
+        try codec.number(&code, "code")
+        var (hasBlock, number) = (block != nil, block ?? 0)
+        try codec.flag(&hasBlock, "hasBlock")
+        try codec.number(&number, "block")
+        try codec.check("block", "0 unless `hasBlock`", hasBlock || number == 0)
+        block = hasBlock ? number : nil
     }
 }

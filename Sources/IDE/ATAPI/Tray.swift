@@ -1,3 +1,5 @@
+internal import BlockState
+
 /// The tray of a drive, and what there is to tell about it.
 struct Tray {
     var isOpen = false
@@ -9,7 +11,7 @@ struct Tray {
     /// before it sees the new one come.
     var change = Change.none
 
-    enum Change: UInt8 {
+    enum Change: UInt8, CaseIterable {
         /// There is nothing to tell.
         case none
         /// 02/3A comes next.
@@ -52,21 +54,11 @@ struct Tray {
     }
 }
 
-extension Tray {
-    func save(_ writer: inout StateWriter) {
-        writer.put(isOpen)
-        writer.put(isLocked)
-        writer.put(event.rawValue)
-        writer.put(change.rawValue)
-    }
-
-    mutating func load(_ reader: inout StateReader) throws(IDEError) {
-        isOpen = try reader.take()
-        isLocked = try reader.take()
-        guard let event = MediaEvent(rawValue: try reader.take()),
-            let change = Change(rawValue: try reader.take())
-        else { throw .damagedState("an unknown state of the tray") }
-        self.event = event
-        self.change = change
+extension Tray: StateFields {
+    mutating func fields(_ codec: inout some StateCodec) throws(StateError) {
+        try codec.flag(&isOpen, "isOpen")
+        try codec.flag(&isLocked, "isLocked")
+        try codec.choice(&event, "event")
+        try codec.choice(&change, "change")
     }
 }

@@ -40,8 +40,8 @@ struct PRDTable: ~Copyable {
 
     deinit { entries.deallocate() }
 
-    /// The entries as they are in guest memory: address in the low half, flags and size in the high.
-    var raw: UnsafeBufferPointer<UInt64> { UnsafeBufferPointer(start: entries, count: count) }
+    /// The entries that were read: address in the low half, flags and size in the high.
+    var saved: [UInt64] { (0..<count).map { UInt64(littleEndian: entries[$0]) } }
 
     /// Copies the table at `address` up to its end, and lists what it describes.
     mutating func read(

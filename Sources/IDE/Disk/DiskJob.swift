@@ -1,7 +1,7 @@
 /// The command that a disk is at work on.
 struct DiskJob: Equatable {
     /// What kind of work it is.
-    enum Kind: UInt8 {
+    enum Kind: UInt8, CaseIterable {
         /// None.
         case none
         /// PIO data-in from the medium.
@@ -25,7 +25,7 @@ struct DiskJob: Equatable {
     }
 
     /// How the registers name a sector (ATA/ATAPI-6 6.2, 6.20; ATA/ATAPI-5 6.2).
-    enum Addressing: UInt8 {
+    enum Addressing: UInt8, CaseIterable {
         case chs, lba28, lba48
     }
 

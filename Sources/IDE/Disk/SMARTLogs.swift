@@ -1,3 +1,5 @@
+internal import BlockState
+
 /// The last errors that the host has had and the guest was told of (ATA/ATAPI-6 8.51.6.8.2).
 struct SMARTErrorLog {
     /// One error.
@@ -28,12 +30,7 @@ struct SMARTErrorLog {
         if isRead { readErrors &+= 1 } else { writeErrors &+= 1 }
     }
 
-    mutating func load(readErrors: UInt64, writeErrors: UInt64) {
-        self.readErrors = readErrors
-        self.writeErrors = writeErrors
-    }
-
-    mutating func set(_ index: Int, _ entry: Entry) {
+    private mutating func set(_ index: Int, _ entry: Entry) {
         switch index {
         case 0: entries.0 = entry
         case 1: entries.1 = entry
@@ -89,6 +86,29 @@ struct SMARTErrorLog {
     }
 }
 
+extension SMARTErrorLog: StateFields {
+    mutating func fields(_ codec: inout some StateCodec) throws(StateError) {
+        try codec.number(&readErrors, "readErrors")
+        try codec.number(&writeErrors, "writeErrors")
+        try codec.check(
+            "writeErrors", "the sum with `readErrors` fits into 8 bytes",
+            !readErrors.addingReportingOverflow(writeErrors).overflow)
+        var entries = (0..<Self.capacity).map(entry)
+        try codec.structures(&entries, "entries")
+        for (index, entry) in entries.enumerated() { set(index, entry) }
+    }
+}
+
+extension SMARTErrorLog.Entry: StateFields {
+    mutating func fields(_ codec: inout some StateCodec) throws(StateError) {
+        try codec.number(&opcode, "opcode")
+        try codec.structure(&parameters, "parameters")
+        try codec.structure(&results, "results")
+        try codec.number(&status, "status")
+        try codec.number(&error, "error")
+    }
+}
+
 /// The last self-tests (ATA/ATAPI-6 8.51.6.8.3).
 struct SMARTSelfTestLog {
     /// Descriptors in the log.
@@ -113,12 +133,6 @@ struct SMARTSelfTestLog {
         count &+= 1
     }
 
-    mutating func load(count: UInt64, passed: UInt32, kinds: UInt64) {
-        self.count = count
-        self.passed = passed
-        self.kinds = kinds
-    }
-
     /// Of the newest test.
     var lastStatus: UInt8 {
         count == 0 ? Self.completed : status((count &- 1) % UInt64(Self.capacity))
@@ -139,5 +153,13 @@ struct SMARTSelfTestLog {
         }
         if count > 0 { page[508] = UInt8((count &- 1) % UInt64(Self.capacity)) &+ 1 }
         SMARTPage.seal(page)
+    }
+}
+
+extension SMARTSelfTestLog: StateFields {
+    mutating func fields(_ codec: inout some StateCodec) throws(StateError) {
+        try codec.number(&count, "count")
+        try codec.number(&passed, "passed")
+        try codec.number(&kinds, "kinds")
     }
 }

@@ -1,5 +1,6 @@
 import BlockDMA
 import BlockIO
+import BlockIOTesting
 import Glibc
 import GuestMemory
 import XCTest
@@ -44,7 +45,7 @@ final class DoorbellDiskTests: ConformanceTestCase {
         _ check: (DoorbellGuest, FaultInjector) throws -> Void
     ) throws {
         let faults = FaultInjector()
-        let options = QueueOptions(threading: .shared, faults: faults, checksEngineRequests: true)
+        let options = QueueOptions(threading: .shared).checked(with: faults)
         let guest = try DoorbellGuest(BlockQueue(image, options), policy: policy)
         guest.ram.dirtyLog.start(.migration)
         try check(guest, faults)

@@ -1,5 +1,6 @@
 import BlockDMA
 import BlockIO
+import BlockIOTesting
 import Glibc
 import GuestMemory
 
@@ -38,7 +39,7 @@ final class HostWorld {
         plain = try PlainFile(target.path, direct: false)
         queue = try configuration.queue(
             on: try configuration.open(target),
-            QueueOptions(faults: faults, checksEngineRequests: true))
+            QueueOptions().checked(with: faults))
         space = try AddressSpace(bounceLimit: Self.bounceLimit)
         self.memory = try memory ?? GuestRAM(size: Self.size)
         try space.map(.ram(self.memory), at: Self.ram)

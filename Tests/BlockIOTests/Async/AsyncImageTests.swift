@@ -1,4 +1,5 @@
 import BlockIO
+import BlockIOTesting
 import Glibc
 import Synchronization
 import XCTest
@@ -14,7 +15,7 @@ final class AsyncImageTests: XCTestCase {
         defer { target.close() }
         let image = try BlockImage.open(
             target.path, OpenOptions(access: .readWrite, engine: .forced(engine)))
-        let options = QueueOptions(faults: faults, checksEngineRequests: true)
+        let options = QueueOptions().checked(with: faults)
         let disk = try AsyncBlockImage(image, options)
         try await body(disk, target)
         await disk.close()

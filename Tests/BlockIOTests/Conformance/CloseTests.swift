@@ -1,4 +1,5 @@
 import BlockIO
+import BlockIOTesting
 import CTestSupport
 import XCTest
 @testable import TestSupport
@@ -37,7 +38,7 @@ final class CloseTests: ConformanceTestCase {
     func testCloseWaitsForTheSlowest() throws {
         let faults = FaultInjector()
         faults.add(.init(.hold, operations: [.write], after: 3))
-        let options = QueueOptions(faults: faults)
+        let options = QueueOptions().decorated(by: [.faults(faults)])
         try forEachTarget(size: size) { configuration, target in
             for isClosed in [true, false] {
                 let flood: Flood

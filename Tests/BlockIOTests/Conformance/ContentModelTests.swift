@@ -1,4 +1,5 @@
 import BlockIO
+import BlockIOTesting
 import XCTest
 @testable import TestSupport
 
@@ -11,7 +12,7 @@ final class ContentModelTests: ConformanceTestCase {
 
     /// Neighbours in one block are in flight together, and the engine is given nothing crooked.
     func testRandomCrookedRequestsMoveTheRightBytes() throws {
-        try check(QueueOptions(checksEngineRequests: true), unit: \.one)
+        try check(QueueOptions().checked(), unit: \.one)
     }
 
     /// The same with nothing between the queue and the engine.

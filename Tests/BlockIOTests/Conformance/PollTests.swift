@@ -1,4 +1,5 @@
 import BlockIO
+import BlockIOTesting
 import Glibc
 import Synchronization
 import XCTest
@@ -83,7 +84,8 @@ final class PollTests: ConformanceTestCase {
     func testLimitedWaitsEndThoughRequestsDoNot() throws {
         let faults = FaultInjector()
         faults.add(.init(.hold, operations: [.read]))
-        try forEachConfiguration(size: size, QueueOptions(faults: faults)) { subject in
+        try forEachConfiguration(size: size, QueueOptions().decorated(by: [.faults(faults)])) {
+            subject in
             let reads = Reads(subject, count: 4)
             reads.submit()
             let events = try EventSet(subject.queue.descriptor)
@@ -119,7 +121,8 @@ final class PollTests: ConformanceTestCase {
         defer { sigaction(SIGUSR1, &before, nil) }
         let faults = FaultInjector()
         faults.add(.init(.hold, operations: [.read]))
-        try forEachConfiguration(size: size, QueueOptions(faults: faults)) { subject in
+        try forEachConfiguration(size: size, QueueOptions().decorated(by: [.faults(faults)])) {
+            subject in
             let reads = Reads(subject, count: 1)
             reads.submit()
             let pest = Pest(of: pthread_self(), until: faults)

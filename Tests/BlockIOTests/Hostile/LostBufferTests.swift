@@ -1,4 +1,5 @@
 import BlockIO
+import BlockIOTesting
 import CTestSupport
 import GuestMemory
 import XCTest
@@ -40,7 +41,7 @@ final class LostBufferTests: HostileTestCase {
             path,
             OpenOptions(
                 access: .readWrite, caching: setup.caching, engine: .forced(setup.engine)))
-        let queue = try BlockQueue(image, QueueOptions(checksEngineRequests: true))
+        let queue = try BlockQueue(image, QueueOptions().checked())
         let old = AlignedBuffer(count: 65536)
         old.bytes.initializeMemory(as: UInt8.self, repeating: 0x77)
         try report(queue, { queue.write(from: .init(old.bytes), at: 0) }, nil, what)

@@ -1,4 +1,5 @@
 import BlockIO
+import BlockIOTesting
 import Glibc
 import XCTest
 @testable import TestSupport
@@ -46,12 +47,9 @@ final class Bench {
             OpenOptions(
                 access: setup.access, caching: configuration.caching,
                 engine: .forced(configuration.engine), alignment: setup.alignment))
+        let options = QueueOptions(depth: setup.depth, bounceLimit: setup.bounceLimit)
         queue = try configuration.queue(
-            on: image,
-            QueueOptions(
-                depth: setup.depth, bounceLimit: setup.bounceLimit,
-                faults: setup.guise == .decorated ? faults : nil,
-                checksEngineRequests: setup.guise == .decorated))
+            on: image, setup.guise == .decorated ? options.checked(with: faults) : options)
     }
 
     /// Asserts that the medium, read by pread(2), holds what it must.

@@ -1,4 +1,5 @@
 import BlockIO
+import BlockIOTesting
 import Glibc
 import XCTest
 @testable import TestSupport
@@ -19,7 +20,7 @@ final class ChangedAlignmentTests: XCTestCase {
 
             let image = try BlockImage.open(loop.path, OpenOptions(engine: .forced(engine)))
             XCTAssertEqual(image.alignment.offset, 512)
-            let queue = try BlockQueue(image, QueueOptions(checksEngineRequests: true))
+            let queue = try BlockQueue(image, QueueOptions().checked())
             try loop.setSectorSize(4096)
 
             let copy = AlignedBuffer(count: 64 * 512)

@@ -1,4 +1,5 @@
 import BlockIO
+import BlockIOTesting
 import Glibc
 @testable import TestSupport
 

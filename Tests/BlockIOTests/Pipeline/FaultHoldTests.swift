@@ -1,4 +1,5 @@
 import BlockIO
+import BlockIOTesting
 import Dispatch
 import Glibc
 import XCTest

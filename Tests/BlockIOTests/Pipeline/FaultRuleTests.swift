@@ -1,4 +1,5 @@
 import BlockIO
+import BlockIOTesting
 import Glibc
 import XCTest
 @testable import TestSupport
@@ -60,7 +61,8 @@ final class FaultRuleTests: PipelineTestCase {
                 let image = try configuration.open(target)
                 let faults = FaultInjector(seed: seed)
                 faults.add(.init(.error(EIO), probability: 0.3))
-                let queue = try configuration.queue(on: image, QueueOptions(faults: faults))
+                let queue = try configuration.queue(
+                    on: image, QueueOptions().decorated(by: [.faults(faults)]))
                 let buffer = AlignedBuffer(count: 512)
                 patterns.append(
                     (0..<200).filter { _ in

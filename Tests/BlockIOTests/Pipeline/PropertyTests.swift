@@ -1,4 +1,5 @@
 import BlockIO
+import BlockIOTesting
 import Glibc
 import XCTest
 @testable import TestSupport
@@ -119,11 +120,10 @@ private struct Run {
         try PlainFile(target.path, direct: false).write(model.content, at: 0)
 
         let faults = hasFaults ? FaultMix.make(seed: random.next()) : nil
+        let options = QueueOptions(
+            depth: random.number(0...2) == 0 ? 3 : 32, bounceLimit: bounceLimit)
         let queue = try configuration.queue(
-            on: image,
-            QueueOptions(
-                depth: random.number(0...2) == 0 ? 3 : 32, bounceLimit: bounceLimit,
-                faults: faults, checksEngineRequests: !isBare))
+            on: image, isBare ? options : options.checked(with: faults))
         let exerciser = Exerciser(
             queue, model, faults: faults, cancels: hasFaults,
             random: SplitMix64(seed: random.next()))

@@ -1,4 +1,5 @@
 import BlockIO
+import BlockIOTesting
 import Glibc
 import XCTest
 @testable import TestSupport
@@ -113,7 +114,7 @@ final class ResizeTests: PipelineTestCase {
                 defer { device.close() }
                 let image = try BlockImage.open(
                     device.path, OpenOptions(access: .readWrite, engine: .forced(engine)))
-                let queue = try BlockQueue(image, QueueOptions(checksEngineRequests: true))
+                let queue = try BlockQueue(image, QueueOptions().checked())
                 let buffer = AlignedBuffer(count: 700)
                 buffer.fill(7)
                 queue.write(from: .init(buffer.bytes), at: 80 << 10)

@@ -1,4 +1,5 @@
 import BlockIO
+import BlockIOTesting
 import Glibc
 import XCTest
 @testable import TestSupport
@@ -36,7 +37,7 @@ final class RoundedSizeTests: ConformanceTestCase {
                     access: .readWrite, caching: configuration.caching,
                     engine: .forced(configuration.engine), alignment: alignment))
             queue = try configuration.queue(
-                on: image, QueueOptions(faults: faults, checksEngineRequests: true))
+                on: image, QueueOptions().checked(with: faults))
         }
 
         /// The places at and around the end that requests begin at.

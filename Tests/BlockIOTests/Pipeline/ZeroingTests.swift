@@ -1,4 +1,5 @@
 import BlockIO
+import BlockIOTesting
 import CTestSupport
 import Glibc
 import XCTest
@@ -81,11 +82,9 @@ final class ZeroingTests: PipelineTestCase {
         for engine in EngineKind.allCases {
             let faults = FaultInjector()
             faults.add(.init(.error(EOPNOTSUPP), operations: [.writeZeroes]))
-            var options = QueueOptions()
-            options.faults = faults
             let image = try BlockImage.open(
                 path, OpenOptions(access: .readWrite, engine: .forced(engine)))
-            let queue = try BlockQueue(image, options)
+            let queue = try BlockQueue(image, QueueOptions().decorated(by: [.faults(faults)]))
             defer { queue.close() }
             var ends: [BlockCompletion] = []
             queue.cancel(queue.writeZeroes(at: 0, length: size))

@@ -1,4 +1,5 @@
 import BlockIO
+import BlockIOTesting
 import Glibc
 import XCTest
 @testable import TestSupport
@@ -24,7 +25,7 @@ final class PowerCutTests: XCTestCase {
                 access: .readWrite, alignment: HostAlignment(memory: 512, offset: blockSize)))
         let model = VolatileDisk(size: Disk.size, seed: seed)
         let queue = try BlockQueue(
-            image, QueueOptions(bounceLimit: 8192, disk: model, checksEngineRequests: true))
+            image, QueueOptions(bounceLimit: 8192).served(by: model).checked())
         let disk = Disk(seed: seed)
         let steps = 40 + Int(seed % 200)
         for _ in 0..<steps { disk.step(queue) }

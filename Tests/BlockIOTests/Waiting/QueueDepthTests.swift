@@ -26,6 +26,7 @@ final class QueueDepthTests: ConformanceTestCase {
             case .ioURing: CTS_CALL_URING_SUBMIT
             case .linuxAIO: CTS_CALL_AIO_SUBMIT
             case .threadPool: CTS_CALL_READ
+            default: preconditionFailure("no call of \(subject.image.engine) is known")
             }
         let isThreads = subject.image.engine == .threadPool
         // The kernel's requests are counted when they are submitted, before any is collected; those

@@ -1,4 +1,5 @@
 import BlockIO
+import BlockIOTesting
 import Dispatch
 import XCTest
 @testable import TestSupport
@@ -61,7 +62,7 @@ final class RemoteCloseTests: PipelineTestCase {
     private func close(inside call: Call, _ hasDescriptor: Bool, _ subject: Subject) throws {
         let faults = FaultInjector()
         let queue = try subject.openQueue(
-            QueueOptions(hasDescriptor: hasDescriptor, faults: faults))
+            QueueOptions(hasDescriptor: hasDescriptor).decorated(by: [.faults(faults)]))
         let remote = queue.remote
         let buffer = subject.buffer(4096)
         faults.add(.init(.hold, count: 1))

@@ -102,6 +102,7 @@ final class SubmissionShortageTests: ConformanceTestCase {
         case .ioURing: [EAGAIN, ENOMEM, EBUSY]
         case .linuxAIO: [EAGAIN, ENOMEM]
         case .threadPool: [EAGAIN]
+        default: preconditionFailure("no submission of \(engine) is known")
         }
     }
 

@@ -15,6 +15,9 @@ void cts_allocations_start(void);
 /// Stops counting and returns the count: every call that gives out memory, and every realloc(3).
 uint64_t cts_allocations_stop(void);
 
+/// How many bytes the calls asked for that were counted last.
+uint64_t cts_allocations_bytes(void);
+
 /// Has the allocator give to the system what it keeps for later.
 void cts_allocations_trim(void);
 

@@ -1,4 +1,5 @@
 import BlockIO
+import BlockIOTesting
 import CFakeKernel
 import Exploration
 import Glibc

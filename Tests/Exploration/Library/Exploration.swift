@@ -1,4 +1,5 @@
 import BlockIO
+import BlockIOTesting
 import Glibc
 
 /// Runs every program of a few requests with every decision that the kernel below may make, and checks
@@ -167,7 +168,8 @@ package final class Exploration {
         let isSame =
             isIntact && !run.hasFailedFlush && !kernel.hasToldFailure
             && !kernel.hasUsedBufferedDescriptor && !image.hasUnsyncedPages
-            && disk.size == options.layout.size && !program.requests.contains(where: \.isResize)
+            && disk.byteCount == options.layout.size
+            && !program.requests.contains(where: \.isResize)
         if !isSame { self.image = nil }
         if decisions.hasDiverged {
             throw ExplorationError(text: "a run of \(program) does not repeat what came before")

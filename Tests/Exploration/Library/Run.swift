@@ -1,4 +1,5 @@
 import BlockIO
+import BlockIOTesting
 import Glibc
 
 /// One run of one program, under the decisions of a scheduler.
@@ -305,7 +306,7 @@ final class Run {
             scheduler.report(.bytes, text)
         }
         checkStable()
-        let size = kernel.disk.size
+        let size = kernel.disk.byteCount
         if size != Int(image.size) || size % image.logicalBlockSize != 0 {
             scheduler.report(
                 .size, "the file has \(size) bytes, and the image says that it has \(image.size)")

@@ -1,4 +1,5 @@
 import BlockIO
+import BlockIOTesting
 import Glibc
 
 /// The decisions of a kernel, all of them enumerated.

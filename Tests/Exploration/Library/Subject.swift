@@ -1,4 +1,5 @@
 import BlockIO
+import BlockIOTesting
 import Glibc
 
 /// What is explored: the queue over one kind of engine.
@@ -29,7 +30,7 @@ package struct Subject: Sendable {
         name: "model", engine: .threadPool, threading: .owned,
         open: { image, kernel, options in
             var options = options
-            options.model = kernel
+            options.backEnd = kernel
             return try BlockQueue(image, options)
         })
 

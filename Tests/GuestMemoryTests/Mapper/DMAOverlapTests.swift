@@ -1,5 +1,6 @@
 import BlockDMA
 import BlockIO
+import BlockIOTesting
 import GuestMemory
 import XCTest
 
@@ -48,7 +49,7 @@ final class DMAOverlapTests: ConformanceTestCase {
         try forEachTarget(size: 1 << 20, where: isWanted) { configuration, target in
             let image = try configuration.open(target)
             let queue = try configuration.queue(
-                on: image, QueueOptions(checksEngineRequests: true))
+                on: image, QueueOptions().checked())
             defer { queue.close() }
             try PlainFile(target.path, direct: image.caching == .direct)
                 .write(content.bytes, at: 0)

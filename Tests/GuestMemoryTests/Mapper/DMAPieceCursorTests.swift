@@ -13,8 +13,9 @@ final class DMAPieceCursorTests: XCTestCase {
     private static let total = 3000
 
     private func bytes(of guest: Guest) -> [UInt8] {
-        Self.elements.flatMap {
-            guest.ram.bytes(Int($0.address.rawValue)..<Int($0.address.rawValue) + Int($0.length))
+        Self.elements.flatMap { element in
+            let start = Int(element.address.rawValue)
+            return guest.ram.bytes(start..<start + Int(element.length))
         }
     }
 

@@ -1,5 +1,6 @@
 import BlockDMA
 import BlockIO
+import BlockIOTesting
 import GuestMemory
 import XCTest
 
@@ -14,7 +15,7 @@ final class QueueBudgetTests: ConformanceTestCase {
         ) { configuration, target in
             let image = try configuration.open(target)
             let queue = try configuration.queue(
-                on: image, QueueOptions(checksEngineRequests: true))
+                on: image, QueueOptions().checked())
             defer { queue.close() }
             var random = SplitMix64(seed: Seed.value)
             let content = AlignedBuffer(count: 1 << 20)

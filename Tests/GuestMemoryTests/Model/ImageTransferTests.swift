@@ -1,5 +1,6 @@
 import BlockDMA
 import BlockIO
+import BlockIOTesting
 import Glibc
 import GuestMemory
 import XCTest
@@ -57,9 +58,7 @@ final class ImageTransferTests: ConformanceTestCase {
             faults = hasFaults ? injector : nil
             queue = try configuration.queue(
                 on: image,
-                QueueOptions(
-                    bounceLimit: mode.queueBounceLimit, faults: faults,
-                    checksEngineRequests: true))
+                QueueOptions(bounceLimit: mode.queueBounceLimit).checked(with: faults))
         }
 
         func check(cases: Int) throws {

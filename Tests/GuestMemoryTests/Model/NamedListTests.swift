@@ -1,5 +1,6 @@
 import BlockDMA
 import BlockIO
+import BlockIOTesting
 import GuestMemory
 import XCTest
 
@@ -27,8 +28,7 @@ final class NamedListTests: ConformanceTestCase {
             for mode in TransferMode.all {
                 let queue = try configuration.queue(
                     on: image,
-                    QueueOptions(
-                        bounceLimit: mode.queueBounceLimit, checksEngineRequests: true))
+                    QueueOptions(bounceLimit: mode.queueBounceLimit).checked())
                 defer { queue.close() }
                 let guest = try Guest()
                 let mapper = try DMAMapper(guest.space, options: mode.options)

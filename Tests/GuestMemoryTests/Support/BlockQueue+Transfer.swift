@@ -1,5 +1,6 @@
 import BlockDMA
 import BlockIO
+import BlockIOTesting
 import GuestMemory
 
 @testable import TestSupport

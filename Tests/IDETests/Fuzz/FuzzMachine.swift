@@ -1,5 +1,6 @@
 import BlockDMA
 import BlockIO
+import BlockIOTesting
 import GuestMemory
 import IDE
 import XCTest
@@ -17,7 +18,7 @@ final class FuzzMachine: IDEControllerDelegate {
     let memory: FuzzMemory
     let faults: FaultInjector
     private(set) var controller: IDEController
-    let identity: PCIIdentity
+    let identity: IDEIdentity
     let engine: EngineKind
     let bounce: MachineConfiguration.Bounce
     private(set) var plugs: [(slot: IDESlot, plug: Plug)] = []
@@ -84,7 +85,7 @@ final class FuzzMachine: IDEControllerDelegate {
     init(_ files: FuzzFiles, _ random: inout SplitMix64, round: Int) throws {
         engine = EngineKind.allCases[round % 3]
         bounce = MachineConfiguration.Bounce.allCases[round / 3 % 3]
-        identity = [.piix3, .cmd646, .piix4, PCIIdentity.piix3.native][round / 2 % 4]
+        identity = [.piix3, .cmd646, .piix4, IDEIdentity.piix3.native][round / 2 % 4]
         memory = try FuzzMemory(&random)
         faults = FaultInjector(seed: random.next())
         let engine = engine
@@ -100,7 +101,7 @@ final class FuzzMachine: IDEControllerDelegate {
     }
 
     private static func controller(
-        _ identity: PCIIdentity, _ space: AddressSpace, _ bounce: MachineConfiguration.Bounce
+        _ identity: IDEIdentity, _ space: AddressSpace, _ bounce: MachineConfiguration.Bounce
     ) throws -> IDEController {
         try IDEController(
             identity: identity, memory: space,
@@ -166,8 +167,8 @@ final class FuzzMachine: IDEControllerDelegate {
     private func build() throws {
         controller.delegate = self
         let options = QueueOptions(
-            depth: 4, maximumThreads: 2, bounceLimit: bounce == .usual ? 1 << 20 : 512,
-            faults: faults, checksEngineRequests: true)
+            depth: 4, maximumThreads: 2, bounceLimit: bounce == .usual ? 1 << 20 : 512
+        ).checked(with: faults)
         for (slot, plug) in plugs {
             switch plug {
             case .disk(_, let image, let own):

@@ -1,4 +1,5 @@
 import BlockIO
+import BlockIOTesting
 import IDE
 @testable import TestSupport
 
@@ -77,8 +78,7 @@ struct MachineConfiguration: Sendable, CustomStringConvertible {
     }
 
     func queueOptions(_ faults: FaultInjector?) -> QueueOptions {
-        QueueOptions(
-            maximumThreads: 4, bounceLimit: bounce == .usual ? 1 << 20 : 512, faults: faults,
-            checksEngineRequests: true)
+        QueueOptions(maximumThreads: 4, bounceLimit: bounce == .usual ? 1 << 20 : 512)
+            .checked(with: faults)
     }
 }

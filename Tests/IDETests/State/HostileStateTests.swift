@@ -133,9 +133,9 @@ final class HostileStateTests: CDTestCase {
         let m = try machine()
         m.command28(0xE5)
         let state = try m.controller.save()
-        // Behind the configuration space and what each slot has: DEV, device control, the interrupt, the
-        // reset.
-        let place = 4 + 4 + 4 + 256 + 4 + 9
+        // The section begins with its length, DEV, device control, the interrupt, the reset.
+        let name = Array("primary".utf8)
+        let place = try place(of: name, in: state) + name.count + 4
         XCTAssertEqual(Array(state[place..<place + 4]), [0, 0, 1, 0])
         for (offset, value) in [(0, 1), (0, 2), (1, 4), (3, 1), (4, 2), (5, 1), (5, 8), (6, 1)] {
             expectRefused(changed(state, at: place + offset, to: [UInt8(value)]), by: m)

@@ -201,15 +201,29 @@ final class StateTests: IDETestCase {
         XCTAssertThrowsError(try larger.controller.load(state)) {
             guard case IDEError.otherHardware = $0 else { return XCTFail("\($0)") }
         }
-        var later = state
-        later[4] = 3
-        XCTAssertThrowsError(try m.controller.load(later)) {
-            XCTAssertEqual($0 as? IDEError, .unknownVersion(3))
+        let otherShape = try Machine()
+        let geometry = DiskGeometry(cylinders: 2, heads: 16, sectors: 62)
+        try otherShape.attach(Self.plainPath(1), DiskOptions(geometry: geometry))
+        XCTAssertThrowsError(try otherShape.controller.load(state)) {
+            guard case IDEError.otherHardware("primary.devices[0].drive.disk.geometry", _) = $0
+            else { return XCTFail("\($0)") }
         }
-        // Version 1 did not end with the interrupts that nobody has acknowledged.
-        var earlier = Array(state.dropLast())
-        earlier[4] = 1
-        try m.controller.load(earlier)
+        let cdrom = try Machine()
+        try cdrom.attach(nil, to: .primaryMaster, CDROMOptions())
+        XCTAssertThrowsError(try cdrom.controller.load(state)) {
+            guard case IDEError.otherHardware("primary.devices[0].drive.kind", _) = $0 else {
+                return XCTFail("\($0)")
+            }
+        }
+        for version: UInt8 in [0, 1, 2, 4] {
+            var other = state
+            other[4] = version
+            XCTAssertThrowsError(try m.controller.load(other)) {
+                let error = IDEError.unknownVersion(UInt32(version), known: 3...3)
+                XCTAssertEqual($0 as? IDEError, error)
+                XCTAssertEqual("\($0)", "state of version \(version); known are 3 to 3")
+            }
+        }
         XCTAssertEqual(try m.controller.save(), state)
     }
 

@@ -34,7 +34,7 @@ extension PacketReply {
 }
 
 /// Media event codes (MMC-5 table 304).
-enum MediaEvent: UInt8 {
+enum MediaEvent: UInt8, CaseIterable {
     case none = 0
     /// Somebody wants the medium out.
     case ejectRequest = 1

@@ -49,14 +49,17 @@ struct SectorFields: Equatable {
         ]
     }
 
+    /// Where fields of sectors begin and end.
+    static let borders = [
+        0, RawSector.header, RawSector.userData, RawSector.formUserData, RawSector.detection,
+        RawSector.form1Detection, RawSector.form2Detection, RawSector.size,
+    ]
+
     /// For a saved state.
-    init?(lowerBound: UInt16, upperBound: UInt16) {
-        let borders = [
-            0, RawSector.header, RawSector.userData, RawSector.formUserData, RawSector.detection,
-            RawSector.form1Detection, RawSector.form2Detection, RawSector.size,
-        ]
-        let (lower, upper) = (Int(lowerBound), Int(upperBound))
-        guard lower <= upper, borders.contains(lower), borders.contains(upper) else { return nil }
+    init?(lowerBound lower: Int, upperBound upper: Int) {
+        guard lower <= upper, Self.borders.contains(lower), Self.borders.contains(upper) else {
+            return nil
+        }
         range = lower..<upper
     }
 

@@ -1,7 +1,11 @@
+import BlockIO
+import BlockIOTesting
+import BlockPCI
 import Dispatch
 import Glibc
 import IDE
 import SystemPackage
+import VFIOUserServer
 
 // Lost output is an error; and a standard output that is closed would become the descriptor of an image.
 signal(SIGPIPE, SIG_IGN)
@@ -72,6 +76,28 @@ if let wrong = try checkDoorbellDisk() {
     exit(1)
 }
 print("the doorbell disk has served a guest, and refused a hostile one")
+
+/// What a test of an importer's own does: the first read of a disk fails, and the second does not.
+func readTwice() throws -> [CInt] {
+    let faults = FaultInjector()
+    faults.add(.init(.error(EIO), operations: [.read], count: 1))
+    let image = try BlockImage.open(path.string, OpenOptions(lock: .off))
+    let queue = try BlockQueue(
+        image, QueueOptions().decorated(by: [.alignmentChecked, .faults(faults)]))
+    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 4096, alignment: 4096)
+    defer { memory.deallocate() }
+    var ends: [CInt] = []
+    for _ in 0..<2 {
+        queue.read(into: memory, at: 16 * 512)
+        queue.drain { ends.append($0.errno) }
+    }
+    queue.close()
+    return ends
+}
+guard try readTwice() == [EIO, 0] else {
+    print("a fault was not injected, or was injected again")
+    exit(1)
+}
 guard fflush(nil) == 0 else {
     perror("the output could not be written")
     exit(1)

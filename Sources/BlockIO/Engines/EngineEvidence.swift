@@ -1,0 +1,68 @@
+import CBlockIO
+import Glibc
+
+/// How an image takes requests, as far as that can be known without writing to it. It knows no engine:
+/// each says for itself what the evidence means for it (``LocalEngine/suitability``).
+struct EngineEvidence {
+    /// What the kernel does with a request.
+    enum Path {
+        /// It accepts the request and completes it later.
+        case asynchronous
+        /// It does the whole transfer, a copy of memory, before it returns from submitting.
+        case inMemory
+        /// There is no non-blocking path, and the transfer may take as long as a device takes.
+        case blocking
+    }
+
+    let path: Path
+    /// How that is known, as the beginning of a sentence.
+    let reason: String
+    /// The image is a file with parts that its file system has not allocated. Not looked for in an image
+    /// that is too small for a probe, nor where transfers are copies or block anyhow.
+    var hasHoles = false
+
+    /// Looks at the file system or device, and makes one read of a block with RWF_NOWAIT
+    /// (preadv2(2)), which answers EOPNOTSUPP where the kernel has no non-blocking path.
+    static func gather(_ file: ImageFile) -> EngineEvidence {
+        if let memory = memoryBacking(file) {
+            return EngineEvidence(path: .inMemory, reason: memory)
+        }
+        let length = max(4096, file.alignment.offset)
+        guard file.size >= UInt64(length) else {
+            return EngineEvidence(
+                path: .asynchronous, reason: "the image is too small for a probe")
+        }
+        let buffer = AlignedMemory(byteCount: length, alignment: file.alignment.memory)
+        var result: Int64 = 0
+        for attempt in 0..<2 {
+            result = cbio_read_nowait(file.descriptor, buffer.base, UInt64(length), 0)
+            guard result == -Int64(EAGAIN), attempt == 0 else { break }
+            // The data or the way to it was not in memory; after a plain read it is.
+            var list = iovec(iov_base: buffer.base, iov_len: length)
+            _ = cbio_preadv(file.descriptor, &list, 1, 0)
+        }
+        if result == -Int64(EOPNOTSUPP) {
+            return EngineEvidence(
+                path: .blocking, reason: "a read with RWF_NOWAIT is answered EOPNOTSUPP")
+        }
+        return EngineEvidence(
+            path: .asynchronous, reason: "a read with RWF_NOWAIT is not refused",
+            hasHoles: file.kind == .file && file.allocatedBytes < file.size)
+    }
+
+    /// What memory an image is in, if it is in any.
+    static func memoryBacking(_ file: ImageFile) -> String? {
+        switch file.kind {
+        case .file:
+            return cbio_filesystem_type(file.descriptor) == FileSystemType.tmpfs
+                ? "the file is on tmpfs" : nil
+        case .device:
+            let link = "/sys/dev/block/\(cbio_major(file.device)):\(cbio_minor(file.device))"
+            guard let target = realpath(link, nil) else { return nil }
+            defer { free(target) }
+            let name = String(cString: target).split(separator: "/").last ?? ""
+            let isMemory = ["zram", "ram", "pmem"].contains { name.hasPrefix($0) }
+            return isMemory ? "the device \(name) is memory" : nil
+        }
+    }
+}

@@ -1,0 +1,62 @@
+/// Which engine an image is to use.
+public enum EngineChoice: Sendable, Hashable {
+    /// The engine that is allowed, safe and serves this image best.
+    case auto
+    /// This one; when it cannot work the open fails with
+    /// ``BlockError/Code/engineUnavailable``. There is no silent change to another.
+    case forced(EngineKind)
+}
+
+/// Which engines were considered for an image, and why each was taken or not.
+public struct EngineReport: Sendable, Hashable {
+    /// What became of one engine.
+    public enum Outcome: Sendable, Hashable {
+        /// It runs this image; the text says what spoke for it.
+        case taken(String)
+        /// Another engine was preferred, or this one would not be safe for the image; the text says
+        /// why, and whether the engine was tried.
+        case passedOver(String)
+        /// It cannot be used, or could not open a queue: one sentence with the reason and what an
+        /// administrator can do, and the errno behind it (0 when it was not the kernel that refused).
+        case refused(String, errno: CInt)
+    }
+
+    /// One engine and its outcome.
+    public struct Entry: Sendable, Hashable {
+        /// The engine.
+        public let engine: EngineKind
+        /// What became of it.
+        public let outcome: Outcome
+    }
+
+    /// In the order in which they were considered.
+    public internal(set) var entries: [Entry]
+    /// What else was decided when the image was opened, a sentence each: that its size was rounded up
+    /// (``OpenOptions/roundsUpSize``).
+    public internal(set) var notes: [String] = []
+
+    /// What became of `engine`; `nil` when it was not considered.
+    public subscript(engine: EngineKind) -> Outcome? {
+        entries.first { $0.engine == engine }?.outcome
+    }
+
+    /// Replaces what became of an engine that was considered before.
+    mutating func change(_ engine: EngineKind, to outcome: Outcome) {
+        guard let index = entries.firstIndex(where: { $0.engine == engine }) else { return }
+        entries[index] = Entry(engine: engine, outcome: outcome)
+    }
+}
+
+extension EngineReport: CustomStringConvertible {
+    /// One line an engine and one a note, for a log or a terminal.
+    public var description: String {
+        let lines = entries.map { entry in
+            switch entry.outcome {
+            case .taken(let why): "\(entry.engine): taken, \(why)"
+            case .passedOver(let why): "\(entry.engine): not taken, \(why)"
+            case .refused(let why, _): "\(entry.engine): refused, \(why)"
+            }
+        }
+        return (lines + notes.map { "note: \($0)" }).joined(separator: "\n")
+    }
+}

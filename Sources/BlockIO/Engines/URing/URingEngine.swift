@@ -1,0 +1,288 @@
+import BlockHost
+import CBlockIO
+import Glibc
+
+/// io_uring(7): submissions and completions through two rings shared with the kernel.
+///
+/// With one thread that both submits and waits the ring is made for that thread (SINGLE_ISSUER,
+/// DEFER_TASKRUN, registered ring descriptor) and enabled at its first use, because the kernel
+/// binds a ring to the thread that enables it. Shared between threads it is a plain ring: then a
+/// request completes even when its submitter never enters the kernel again.
+struct URingEngine: ~Copyable, Engine {
+    private let ring: OpaquePointer
+    private let inFlightLimit: Int
+    /// The kernel signals the event in place of the ring's own descriptor, which under DEFER_TASKRUN a
+    /// sleeping owner would watch in vain. In the set is what makes the owner look: the ring or the event
+    /// in its place, and the timer. With an owner also the wake event: DEFER_TASKRUN (seen with Linux 6.18)
+    /// loses the event that a poll of one eventfd in the ring should signal on another.
+    private let descriptors: EngineDescriptors
+    private var helpers: HelperThreads
+    private var timer: RetryTimer
+    private var isEnabled: Bool
+    private var isWakeArmed = false
+    /// io_uring_enter(2) takes no requests, for good.
+    private var isRefused = false
+    /// Nor does it post completions, whatever the ring says of them.
+    private var isSilent = false
+    /// Operations in the two rings, those included that the kernel has not taken.
+    private var inRing = 0
+
+    init(image: BlockImage, options: QueueOptions) throws(BlockError) {
+        let isOwned = options.threading == .owned
+        let needsEvent = isOwned && options.hasDescriptor
+        let made = EngineDescriptors(hasEvent: needsEvent, hasSet: options.hasDescriptor)
+        var created: OpaquePointer?
+        var error =
+            made == nil
+            ? -EMFILE
+            : cbio_uring_create(&created, image.descriptor, UInt32(options.depth), isOwned)
+        if error == 0, let made { error = Self.connect(made, to: created) }
+        guard error == 0, let made, let created else {
+            if let created { cbio_uring_destroy(created) }
+            made?.close()
+            throw BlockError(
+                .engineUnavailable, errno: -error, operation: .open, image: image.path,
+                detail: Self.refusal(errno: -error).reason)
+        }
+        isEnabled = !isOwned
+        descriptors = made
+        ring = created
+        // More than the completion ring holds would go through the kernel's overflow list; one
+        // place is for the wake-up.
+        inFlightLimit = min(
+            options.depth, Int(cbio_uring_features(created).completion_entries) - 1)
+        helpers = HelperThreads(image: image, wake: made.wake)
+        timer = RetryTimer(set: made.set)
+        // The descriptor has to tell of requests too that never get to the ring.
+        if isEnabled {
+            armWake()
+            if cbio_uring_submit(ring) < 0 { timer.arm(orWake: made.wake) }
+        }
+    }
+
+    /// Puts what makes the owner look into the set. Returns 0 or -errno.
+    private static func connect(_ descriptors: EngineDescriptors, to ring: OpaquePointer?) -> CInt {
+        guard let set = descriptors.set else { return 0 }
+        do throws(SystemCallError) {
+            guard let event = descriptors.event else {
+                try set.add(cbio_uring_descriptor(ring))
+                return 0
+            }
+            let error = cbio_uring_register_eventfd(ring, event.descriptor)
+            if error != 0 { return error }
+            try set.add(event.descriptor)
+            try set.add(descriptors.wake.descriptor)
+            return 0
+        } catch {
+            return -error.errno
+        }
+    }
+
+    var descriptor: CInt { descriptors.set?.descriptor ?? -1 }
+
+    var inFlight: Int { inRing &- Int(cbio_uring_unsubmitted(ring)) &+ helpers.inFlight }
+
+    var wakeEvent: WakeEvent { .event(descriptors.wake) }
+
+    var pollerOperations: UInt64 { helpers.pollerOperations }
+
+    mutating func submit(_ pending: inout RequestFIFO, finished: inout RequestFIFO) {
+        makeReady()
+        repeat {
+            prepare(&pending)
+            if !settle(cbio_uring_submit(ring), &finished) { return }
+        } while cbio_uring_unsubmitted(ring) > 0 || !pending.isEmpty && inRing < inFlightLimit
+    }
+
+    mutating func reap(
+        minimum: Int, limit: WaitLimit, pending: inout RequestFIFO, finished: inout RequestFIFO
+    ) -> WaitEnd {
+        // Nobody else would, while the kernel takes no poll of it.
+        if isRefused { descriptors.wake.clear() }
+        makeReady()
+        timer.disarm()
+        let before = finished.count
+        prepare(&pending)
+        // The ring was full: a wait must not begin without the rest.
+        if !pending.isEmpty && inRing < inFlightLimit { submit(&pending, finished: &finished) }
+        var isWoken = cbio_uring_unsubmitted(ring) == 0 && takeCompletions(&finished)
+        let help = helpers.serveIfDue(isIdleBeside: inRing == 0, &finished)
+        let mayWait = minimum > 0 && finished.count == before && !isWoken
+        // At least one: a wake-up counts too, and brings what helpers have ended. No more than one while
+        // others wait for the room that it makes.
+        let most = pending.isEmpty ? max(1, min(minimum, inRing)) : 1
+        let awaited = mayWait ? most : 0
+        let span = help == .later ? limit.atMost(HelperThreads.patience) : limit
+        let entered = cbio_uring_submit_and_wait(ring, UInt32(awaited), span.rawNanoseconds)
+        var end = WaitEnd.normal
+        if entered >= 0 {
+            timer.succeeded()
+            // An entry that the kernel refuses ends a submission; what is behind it goes on.
+            if cbio_uring_unsubmitted(ring) > 0 { submit(&pending, finished: &finished) }
+            if takeCompletions(&finished) { isWoken = true }
+        } else {
+            let isEnough = !mayWait || isWoken
+            end = reapAfter(entered, limit, isEnough ? 0 : before &+ 1, &finished, &isWoken)
+        }
+        if isWoken && end == .normal { end = .woken }
+        if let event = descriptors.event { quiet(event) }
+        if help != .none { comeBack(for: help) }
+        return end
+    }
+
+    /// The rest of `reap` when io_uring_enter(2) failed. It waits outside the ring while less than `least`
+    /// is in `finished`.
+    @inline(never)
+    private mutating func reapAfter(
+        _ answer: CInt, _ limit: WaitLimit, _ least: Int, _ finished: inout RequestFIFO,
+        _ isWoken: inout Bool
+    ) -> WaitEnd {
+        let isTaken = settle(answer, &finished)
+        // Under DEFER_TASKRUN nothing is posted by a call that fails to submit.
+        if !isTaken && cbio_uring_has_unposted(ring) { _ = cbio_uring_post(ring) }
+        if takeCompletions(&finished) { isWoken = true }
+        if answer == -EINTR { return .interrupted }
+        guard !isTaken, finished.count < least, !isWoken else { return .normal }
+        let end = waitOutside(limit)
+        helpers.collect(into: &finished)
+        return end
+    }
+
+    mutating func cancel(_ request: RequestPointer) {
+        if request.pointee.engine.operation.needsHelper {
+            helpers.cancel(request)
+        } else if prepared({ cbio_uring_prepare_cancel(ring, request) }) {
+            _ = cbio_uring_submit(ring)
+        }
+    }
+
+    mutating func shutDown() {
+        helpers.stop()
+        cbio_uring_destroy(ring)
+        descriptors.close()
+    }
+
+    /// The kernel binds the ring to the thread that enables it: the first to use it.
+    private mutating func makeReady() {
+        if isWakeArmed { return }
+        if !isEnabled {
+            _ = cbio_uring_enable(ring)
+            isEnabled = true
+        }
+        armWake()
+    }
+
+    /// A poll of the wake descriptor, always in the ring while the queue is at rest.
+    private mutating func armWake() {
+        isWakeArmed = prepared { cbio_uring_prepare_wake(ring, descriptors.wake.descriptor) }
+    }
+
+    /// Tries again after making room in a full submission ring.
+    private func prepared(_ prepare: () -> Bool) -> Bool {
+        if prepare() { return true }
+        _ = cbio_uring_submit(ring)
+        return prepare()
+    }
+
+    private mutating func prepare(_ pending: inout RequestFIFO) {
+        while !pending.isEmpty {
+            if inRing < inFlightLimit {
+                var behind: UnsafeMutablePointer<cbio_operation>?
+                let prepared = Int(
+                    cbio_uring_prepare(
+                        ring, pending.list.first, UInt32(inFlightLimit &- inRing), &behind))
+                pending.removeFirst(prepared, upTo: behind)
+                inRing &+= prepared
+            }
+            // What stopped it: a full ring, or one for the helpers.
+            guard let request = pending.head, request.pointee.engine.operation.needsHelper
+            else { return }
+            _ = pending.popFirst()
+            helpers.enqueue(request)
+        }
+    }
+
+    /// Looks at what io_uring_enter(2) answered. True when the kernel took what there was, or may take
+    /// the rest at once; false when it did not. An error that will not pass (EPERM of a seccomp filter)
+    /// ends what has been prepared.
+    private mutating func settle(_ answer: CInt, _ finished: inout RequestFIFO) -> Bool {
+        if answer >= 0 {
+            timer.succeeded()
+            return true
+        }
+        switch -answer {
+        case EINTR: return true
+        case EAGAIN, EBUSY, ENOMEM: timer.arm(orWake: descriptors.wake)
+        default: withdraw(answer, &finished)
+        }
+        return false
+    }
+
+    @inline(never)
+    private mutating func withdraw(_ answer: CInt, _ finished: inout RequestFIFO) {
+        inRing &-= Int(cbio_uring_withdraw(ring, &finished.list, answer))
+        isRefused = true
+        // Whether or not the ring still polls the wake event, nobody learns of it from there.
+        isWakeArmed = false
+        // In a set that has it already this changes nothing.
+        try? descriptors.set?.add(descriptors.wake.descriptor)
+        // Submitting may be all that is refused.
+        isSilent = cbio_uring_post(ring) < 0
+        // Whoever submits leaves the wake to whoever sleeps.
+        if takeCompletions(&finished) { descriptors.wake.signal() }
+        if isSilent && inRing > 0 && cbio_uring_features(ring).defer_taskrun {
+            fatalError(
+                "io_uring_enter(2) is refused (\(errnoText(-answer))) while requests are in flight: what "
+                    + "became of them cannot be learnt, nor their memory be given back")
+        }
+    }
+
+    /// A wait when io_uring_enter(2) refuses to: short while anything is under way, which ends without it
+    /// in a ring that threads share.
+    private mutating func waitOutside(_ limit: WaitLimit) -> WaitEnd {
+        let isQuiet = inRing == 0 && helpers.inFlight == 0 && !timer.isArmed
+        let span = isQuiet ? limit : limit.atMost(timer.pause)
+        switch descriptors.wake.wait(span) {
+        case .interrupted: return .interrupted
+        case .timedOut: return .normal
+        case .readable:
+            // The poll of it in the ring, if there is one, tells as well.
+            if !isWakeArmed { descriptors.wake.clear() }
+            return .woken
+        }
+    }
+
+    /// Moves what has ended to `finished`. True when the wake event was among it.
+    private mutating func takeCompletions(_ finished: inout RequestFIFO) -> Bool {
+        let before = finished.count
+        var isWoken = false
+        cbio_uring_reap(ring, &finished.list, &isWoken)
+        inRing &-= finished.count &- before
+        if isWoken {
+            descriptors.wake.clear()
+            armWake()
+            _ = settle(cbio_uring_submit(ring), &finished)
+        }
+        helpers.collect(into: &finished)
+        return isWoken
+    }
+
+    /// Makes the descriptor readable when the owner has a call to make for want of a thread.
+    @inline(never)
+    private mutating func comeBack(for help: HelperThreads.Help) {
+        switch help {
+        case .none: break
+        case .now: descriptors.wake.signal()
+        case .later: timer.arm(after: HelperThreads.patience, orWake: descriptors.wake)
+        }
+    }
+
+    /// Clears the event that stands for the ring. Only after the kernel was entered, because posting
+    /// completions there signals it again; what came since then shows in the ring's flags.
+    private func quiet(_ event: Event) {
+        event.clear()
+        // The kernel posts a limited number at a time and does not signal the rest. A submission posts
+        // some as well.
+        if !isSilent && cbio_uring_has_more(ring) { event.signal() }
+    }
+}

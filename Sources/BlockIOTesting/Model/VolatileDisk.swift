@@ -1,0 +1,244 @@
+import BlockHost
+import BlockIO
+import Glibc
+
+/// A disk in memory with a volatile write cache and a power switch, for tests: what is written and
+/// not made durable may survive a power cut or not, each sector for itself and in any order.
+/// Sectors of 512 bytes are never torn. Given to a queue by `QueueOptions/served(by:)`, it is a
+/// back end that takes the place of the image's engine.
+///
+/// A write is durable when it was made with `WriteDurability/forceUnitAccess` and has completed,
+/// or when it had completed before a flush was submitted that has completed. Safe to share.
+public final class VolatileDisk: @unchecked Sendable {
+    /// Bytes that are written as a whole or not at all.
+    public static let sectorSize = 512
+
+    private let lock = PthreadMutex()
+    private let state: UnsafeMutablePointer<State>
+
+    private struct State {
+        /// What survives in any case.
+        var stable: [UInt8]
+        /// What reads return.
+        var visible: [UInt8]
+        /// Writes that are in the cache, oldest first.
+        var cache: [CachedWrite] = []
+        var sequence: UInt64 = 0
+        var random: SplitMix64
+    }
+
+    private struct CachedWrite {
+        let number: UInt64
+        let start: Int
+        var content: [UInt8]
+        /// In the host's page cache, not in the device's.
+        let isInPageCache: Bool
+
+        var end: Int { start + content.count }
+    }
+
+    /// A disk of zeroes. `seed` determines in which order requests are done and what a cut spares.
+    public convenience init(size: Int, seed: UInt64) {
+        self.init(size: size, fill: 0, seed: seed)
+    }
+
+    /// A disk of one byte, again and again.
+    package init(size: Int, fill: UInt8, seed: UInt64) {
+        state = .allocate(capacity: 1)
+        state.initialize(
+            to: State(
+                stable: [UInt8](repeating: fill, count: size),
+                visible: [UInt8](repeating: fill, count: size), random: SplitMix64(seed: seed)))
+    }
+
+    deinit {
+        state.deinitialize(count: 1)
+        state.deallocate()
+    }
+
+    /// Cuts the power: of each sector's cached writes one or none survives. Returns what the disk
+    /// holds then, which is also what it goes on with.
+    public func cutPower() -> [UInt8] {
+        withLock { state in
+            var sectors = Set<Int>()
+            for write in state.cache {
+                sectors.formUnion(
+                    write.start / Self.sectorSize...(write.end - 1) / Self.sectorSize)
+            }
+            for sector in sectors.sorted() {
+                let start = sector * Self.sectorSize
+                let range = start..<min(start + Self.sectorSize, state.stable.count)
+                let writes = state.cache.filter {
+                    $0.start < range.upperBound && range.lowerBound < $0.end
+                }
+                let choice = Int(state.random.next() % UInt64(writes.count + 1))
+                guard choice < writes.count else { continue }
+                // A write of a part of a sector stands on what was written before it.
+                for write in writes[...choice] {
+                    Self.overlay(write.start, write.content, on: &state.stable, within: range)
+                }
+            }
+            state.cache = []
+            state.visible = state.stable
+            return state.stable
+        }
+    }
+
+    private func withLock<Result>(_ body: (inout State) -> Result) -> Result {
+        lock.lock()
+        defer { lock.unlock() }
+        return body(&state.pointee)
+    }
+
+    /// Copies the part of `content` that lies within `range`.
+    private static func overlay(
+        _ start: Int, _ content: [UInt8], on target: inout [UInt8], within range: Range<Int>
+    ) {
+        let part = range.clamped(to: start..<start + content.count)
+        if part.isEmpty { return }
+        target.withUnsafeMutableBytes { target in
+            content.withUnsafeBytes { source in
+                (target.baseAddress! + part.lowerBound).copyMemory(
+                    from: source.baseAddress! + (part.lowerBound - start), byteCount: part.count)
+            }
+        }
+    }
+}
+
+// What the engine side does.
+extension VolatileDisk {
+    /// Where a write goes.
+    enum Place {
+        case deviceCache, pageCache, stable
+        /// Nowhere that lasts: the kernel has dropped it.
+        case dropped
+    }
+
+    /// Numbers the writes done so far: a flush submitted now covers those.
+    var sequence: UInt64 { withLock { $0.sequence } }
+
+    package var byteCount: Int { withLock { $0.visible.count } }
+
+    /// What reads return.
+    package var visible: [UInt8] { withLock { $0.visible } }
+
+    /// What survives a power cut in any case.
+    package var stable: [UInt8] { withLock { $0.stable } }
+
+    var hasDirtyPages: Bool { withLock { $0.cache.contains { $0.isInPageCache } } }
+
+    func random(below limit: Int) -> Int { withLock { Int($0.random.next() % UInt64(limit)) } }
+
+    /// Reads at most `limit` bytes.
+    func read(_ operation: ModelOperation, limit: Int = .max) -> Int64 {
+        withLock { state in
+            var position = operation.position
+            var outcome = VolatileMemory.Outcome.whole
+            let end = min(state.visible.count, limit == .max ? .max : position + limit)
+            operation.forEachVector { element in
+                let count = min(element.iov_len, end - position)
+                guard count > 0, outcome == .whole else { return }
+                outcome = state.visible.withUnsafeBytes {
+                    VolatileMemory.copy(
+                        to: element.iov_base, from: $0.baseAddress! + position, count: count)
+                }
+                position += count
+            }
+            // As the kernel says it of memory that has gone.
+            return outcome == .whole ? Int64(position - operation.position) : -Int64(EFAULT)
+        }
+    }
+
+    /// Writes at most `limit` bytes; beyond the end the disk grows.
+    func write(_ operation: ModelOperation, _ place: Place, limit: Int = .max) -> Int64 {
+        var outcome = VolatileMemory.Outcome.whole
+        var total = 0
+        operation.forEachVector { total += $0.iov_len }
+        var data = [UInt8](unsafeUninitializedCapacity: total) { bytes, count in
+            operation.forEachVector { element in
+                guard outcome == .whole, element.iov_len > 0 else { return }
+                outcome = VolatileMemory.copy(
+                    to: bytes.baseAddress! + count, from: element.iov_base,
+                    count: element.iov_len)
+                count += outcome == .whole ? element.iov_len : 0
+            }
+        }
+        guard outcome == .whole else { return -Int64(EFAULT) }
+        if limit < data.count { data.removeLast(data.count - limit) }
+        put(data, at: operation.position, place)
+        return Int64(data.count)
+    }
+
+    /// Makes a range inside the disk read as zeroes.
+    func zero(_ range: Range<Int>, _ place: Place) {
+        let inside = range.clamped(to: 0..<byteCount)
+        put([UInt8](repeating: 0, count: inside.count), at: inside.lowerBound, place)
+    }
+
+    private func put(_ data: [UInt8], at start: Int, _ place: Place) {
+        if data.isEmpty { return }
+        withLock { state in
+            state.sequence += 1
+            let range = start..<start + data.count
+            let growth = range.upperBound - state.visible.count
+            if growth > 0 {
+                state.visible.append(contentsOf: repeatElement(0, count: growth))
+                state.stable.append(contentsOf: repeatElement(0, count: growth))
+            }
+            Self.overlay(start, data, on: &state.visible, within: range)
+            switch place {
+            case .deviceCache, .pageCache:
+                state.cache.append(
+                    CachedWrite(
+                        number: state.sequence, start: start, content: data,
+                        isInPageCache: place == .pageCache))
+            case .stable:
+                Self.overlay(start, data, on: &state.stable, within: range)
+                // An older write in the cache does not undo this one when it gets there.
+                for index in state.cache.indices {
+                    let older = state.cache[index]
+                    let part = range.clamped(to: older.start..<older.end)
+                    for place in part {
+                        state.cache[index].content[place - older.start] = data[place - start]
+                    }
+                }
+            case .dropped: break
+            }
+        }
+    }
+
+    func flush(through number: UInt64) {
+        withLock { state in
+            for write in state.cache where write.number <= number {
+                Self.overlay(
+                    write.start, write.content, on: &state.stable, within: write.start..<write.end)
+            }
+            state.cache.removeAll { $0.number <= number }
+        }
+    }
+
+    /// Forgets what is in the page cache and was not written back; reads go on to return it.
+    func dropDirtyPages() {
+        withLock { state in state.cache.removeAll { $0.isInPageCache } }
+    }
+
+    /// Makes the disk as large as this, at once and for good.
+    func truncate(to size: Int) {
+        withLock { state in
+            let growth = size - state.visible.count
+            if growth > 0 {
+                state.visible.append(contentsOf: repeatElement(0, count: growth))
+                state.stable.append(contentsOf: repeatElement(0, count: growth))
+                return
+            }
+            state.visible.removeLast(-growth)
+            state.stable.removeLast(-growth)
+            for index in state.cache.indices {
+                let excess = state.cache[index].end - size
+                let count = state.cache[index].content.count
+                if excess > 0 { state.cache[index].content.removeLast(min(excess, count)) }
+            }
+            state.cache.removeAll { $0.content.isEmpty }
+        }
+    }
+}

@@ -1,0 +1,73 @@
+import BlockIO
+
+/// Something between the pipeline of a queue and its engine. Each is one idea, and they stack in any order:
+/// see `QueueOptions/decorated(by:)`.
+///
+/// A decorator never changes what the engine is asked: the engine gets the operations that the pipeline
+/// makes, whole. A decorator changes an answer, the moment at which it comes, or whether the engine is asked
+/// at all. An operation is not a request: one that is misaligned, large or cut short by an answer takes
+/// several.
+public struct QueueDecorator: Sendable {
+    /// From the one next to the pipeline to the one next to the engine.
+    let layers: [any EngineDecorator]
+
+    private init(_ layers: any EngineDecorator...) { self.layers = layers }
+
+    /// Asserts that every operation obeys `BlockImage/alignment`, stays inside the file and is
+    /// not larger than an engine has to take: a wrong one stops the program.
+    public static let alignmentChecked = QueueDecorator(AlignmentCheck())
+
+    /// Writes down the operations that come through.
+    public static func logged(in log: OperationLog) -> QueueDecorator {
+        QueueDecorator(LogKeeper(log: log))
+    }
+
+    /// Fails operations while a switch is off.
+    public static func powered(by power: PowerSwitch) -> QueueDecorator {
+        QueueDecorator(PowerLoss(power: power))
+    }
+
+    /// All that the rules of an injector say: what is held is held first, and then delayed, refused, failed,
+    /// or asked and its answer changed.
+    public static func faults(_ injector: FaultInjector) -> QueueDecorator {
+        QueueDecorator(
+            Holds(injector: injector), Delays(injector: injector), Refusals(injector: injector),
+            Failures(injector: injector), ShortAnswers(injector: injector),
+            FlippedBytes(injector: injector), Reordering(injector: injector))
+    }
+
+    /// ``FaultInjector/Fault/hold`` alone.
+    public static func holds(_ injector: FaultInjector) -> QueueDecorator {
+        QueueDecorator(Holds(injector: injector))
+    }
+
+    /// ``FaultInjector/Fault/delay(_:)`` alone.
+    public static func delays(_ injector: FaultInjector) -> QueueDecorator {
+        QueueDecorator(Delays(injector: injector))
+    }
+
+    /// ``FaultInjector/Fault/refuse`` alone.
+    public static func refusals(_ injector: FaultInjector) -> QueueDecorator {
+        QueueDecorator(Refusals(injector: injector))
+    }
+
+    /// ``FaultInjector/Fault/error(_:)`` and ``FaultInjector/Fault/transientError(_:)`` alone.
+    public static func failures(_ injector: FaultInjector) -> QueueDecorator {
+        QueueDecorator(Failures(injector: injector))
+    }
+
+    /// ``FaultInjector/Fault/short(_:)`` alone.
+    public static func shortAnswers(_ injector: FaultInjector) -> QueueDecorator {
+        QueueDecorator(ShortAnswers(injector: injector))
+    }
+
+    /// ``FaultInjector/Fault/flipByte`` alone.
+    public static func flippedBytes(_ injector: FaultInjector) -> QueueDecorator {
+        QueueDecorator(FlippedBytes(injector: injector))
+    }
+
+    /// ``FaultInjector/Fault/reorder`` alone.
+    public static func reordering(_ injector: FaultInjector) -> QueueDecorator {
+        QueueDecorator(Reordering(injector: injector))
+    }
+}

@@ -1,0 +1,163 @@
+import BlockHost
+import BlockIO
+import Glibc
+
+/// A back end of the tests' own, as a remote one will be: a thread of its own does what the engine asks, on
+/// bytes in memory, and tells the engine when it has.
+final class MemoryBackEnd: BackEnd, @unchecked Sendable {
+    let name = "memory"
+    let alignment = HostAlignment(memory: 1, offset: 512)
+    let isDirect = true
+    let size: UInt64
+    let bytes: UnsafeMutableRawBufferPointer
+
+    init(size: Int) {
+        self.size = UInt64(size)
+        bytes = .allocate(byteCount: size, alignment: 4096)
+        memset(bytes.baseAddress!, 0, size)
+    }
+
+    deinit { bytes.deallocate() }
+
+    func openEngine(
+        for image: BlockImage, _ options: QueueOptions
+    ) throws(BlockError) -> any OpenEngine {
+        EngineBox(try MemoryEngine(self, image: image, depth: options.depth))
+    }
+
+    /// The answer to an operation.
+    fileprivate func perform(_ order: EngineOrder) -> Int64 {
+        switch order.operation {
+        case .read, .write:
+            var place = Int(order.position)
+            for index in 0..<Int(order.vectorCount) {
+                let element = order.vectors![index]
+                let inside = bytes.baseAddress! + place
+                let isRead = order.operation == .read
+                let outcome = VolatileMemory.copy(
+                    to: isRead ? element.iov_base : inside,
+                    from: isRead ? inside : element.iov_base, count: element.iov_len)
+                if outcome == .lost { return -Int64(EFAULT) }
+                place += element.iov_len
+            }
+            return Int64(place) - Int64(order.position)
+        case .synchronize: return 0
+        default: return -Int64(EOPNOTSUPP)
+        }
+    }
+}
+
+/// Gives operations to a thread and takes their answers from it.
+private struct MemoryEngine: ~Copyable, Engine {
+    private let server: MemoryServer
+    private let depth: Int
+    private(set) var inFlight = 0
+
+    init(_ backEnd: MemoryBackEnd, image: BlockImage, depth: Int) throws(BlockError) {
+        do throws(SystemCallError) {
+            server = try MemoryServer(backEnd)
+        } catch {
+            throw BlockError(
+                .engineUnavailable, errno: error.errno, operation: .open, image: image.path)
+        }
+        self.depth = depth
+    }
+
+    var descriptor: CInt { server.event.descriptor }
+    var wakeEvent: WakeEvent { .event(server.event) }
+
+    mutating func submit(_ pending: inout RequestFIFO, finished: inout RequestFIFO) {
+        while inFlight < depth, let request = pending.takeFirst() {
+            inFlight += 1
+            server.ask(request)
+        }
+    }
+
+    mutating func reap(
+        minimum: Int, limit: WaitLimit, pending: inout RequestFIFO, finished: inout RequestFIFO
+    ) -> WaitEnd {
+        submit(&pending, finished: &finished)
+        var end = WaitEnd.normal
+        if minimum > 0 && finished.isEmpty {
+            switch server.event.wait(limit) {
+            case .interrupted: end = .interrupted
+            case .readable: end = .woken
+            case .timedOut: break
+            }
+        }
+        let before = finished.count
+        server.collect(into: &finished)
+        inFlight -= finished.count - before
+        return finished.count > before ? .normal : end
+    }
+
+    mutating func cancel(_ request: RequestPointer) {}
+
+    mutating func shutDown() { server.stop() }
+}
+
+/// The thread.
+private final class MemoryServer: @unchecked Sendable {
+    let event: Event
+    private let backEnd: MemoryBackEnd
+    private let lock = PthreadMutex()
+    private let arrival = PthreadCondition()
+    private let departure = PthreadCondition()
+    private var asked: [RequestPointer] = []
+    private var ended: [RequestPointer] = []
+    private var isStopping = false
+    private var isGone = false
+
+    init(_ backEnd: MemoryBackEnd) throws(SystemCallError) {
+        event = try Event()
+        self.backEnd = backEnd
+        do throws(SystemCallError) {
+            try HostThread.start(named: "test-memory") { self.serve() }
+        } catch {
+            event.close()
+            throw error
+        }
+    }
+
+    func ask(_ request: RequestPointer) {
+        lock.lock()
+        asked.append(request)
+        lock.unlock()
+        arrival.signal()
+    }
+
+    /// What has ended; the event becomes quiet.
+    func collect(into finished: inout RequestFIFO) {
+        lock.lock()
+        defer { lock.unlock() }
+        event.clear()
+        for request in ended { finished.append(request) }
+        ended.removeAll()
+    }
+
+    func stop() {
+        lock.lock()
+        isStopping = true
+        arrival.signal()
+        while !isGone { departure.wait(lock) }
+        lock.unlock()
+        event.close()
+    }
+
+    private func serve() {
+        lock.lock()
+        while true {
+            while asked.isEmpty && !isStopping { arrival.wait(lock) }
+            guard !asked.isEmpty else { break }
+            let request = asked.removeFirst()
+            lock.unlock()
+            request.pointee.result = backEnd.perform(request.pointee.engine)
+            lock.lock()
+            ended.append(request)
+            event.signal()
+        }
+        isGone = true
+        departure.signal()
+        lock.unlock()
+    }
+}
