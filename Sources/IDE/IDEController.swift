@@ -60,6 +60,7 @@ public final class IDEController {
         self.router = router
         configuration = .allocate(capacity: 1)
         configuration.initialize(to: PCIConfiguration(identity))
+        router.setController(self)
     }
 
     deinit {

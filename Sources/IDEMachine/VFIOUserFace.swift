@@ -101,10 +101,14 @@ private final class ControllerFunction: PCIFunction, IDEControllerDelegate {
 
     func poll() { controller.poll() }
 
-    func interrupt(_ line: IDEInterrupt, isRaised: Bool) {
+    func controller(
+        _ controller: IDEController, interrupt line: IDEInterrupt, isRaised: Bool
+    ) {
         server?.setInterrupt(isRaised: isRaised)
     }
 
     /// The peer has no channel for it.
-    func driveEvent(_ event: DriveEvent) { failures.note(event) }
+    func controller(_ controller: IDEController, driveEvent event: DriveEvent) {
+        failures.note(event)
+    }
 }
