@@ -9,7 +9,9 @@ struct SavedController {
 
     /// The PCI configuration space.
     struct Configuration {
-        var registers = [UInt8](repeating: 0, count: PCIConfiguration.size)
+        /// Bytes of a configuration space (PCI 2.2, 6.1).
+        static let size = 256
+        var registers = [UInt8](repeating: 0, count: size)
     }
 
     /// Interrupts of the channels, bit 0 and bit 1, that nobody has acknowledged.
@@ -29,7 +31,7 @@ extension SavedController: StateFields {
 
 extension SavedController.Configuration: StateFields {
     mutating func fields(_ codec: inout some StateCodec) throws(StateError) {
-        try codec.bytes(&registers, "registers", count: PCIConfiguration.size)
+        try codec.bytes(&registers, "registers", count: Self.size)
     }
 }
 

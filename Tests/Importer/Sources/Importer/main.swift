@@ -1,9 +1,11 @@
 import BlockIO
 import BlockIOTesting
+import BlockPCI
 import Dispatch
 import Glibc
 import IDE
 import SystemPackage
+import VFIOUserServer
 
 // Lost output is an error; and a standard output that is closed would become the descriptor of an image.
 signal(SIGPIPE, SIG_IGN)
