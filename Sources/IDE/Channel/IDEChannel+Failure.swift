@@ -9,10 +9,10 @@ extension IDEChannel {
         _ completion: BlockCompletion, _ policy: ErrorPolicy, slot: IDESlot, isStopped: Bool
     ) -> ErrorAction {
         let action = policy.action(for: completion, canRetry: !isStopped)
-        router.delegate?.driveEvent(
-            DriveEvent(
-                slot: slot, operation: completion.operation,
-                failure: completion.failure ?? .system, errno: completion.errno, action: action))
+        let event = DriveEvent(
+            slot: slot, operation: completion.operation,
+            failure: completion.failure ?? .system, errno: completion.errno, action: action)
+        router.tell { $0.controller($1, driveEvent: event) }
         return action
     }
 }
