@@ -8,7 +8,9 @@ let package = Package(
         .library(name: "BlockIOTesting", targets: ["BlockIOTesting"]),
         .library(name: "GuestMemory", targets: ["GuestMemory"]),
         .library(name: "BlockDMA", targets: ["BlockDMA"]),
+        .library(name: "BlockPCI", targets: ["BlockPCI"]),
         .library(name: "IDE", targets: ["IDE"]),
+        .library(name: "VFIOUserServer", targets: ["VFIOUserServer"]),
         .executable(name: "ide-machine", targets: ["IDEMachine"]),
     ],
     dependencies: [
@@ -35,20 +37,24 @@ let package = Package(
         .target(name: "BlockDMA", dependencies: ["BlockIO", "GuestMemory"]),
         // What a device's saved state is made of; it knows no device.
         .target(name: "BlockState"),
+        .target(name: "BlockPCI", dependencies: ["GuestMemory"]),
         .target(
             name: "IDE",
-            dependencies: ["BlockDMA", "BlockHost", "BlockIO", "BlockState", "GuestMemory"]),
+            dependencies: [
+                "BlockDMA", "BlockHost", "BlockIO", "BlockPCI", "BlockState", "GuestMemory",
+            ]),
         .target(
             name: "CommandLineSupport",
             dependencies: [.product(name: "ArgumentParser", package: "swift-argument-parser")]),
         .target(name: "CVFIOUser"),
         .target(
-            name: "VFIOUserServer", dependencies: ["BlockHost", "CVFIOUser", "GuestMemory"]),
+            name: "VFIOUserServer",
+            dependencies: ["BlockHost", "BlockPCI", "CVFIOUser", "GuestMemory"]),
         .executableTarget(
             name: "IDEMachine",
             dependencies: [
-                "BlockDMA", "BlockIO", "BlockIOTesting", "CommandLineSupport", "GuestMemory", "IDE",
-                "VFIOUserServer",
+                "BlockDMA", "BlockHost", "BlockIO", "BlockIOTesting", "BlockPCI",
+                "CommandLineSupport", "GuestMemory", "IDE", "VFIOUserServer",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .target(
@@ -56,7 +62,8 @@ let package = Package(
             path: "Tests/CTestSupport",
             linkerSettings: [.linkedLibrary("uring"), .linkedLibrary("aio")]),
         .target(
-            name: "TestSupport", dependencies: ["CTestSupport", "BlockIO", "BlockIOTesting"],
+            name: "TestSupport",
+            dependencies: ["CTestSupport", "BlockHost", "BlockIO", "BlockIOTesting"],
             path: "Tests/TestSupport"),
         // Apart, because release builds of it run for minutes and tests for seconds.
         .target(
@@ -81,6 +88,8 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], path: "Tests/PoolExploration"),
         .testTarget(
+            name: "BlockHostTests", dependencies: ["BlockHost", "CTestSupport", "TestSupport"]),
+        .testTarget(
             name: "BlockIOTests",
             dependencies: [
                 "BlockHost", "BlockIO", "BlockIOTesting", "GuestMemory", "CTestSupport",
@@ -101,6 +110,8 @@ let package = Package(
         .testTarget(
             name: "BlockStateTests", dependencies: ["BlockState", "CTestSupport", "TestSupport"]),
         .testTarget(
+            name: "BlockPCITests", dependencies: ["BlockPCI", "GuestMemory", "TestSupport"]),
+        .testTarget(
             name: "IDETests",
             dependencies: [
                 "IDE", "BlockDMA", "BlockIO", "BlockIOTesting", "BlockState", "GuestMemory",
@@ -109,7 +120,9 @@ let package = Package(
             ]),
         .testTarget(
             name: "VFIOUserServerTests",
-            dependencies: ["VFIOUserServer", "GuestMemory", "CTestSupport", "TestSupport"]),
+            dependencies: [
+                "VFIOUserServer", "BlockPCI", "GuestMemory", "CTestSupport", "TestSupport",
+            ]),
         .testTarget(
             name: "IDEMachineTests",
             dependencies: [

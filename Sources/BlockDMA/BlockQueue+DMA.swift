@@ -35,7 +35,8 @@ extension BlockQueue {
         switch step {
         case .submit(let piece):
             submit(
-                piece, transfer.direction, at: offset &+ piece.offset.rawValue, durability: durability,
+                piece, transfer.direction, at: offset &+ piece.offset.rawValue,
+                durability: durability,
                 userData: UInt(bitPattern: Unmanaged.passUnretained(transfer).toOpaque()))
             return nil
         case .wait: return nil

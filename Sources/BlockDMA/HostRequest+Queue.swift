@@ -42,26 +42,25 @@ extension HostRequest {
             of: transfer.takeUnretainedValue(), on: queue)
     }
 
-    /// Does what a policy says about a piece that the host has failed, by `completion`.
+    /// Does what a policy says about the request that the host has failed, by `completion`. What the
+    /// answer ``HostAnswer/failed`` means now is that the guest is to be told: that is for a request of the
+    /// device's own, and a transfer is ``HostAnswer/finished(_:)``.
     public mutating func apply(
         _ action: ErrorAction, to completion: BlockCompletion, on queue: BlockQueue
     ) -> HostAnswer {
-        guard state == .held, isPiece, let transfer = transfer?.takeUnretainedValue() else {
-            preconditionFailure("the host has failed no piece")
-        }
-        switch action {
-        case .ignore:
-            return carryOut(
-                transfer.pieceEnded(transferred: completion.length, isSuccess: true), of: transfer,
-                on: queue)
-        case .report:
-            return carryOut(
-                transfer.pieceEnded(transferred: completion.transferred, isSuccess: false),
-                of: transfer, on: queue)
-        case .stop:
-            park(transferred: completion.transferred)
+        precondition(state == .held || state == .idle, "the host has failed nothing")
+        if action == .stop {
+            park(transferred: isPiece ? completion.transferred : 0)
             return .pending
         }
+        guard isPiece, state == .held, let transfer = transfer?.takeUnretainedValue() else {
+            return action == .ignore ? .succeeded : .failed
+        }
+        let step =
+            action == .ignore
+            ? transfer.pieceEnded(transferred: completion.length, isSuccess: true)
+            : transfer.pieceEnded(transferred: completion.transferred, isSuccess: false)
+        return carryOut(step, of: transfer, on: queue)
     }
 
     /// Goes on with a transfer that has waited: what ``GuestMemory/DMAMapper/resume(_:)`` hands out.
@@ -83,7 +82,8 @@ extension HostRequest {
             isPiece = true
             state = .submitted
             queue.submit(
-                piece, transfer.direction, at: offset &+ piece.offset.rawValue, durability: durability,
+                piece, transfer.direction, at: offset &+ piece.offset.rawValue,
+                durability: durability,
                 userData: tag)
             return .pending
         case .wait:

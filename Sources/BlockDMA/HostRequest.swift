@@ -52,9 +52,11 @@ public import GuestMemory
 /// | submitted, a piece | `complete`: the memory has gone | idle | finished: fault |
 /// | submitted, a piece | `complete`: the host has failed | held | failed |
 /// | submitted, own | `complete` | held if a piece is, or else idle | succeeded or failed |
-/// | held | `apply` report | idle | finished: deviceFailed |
-/// | held | `apply` ignore | as after success | as after success |
-/// | held | `apply` stop | parked | pending |
+/// | held, a piece that failed | `apply` report | idle | finished: deviceFailed |
+/// | held, a piece that failed | `apply` ignore | as after success | as after success |
+/// | idle or held, own failed | `apply` report | the same | failed |
+/// | idle or held, own failed | `apply` ignore | the same | succeeded |
+/// | idle, held | `apply` stop | parked | pending |
 /// | held | `pieceEnded`, `memoryFailed` | held, waiting or idle | the step |
 /// | held | `release` | idle | |
 /// | idle, held | `park` | parked | |

@@ -6,7 +6,8 @@ import Synchronization
 ///
 /// Regions are laid over each other by priority. Every change makes a new map as a whole; an access
 /// or a transfer that has begun keeps the map it began with, and with it the memory and devices in
-/// that map, to its end. Any thread may read, write and change the map at any time.
+/// that map, to its end. Any thread may read, write and change the map at any time: what
+/// changes is atomic or under the mutex.
 public final class AddressSpace: @unchecked Sendable {
     /// The bounce buffers of all transfers in this space.
     public let bouncePool: BouncePool

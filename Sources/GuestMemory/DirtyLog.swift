@@ -13,8 +13,9 @@ public enum DirtyConsumer: Int, Sendable, CaseIterable {
 /// Which pages of a ``GuestRAM`` have been written, for several consumers, and which hold code that
 /// an emulator has translated.
 ///
-/// Any thread may mark and any other take. A page is marked after it was written, so one that is
-/// taken and then read has the bytes that made it dirty, or newer ones.
+/// Safe to share, because all bits are atomic: any thread may mark and any other take. A page is
+/// marked after it was written, so one that is taken and then read has the bytes that made it dirty,
+/// or newer ones.
 ///
 /// A mark first looks whether anybody watches, without a memory barrier as long as nobody does.
 /// Whoever begins to watch makes all threads of the process pass a barrier instead, by

@@ -31,6 +31,8 @@ public struct GuestMemoryError: Error, Sendable, Hashable {
         case notTranslated
         /// An IOMMU does not allow this direction.
         case notPermitted
+        /// The device's ``DMAGate`` is closed.
+        case gateClosed
 
         // What the host can do wrong.
 
@@ -91,6 +93,7 @@ extension GuestMemoryError: CustomStringConvertible {
         case .remoteFailed: "another process refused its memory"
         case .notTranslated: "the IOMMU has no translation"
         case .notPermitted: "the IOMMU does not allow this direction"
+        case .gateClosed: "the bus does not let the device reach memory"
         case .invalidSize:
             "sizes, offsets and host addresses must be multiples of the page size, sizes not zero"
         case .invalidRegion: "the region reaches past 2^64 or past the memory behind it"

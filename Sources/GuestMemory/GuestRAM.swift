@@ -12,6 +12,8 @@ import Glibc
 /// stops the program instead of reaching the neighbours. It is unmapped when nothing refers to it
 /// any more; a map that holds it does, and so does each transfer under way on such a map. Neither
 /// holds for memory that is borrowed (``init(borrowing:released:)``).
+///
+/// Safe to share: this object never changes. Its bytes are only reached through raw pointers.
 public final class GuestRAM: @unchecked Sendable {
     /// The first byte, at a multiple of ``pageSize``.
     public let base: UnsafeMutableRawPointer

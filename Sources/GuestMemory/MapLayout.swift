@@ -69,7 +69,8 @@ struct MapLayout {
     }
 }
 
-/// A stretch of addresses and the region that is seen there.
+/// A stretch of addresses and the region that is seen there. Safe to share: it never changes, and keeps
+/// alive what its pointers lead to.
 struct VisibleRange: TreeValue, @unchecked Sendable {
     /// Keeps alive what `flat` points to.
     let region: MappedRegion

@@ -53,7 +53,7 @@ struct FlatRanges {
     }
 }
 
-/// What an address space looks like at one time: never changed.
+/// What an address space looks like at one time. Safe to share, because it is never changed.
 final class MemoryMap: @unchecked Sendable {
     /// The how-manieth map of its address space it is.
     let version: UInt64

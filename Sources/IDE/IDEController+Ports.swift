@@ -91,16 +91,19 @@ extension IDEController {
 
     @inline(__always)
     private func decode(_ port: UInt16) -> IDERegister? {
-        let offset = UInt32(port) &- configuration.pointee.busMasterPorts
-        if offset < 16 { return .busMaster(offset: Int(offset)) }
-        guard configuration.pointee.isIOEnabled else { return nil }
+        if let offset = function.offset(ofPort: port, inBAR: IDEIdentity.busMasterBAR) {
+            return .busMaster(offset: offset)
+        }
+        guard function.isIOEnabled else { return nil }
         return isNative ? decodeNative(port) : decodeCompatible(port)
     }
 
     private func decodeNative(_ port: UInt16) -> IDERegister? {
-        for bar in 0..<PCIConfiguration.busMasterBAR {
-            if let base = configuration.pointee.base(ofBAR: bar), port &- base < 8 {
-                if let found = decode(bar: bar, offset: Int(port &- base)) { return found }
+        for bar in 0..<IDEIdentity.busMasterBAR {
+            if let offset = function.offset(ofPort: port, inBAR: bar),
+                let found = decode(bar: bar, offset: offset)
+            {
+                return found
             }
         }
         return nil
@@ -120,8 +123,8 @@ extension IDEController {
     }
 
     private func decode(bar: Int, offset: Int) -> IDERegister? {
-        guard configuration.pointee.isIOEnabled, offset >= 0 else { return nil }
-        if bar == PCIConfiguration.busMasterBAR {
+        guard function.isIOEnabled, offset >= 0 else { return nil }
+        if bar == IDEIdentity.busMasterBAR {
             return offset < 16 ? .busMaster(offset: offset) : nil
         }
         guard isNative else { return nil }
@@ -225,7 +228,7 @@ extension IDEController {
     @inline(__always)
     private func readBusMaster(_ offset: Int) -> UInt8 {
         if isCMD646, let shown = CMD646.configurationRegister(ofBusMaster: offset) {
-            return configurationByte(shown)
+            return shownRegister(shown)
         }
         return on(offset >> 3) { $0.readBusMaster(offset & 7) }
     }
@@ -233,15 +236,9 @@ extension IDEController {
     @inline(__always)
     private func writeBusMaster(_ offset: Int, _ value: UInt8) {
         if isCMD646, let shown = CMD646.configurationRegister(ofBusMaster: offset) {
-            return writeShown(shown, value)
+            return writeShownRegister(shown, value)
         }
         on(offset >> 3) { $0.writeBusMaster(offset & 7, value) }
-    }
-
-    @inline(never)
-    private func writeShown(_ register: Int, _ value: UInt8) {
-        writeConfigurationByte(register, value)
-        configurationChanged()
     }
 
     @inline(__always)

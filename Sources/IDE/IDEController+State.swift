@@ -24,7 +24,7 @@ extension IDEController {
         }
         poll()
         let saved = SavedController(
-            configuration: .init(registers: configuration.pointee.saved), primary: primary.save(),
+            configuration: .init(registers: function.savedRegisters), primary: primary.save(),
             secondary: secondary.save(), interrupts: .init(unacknowledged: router.pending))
         do throws(StateError) {
             return try Self.stateFormat.write(saved)
@@ -52,10 +52,10 @@ extension IDEController {
             throw IDEError(error)
         }
         reset()
-        configuration.pointee.load(saved.configuration.registers)
+        function.restoreRegisters(saved.configuration.registers)
         primary.load(saved.primary)
         secondary.load(saved.secondary)
-        configurationChanged()
+        blockChannels()
         router.restore(unacknowledged: saved.interrupts.unacknowledged) {
             primary.updateLine()
             secondary.updateLine()
@@ -65,7 +65,7 @@ extension IDEController {
     /// Whether this controller can become what was saved. Changes nothing.
     private func check(_ saved: SavedController) throws(StateError) {
         try StateError.inside("configuration") { () throws(StateError) in
-            try configuration.pointee.check(saved.configuration.registers)
+            try function.check(saved.configuration.registers)
         }
         try StateError.inside("primary") { () throws(StateError) in try primary.check(saved.primary)
         }

@@ -1,4 +1,5 @@
 public import BlockIO
+public import BlockPCI
 public import GuestMemory
 
 /// A PCI IDE controller: two channels with two drives each, and a bus master.
@@ -18,7 +19,10 @@ public import GuestMemory
 /// ``reentrancy``; DMA to it is an error that the guest sees, and no recursion.
 public final class IDEController {
     /// What it looks like on the bus.
-    public let identity: PCIIdentity
+    public let identity: IDEIdentity
+    /// Its PCI function: configuration space, interrupt pin, and the gate that its DMA passes. Accesses
+    /// may come by way of it or by the methods here.
+    public let function: PCIFunction
     /// For regions of guest memory behind which the controller's own registers are.
     public let reentrancy = ReentrancyGuard()
 
@@ -26,40 +30,50 @@ public final class IDEController {
     let secondary: IDEChannel
     let router: InterruptRouter
     private var disks: [IDESlot: ATADisk] = [:]
-    let configuration: UnsafeMutablePointer<PCIConfiguration>
     /// Of ``identity``.
     let isNative: Bool
     let isCMD646: Bool
 
-    /// A controller without drives whose bus master reaches `memory`, through `resolvers` if any.
+    /// A controller without drives on a bus of its own, whose bus master reaches `memory`, through
+    /// `resolvers` if any.
+    public convenience init(
+        identity: IDEIdentity, memory: AddressSpace, resolvers: [any AddressResolver] = [],
+        options: IDEOptions = IDEOptions()
+    ) throws(IDEError) {
+        try self.init(
+            identity: identity, bus: PCIBus(memory, resolvers: resolvers), options: options)
+    }
+
+    /// A controller without drives on a bus, whose bus master passes `resolvers` of its own, if any, and
+    /// then those of the bus.
     public init(
-        identity: PCIIdentity, memory: AddressSpace, resolvers: [any AddressResolver] = [],
+        identity: IDEIdentity, bus: PCIBus, resolvers: [any AddressResolver] = [],
         options: IDEOptions = IDEOptions()
     ) throws(IDEError) {
         self.identity = identity
         isNative = identity.isNative
         isCMD646 = identity.isCMD646
-        let router = InterruptRouter(isNative: identity.isNative)
+        function = PCIFunction(identity.layout, on: bus)
+        let router = InterruptRouter(function, isNative: identity.isNative)
         let dmaOptions = DMAOptions(
             forceBounce: options.forceBounce, bounceLimit: options.bounceLimit,
             cacheLimit: options.dmaCache ? DMAOptions().cacheLimit : 0)
         do throws(GuestMemoryError) {
             primary = IDEChannel(
                 number: 0, router: router,
-                mapper: try DMAMapper(
-                    memory, resolvers: resolvers, reentrancy: reentrancy, options: dmaOptions,
+                mapper: try function.mapper(
+                    resolvers: resolvers, reentrancy: reentrancy, options: dmaOptions,
                     wake: options.wake))
             secondary = IDEChannel(
                 number: 1, router: router,
-                mapper: try DMAMapper(
-                    memory, resolvers: resolvers, reentrancy: reentrancy, options: dmaOptions,
+                mapper: try function.mapper(
+                    resolvers: resolvers, reentrancy: reentrancy, options: dmaOptions,
                     wake: options.wake))
         } catch {
             throw .memory(error)
         }
         self.router = router
-        configuration = .allocate(capacity: 1)
-        configuration.initialize(to: PCIConfiguration(identity))
+        function.device = self
     }
 
     deinit {
@@ -71,8 +85,6 @@ public final class IDEController {
         while isBusy { poll(timeout: nil) }
         primary.unplugAll()
         secondary.unplugAll()
-        configuration.deinitialize(count: 1)
-        configuration.deallocate()
     }
 
     /// The emulator.
@@ -130,44 +142,18 @@ public final class IDEController {
 
     /// A reset of the PCI function. Drives stay busy until the host has ended what it has begun, see
     /// ``isBusy``.
-    public func reset() {
-        configuration.pointee.reset()
-        configurationChanged()
-        primary.powerOnReset()
-        secondary.powerOnReset()
-    }
-
-    func configurationChanged() {
-        let isEnabled = configuration.pointee.isMasterEnabled
-        primary.state.pointee.isMasterEnabled = isEnabled
-        secondary.state.pointee.isMasterEnabled = isEnabled
-        guard isNative else { return }
-        let blocked =
-            isCMD646
-            ? configuration.pointee.read(CMD646.mrdmode) >> CMD646.blockShift & 3 : 0
-        router.block(blocked, isDisabled: configuration.pointee.isInterruptDisabled)
-    }
+    public func reset() { function.reset() }
 
     // MARK: Configuration space
 
     /// Reads `width` bytes (1, 2 or 4) of the configuration space, little-endian.
     public func readConfiguration(_ offset: Int, width: Int) -> UInt32 {
-        var value: UInt32 = 0
-        for byte in 0..<Self.clamped(width) {
-            value |= UInt32(configurationByte(offset &+ byte)) << UInt32(8 * byte)
-        }
-        router.note(.read(.configuration(offset: offset), width: width, value: value))
-        return value
+        function.readConfiguration(offset, width: width)
     }
 
     /// Writes the low `width` bytes (1, 2 or 4) of `value`.
     public func writeConfiguration(_ offset: Int, width: Int, value: UInt32) {
-        router.note(.write(.configuration(offset: offset), width: width, value: value))
-        for byte in 0..<Self.clamped(width) {
-            writeConfigurationByte(
-                offset &+ byte, UInt8(truncatingIfNeeded: value >> UInt32(8 * byte)))
-        }
-        configurationChanged()
+        function.writeConfiguration(offset, width: width, value: value)
     }
 
     static func clamped(_ width: Int) -> Int { min(max(width, 0), 4) }

@@ -1,7 +1,7 @@
+import BlockHost
 public import BlockIO
 internal import BlockState
 public import GuestMemory
-import Glibc
 
 /// What a caller can do wrong with a controller. Guests cannot cause any of it.
 public enum IDEError: Error, Sendable, Hashable {
@@ -60,7 +60,7 @@ extension IDEError: CustomStringConvertible {
         case .otherHardware(let field, let reason): "state of other hardware: \(field): \(reason)"
         case .memory(let error): "guest memory: \(error)"
         case .image(let error): "\(error)"
-        case .system(let errno): "\(String(cString: strerror(errno))) (errno \(errno))"
+        case .system(let errno): "\(errnoMessage(errno)) (errno \(errno))"
         }
     }
 }

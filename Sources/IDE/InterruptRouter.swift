@@ -1,7 +1,11 @@
+import BlockPCI
+
 /// What leads out of the controller: its interrupt lines, events and the trace.
 final class InterruptRouter {
     /// The emulator.
     weak var delegate: (any IDEControllerDelegate)?
+    /// Whose pin INTA is.
+    private let function: PCIFunction
     private let state: UnsafeMutablePointer<State>
 
     private struct State {
@@ -12,15 +16,13 @@ final class InterruptRouter {
         var pending: UInt8 = 0
         /// Those that do not reach INTA.
         var blocked: UInt8 = 0
-        var isDisabled = false
         /// INTA keeps its level until everything is known.
         var isRestoring = false
-        /// The level of INTA.
-        var line = false
         var isNative: Bool
     }
 
-    init(isNative: Bool) {
+    init(_ function: PCIFunction, isNative: Bool) {
+        self.function = function
         state = .allocate(capacity: 1)
         state.initialize(to: State(isNative: isNative))
     }
@@ -66,8 +68,8 @@ final class InterruptRouter {
     /// The channels' interrupts that nobody has acknowledged: bit 0 and bit 1.
     var pending: UInt8 { state.pointee.pending }
 
-    /// Whether the function wants INTA high, allowed to or not.
-    var isRaised: Bool { state.pointee.pending & ~state.pointee.blocked != 0 }
+    /// Whether INTA is to be high.
+    private var isRaised: Bool { state.pointee.pending & ~state.pointee.blocked != 0 }
 
     /// Takes interrupts for served although INTRQ is still high.
     func acknowledge(_ channels: UInt8) {
@@ -75,10 +77,9 @@ final class InterruptRouter {
         updateLine()
     }
 
-    /// Which channels do not reach INTA, and whether anything does.
-    func block(_ channels: UInt8, isDisabled: Bool) {
+    /// Which channels do not reach INTA.
+    func block(_ channels: UInt8) {
         state.pointee.blocked = channels
-        state.pointee.isDisabled = isDisabled
         updateLine()
     }
 
@@ -94,11 +95,11 @@ final class InterruptRouter {
 
     private func updateLine() {
         if state.pointee.isRestoring { return }
-        let level = isRaised && !state.pointee.isDisabled
-        guard level != state.pointee.line else { return }
-        state.pointee.line = level
-        drive(.inta, level)
+        function.setInterrupt(isRaised: isRaised)
     }
+
+    /// The pin has changed its level.
+    func pinChanged(isRaised: Bool) { drive(.inta, isRaised) }
 
     private func drive(_ line: IDEInterrupt, _ isRaised: Bool) {
         note(.interrupt(line, isRaised: isRaised))

@@ -1,3 +1,4 @@
+import BlockPCI
 internal import BlockState
 
 /// What is saved of the whole function.
@@ -9,7 +10,7 @@ struct SavedController {
 
     /// The PCI configuration space.
     struct Configuration {
-        var registers = [UInt8](repeating: 0, count: PCIConfiguration.size)
+        var registers = [UInt8](repeating: 0, count: PCIRegister.conventionalEnd)
     }
 
     /// Interrupts of the channels, bit 0 and bit 1, that nobody has acknowledged.
@@ -29,7 +30,7 @@ extension SavedController: StateFields {
 
 extension SavedController.Configuration: StateFields {
     mutating func fields(_ codec: inout some StateCodec) throws(StateError) {
-        try codec.bytes(&registers, "registers", count: PCIConfiguration.size)
+        try codec.bytes(&registers, "registers", count: PCIRegister.conventionalEnd)
     }
 }
 

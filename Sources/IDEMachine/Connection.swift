@@ -1,3 +1,4 @@
+import BlockHost
 import BlockIO
 import Glibc
 
@@ -63,10 +64,11 @@ final class Connection {
         state.pointee.isBroken || (state.pointee.isAtEnd && state.pointee.output.isEmpty)
     }
 
-    /// What poll(2) is to wait for.
-    var events: CShort {
-        let input = isCongested || state.pointee.isAtEnd ? 0 : POLLIN
-        return CShort(state.pointee.output.isEmpty ? input : input | POLLOUT)
+    /// What an event loop is to wait for.
+    var interest: EpollSet.Interest {
+        EpollSet.Interest(
+            readable: !isCongested && !state.pointee.isAtEnd,
+            writable: !state.pointee.output.isEmpty)
     }
 
     // MARK: In

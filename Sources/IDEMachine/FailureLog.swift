@@ -1,7 +1,7 @@
 import BlockDMA
+import BlockHost
 import BlockIO
 import CommandLineSupport
-import Glibc
 import IDE
 
 /// Says on standard error what the host has failed: once for each drive, operation, reason and action,
@@ -15,7 +15,7 @@ struct FailureLog {
 
     mutating func note(_ event: DriveEvent) {
         guard noted.insert(event).inserted else { return }
-        let reason = event.errno == 0 ? "\(event.failure)" : String(cString: strerror(event.errno))
+        let reason = event.errno == 0 ? "\(event.failure)" : errnoMessage(event.errno)
         let action =
             switch event.action {
             case .report: "the guest is told"

@@ -1,5 +1,6 @@
 import BlockDMA
 import BlockIO
+import BlockPCI
 import GuestMemory
 import IDE
 
@@ -33,10 +34,12 @@ final class Machine {
         }
         memory = try MachineMemory(options)
         let identity = options.pciID.compatible
-        controller = try IDEController(identity, memory.space, drives, options)
+        let bus = PCIBus(memory.space)
+        controller = try IDEController(identity, bus, drives, options)
+        let bridge = PCIFunction(.isaBridge(besides: identity), on: bus)
         configuration = PCIConfigurationMechanism([
-            (bus: 0, device: 1, function: 0, space: ISABridge(besides: identity)),
-            (bus: 0, device: 1, function: 1, space: controller),
+            (bus: 0, device: 1, number: 0, function: bridge),
+            (bus: 0, device: 1, number: 1, function: controller.function),
         ])
         if let base = options.selfMmio {
             let window = BusMasterWindow(controller)
@@ -106,14 +109,13 @@ extension Machine: IDEControllerDelegate {
     func driveEvent(_ event: DriveEvent) { observer?.driveFailed(event) }
 }
 
-extension IDEController: PCIConfigurationSpace {
+extension IDEController {
     /// A controller with these drives plugged in.
     convenience init(
-        _ identity: PCIIdentity, _ memory: AddressSpace, _ drives: [Drive],
-        _ options: MachineOptions
+        _ identity: IDEIdentity, _ bus: PCIBus, _ drives: [Drive], _ options: MachineOptions
     ) throws {
         try self.init(
-            identity: identity, memory: memory,
+            identity: identity, bus: bus,
             options: IDEOptions(
                 forceBounce: options.forceBounce, bounceLimit: options.bounceLimit,
                 dmaCache: options.dmaCache == .on))

@@ -1,9 +1,4 @@
-/// What answers for a function's 256 bytes of configuration space (PCI Local Bus 2.1, 6.1).
-protocol PCIConfigurationSpace: AnyObject {
-    /// `width` is 1, 2 or 4 bytes within one aligned dword.
-    func readConfiguration(_ offset: Int, width: Int) -> UInt32
-    func writeConfiguration(_ offset: Int, width: Int, value: UInt32)
-}
+import BlockPCI
 
 /// Configuration mechanism 1 (PCI Local Bus 2.1, 3.7.4.1): an address register and a window.
 struct PCIConfigurationMechanism {
@@ -15,9 +10,7 @@ struct PCIConfigurationMechanism {
     private static let enable: UInt32 = 1 << 31
 
     /// A function and where it is on which bus.
-    typealias Place = (
-        bus: UInt8, device: UInt8, function: UInt8, space: any PCIConfigurationSpace
-    )
+    typealias Place = (bus: UInt8, device: UInt8, number: UInt8, function: PCIFunction)
 
     private var address: UInt32 = 0
     private let functions: [Place]
@@ -56,12 +49,12 @@ struct PCIConfigurationMechanism {
     }
 
     /// The function that the address names (PCI Local Bus 2.1, 3.7.4.1, figure 3-20).
-    private var target: (any PCIConfigurationSpace)? {
+    private var target: PCIFunction? {
         guard address & Self.enable != 0 else { return nil }
         let bus = UInt8(truncatingIfNeeded: address >> 16)
         let device = UInt8(truncatingIfNeeded: address >> 11) & 31
-        let function = UInt8(truncatingIfNeeded: address >> 8) & 7
-        return functions.first { $0.bus == bus && $0.device == device && $0.function == function }?
-            .space
+        let number = UInt8(truncatingIfNeeded: address >> 8) & 7
+        return functions.first { $0.bus == bus && $0.device == device && $0.number == number }?
+            .function
     }
 }

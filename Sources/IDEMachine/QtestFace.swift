@@ -1,4 +1,4 @@
-import Glibc
+import BlockHost
 import IDE
 
 /// Drives a machine from a qtest socket and a QMP socket, until one of them ends.
@@ -27,17 +27,35 @@ final class QtestFace {
             machine.shutDown()
             for connection in connections { connection.flush() }
         }
-        let waits = PollSet(
-            [termination.descriptor] + connections.map(\.descriptor)
-                + machine.controller.descriptors)
+        let loop = try EventLoop()
+        try loop.add(termination.descriptor)
+        for descriptor in machine.controller.descriptors { try loop.add(descriptor) }
+        for connection in connections { try loop.add(connection.descriptor) }
+        var watched = connections.map { _ in EpollSet.Interest() }
+        var isReady = connections.map { _ in false }
         while true {
-            for index in connections.indices {
-                waits.setEvents(of: 1 + index, connections[index].events)
+            for (index, connection) in connections.enumerated()
+            where watched[index] != connection.interest {
+                watched[index] = connection.interest
+                try loop.change(connection.descriptor, to: watched[index])
             }
-            try waits.wait()
-            if waits.isReady(0) { return }
-            if waits.isAnyReady(from: 1 + connections.count) { machine.controller.poll() }
-            for index in connections.indices where waits.isReady(1 + index) {
+            var isTerminated = false
+            var isControllerReady = false
+            try loop.wait(-1) { descriptor in
+                if descriptor == termination.descriptor {
+                    isTerminated = true
+                } else if let index = connections.firstIndex(where: {
+                    $0.descriptor == descriptor
+                }) {
+                    isReady[index] = true
+                } else {
+                    isControllerReady = true
+                }
+            }
+            if isTerminated { return }
+            if isControllerReady { machine.controller.poll() }
+            for index in connections.indices where isReady[index] {
+                isReady[index] = false
                 connections[index].flush()
                 connections[index].receive()
             }

@@ -1,3 +1,4 @@
+import BlockHost
 import Glibc
 
 /// A system call that failed, or would have done what nobody wants.
@@ -5,7 +6,7 @@ struct SystemError: Error, CustomStringConvertible {
     let description: String
 
     /// `call` failed just now.
-    init(_ call: String) { description = "\(call): \(String(cString: strerror(errno)))" }
+    init(_ call: String) { description = "\(call): \(errnoMessage(errno))" }
 
     init(description: String) { self.description = description }
 }

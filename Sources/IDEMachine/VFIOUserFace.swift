@@ -1,5 +1,6 @@
 import BlockDMA
 import BlockIO
+import BlockPCI
 import CommandLineSupport
 import Glibc
 import GuestMemory
@@ -16,7 +17,7 @@ final class VFIOUserFace {
     let drives: [Drive]
     let controller: IDEController
     let server: VFIOUserServer
-    private let function: ControllerFunction
+    private let listener = FailureListener()
     private let reports: Bool
 
     init(_ options: MachineOptions, path: Pathname, reports: Bool) throws {
@@ -26,12 +27,11 @@ final class VFIOUserFace {
             try Drive($0, bounceLimit: options.bounceLimit, writeErrorPolicy: .report)
         }
         let memory = try AddressSpace(bounceLimit: options.bounceLimit)
-        controller = try IDEController(options.pciID.native, memory, drives, options)
-        function = ControllerFunction(controller)
+        controller = try IDEController(options.pciID.native, PCIBus(memory), drives, options)
         server = try VFIOUserServer(
-            listeningAt: path.bytes, named: path.description, function: function, memory: memory)
+            listeningAt: path.bytes, named: path.description, function: controller.function)
         self.reports = reports
-        function.server = server
+        controller.delegate = listener
     }
 
     /// Serves peers, one after the other, until `termination` comes. All requests have ended then.
@@ -63,48 +63,12 @@ final class VFIOUserFace {
     }
 }
 
-/// The controller as a vfio-user server uses it.
-private final class ControllerFunction: PCIFunction, IDEControllerDelegate {
-    private let controller: IDEController
-    weak var server: VFIOUserServer?
+/// Hears of failures. The peer has no channel for them.
+private final class FailureListener: IDEControllerDelegate {
     private var failures = FailureLog(kept: "it waits until the guest resets the channel")
 
-    init(_ controller: IDEController) {
-        self.controller = controller
-        controller.delegate = self
-    }
+    /// The function's pin leads to the server.
+    func interrupt(_ line: IDEInterrupt, isRaised: Bool) {}
 
-    /// PCI IDE Controller Specification 1.0, 2.2, and SFF-8038i 2.0.
-    func size(ofBAR index: Int) -> Int { [8, 4, 8, 4, 16, 0][index] }
-
-    func readConfiguration(_ offset: Int, width: Int) -> UInt32 {
-        controller.readConfiguration(offset, width: width)
-    }
-
-    func writeConfiguration(_ offset: Int, width: Int, value: UInt32) {
-        controller.writeConfiguration(offset, width: width, value: value)
-    }
-
-    func read(bar: Int, offset: Int, width: Int) -> UInt32 {
-        controller.read(bar: bar, offset: offset, width: width)
-    }
-
-    func write(bar: Int, offset: Int, width: Int, value: UInt32) {
-        controller.write(bar: bar, offset: offset, width: width, value: value)
-    }
-
-    func reset() { controller.reset() }
-
-    var isBusy: Bool { controller.isBusy }
-
-    var descriptors: [CInt] { controller.descriptors }
-
-    func poll() { controller.poll() }
-
-    func interrupt(_ line: IDEInterrupt, isRaised: Bool) {
-        server?.setInterrupt(isRaised: isRaised)
-    }
-
-    /// The peer has no channel for it.
     func driveEvent(_ event: DriveEvent) { failures.note(event) }
 }

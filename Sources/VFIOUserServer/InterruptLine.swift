@@ -1,3 +1,4 @@
+import BlockPCI
 import CVFIOUser
 import Glibc
 
@@ -6,7 +7,7 @@ import Glibc
 /// When the level rises the eventfd is written, once, and the line is masked until the peer says that
 /// it has seen to it ("Interrupts", VFIO_IRQ_INFO_AUTOMASKED). If the line is still high then, it is
 /// written again.
-final class InterruptLine {
+final class InterruptLine: PCIInterruptReceiver {
     /// How often an eventfd was written.
     private(set) var signals: UInt64 = 0
     /// How often the level rose.
@@ -22,6 +23,8 @@ final class InterruptLine {
     var unmaskEventEnds: (CInt) -> Void = { _ in }
 
     deinit { disconnect() }
+
+    func interrupt(of function: PCIFunction, isRaised: Bool) { set(isRaised: isRaised) }
 
     /// The function's level.
     func set(isRaised: Bool) {

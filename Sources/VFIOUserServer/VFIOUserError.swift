@@ -1,4 +1,4 @@
-import Glibc
+import BlockHost
 
 /// A system call that a server cannot do without has failed.
 public struct VFIOUserError: Error, Sendable, CustomStringConvertible {
@@ -13,5 +13,5 @@ public struct VFIOUserError: Error, Sendable, CustomStringConvertible {
     }
 
     /// One line for people.
-    public var description: String { "\(operation): \(String(cString: strerror(errno)))" }
+    public var description: String { "\(operation): \(errnoMessage(errno))" }
 }

@@ -1,10 +1,11 @@
 import BlockHost
+public import BlockPCI
 import CVFIOUser
 import Glibc
-public import GuestMemory
 
 /// Serves a PCI function to a virtual machine in another process, by the vfio-user protocol
-/// (QEMU, docs/interop/vfio-user.rst): QEMU's `vfio-user-pci` is such a peer.
+/// (QEMU, docs/interop/vfio-user.rst): QEMU's `vfio-user-pci` is such a peer. While there is a server, the
+/// function's interrupt pin leads to it. The device behind the function must live as long.
 ///
 /// **One thread.** ``run(until:peerEnded:)`` sleeps in epoll(7) over the socket, the peer's eventfds and the
 /// function's descriptors, and everything happens on its thread: register accesses, completions,
@@ -13,16 +14,15 @@ public import GuestMemory
 /// **One peer at a time.** When it goes, its memory and its eventfds are given back, the function
 /// keeps its state ("Client Disconnection"), and the next one can connect.
 ///
-/// **Memory.** What a peer maps with a descriptor is guest RAM in the address space, and DMA reaches it
-/// without a copy. What comes without one is asked for by message. DMA_UNMAP is answered when no
+/// **Memory.** What a peer maps with a descriptor is guest RAM in the memory of the function's bus, and DMA
+/// reaches it without a copy. What comes without one is asked for by message. DMA_UNMAP is answered when no
 /// transfer holds the memory any more; everything else is served meanwhile.
 ///
 /// **Peers are not trusted.** Whatever a peer sends is answered with an error or ends the connection.
 /// A peer that makes memory shorter than it said is the business of
 /// `GuestRAM.surviveTruncation()`.
 public final class VFIOUserServer {
-    private let function: any PCIFunction
-    private let memory: AddressSpace
+    private let function: PCIFunction
     private let line = InterruptLine()
     private let loop: EventLoop
     private let listener: CInt
@@ -37,17 +37,15 @@ public final class VFIOUserServer {
 
     /// A server that listens at `path`, which is text.
     public convenience init(
-        listeningAt path: String, function: any PCIFunction, memory: AddressSpace
+        listeningAt path: String, function: PCIFunction
     ) throws(VFIOUserError) {
-        try self.init(
-            listeningAt: Array(path.utf8), named: path, function: function, memory: memory)
+        try self.init(listeningAt: Array(path.utf8), named: path, function: function)
     }
 
     /// A server that listens at `path`, in whatever encoding, without a zero; messages call it `name`. A
     /// socket that is left there from a server that has died is replaced; anything else is an error.
     public init(
-        listeningAt path: [UInt8], named name: String, function: any PCIFunction,
-        memory: AddressSpace
+        listeningAt path: [UInt8], named name: String, function: PCIFunction
     ) throws(VFIOUserError) {
         let path = path.map { CChar(bitPattern: $0) } + [0]
         let listener = cvfiouser_listen(path)
@@ -55,34 +53,34 @@ public final class VFIOUserServer {
         self.listener = listener
         self.path = path
         self.function = function
-        self.memory = memory
         functionDescriptors = Set(function.descriptors)
         loop = try host { () throws(SystemCallError) in try EventLoop() }
         try watch(listener)
-        try watchFunction()
+        try attach()
     }
 
     /// A server for one peer, that is connected already: the socket is the server's from now on.
     public init(
-        connectedTo socket: CInt, function: any PCIFunction, memory: AddressSpace
+        connectedTo socket: CInt, function: PCIFunction
     ) throws(VFIOUserError) {
         listener = -1
         path = nil
         self.function = function
-        self.memory = memory
         functionDescriptors = Set(function.descriptors)
         loop = try host { () throws(SystemCallError) in try EventLoop() }
-        try watchFunction()
+        try attach()
         try begin(socket)
     }
 
-    private func watchFunction() throws(VFIOUserError) {
+    private func attach() throws(VFIOUserError) {
         for descriptor in functionDescriptors { try watch(descriptor) }
         line.unmaskEventEnds = { [unowned self] event in
             guard event == watchedUnmask else { return }
             loop.remove(event)
             watchedUnmask = -1
         }
+        line.set(isRaised: function.isInterruptRaised)
+        function.interruptReceiver = line
     }
 
     private func watch(_ descriptor: CInt) throws(VFIOUserError) {
@@ -95,9 +93,6 @@ public final class VFIOUserServer {
         if listener >= 0 { close(listener) }
         if let path { unlink(path) }
     }
-
-    /// The level of the function's INTx.
-    public func setInterrupt(isRaised: Bool) { line.set(isRaised: isRaised) }
 
     /// Whether a peer is connected.
     public var isConnected: Bool { session != nil }
@@ -190,7 +185,7 @@ public final class VFIOUserServer {
 
     private func begin(_ socket: CInt) throws(VFIOUserError) {
         if listener >= 0 { loop.remove(listener) }
-        session = VFIOUserSession(socket, function, line, memory)
+        session = VFIOUserSession(socket, function, line)
         watched = EpollSet.Interest()
         try watch(socket)
     }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/resource.h>
@@ -97,4 +98,13 @@ int cts_wait_readable(int fd, int milliseconds) {
         ready = poll(&poller, 1, milliseconds);
     } while (ready < 0 && errno == EINTR);
     return ready < 0 ? -errno : ready;
+}
+
+size_t cts_stack_size(void) {
+    pthread_attr_t attributes;
+    size_t size = 0;
+    if (pthread_getattr_np(pthread_self(), &attributes) != 0) return 0;
+    pthread_attr_getstacksize(&attributes, &size);
+    pthread_attr_destroy(&attributes);
+    return size;
 }

@@ -61,6 +61,17 @@ final class StateFileTests: XCTestCase {
         XCTAssertEqual(try StateFile.read(path), [1])
     }
 
+    /// Not all of it is read.
+    func testAFileThatIsLongerThanAnyState() throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.path("state")
+        try StateFile.write([7], to: path)
+        XCTAssertEqual(truncate(path, 100 << 20), 0)
+        XCTAssertThrowsError(try StateFile.read(path)) {
+            XCTAssertTrue("\($0)".hasSuffix("is longer than any state"), "\($0)")
+        }
+    }
+
     /// /dev/null, for instance: to root, the rename would succeed.
     func testADeviceOrAPipeIsNotReplaced() throws {
         let directory = try TemporaryDirectory()

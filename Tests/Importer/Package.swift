@@ -13,10 +13,13 @@ let package = Package(
         .executableTarget(
             name: "Importer",
             dependencies: [
+                .product(name: "BlockDMA", package: "swift-blockio"),
                 .product(name: "BlockIO", package: "swift-blockio"),
                 .product(name: "BlockIOTesting", package: "swift-blockio"),
                 .product(name: "GuestMemory", package: "swift-blockio"),
+                .product(name: "BlockPCI", package: "swift-blockio"),
                 .product(name: "IDE", package: "swift-blockio"),
+                .product(name: "VFIOUserServer", package: "swift-blockio"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ])
     ],

@@ -1,22 +1,10 @@
+import BlockHost
 import Glibc
 
-/// SplitMix64 (Steele, Lea and Flood, 2014): its whole state is the seed, so a run can be repeated.
-struct SplitMix64: RandomNumberGenerator {
-    private var state: UInt64
+/// The generator of the library: its whole state is the seed, so a run can be repeated.
+typealias SplitMix64 = BlockHost.SplitMix64
 
-    /// A generator that begins at `seed`.
-    init(seed: UInt64) {
-        state = seed
-    }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ (mixed >> 31)
-    }
-
+extension SplitMix64 {
     /// A number in a range.
     mutating func number(_ range: ClosedRange<Int>) -> Int {
         Int.random(in: range, using: &self)

@@ -133,7 +133,7 @@ final class FuzzTests: ServerTestCase {
                 _ = cts_send(peer.socket.raw, bytes, bytes.count, some, number)
                 if generator.number(0...3) == 0 { try drain() }
             }
-            server.setInterrupt(isRaised: generator.number(0...1) == 0)
+            function.pci.setInterrupt(isRaised: generator.number(0...1) == 0)
             try drain()
             peer.socket.close()
             for _ in 0..<10 where server.isConnected { try server.turn(milliseconds: 0) }

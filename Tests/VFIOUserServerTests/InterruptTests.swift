@@ -38,19 +38,19 @@ final class InterruptTests: ServerTestCase {
     func testARiseIsSignalledOnceUntilItIsUnmasked() throws {
         let event = try connected()
         XCTAssertEqual(count(event), 0)
-        server.setInterrupt(isRaised: true)
+        function.pci.setInterrupt(isRaised: true)
         XCTAssertEqual(count(event), 1)
-        server.setInterrupt(isRaised: false)
-        server.setInterrupt(isRaised: true)
+        function.pci.setInterrupt(isRaised: false)
+        function.pci.setInterrupt(isRaised: true)
         XCTAssertEqual(count(event), 0)
         // Still high: again.
         try assertWorks(VFIORequest.setIRQs(Flags.unmask))
         XCTAssertEqual(count(event), 1)
-        server.setInterrupt(isRaised: false)
+        function.pci.setInterrupt(isRaised: false)
         // Low: nothing, but the next rise.
         try assertWorks(VFIORequest.setIRQs(Flags.unmask))
         XCTAssertEqual(count(event), 0)
-        server.setInterrupt(isRaised: true)
+        function.pci.setInterrupt(isRaised: true)
         XCTAssertEqual(count(event), 1)
         XCTAssertEqual(server.statistics.interrupts, 3)
         XCTAssertEqual(server.statistics.signals, 3)
@@ -58,14 +58,14 @@ final class InterruptTests: ServerTestCase {
 
     func testANewEventIsSignalledWhileTheLevelIsHigh() throws {
         let first = try connected()
-        server.setInterrupt(isRaised: true)
+        function.pci.setInterrupt(isRaised: true)
         XCTAssertEqual(count(first), 1)
         let second = try connected()
         XCTAssertEqual(count(second), 1)
         XCTAssertEqual(count(first), 0)
         try assertWorks(VFIORequest.setIRQs(Flags.off, count: 0))
-        server.setInterrupt(isRaised: false)
-        server.setInterrupt(isRaised: true)
+        function.pci.setInterrupt(isRaised: false)
+        function.pci.setInterrupt(isRaised: true)
         XCTAssertEqual(count(second), 0)
         let third = try connected()
         XCTAssertEqual(count(third), 1)
@@ -78,7 +78,7 @@ final class InterruptTests: ServerTestCase {
     func testMasking() throws {
         let event = try connected()
         try assertWorks(VFIORequest.setIRQs(Flags.mask))
-        server.setInterrupt(isRaised: true)
+        function.pci.setInterrupt(isRaised: true)
         XCTAssertEqual(count(event), 0)
         try assertWorks(VFIORequest.setIRQs(0x12, data: [0]))
         XCTAssertEqual(count(event), 0)
@@ -96,7 +96,7 @@ final class InterruptTests: ServerTestCase {
         let event = try connected()
         let unmask = try self.event()
         try assertWorks(VFIORequest.setIRQs(Flags.unmaskByEvent), [unmask.raw])
-        server.setInterrupt(isRaised: true)
+        function.pci.setInterrupt(isRaised: true)
         XCTAssertEqual(count(event), 1)
         var one: UInt64 = 1
         XCTAssertEqual(write(unmask.raw, &one, 8), 8)
@@ -120,9 +120,9 @@ final class InterruptTests: ServerTestCase {
         let before = watched()
         for round in 0..<6 {
             try assertWorks(VFIORequest.setIRQs(Flags.unmaskByEvent), [unmask.raw])
-            server.setInterrupt(isRaised: true)
+            function.pci.setInterrupt(isRaised: true)
             XCTAssertEqual(count(event), 1, "\(round)")
-            server.setInterrupt(isRaised: false)
+            function.pci.setInterrupt(isRaised: false)
             var one: UInt64 = 1
             XCTAssertEqual(write(unmask.raw, &one, 8), 8)
             try server.turn(milliseconds: 1000)
@@ -161,7 +161,7 @@ final class InterruptTests: ServerTestCase {
         XCTAssertEqual(fcntl(event.raw, F_SETFL, flags & ~O_NONBLOCK), 0)
         var most = UInt64.max - 1
         XCTAssertEqual(write(event.raw, &most, 8), 8)
-        server.setInterrupt(isRaised: true)
+        function.pci.setInterrupt(isRaised: true)
         XCTAssertEqual(server.statistics.signals, 0)
         try assertWorks(VFIORequest.info)
         // Nor where there is nothing to be read.

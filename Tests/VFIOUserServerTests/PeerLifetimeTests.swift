@@ -7,7 +7,10 @@ import XCTest
 
 /// Peers that come and go.
 final class PeerLifetimeTests: XCTestCase {
-    private let function = FakeFunction()
+    private var space: AddressSpace!
+    private lazy var function = FakeFunction(space)
+
+    override func setUpWithError() throws { space = try AddressSpace() }
 
     private func withServer(
         _ body: (VFIOUserServer, AddressSpace, () throws -> VFIOPeer) throws -> Void
@@ -15,10 +18,9 @@ final class PeerLifetimeTests: XCTestCase {
         let directory = try TemporaryDirectory()
         defer { directory.close() }
         let path = directory.path("socket")
-        let space = try AddressSpace()
         function.mapper = try DMAMapper(space)
         defer { function.mapper = nil }
-        let server = try VFIOUserServer(listeningAt: path, function: function, memory: space)
+        let server = try VFIOUserServer(listeningAt: path, function: function.pci)
         try body(server, space) {
             VFIOPeer(try SystemCall.check(cts_connect(path), "connect")) {
                 try server.turn(milliseconds: 0)
@@ -99,25 +101,24 @@ final class PeerLifetimeTests: XCTestCase {
         let directory = try TemporaryDirectory()
         defer { directory.close() }
         let path = directory.path("socket")
-        let space = try AddressSpace()
         var former: VFIOUserServer? = try VFIOUserServer(
-            listeningAt: path, function: function, memory: space)
+            listeningAt: path, function: function.pci)
         XCTAssertThrowsError(
-            try VFIOUserServer(listeningAt: path, function: function, memory: space)
+            try VFIOUserServer(listeningAt: path, function: function.pci)
         ) { XCTAssertEqual(($0 as? VFIOUserError)?.errno, EADDRINUSE) }
         former = nil
         XCTAssertNil(former)
         XCTAssertNotEqual(access(path, F_OK), 0)
         // One that died could not take its socket away.
         try SystemCall.check(cts_leave_socket(path), "bind")
-        former = try VFIOUserServer(listeningAt: path, function: function, memory: space)
+        former = try VFIOUserServer(listeningAt: path, function: function.pci)
         former = nil
         // Anything but a socket stays.
         let file = Descriptor(
             try SystemCall.check(Descriptor.open(path, O_CREAT | O_RDWR), "open"))
         XCTAssertTrue(file.isOpen)
         XCTAssertThrowsError(
-            try VFIOUserServer(listeningAt: path, function: function, memory: space))
+            try VFIOUserServer(listeningAt: path, function: function.pci))
         XCTAssertEqual(access(path, F_OK), 0)
     }
 }

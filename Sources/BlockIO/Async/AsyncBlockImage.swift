@@ -8,6 +8,9 @@ import Synchronization
 /// the request to end early (``BlockError/Code/cancelled``), but the call still returns only when
 /// the kernel is done with the memory.
 ///
+/// The thread blocks all signals but those that a fault of its own raises, such as SIGBUS: a job that
+/// waits for a signal has to unblock it.
+///
 /// Released without ``close()``, it closes by itself when what is under way has ended.
 public final class AsyncBlockImage: Sendable {
     /// The image.
@@ -111,7 +114,8 @@ public final class AsyncBlockImage: Sendable {
     }
 }
 
-/// One call of the async face. Used by the I/O thread, but for the flag.
+/// One call of the async face. Safe to share: only the I/O thread uses it, but for the flag, which is
+/// atomic.
 private final class Order: @unchecked Sendable {
     private var call: QueueCore.Call
     private var id: RequestID?

@@ -4,11 +4,11 @@ import Glibc
 /// The thread of an ``AsyncBlockImage``, as an executor: it owns the queue, waits in it, and runs
 /// the jobs of tasks that prefer it. It lives as long as somebody holds this object; then it waits
 /// for what is under way, closes the queue and ends.
-public final class IOThread: SerialExecutor, TaskExecutor, @unchecked Sendable {
+public final class IOThread: SerialExecutor, TaskExecutor {
     private let loop: IOLoop
 
-    /// Starts the thread. The queue must not have been used: it will belong to this thread.
-    init(_ queue: BlockQueue) throws(BlockError) {
+    /// Starts the thread, which the queue belongs to from then on.
+    init(_ queue: sending BlockQueue) throws(BlockError) {
         loop = IOLoop(queue)
         loop.jobExecutors = (asUnownedSerialExecutor(), asUnownedTaskExecutor())
         try loop.start()
@@ -25,7 +25,7 @@ public final class IOThread: SerialExecutor, TaskExecutor, @unchecked Sendable {
     }
 
     /// Does `order` with the queue: at once when called on this thread.
-    func perform(_ order: @escaping (BlockQueue) -> Void) {
+    func perform(_ order: @escaping @Sendable (BlockQueue) -> Void) {
         if loop.isCurrent {
             order(loop.queue)
         } else {
@@ -36,6 +36,9 @@ public final class IOThread: SerialExecutor, TaskExecutor, @unchecked Sendable {
 
 /// What the thread does: everything that has come in, in one batch, then a wait for more and for
 /// completions.
+///
+/// Safe to share: only the thread itself uses the queue, but for the queue's mailbox, which is safe to
+/// share; what others leave for it is under the lock.
 final class IOLoop: @unchecked Sendable {
     let queue: BlockQueue
     /// Set before the thread starts. Unowned: a task holds the executor that its jobs are for.
@@ -48,7 +51,7 @@ final class IOLoop: @unchecked Sendable {
     /// Under the lock.
     struct Inbox {
         var jobs: [UnownedJob] = []
-        var orders: [(BlockQueue) -> Void] = []
+        var orders: [@Sendable (BlockQueue) -> Void] = []
         fileprivate var isStopping = false
         /// The thread has been woken and has not looked since.
         fileprivate var isSignalled = false
@@ -56,7 +59,7 @@ final class IOLoop: @unchecked Sendable {
         fileprivate var thread: UInt?
     }
 
-    init(_ queue: BlockQueue) {
+    init(_ queue: sending BlockQueue) {
         self.queue = queue
         inbox = .allocate(capacity: 1)
         inbox.initialize(to: Inbox())

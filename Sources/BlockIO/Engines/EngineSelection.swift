@@ -5,6 +5,8 @@ import BlockHost
 /// The engine is chosen when the image is opened. With `auto` the choice can change until the first
 /// queue is open, because an engine whose probe worked may lack what a queue needs, such as room in
 /// fs.aio-max-nr.
+///
+/// Safe to share: what changes is under the lock.
 final class EngineSelection: @unchecked Sendable {
     /// An engine and what speaks for it.
     private struct Candidate {

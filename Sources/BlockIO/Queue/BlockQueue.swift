@@ -13,9 +13,11 @@ import Glibc
 /// **Order.** None between requests in flight. Write, wait for the completion, flush, wait: then
 /// what was written is on stable storage.
 ///
-/// **Threads.** See ``QueueThreading``. A queue that is released while requests are in flight
+/// **Threads.** One at a time: see ``QueueThreading``. A queue is not `Sendable`, so the compiler sees
+/// to it: hand a queue to another thread as a `sending` argument, share it in a
+/// `Synchronization.Mutex`, and give other threads its ``remote``. A queue that is released while requests are in flight
 /// waits for them as ``close(_:)`` does, and if it has an owner must be released by it.
-public final class BlockQueue: @unchecked Sendable {
+public final class BlockQueue {
     /// The image that the queue serves.
     public let image: BlockImage
 
@@ -179,17 +181,27 @@ public final class BlockQueue: @unchecked Sendable {
     /// outstanding it sleeps until a call of ``remote``, a signal or the timeout; if there is neither a
     /// timeout nor a ``remote``, it returns at once. With the thread pool, or while the system gives
     /// no thread, it may be late by one request, which the caller then does itself. `body` may submit.
+    ///
+    /// What `body` throws ends this call. The completion that it was called with counts as delivered;
+    /// the others stay for the next call, and ``descriptor`` stays readable for them.
     @inlinable
     @discardableResult
-    public func poll(
-        minimum: Int = 0, timeout: Duration? = nil, _ body: (BlockCompletion) -> Void = { _ in }
-    ) -> Int {
+    public func poll<Failure: Error>(
+        minimum: Int = 0, timeout: Duration? = nil,
+        _ body: (BlockCompletion) throws(Failure) -> Void
+    ) throws(Failure) -> Int {
         let ready = collect(minimum: minimum, timeout: timeout)
         var delivered = 0
         while delivered < ready, let request = core.pointee.deliver() {
             delivered &+= 1
             if request.pointee.isPlain || !callClosure(of: request) {
-                body(request.pointee.completion)
+                do throws(Failure) {
+                    try body(request.pointee.completion)
+                } catch {
+                    core.pointee.recycle(request)
+                    leaveRest()
+                    throw error
+                }
             }
             core.pointee.recycle(request)
         }
@@ -198,20 +210,43 @@ public final class BlockQueue: @unchecked Sendable {
         return delivered
     }
 
-    /// Delivers until nothing is outstanding, what `body` submits included.
+    /// The same for requests whose completions have closures of their own, or are of no interest.
     @inlinable
-    public func drain(_ body: (BlockCompletion) -> Void = { _ in }) {
-        while outstanding > 0 { poll(minimum: outstanding, body) }
+    @discardableResult
+    public func poll(minimum: Int = 0, timeout: Duration? = nil) -> Int {
+        poll(minimum: minimum, timeout: timeout) { _ in }
     }
+
+    /// Delivers until nothing is outstanding, what `body` submits included. What `body` throws ends this
+    /// call as it ends ``poll(minimum:timeout:_:)``.
+    @inlinable
+    public func drain<Failure: Error>(
+        _ body: (BlockCompletion) throws(Failure) -> Void
+    ) throws(Failure) {
+        while outstanding > 0 { try poll(minimum: outstanding, body) }
+    }
+
+    /// The same for requests whose completions have closures of their own, or are of no interest.
+    @inlinable
+    public func drain() { drain { _ in } }
 
     /// Waits until every request has ended, gives back the engine and delivers the completions.
     /// Whatever is submitted from then on completes with ``BlockError/Code/closed``. Closing
     /// twice is harmless.
+    ///
+    /// The queue is closed although `body` throws: the completions that were not delivered stay for
+    /// ``poll(minimum:timeout:_:)`` or another call of this.
     @inlinable
-    public func close(_ body: (BlockCompletion) -> Void = { _ in }) {
+    public func close<Failure: Error>(
+        _ body: (BlockCompletion) throws(Failure) -> Void
+    ) throws(Failure) {
         shutDown()
-        while poll(body) > 0 {}
+        while try poll(body) > 0 {}
     }
+
+    /// The same for requests whose completions have closures of their own, or are of no interest.
+    @inlinable
+    public func close() { close { _ in } }
 }
 
 /// When a write may complete.
@@ -232,6 +267,9 @@ extension BlockQueue {
     @usableFromInline func shutDown() { core.pointee.close() }
 
     @usableFromInline func giveBackMemory() { core.pointee.giveBackMemory() }
+
+    @inline(never)
+    @usableFromInline func leaveRest() { core.pointee.announceRest() }
 
     @usableFromInline func collect(minimum: Int, timeout: Duration?) -> Int {
         core.pointee.collect(minimum: minimum, timeout: timeout)

@@ -96,7 +96,7 @@ extension QueueCore {
     }
 }
 
-/// Zeroes that nobody writes to.
+/// Zeroes. Safe to share, because nobody writes to them.
 struct ZeroBlock: @unchecked Sendable {
     static let byteCount = 1 << 20
     static let shared = ZeroBlock()

@@ -284,6 +284,11 @@ struct QueueCore: ~Copyable {
         if !finished.isEmpty { wake() }
     }
 
+    /// Some of what was collected has not been delivered: whoever sleeps on the descriptor is told of it.
+    mutating func announceRest() {
+        if !isClosed && !finished.isEmpty { wake() }
+    }
+
     private mutating func wake() {
         if isWoken { return }
         isWoken = true

@@ -6,6 +6,8 @@ import Glibc
 ///
 /// A transfer that finds too little left waits in line, and nobody overtakes it. What it waits for
 /// is never more than the whole, so its turn comes.
+///
+/// Safe to share: what changes is under the mutex.
 public final class BouncePool: @unchecked Sendable {
     /// All of it, in bytes.
     public let size: Int

@@ -3,8 +3,8 @@ import BlockHost
 // For descriptors that a device reads once into memory of its own.
 extension DMAMapper {
     /// Copies what the device sees from `address` on into `buffer`, under the rules of a transfer:
-    /// through the resolvers, and refused where it would lead back into the device. It needs
-    /// bounce buffers only if a resolver changes the data.
+    /// through the gate and the resolvers, and refused where it would lead back into the device. It
+    /// needs bounce buffers only if a resolver changes the data.
     ///
     /// Throws when not all of it can be read; `buffer` is undefined then.
     public func read(
@@ -67,6 +67,7 @@ extension MapperCore {
         through mapper: DMAMapper
     ) throws(GuestMemoryError) {
         guard let base = buffer.baseAddress else { return }
+        guard isOpen.pointee else { throw GuestMemoryError(.gateClosed, at: address) }
         if hasResolvers { return try readMapped(at: address, into: buffer, through: mapper) }
         if space.readMemory(at: address, into: base, count: buffer.count) { return }
         try ReentrancyGuard.within(reentrancy) { () throws(GuestMemoryError) in

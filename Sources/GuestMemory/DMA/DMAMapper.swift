@@ -15,19 +15,20 @@ public final class DMAMapper {
     /// - Parameters:
     ///   - space: What the device's addresses lead to, after the resolvers.
     ///   - resolvers: Up to eight steps between device and memory, the device's side first.
+    ///   - gate: What keeps the device from memory while it is closed; the bus's, if it has one.
     ///   - reentrancy: The device's own: transfers to its own registers are refused.
     ///   - wake: Called from any thread when ``resume(_:)`` has something to do.
     ///   - options: What the debug switches say, and limits.
     public init(
-        _ space: AddressSpace, resolvers: [any AddressResolver] = [],
+        _ space: AddressSpace, resolvers: [any AddressResolver] = [], gate: DMAGate? = nil,
         reentrancy: ReentrancyGuard? = nil, options: DMAOptions = DMAOptions(),
         wake: (@Sendable () -> Void)? = nil
     ) throws(GuestMemoryError) {
         try options.validate(pool: space.bouncePool)
         guard resolvers.count <= 8 else { throw GuestMemoryError(.invalidOption) }
         core = MapperCore(
-            space: space, resolvers: resolvers, reentrancy: reentrancy, wake: wake,
-            options: options)
+            space: space, resolvers: resolvers, gate: gate ?? DMAGate(isOpen: true),
+            reentrancy: reentrancy, wake: wake, options: options)
     }
 
     deinit {
@@ -83,17 +84,18 @@ public final class DMAMapper {
             alignment > 0 && alignment & (alignment - 1) == 0 && unit > 0 && unit & (unit - 1) == 0
                 && unit <= core.pool.size && alignment <= core.pool.size
                 && alignment <= Self.largestAlignment
-        else {
-            let fault = DMAResult.Outcome.fault(GuestMemoryError(.invalidOption))
-            return (
-                transfer,
-                core.handOver(transfer, .done(DMAResult(outcome: fault, transferred: 0)))
-            )
+        else { return core.refuse(transfer, GuestMemoryError(.invalidOption)) }
+        guard core.isOpen.pointee else {
+            return core.refuse(
+                transfer, GuestMemoryError(.gateClosed, at: elements.first?.address ?? 0))
         }
         let step = transfer.state.pointee.begin(
             elements, direction, alignment: alignment, unit: unit, core: core)
         return (transfer, core.handOver(transfer, step))
     }
+
+    /// Whether a transfer can begin: the gate, if there is one, is open.
+    public var isOpen: Bool { core.isOpen.pointee }
 
     /// Whether a transfer waits for ``resume(_:)``.
     public var isWaiting: Bool { core.isWaiting }

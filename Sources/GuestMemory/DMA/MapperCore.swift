@@ -5,6 +5,9 @@ final class MapperCore {
     let resolvers: [any AddressResolver]
     /// To be asked before the array is touched, which counts references.
     let hasResolvers: Bool
+    let gate: DMAGate
+    /// Whether ``gate`` is open, without counting references.
+    let isOpen: UnsafePointer<Bool>
     let reentrancy: ReentrancyGuard?
     /// Transfers that can go on.
     let ready: ReadyList
@@ -31,13 +34,15 @@ final class MapperCore {
     static let largestKept = 2048
 
     init(
-        space: AddressSpace, resolvers: [any AddressResolver], reentrancy: ReentrancyGuard?,
-        wake: (@Sendable () -> Void)?, options: DMAOptions
+        space: AddressSpace, resolvers: [any AddressResolver], gate: DMAGate,
+        reentrancy: ReentrancyGuard?, wake: (@Sendable () -> Void)?, options: DMAOptions
     ) {
         self.space = space
         pool = space.bouncePool
         self.resolvers = resolvers
         hasResolvers = !resolvers.isEmpty
+        self.gate = gate
+        isOpen = UnsafePointer(gate.state)
         self.reentrancy = reentrancy
         ready = ReadyList(wake: wake)
         state = .allocate(capacity: 1)
@@ -75,6 +80,13 @@ final class MapperCore {
         state.pointee.free = transfer._withUnsafeGuaranteedRef { $0.state.pointee.next }
         state.pointee.freeCount -= 1
         return transfer
+    }
+
+    /// Ends a transfer that cannot begin.
+    @inline(never)
+    func refuse(_ transfer: DMATransfer, _ error: GuestMemoryError) -> (DMATransfer, DMAStep) {
+        let result = DMAResult(outcome: .fault(error), transferred: 0)
+        return (transfer, handOver(transfer, .done(result)))
     }
 
     /// Takes notice of a step on its way to the device.

@@ -8,7 +8,7 @@ import Synchronization
 ///
 /// It keeps no translations: each transfer walks the tables once, when it begins. A guest that has
 /// changed them says so, and is answered when no transfer goes by the old ones (the draining of
-/// VT-d, section 6.5.4).
+/// VT-d, section 6.5.4). Safe to share: what changes is atomic or under the mutex.
 public final class PageTableIOMMU: AddressResolver, @unchecked Sendable {
     private let space: AddressSpace
     private let levels: Int

@@ -65,7 +65,7 @@ extension IDEChannel {
 
     /// Reads the descriptor table, once, and makes the list for `bytes` bytes.
     func prepareTransfer(_ bytes: UInt64) -> Preparation {
-        guard state.pointee.isMasterEnabled else { return .fault }
+        guard mapper.isOpen else { return .fault }
         do throws(GuestMemoryError) {
             try state.pointee.table.read(
                 at: state.pointee.busMaster.table, through: mapper, into: &state.pointee.list)

@@ -10,7 +10,7 @@ extension IDEChannel {
     }
 
     private func fetchTable() -> Bool {
-        guard !state.pointee.table.isFetched, state.pointee.isMasterEnabled else { return false }
+        guard !state.pointee.table.isFetched, mapper.isOpen else { return false }
         if state.pointee.fetch != nil { return true }
         let address = GuestAddress(state.pointee.busMaster.table)
         guard let count = mapper.remoteStretch(at: address, limit: PRDTable.maximumSize) else {

@@ -22,8 +22,6 @@ final class IDEChannel {
         var isInterruptPending = false
         /// From SRST or power-on until the signature is shown.
         var isResetting = false
-        /// Bit 2 of the PCI command register.
-        var isMasterEnabled = false
         var busMaster = BusMaster()
         var table = PRDTable()
         var list = ScatterGatherList(capacity: PRDTable.maximumEntries)

@@ -1,3 +1,5 @@
+import BlockPCI
+
 /// Where the PCI0646 has what no other function has (CMD Technology, PCI0646U2 data sheet, chapter 5):
 /// copies of the channels' interrupts. A copy is set when INTRQ rises, and cleared when it falls or 1 is
 /// written; it is the copies that make INTA, unless they are blocked.
@@ -18,6 +20,14 @@ enum CMD646 {
     static let blockShift = 4
     static let blockMask: UInt8 = 3 << 4
 
+    /// What drivers write: the channels' timing, and what blocks their interrupts.
+    static let registers = [
+        PCIRegisterBlock(at: cfr + 1, count: 11, keeping: 0xFF),
+        PCIRegisterBlock(at: control, reset: [channelsEnabled], writable: [0xFF]),
+        PCIRegisterBlock(at: arttim23, keeping: timingMask),
+        PCIRegisterBlock(at: mrdmode, keeping: blockMask),
+    ]
+
     /// The configuration register that an offset in the bus-master registers, at which SFF-8038i has
     /// none, shows.
     static func configurationRegister(ofBusMaster offset: Int) -> Int? {
@@ -26,30 +36,51 @@ enum CMD646 {
 }
 
 extension IDEController {
-    /// A configuration register as a guest sees it: with what changes by itself.
-    func configurationByte(_ offset: Int) -> UInt8 {
-        let value = configuration.pointee.read(offset)
-        if isNative && offset == PCIConfiguration.Offset.status {
-            return value | (router.isRaised ? PCIConfiguration.interruptStatus : 0)
-        }
-        guard isCMD646 else { return value }
+    /// What shows in a configuration register besides what is kept there.
+    private func interruptCopies(_ offset: Int) -> UInt8 {
         let pending = router.pending
         return switch offset {
-        case CMD646.cfr: value | (pending & 1 != 0 ? CMD646.primaryInCFR : 0)
-        case CMD646.arttim23: value | (pending & 2 != 0 ? CMD646.secondaryInARTTIM23 : 0)
-        case CMD646.mrdmode: value | pending << CMD646.interruptShift
-        default: value
+        case CMD646.cfr: pending & 1 != 0 ? CMD646.primaryInCFR : 0
+        case CMD646.arttim23: pending & 2 != 0 ? CMD646.secondaryInARTTIM23 : 0
+        case CMD646.mrdmode: pending << CMD646.interruptShift
+        default: 0
         }
     }
 
-    func writeConfigurationByte(_ offset: Int, _ value: UInt8) {
-        configuration.pointee.write(offset, value)
-        guard isCMD646 else { return }
+    /// The copies in `width` registers from `offset` on.
+    func interruptCopies(_ offset: Int, width: Int) -> UInt32 {
+        var copies: UInt32 = 0
+        for byte in 0..<width {
+            copies |= UInt32(interruptCopies(offset &+ byte)) << UInt32(8 * byte)
+        }
+        return copies
+    }
+
+    /// A configuration register as a guest sees it.
+    func shownRegister(_ offset: Int) -> UInt8 {
+        function.register(offset) | interruptCopies(offset)
+    }
+
+    /// A guest has written a configuration register.
+    func registerWritten(_ offset: Int, _ value: UInt8) {
         switch offset {
         case CMD646.cfr where value & CMD646.primaryInCFR != 0: router.acknowledge(1)
         case CMD646.arttim23 where value & CMD646.secondaryInARTTIM23 != 0: router.acknowledge(2)
         case CMD646.mrdmode: router.acknowledge(value >> CMD646.interruptShift & 3)
         default: break
         }
+    }
+
+    /// MRDMODE is written where the bus master shows it.
+    func writeShownRegister(_ offset: Int, _ value: UInt8) {
+        function.setRegister(offset, to: value & CMD646.blockMask)
+        registerWritten(offset, value)
+        blockChannels()
+    }
+
+    /// Follows MRDMODE.
+    func blockChannels() {
+        guard isCMD646 else { return }
+        router.block(function.register(CMD646.mrdmode) >> CMD646.blockShift & 3)
     }
 }

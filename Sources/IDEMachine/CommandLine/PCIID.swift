@@ -9,7 +9,7 @@ enum PCIID: String, CaseIterable, ExpressibleByArgument {
     case cmd646 = "1095:0646"
 
     /// At the compatibility ports, where a PC has it.
-    var compatible: PCIIdentity {
+    var compatible: IDEIdentity {
         switch self {
         case .piix3: .piix3
         case .piix4: .piix4
@@ -18,7 +18,7 @@ enum PCIID: String, CaseIterable, ExpressibleByArgument {
     }
 
     /// With ports and interrupt as of any PCI function.
-    var native: PCIIdentity {
+    var native: IDEIdentity {
         switch self {
         case .piix3: .piix3.native
         case .piix4: .piix4.native

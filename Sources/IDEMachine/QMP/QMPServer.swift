@@ -1,4 +1,5 @@
 import BlockDMA
+import BlockHost
 import Glibc
 import IDE
 
@@ -61,7 +62,7 @@ final class QMPServer {
                 "operation": event.operation == .read ? "read" : "write",
                 "action": .string(event.action.rawValue),
                 "nospace": .bool(event.errno == ENOSPC),
-                "reason": .string(String(cString: strerror(event.errno))),
+                "reason": .string(errnoMessage(event.errno)),
             ])
         if event.action == .stop && status == .running { stop(.ioError) }
     }

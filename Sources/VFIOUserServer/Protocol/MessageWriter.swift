@@ -1,3 +1,4 @@
+import BlockHost
 import CVFIOUser
 import Glibc
 
@@ -8,23 +9,34 @@ import Glibc
 /// the connection when it receives a part of a header; at the front of a send a header stays in one piece.
 final class MessageWriter {
     private let socket: CInt
-    private var bytes: [UInt8] = []
-    /// How much of `bytes` the kernel has.
-    private var sent = 0
-    /// Where the message ends that the kernel has a part of; not beyond `sent` when there is none.
-    private var messageEnd = 0
-    /// Where the message that is being written begins.
+    /// What the kernel has not taken, behind a pointer so that no access is checked at run time.
+    private let queue: UnsafeMutablePointer<ByteQueue>
+    /// Where in it the message ends that the kernel has a part of; 0 when there is none.
+    private var begunCount = 0
+    /// Where in it the message begins that is being written.
     private var start = 0
 
-    init(_ socket: CInt) { self.socket = socket }
+    /// Room that is kept when the peer has taken everything.
+    private static let keptRoom = 1 << 17
+
+    init(_ socket: CInt) {
+        self.socket = socket
+        queue = .allocate(capacity: 1)
+        queue.initialize(to: ByteQueue())
+    }
+
+    deinit {
+        queue.deinitialize(count: 1)
+        queue.deallocate()
+    }
 
     /// How many bytes the kernel has not taken yet.
-    var backlog: Int { bytes.count - sent }
+    var backlog: Int { queue.pointee.count }
 
     // MARK: One message: begin, put, end.
 
     func begin(_ header: MessageHeader) {
-        start = bytes.count
+        start = queue.pointee.count
         put(header.id)
         put(header.command)
         put(header.messageSize)
@@ -33,51 +45,36 @@ final class MessageWriter {
     }
 
     func put<Value: FixedWidthInteger>(_ value: Value) {
-        withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
+        withUnsafeBytes(of: value.littleEndian) { queue.pointee.append($0) }
     }
 
-    func put(_ data: UnsafeRawBufferPointer) { bytes.append(contentsOf: data) }
+    func put(_ data: UnsafeRawBufferPointer) { queue.pointee.append(data) }
 
     /// Writes the size into the header.
     func end() {
-        let size = UInt32(truncatingIfNeeded: bytes.count - start)
-        withUnsafeBytes(of: size.littleEndian) {
-            for index in 0..<4 { bytes[start + 4 + index] = $0[index] }
-        }
+        let size = UInt32(truncatingIfNeeded: queue.pointee.count - start)
+        withUnsafeBytes(of: size.littleEndian) { queue.pointee.replace(at: start + 4, with: $0) }
     }
 
     // MARK: The socket
 
     /// Sends what the kernel takes; false when the peer hears no more.
     func flush() -> Bool {
-        while sent < bytes.count {
-            let result = bytes.withUnsafeBytes { all in
-                if sent >= messageEnd { messageEnd = sent + size(of: all, at: sent) }
-                return cvfiouser_send(socket, all.baseAddress! + sent, messageEnd - sent)
-            }
-            if result == -Int(EAGAIN) {
-                forgetSent()
-                return true
-            }
+        while !queue.pointee.isEmpty {
+            let bytes = queue.pointee.bytes
+            if begunCount == 0 { begunCount = Self.size(of: bytes) }
+            let result = cvfiouser_send(socket, bytes.baseAddress!, begunCount)
+            if result == -Int(EAGAIN) { return true }
             guard result > 0 else { return false }
-            sent += result
+            queue.pointee.removeFirst(result)
+            begunCount -= result
         }
-        bytes.removeAll(keepingCapacity: bytes.capacity <= 1 << 17)
-        sent = 0
-        messageEnd = 0
+        queue.pointee.removeAll(keepingAtMost: Self.keptRoom)
         return true
     }
 
-    private func size(of bytes: UnsafeRawBufferPointer, at place: Int) -> Int {
-        let size = bytes.loadUnaligned(fromByteOffset: place + 4, as: UInt32.self)
-        return Int(UInt32(littleEndian: size))
-    }
-
-    /// A peer may be behind all the time. Not after each message: what is left is moved.
-    private func forgetSent() {
-        guard sent > bytes.count / 2 else { return }
-        bytes.removeFirst(sent)
-        messageEnd -= sent
-        sent = 0
+    /// The size in the header of the message that `bytes` begin with.
+    private static func size(of bytes: UnsafeRawBufferPointer) -> Int {
+        Int(UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 4, as: UInt32.self)))
     }
 }

@@ -1,3 +1,4 @@
+import BlockPCI
 import Glibc
 
 // What the device is: "VFIO_USER_DEVICE_GET_INFO" and its relatives. Each request has the shape of its
@@ -54,9 +55,8 @@ extension VFIOUserSession {
     /// In bytes; 0 for a region that does not exist.
     func sizeOfRegion(_ index: Int) -> Int {
         switch index {
-        case 0..<VFIOUser.Region.barCount: function.size(ofBAR: index)
-        // PCI 2.2, 6.1.
-        case VFIOUser.Region.configuration: 256
+        case 0..<VFIOUser.Region.barCount: function.bar(index)?.size ?? 0
+        case VFIOUser.Region.configuration: function.configurationSize
         default: 0
         }
     }

@@ -1,5 +1,5 @@
+import BlockPCI
 import Glibc
-import GuestMemory
 
 /// One peer, from its connection to its end: takes its messages, in order, and answers them.
 ///
@@ -10,7 +10,7 @@ final class VFIOUserSession {
     typealias Refusal = PeerMemory.Refusal
 
     let socket: CInt
-    let function: any PCIFunction
+    let function: PCIFunction
     let line: InterruptLine
     let memory: PeerMemory
     let reader: MessageReader
@@ -35,13 +35,11 @@ final class VFIOUserSession {
     static let mostResets = 64
 
     /// Takes over the socket.
-    init(
-        _ socket: CInt, _ function: any PCIFunction, _ line: InterruptLine, _ space: AddressSpace
-    ) {
+    init(_ socket: CInt, _ function: PCIFunction, _ line: InterruptLine) {
         self.socket = socket
         self.function = function
         self.line = line
-        memory = PeerMemory(space)
+        memory = PeerMemory(function.bus.memory)
         reader = MessageReader(socket)
         writer = MessageWriter(socket)
         requests = PeerRequests(writer)

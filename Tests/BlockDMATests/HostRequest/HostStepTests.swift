@@ -39,6 +39,33 @@ final class HostStepTests: HostRequestTestCase {
         }
     }
 
+    func testEveryPolicyForARequestOfItsOwn() throws {
+        try forEachEngine { world in
+            let buffer = AlignedBuffer(count: 4096)
+            for (action, answer, state) in [
+                (.report, .failed, .idle), (.ignore, .succeeded, .idle), (.stop, .pending, .parked),
+            ] as [(ErrorAction, HostAnswer, HostRequest.State)] {
+                for holdsPiece in [false, true] {
+                    if holdsPiece {
+                        let step = world.beginSteps(0, .fromDevice, at: 0, count: 4096)
+                        try assertPiece(step, 0..<4096)
+                    }
+                    world.faults.add(.init(.error(EIO), count: 1))
+                    world.queue.read(
+                        into: buffer.bytes, at: 0, userData: world.requests[0].submit())
+                    try world.deliver()
+                    let failure = try XCTUnwrap(world.failures.last)
+                    XCTAssertEqual(
+                        world.requests[0].apply(action, to: failure, on: world.queue), answer)
+                    let isHeld = holdsPiece && action != .stop
+                    XCTAssertEqual(world.state(), isHeld ? .held : state, "\(action)")
+                    XCTAssertEqual(world.requests[0].retry(), action == .stop)
+                    world.requests[0].release()
+                }
+            }
+        }
+    }
+
     /// As a drive reads sectors that need more than their user data: into a buffer while a piece is held.
     func testPiecesThatTheDeviceFills() throws {
         try forEachEngine { world in

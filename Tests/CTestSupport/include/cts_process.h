@@ -3,6 +3,7 @@
 #define CTS_PROCESS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -28,5 +29,8 @@ int cts_wait(pid_t child);
 /// Waits until `fd` can be read without blocking (data, end of file or an error): 1, or 0 after
 /// `milliseconds`.
 int cts_wait_readable(int fd, int milliseconds);
+
+/// pthread_getattr_np(3): the size in bytes of the calling thread's stack, or 0.
+size_t cts_stack_size(void);
 
 #endif

@@ -133,6 +133,29 @@ final class ErrorPolicyTests: IDETestCase {
         }
     }
 
+    /// What runs again begins again: not while bus mastering is off.
+    func testResumeWithBusMasteringOff() throws {
+        try forEachMachine(DiskOptions(readErrorPolicy: .stop, writeErrorPolicy: .stop)) { m in
+            for opcode: UInt8 in [0xC8, 0xCA] {
+                m.faults.add(.init(.error(EIO), operations: [.read, .write], count: 1))
+                m.write([UInt8](repeating: 0x31, count: 4096), at: Machine.data)
+                m.transfer(opcode, lba: 40, count: 8, [(Machine.data, 4096)])
+                XCTAssertEqual([m.bmStatus, m.alternateStatus], [1, 0xD0])
+                m.enable(1)
+                m.controller.resume()
+                m.settle()
+                m.sample("off \(hex(opcode))", m.bytes(at: Machine.data, count: 4096))
+                XCTAssertEqual(m.bmStatus, 6)
+                XCTAssertTrue(m.irq)
+                XCTAssertEqual([m.status, m.error], [0x41, 4])
+                XCTAssertEqual(
+                    m.bytes(at: Machine.data, count: 4096), [UInt8](repeating: 0x31, count: 4096))
+                m.enable()
+            }
+            XCTAssertEqual(try m.medium(sector: 40, count: 8), Self.content(sector: 40, count: 8))
+        }
+    }
+
     func testStopAndResumeOfPIO() throws {
         try forEachMachine(DiskOptions(readErrorPolicy: .stop, writeErrorPolicy: .stop)) { m in
             m.faults.add(.init(.error(EIO), count: 1))

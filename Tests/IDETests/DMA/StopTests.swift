@@ -41,6 +41,24 @@ final class StopTests: IDETestCase {
         }
     }
 
+    /// Bus mastering off keeps transfers from beginning, and takes no memory away from those under way.
+    func testBusMasteringOffEndsNothing() throws {
+        try forEachMachine { m in
+            let release = hold(m)
+            m.setTable([(Machine.data, 512)])
+            m.command28(0xC8, lba: 5, count: 1)
+            m.start(toMemory: true)
+            m.enable(1)
+            XCTAssertEqual([m.bmStatus, m.alternateStatus], [1, 0xD0])
+            m.sample("off")
+            release()
+            m.sample("ended", m.bytes(at: Machine.data, count: 512))
+            XCTAssertEqual([m.bmStatus, m.status], [4, 0x50])
+            XCTAssertEqual(m.bytes(at: Machine.data, count: 512), Self.content(sector: 5))
+            m.enable()
+        }
+    }
+
     func testPiecesNotSubmittedAreDropped() throws {
         try forEachMachine(over: MachineConfiguration.inPieces) { m in
             for opcode: UInt8 in [0xC8, 0xCA] {

@@ -18,7 +18,7 @@ final class FuzzMachine: IDEControllerDelegate {
     let memory: FuzzMemory
     let faults: FaultInjector
     private(set) var controller: IDEController
-    let identity: PCIIdentity
+    let identity: IDEIdentity
     let engine: EngineKind
     let bounce: MachineConfiguration.Bounce
     private(set) var plugs: [(slot: IDESlot, plug: Plug)] = []
@@ -85,7 +85,7 @@ final class FuzzMachine: IDEControllerDelegate {
     init(_ files: FuzzFiles, _ random: inout SplitMix64, round: Int) throws {
         engine = EngineKind.allCases[round % 3]
         bounce = MachineConfiguration.Bounce.allCases[round / 3 % 3]
-        identity = [.piix3, .cmd646, .piix4, PCIIdentity.piix3.native][round / 2 % 4]
+        identity = [.piix3, .cmd646, .piix4, IDEIdentity.piix3.native][round / 2 % 4]
         memory = try FuzzMemory(&random)
         faults = FaultInjector(seed: random.next())
         let engine = engine
@@ -101,7 +101,7 @@ final class FuzzMachine: IDEControllerDelegate {
     }
 
     private static func controller(
-        _ identity: PCIIdentity, _ space: AddressSpace, _ bounce: MachineConfiguration.Bounce
+        _ identity: IDEIdentity, _ space: AddressSpace, _ bounce: MachineConfiguration.Bounce
     ) throws -> IDEController {
         try IDEController(
             identity: identity, memory: space,

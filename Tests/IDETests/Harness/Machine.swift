@@ -23,7 +23,7 @@ final class Machine: IDEControllerDelegate {
     private(set) var disks: [IDESlot: ATADisk] = [:]
     private var cdroms: [IDESlot: CDROMOptions] = [:]
     let configuration: MachineConfiguration
-    private let identity: PCIIdentity
+    private let identity: IDEIdentity
 
     /// The levels of the lines, and every change of them.
     private(set) var levels: [IDEInterrupt: Bool] = [:]
@@ -36,7 +36,7 @@ final class Machine: IDEControllerDelegate {
 
     /// A machine with I/O and bus mastering on.
     init(
-        _ configuration: MachineConfiguration = .one, identity: PCIIdentity = .piix3,
+        _ configuration: MachineConfiguration = .one, identity: IDEIdentity = .piix3,
         resolvers: [any AddressResolver] = []
     ) throws {
         self.configuration = configuration

@@ -5,7 +5,7 @@ import XCTest
 /// docs/ide-rules.md, "PCI function".
 final class PCITests: IDETestCase {
     func testIdentities() throws {
-        for (identity, device) in [(PCIIdentity.piix3, 0x7010), (.piix4, 0x7111)] {
+        for (identity, device) in [(IDEIdentity.piix3, 0x7010), (.piix4, 0x7111)] {
             let m = try Machine(.one, identity: identity)
             XCTAssertEqual(
                 m.controller.readConfiguration(0, width: 4), UInt32(device) << 16 | 0x8086)
@@ -35,7 +35,7 @@ final class PCITests: IDETestCase {
     }
 
     func testTimingRegistersKeepWhatIsWritten() throws {
-        for (identity, hasUDMA) in [(PCIIdentity.piix3, false), (.piix4, true)] {
+        for (identity, hasUDMA) in [(IDEIdentity.piix3, false), (.piix4, true)] {
             let m = try Machine(.one, identity: identity)
             try m.attach(Self.plainPath(0))
             for offset in [0x40, 0x41, 0x42, 0x43, 0x44] {
@@ -118,7 +118,7 @@ final class PCITests: IDETestCase {
     }
 
     func testNativeMode() throws {
-        let m = try Machine(.one, identity: PCIIdentity.piix3.native)
+        let m = try Machine(.one, identity: IDEIdentity.piix3.native)
         try m.attach(Self.plainPath(0))
         try m.attach(Self.plainPath(1), to: .secondaryMaster)
         XCTAssertEqual(m.controller.readConfiguration(9, width: 1), 0x8F)

@@ -1,9 +1,9 @@
-import GuestMemory
+import BlockPCI
 import Glibc
-import VFIOUserServer
+import GuestMemory
 
 /// A function with registers that keep what is written, and a DMA engine that tests start.
-final class FakeFunction: PCIFunction {
+final class FakeFunction: PCIDevice {
     /// An access as it reached the function; region 7 is the configuration space.
     struct Access: Equatable {
         var region: Int
@@ -12,6 +12,8 @@ final class FakeFunction: PCIFunction {
         var value: UInt32?
     }
 
+    /// What a server serves; its memory is that of its bus.
+    let pci: PCIFunction
     private(set) var accesses: [Access] = []
     private(set) var resets = 0
     var isBusy = false
@@ -20,19 +22,30 @@ final class FakeFunction: PCIFunction {
 
     // MARK: Registers
 
-    static let sizes = [8, 4, 8, 4, 16, 0]
-
-    func size(ofBAR index: Int) -> Int { Self.sizes[index] }
-
-    func readConfiguration(_ offset: Int, width: Int) -> UInt32 { read(7, offset, width) }
-
-    func writeConfiguration(_ offset: Int, width: Int, value: UInt32) {
-        write(7, offset, width, value)
+    init(_ memory: AddressSpace) {
+        var layout = PCIFunctionLayout(
+            PCIIdentity(vendor: 0x1234, device: 0x5678, baseClass: 0xFF, subclass: 0))
+        layout.bars = [8, 4, 8, 4, 16].map { .io(size: $0) }
+        layout.interruptPin = .a
+        // The registers always answer, whatever a peer writes.
+        layout.registers = [PCIRegisterBlock(at: PCIRegister.command, reset: [1])]
+        pci = PCIFunction(layout, on: PCIBus(memory))
+        pci.device = self
     }
 
-    func read(bar: Int, offset: Int, width: Int) -> UInt32 { read(bar, offset, width) }
+    func configurationRead(
+        _ function: PCIFunction, offset: Int, width: Int, value: UInt32
+    ) -> UInt32 { read(7, offset, width) }
 
-    func write(bar: Int, offset: Int, width: Int, value: UInt32) {
+    func configurationWritten(
+        _ function: PCIFunction, offset: Int, width: Int, value: UInt32
+    ) { write(7, offset, width, value) }
+
+    func read(_ function: PCIFunction, bar: Int, offset: Int, width: Int) -> UInt32 {
+        read(bar, offset, width)
+    }
+
+    func write(_ function: PCIFunction, bar: Int, offset: Int, width: Int, value: UInt32) {
         write(bar, offset, width, value)
         if bar == 4 && offset == 0 { onDoorbell() }
     }
@@ -51,7 +64,7 @@ final class FakeFunction: PCIFunction {
         }
     }
 
-    func reset() { resets += 1 }
+    func reset(_ function: PCIFunction) { resets += 1 }
 
     // MARK: DMA
 
@@ -81,7 +94,7 @@ final class FakeFunction: PCIFunction {
     /// How often the server had news for the function.
     private(set) var polls = 0
 
-    func poll() {
+    func poll(_ function: PCIFunction) {
         polls += 1
         mapper?.resume { advance($0, $1) }
     }

@@ -7,7 +7,7 @@ import XCTest
 
 /// A server over a socket pair, in this thread: it works when a test lets it.
 class ServerTestCase: XCTestCase {
-    let function = FakeFunction()
+    private(set) lazy var function = FakeFunction(space)
     private(set) var space: AddressSpace!
     private(set) var server: VFIOUserServer!
     private(set) var peer: VFIOPeer!
@@ -36,7 +36,7 @@ class ServerTestCase: XCTestCase {
             let size = socklen_t(MemoryLayout<CInt>.size)
             XCTAssertEqual(setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &sendBuffer, size), 0)
         }
-        let server = try VFIOUserServer(connectedTo: ends[0], function: function, memory: space)
+        let server = try VFIOUserServer(connectedTo: ends[0], function: function.pci)
         self.server = server
         peer = VFIOPeer(ends[1]) { try server.turn(milliseconds: 0) }
     }

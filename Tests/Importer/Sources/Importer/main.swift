@@ -1,9 +1,11 @@
 import BlockIO
 import BlockIOTesting
+import BlockPCI
 import Dispatch
 import Glibc
 import IDE
 import SystemPackage
+import VFIOUserServer
 
 // Lost output is an error; and a standard output that is closed would become the descriptor of an image.
 signal(SIGPIPE, SIG_IGN)
@@ -67,6 +69,13 @@ else {
     exit(1)
 }
 print("8 sectors written, flushed and read back by a guest")
+
+// The device of docs/dma.md.
+if let wrong = try checkDoorbellDisk() {
+    print("the doorbell disk:", wrong)
+    exit(1)
+}
+print("the doorbell disk has served a guest, and refused a hostile one")
 
 /// What a test of an importer's own does: the first read of a disk fails, and the second does not.
 func readTwice() throws -> [CInt] {
