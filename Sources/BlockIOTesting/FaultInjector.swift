@@ -59,7 +59,8 @@ public final class FaultInjector: @unchecked Sendable {
         public var fault: Fault
         /// To which operations; a read that is made for a partial write is a read. All by default.
         public var operations: Set<BlockOperation>
-        /// To those that touch these bytes of the image; everywhere by default.
+        /// To those that touch these bytes of a host file, which are those of an image without a format;
+        /// everywhere by default.
         public var range: Range<UInt64>
         /// How many that match are let by first.
         public var after: Int

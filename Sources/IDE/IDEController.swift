@@ -73,6 +73,7 @@ public final class IDEController {
             throw .memory(error)
         }
         self.router = router
+        router.setController(self)
         function.device = self
     }
 

@@ -5,6 +5,7 @@ internal import BlockState
 public import GuestMemory
 
 /// What a caller can do wrong with a controller. Guests cannot cause any of it.
+@nonexhaustive
 public enum IDEError: Error, Sendable, Hashable {
     /// The slot has a drive already.
     case slotTaken(IDESlot)

@@ -13,6 +13,7 @@ let package = Package(
         .executableTarget(
             name: "Importer",
             dependencies: [
+                .product(name: "BlockDMA", package: "swift-blockio"),
                 .product(name: "BlockIO", package: "swift-blockio"),
                 .product(name: "BlockIOTesting", package: "swift-blockio"),
                 .product(name: "GuestMemory", package: "swift-blockio"),

@@ -24,9 +24,9 @@ extension IDEChannel: ATACarrier {
     func requestFailed(
         _ completion: BlockCompletion, _ action: ErrorAction, tag: Int, device: Int
     ) {
-        router.delegate?.driveEvent(
-            DriveEvent(
-                slot: slot(device), operation: completion.operation,
-                failure: completion.failure ?? .system, errno: completion.errno, action: action))
+        let event = DriveEvent(
+            slot: slot(device), operation: completion.operation,
+            failure: completion.failure ?? .system, errno: completion.errno, action: action)
+        router.tell { $0.controller($1, driveEvent: event) }
     }
 }

@@ -39,17 +39,19 @@ final class CloseTests: ConformanceTestCase {
     /// Requests that take a while: closing waits, and so does releasing.
     func testCloseWaitsForTheSlowest() throws {
         let faults = FaultInjector()
-        faults.add(.init(.hold, operations: [.write], after: 3))
         let options = QueueOptions().decorated(by: [.faults(faults)])
         try forEachTarget(size: size) { configuration, target in
             for isClosed in [true, false] {
                 let flood: Flood
                 var ledger = Ledger(count: 20)
+                let hold = faults.add(.init(.hold, operations: [.write], after: 3))
                 do {
                     let subject = try Subject(configuration, target, options)
                     flood = try Flood(subject, requests: 20)
                     flood.submit(to: subject.queue)
                     DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(5)) {
+                        // Writes that come to the engine later, as of an image with a format, pass.
+                        faults.remove(hold)
                         faults.release()
                     }
                     if isClosed {

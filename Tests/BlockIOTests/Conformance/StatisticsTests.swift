@@ -37,8 +37,11 @@ final class StatisticsTests: ConformanceTestCase {
             XCTAssertEqual(statistics.flushes.bytes, 0)
             XCTAssertEqual(statistics.flushes.errors, 0)
             let resumed = statistics.retries + statistics.shortTransfers
-            // One fdatasync(2) for the first flush, and one for those that came while it ran.
-            XCTAssertEqual(statistics.kernelRequests - resumed, 3 + 2 + 2)
+            // One fdatasync(2) for the first flush, and one for those that came while it ran. A format makes
+            // more of a request.
+            if subject.configuration.layout == .raw {
+                XCTAssertEqual(statistics.kernelRequests - resumed, 3 + 2 + 2)
+            }
             XCTAssertEqual(statistics.slotGrowths, 0)
 
             queue.close()
@@ -51,7 +54,9 @@ final class StatisticsTests: ConformanceTestCase {
 
     /// A transfer that fails halfway has moved half.
     func testBytesOfFailedTransfersCount() throws {
-        try forEachConfiguration(size: 1 << 20, where: { !$0.target.isBlockDevice }) { subject in
+        try forEachConfiguration(
+            size: 1 << 20, where: { !$0.target.isBlockDevice && $0.layout == .raw }
+        ) { subject in
             _ = try subject.fillImage()
             let kept = subject.size / 2
             XCTAssertEqual(truncate(subject.target.path, kept), 0)

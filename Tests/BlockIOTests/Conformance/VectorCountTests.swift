@@ -2,8 +2,8 @@ import BlockIO
 import XCTest
 @testable import TestSupport
 
-/// Lists of one piece to far more than IOV_MAX (1024): one completion, one kernel request for each
-/// 1024 pieces, and not a byte outside of the pieces touched.
+/// Lists of one piece to far more than IOV_MAX (1024): one completion, without a format one kernel request for
+/// each 1024 pieces, and not a byte outside of the pieces touched.
 final class VectorCountTests: ConformanceTestCase {
     override var layouts: Set<Configuration.Layout> { [.raw, .striped] }
 
@@ -70,6 +70,8 @@ final class VectorCountTests: ConformanceTestCase {
         // A transfer that the kernel cut short or sent back is resumed: that is not a split.
         let resumed =
             after.shortTransfers - before.shortTransfers + after.retries - before.retries
+        // A format makes a request for each of its chunks.
+        guard subject.configuration.layout == .raw else { return }
         XCTAssertEqual(
             after.kernelRequests - before.kernelRequests - resumed, kernelRequests, what)
     }

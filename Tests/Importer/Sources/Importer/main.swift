@@ -70,6 +70,13 @@ else {
 }
 print("8 sectors written, flushed and read back by a guest")
 
+// The device of docs/dma.md.
+if let wrong = try checkDoorbellDisk() {
+    print("the doorbell disk:", wrong)
+    exit(1)
+}
+print("the doorbell disk has served a guest, and refused a hostile one")
+
 /// What a test of an importer's own does: the first read of a disk fails, and the second does not.
 func readTwice() throws -> [CInt] {
     let faults = FaultInjector()

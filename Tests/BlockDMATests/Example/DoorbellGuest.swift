@@ -1,0 +1,1 @@
+../../Importer/Sources/Importer/DoorbellGuest.swift
