@@ -23,8 +23,11 @@ extension IDEController {
     /// Delivers what the queues of a channel's drives have completed; the drives tell the channel.
     @inline(__always)
     private func poll(_ channel: IDEChannel) -> Int {
-        channel.drives[0].poll(on: channel) &+ channel.drives[1].poll(on: channel)
-            &+ channel.goOn()
+        if channel.isEmpty { return 0 }
+        var count = 0
+        if channel.hasDrive(0) { count = channel.drives[0].poll(on: channel) }
+        if channel.hasDrive(1) { count &+= channel.drives[1].poll(on: channel) }
+        return count &+ channel.goOn()
     }
 
     // Apart, so that its local variables cost the usual poll nothing.

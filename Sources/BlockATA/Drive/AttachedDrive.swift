@@ -13,15 +13,6 @@ package enum AttachedDrive: ~Copyable {
     /// A drive with the PACKET feature set.
     case packet(ATAPIDrive)
 
-    /// Whether there is a drive.
-    package var isPresent: Bool {
-        switch self {
-        case .absent: false
-        case .disk: true
-        case .packet: true
-        }
-    }
-
     /// What it shows after a reset; `nil` without a drive.
     package var signature: Signature? {
         switch self {

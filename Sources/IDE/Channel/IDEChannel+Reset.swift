@@ -36,6 +36,7 @@ extension IDEChannel {
     }
 
     /// Shows the signatures once SRST is 0 and no host request is left. No interrupt.
+    @inline(never)
     func finishResetIfQuiet() {
         guard state.pointee.isResetting,
             state.pointee.deviceControl & DeviceControl.softwareReset == 0, !isBusy

@@ -17,6 +17,8 @@ final class IDEChannel {
     let state: UnsafeMutablePointer<State>
 
     struct State: ~Copyable {
+        /// Which of the two drives are there.
+        var isPresent = (device0: false, device1: false)
         /// DEV of the device register.
         var selected = 0
         var deviceControl: UInt8 = 0
@@ -64,7 +66,9 @@ final class IDEChannel {
 
     // MARK: Drives
 
-    func hasDrive(_ device: Int) -> Bool { drives[device].isPresent }
+    func hasDrive(_ device: Int) -> Bool {
+        device == 0 ? state.pointee.isPresent.device0 : state.pointee.isPresent.device1
+    }
 
     /// How a drive that becomes a device of this channel is connected.
     func connection(_ device: Int) -> DriveConnection {
@@ -77,6 +81,11 @@ final class IDEChannel {
 
     func setDrive(_ device: Int, _ drive: consuming AttachedDrive) {
         drives[device] = drive
+        if device == 0 {
+            state.pointee.isPresent.device0 = true
+        } else {
+            state.pointee.isPresent.device1 = true
+        }
         if let signature = drives[device].signature {
             (registers + device).pointee.show(signature)
         }
@@ -93,6 +102,7 @@ final class IDEChannel {
     // MARK: Interrupt
 
     /// The selected device asserts INTRQ. With nIEN set the bus master never hears of it.
+    @inline(__always)
     func raiseInterrupt() {
         guard state.pointee.deviceControl & DeviceControl.interruptsOff == 0 else { return }
         state.pointee.busMaster.noteInterrupt()
@@ -124,6 +134,7 @@ final class IDEChannel {
         return count
     }
 
+    @inline(never)
     private func resumeTransfers() -> Int {
         var count = 0
         mapper.resume { transfer, step in

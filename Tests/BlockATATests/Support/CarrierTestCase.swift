@@ -83,16 +83,16 @@ class CarrierTestCase: XCTestCase {
 
     // MARK: The disk
 
-    /// What the image has, read past the drive.
+    /// What the image's file has.
     func medium(sector: Int, count: Int) throws -> [UInt8] {
-        let queue = try BlockQueue(image)
-        defer { queue.close() }
-        let buffer = UnsafeMutableRawBufferPointer.allocate(
-            byteCount: count * 512, alignment: 4096)
-        defer { buffer.deallocate() }
-        queue.read(into: buffer, at: UInt64(sector * 512))
-        queue.drain { XCTAssertTrue($0.isSuccess) }
-        return Array(buffer)
+        let path = directory.path("image")
+        let file = Descriptor(try SystemCall.check(Descriptor.open(path, O_RDONLY), path))
+        var bytes = [UInt8](repeating: 0, count: count * 512)
+        let done = bytes.withUnsafeMutableBytes {
+            pread(file.raw, $0.baseAddress, $0.count, off_t(sector * 512))
+        }
+        XCTAssertEqual(done, bytes.count)
+        return bytes
     }
 
     /// Waits until so many commands have ended, and expects nothing more of them.
