@@ -1,18 +1,18 @@
 /// What a host sees of a drive, and what the drive's carrier needs to know of a command.
-package struct DriveRegisters {
-    package var taskFile = TaskFile()
-    package var status: UInt8 = 0
-    package var error: UInt8 = 0
-    package var window = PIOWindow()
+@usableFromInline package struct DriveRegisters {
+    @usableFromInline package var taskFile = TaskFile()
+    @usableFromInline package var status: UInt8 = 0
+    @usableFromInline package var error: UInt8 = 0
+    @usableFromInline package var window = PIOWindow()
     /// A command needs guest memory and waits for its carrier, see ``ATACarrier``.
-    package var isArmed = false
+    @usableFromInline package var isArmed = false
     /// What an armed command needs.
-    package var demand = TransferDemand()
+    @usableFromInline package var demand = TransferDemand()
 
     package init() {}
 
     /// Writes to the command block are lost while this is so (ATA/ATAPI-6 7.2).
-    package var isOccupied: Bool { status & (Status.busy | Status.dataRequest) != 0 }
+    @inlinable package var isOccupied: Bool { status & (Status.busy | Status.dataRequest) != 0 }
 
     /// Shows a signature (ATA/ATAPI-6 9.12). Nothing of an earlier command is left.
     package mutating func show(_ signature: Signature) {

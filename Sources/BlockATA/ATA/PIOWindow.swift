@@ -1,7 +1,7 @@
 /// A block of data on its way through the data port.
-package struct PIOWindow {
+@usableFromInline package struct PIOWindow {
     /// Which way the host moves it.
-    package enum Direction: UInt8, CaseIterable {
+    @usableFromInline package enum Direction: UInt8, CaseIterable, Sendable {
         /// The window is closed.
         case none
         /// From drive to host.
@@ -10,14 +10,14 @@ package struct PIOWindow {
         case toDrive
     }
 
-    package private(set) var direction = Direction.none
-    package private(set) var base: UnsafeMutableRawPointer?
-    package private(set) var position = 0
-    package private(set) var end = 0
+    @usableFromInline package internal(set) var direction = Direction.none
+    @usableFromInline package internal(set) var base: UnsafeMutableRawPointer?
+    @usableFromInline package internal(set) var position = 0
+    @usableFromInline package internal(set) var end = 0
 
     package init() {}
 
-    package var left: Int { end &- position }
+    @inlinable package var left: Int { end &- position }
 
     /// `count` bytes at `base`, an even number, of which `position` have been moved.
     package mutating func open(
@@ -29,7 +29,7 @@ package struct PIOWindow {
         end = count
     }
 
-    package mutating func close() {
+    @inlinable package mutating func close() {
         direction = .none
         base = nil
         position = 0
@@ -37,14 +37,14 @@ package struct PIOWindow {
     }
 
     /// The next word; 0 when there is none.
-    package mutating func takeWord() -> UInt16 {
+    @inlinable package mutating func takeWord() -> UInt16 {
         guard direction == .toHost, left >= 2, let base else { return 0 }
         defer { position &+= 2 }
         return UInt16(littleEndian: base.loadUnaligned(fromByteOffset: position, as: UInt16.self))
     }
 
     /// False when no word is wanted.
-    package mutating func putWord(_ word: UInt16) -> Bool {
+    @inlinable package mutating func putWord(_ word: UInt16) -> Bool {
         guard direction == .toDrive, left >= 2, let base else { return false }
         base.storeBytes(of: word.littleEndian, toByteOffset: position, as: UInt16.self)
         position &+= 2

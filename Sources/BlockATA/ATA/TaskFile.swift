@@ -1,17 +1,17 @@
 /// The command block registers that a host writes parameters to (ATA/ATAPI-6 7.2).
-package struct TaskFile {
+@usableFromInline package struct TaskFile {
     /// 7.10; its previous content is what HOB shows in place of the error register.
-    package var features = TwoByteRegister()
+    @usableFromInline package var features = TwoByteRegister()
     /// 7.14
-    package var count = TwoByteRegister()
+    @usableFromInline package var count = TwoByteRegister()
     /// 7.12
-    package var lbaLow = TwoByteRegister()
+    @usableFromInline package var lbaLow = TwoByteRegister()
     /// 7.13
-    package var lbaMid = TwoByteRegister()
+    @usableFromInline package var lbaMid = TwoByteRegister()
     /// 7.11
-    package var lbaHigh = TwoByteRegister()
+    @usableFromInline package var lbaHigh = TwoByteRegister()
     /// 7.7
-    package var device: UInt8 = DeviceRegister.alwaysSet
+    @usableFromInline package var device: UInt8 = DeviceRegister.alwaysSet
 
     package init() {}
 
@@ -52,11 +52,11 @@ package struct TaskFile {
 
 /// A register two bytes deep: each write pushes the byte that was there into the place that HOB
 /// shows (ATA/ATAPI-6 6.20).
-package struct TwoByteRegister {
+@usableFromInline package struct TwoByteRegister {
     /// What was written last.
-    package var current: UInt8
+    @usableFromInline package var current: UInt8
     /// What was there before.
-    package var previous: UInt8
+    @usableFromInline package var previous: UInt8
 
     package init(_ current: UInt8 = 0, _ previous: UInt8 = 0) {
         self.current = current
@@ -64,9 +64,9 @@ package struct TwoByteRegister {
     }
 
     /// Both bytes, the previous one high.
-    package var word: UInt16 { UInt16(previous) << 8 | UInt16(current) }
+    @usableFromInline package var word: UInt16 { UInt16(previous) << 8 | UInt16(current) }
 
-    package mutating func push(_ value: UInt8) {
+    @inlinable package mutating func push(_ value: UInt8) {
         previous = current
         current = value
     }

@@ -1,7 +1,7 @@
 import GuestMemory
 
 /// What an armed command needs of its carrier before it goes on.
-package struct TransferDemand: Sendable, Hashable {
+@usableFromInline package struct TransferDemand: Sendable, Hashable {
     /// Bytes of guest memory.
     package var bytes: UInt64 = 0
     /// Which way they go. The command decides, whatever the guest told its controller.

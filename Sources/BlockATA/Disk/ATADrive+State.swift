@@ -3,15 +3,15 @@ internal import BlockState
 // Saving and restoring a disk, with the command of tag 0 that it is at work on.
 extension ATADrive {
     func save() -> SavedDrive {
-        let state = state.pointee
-        let command = state.commands[0]
+        let command = state.pointee.commands[0]
         var saved = SavedDisk(
-            sectorCount: state.sectorCount, geometry: disk.geometry, settings: state.settings,
+            sectorCount: state.pointee.sectorCount, geometry: disk.geometry,
+            settings: state.pointee.settings,
             job: command.job, opcode: command.opcode, parameters: command.parameters,
-            errorLog: state.errorLog, selfTests: state.selfTests,
-            sectorBuffer: [UInt8](savedFrom: state.sectorBuffer, count: ATADisk.sectorSize),
-            window: SavedWindow(registers.pointee.window, on: state.buffer))
-        saved.data = [UInt8](savedFrom: state.buffer, count: saved.dataCount)
+            errorLog: state.pointee.errorLog, selfTests: state.pointee.selfTests,
+            sectorBuffer: [UInt8](savedFrom: state.pointee.sectorBuffer, count: ATADisk.sectorSize),
+            window: SavedWindow(registers.pointee.window, on: state.pointee.buffer))
+        saved.data = [UInt8](savedFrom: state.pointee.buffer, count: saved.dataCount)
         return .disk(saved)
     }
 

@@ -8,12 +8,14 @@ package struct ATADrive: ~Copyable {
     /// Bytes in the drive's buffer: more than the largest data block, and a good step for VERIFY.
     package static let bufferSize = 64 << 10
 
-    package struct State {
+    package struct State: ~Copyable {
         let core: DriveCore
         package let disk: ATADisk
         /// The queue of the disk, which the disk keeps: it can be used without counting references.
         let requests: Unmanaged<BlockQueue>
         package let sectorCount: UInt64
+        /// The image is open read-only.
+        let isReadOnly: Bool
         package var settings: DiskSettings
         /// One element for each tag.
         package let commands: UnsafeMutablePointer<DiskCommand>
@@ -27,6 +29,7 @@ package struct ATADrive: ~Copyable {
             self.disk = disk
             requests = .passUnretained(disk.queue)
             sectorCount = disk.sectorCount
+            isReadOnly = disk.image.access == .readOnly
             settings = DiskSettings(disk.geometry)
             commands = .allocate(capacity: connection.tags)
             commands.initialize(repeating: DiskCommand(), count: connection.tags)
@@ -34,7 +37,7 @@ package struct ATADrive: ~Copyable {
             sectorBuffer.initializeMemory(as: UInt8.self, repeating: 0, count: ATADisk.sectorSize)
         }
 
-        fileprivate func deallocate() {
+        deinit {
             core.deallocate()
             commands.deinitialize(count: core.connection.tags)
             commands.deallocate()
@@ -66,7 +69,6 @@ package struct ATADrive: ~Copyable {
     deinit {
         // The carrier has seen to it that the host does nothing any more.
         state.pointee.disk.isPluggedIn = false
-        state.pointee.deallocate()
         state.deinitialize(count: 1)
         state.deallocate()
     }

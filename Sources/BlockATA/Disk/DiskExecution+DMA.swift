@@ -5,7 +5,7 @@ import GuestMemory
 // DMA commands (ATA/ATAPI-6 9.7): from the descriptor table to the queue without a copy.
 extension DiskExecution {
     func armTransfer(_ kind: DiskJob.Kind, _ command: ATACommand) {
-        if kind == .writingDMA && disk.image.access == .readOnly { return abort() }
+        if kind == .writingDMA && state.pointee.isReadOnly { return abort() }
         locate(kind, command)
         settings.isStandby = false
         arm()

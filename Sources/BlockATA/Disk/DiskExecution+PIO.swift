@@ -11,9 +11,7 @@ extension DiskExecution {
     }
 
     func writeBlocks(_ command: ATACommand, of blockSize: Int) {
-        guard blockSize > 0, disk.image.access == .readWrite else {
-            return abort()
-        }
+        guard blockSize > 0, !state.pointee.isReadOnly else { return abort() }
         locate(.writingBlocks, command)
         settings.isStandby = false
         job.blockSize = blockSize
