@@ -135,7 +135,7 @@ public final class IDEController {
         drive(in: slot)?.queue?.statistics
     }
 
-    /// Runs again what policy ``ErrorPolicy/stop`` has kept.
+    /// Runs again what policy `ErrorPolicy.stop` has kept.
     public func resume() {
         for slot in IDESlot.allCases { drive(in: slot)?.retry() }
     }

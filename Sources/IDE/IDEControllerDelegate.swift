@@ -17,7 +17,7 @@ public protocol IDEControllerDelegate: AnyObject {
     /// A line has changed its level.
     func interrupt(_ line: IDEInterrupt, isRaised: Bool)
     /// The host has failed a request of a drive, and this is what its policy says.
-    /// ``ErrorAction/stop`` asks for the machine to be stopped: the request is run again from its
+    /// `ErrorAction.stop` asks for the machine to be stopped: the request is run again from its
     /// start by ``IDEController/resume()``.
     func driveEvent(_ event: DriveEvent)
 }

@@ -39,7 +39,7 @@ protocol IDEDrive: AnyObject {
     func softwareReset()
     /// All settings as at power-on.
     func powerOnReset()
-    /// Runs again what policy ``ErrorPolicy/stop`` keeps.
+    /// Runs again what policy `ErrorPolicy.stop` keeps.
     func retry()
 
     /// Delivers what the queue has completed; how much it was.
