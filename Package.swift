@@ -8,6 +8,7 @@ let package = Package(
         .library(name: "BlockIOTesting", targets: ["BlockIOTesting"]),
         .library(name: "GuestMemory", targets: ["GuestMemory"]),
         .library(name: "BlockDMA", targets: ["BlockDMA"]),
+        .library(name: "BlockATA", targets: ["BlockATA"]),
         .library(name: "BlockPCI", targets: ["BlockPCI"]),
         .library(name: "IDE", targets: ["IDE"]),
         .library(name: "VFIOUserServer", targets: ["VFIOUserServer"]),
@@ -38,10 +39,15 @@ let package = Package(
         // What a device's saved state is made of; it knows no device.
         .target(name: "BlockState"),
         .target(name: "BlockPCI", dependencies: ["GuestMemory"]),
+        // ATA drives on a carrier of their commands, such as an IDE channel; it knows no ports.
+        .target(
+            name: "BlockATA",
+            dependencies: ["BlockDMA", "BlockHost", "BlockIO", "BlockState", "GuestMemory"]),
         .target(
             name: "IDE",
             dependencies: [
-                "BlockDMA", "BlockHost", "BlockIO", "BlockPCI", "BlockState", "GuestMemory",
+                "BlockATA", "BlockDMA", "BlockHost", "BlockIO", "BlockPCI", "BlockState",
+                "GuestMemory",
             ]),
         .target(
             name: "CommandLineSupport",
@@ -53,7 +59,7 @@ let package = Package(
         .executableTarget(
             name: "IDEMachine",
             dependencies: [
-                "BlockDMA", "BlockHost", "BlockIO", "BlockIOTesting", "BlockPCI",
+                "BlockATA", "BlockDMA", "BlockHost", "BlockIO", "BlockIOTesting", "BlockPCI",
                 "CommandLineSupport", "GuestMemory", "IDE", "VFIOUserServer",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
@@ -110,12 +116,18 @@ let package = Package(
         .testTarget(
             name: "BlockStateTests", dependencies: ["BlockState", "CTestSupport", "TestSupport"]),
         .testTarget(
+            name: "BlockATATests",
+            dependencies: [
+                "BlockATA", "BlockDMA", "BlockIO", "BlockIOTesting", "GuestMemory", "CTestSupport",
+                "TestSupport",
+            ]),
+        .testTarget(
             name: "BlockPCITests", dependencies: ["BlockPCI", "GuestMemory", "TestSupport"]),
         .testTarget(
             name: "IDETests",
             dependencies: [
-                "IDE", "BlockDMA", "BlockIO", "BlockIOTesting", "BlockState", "GuestMemory",
-                "CTestSupport",
+                "IDE", "BlockATA", "BlockDMA", "BlockIO", "BlockIOTesting", "BlockState",
+                "GuestMemory", "CTestSupport",
                 "TestSupport",
             ]),
         .testTarget(

@@ -34,6 +34,7 @@ let package = Package(
                 "BenchSupport",
                 .product(name: "BlockIO", package: "swift-blockio"),
                 .product(name: "GuestMemory", package: "swift-blockio"),
+                .product(name: "BlockATA", package: "swift-blockio"),
                 .product(name: "IDE", package: "swift-blockio"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),

@@ -7,6 +7,7 @@ import Glibc
 /// read it (``BlockCompletion/get(on:)``), so that a failing request costs no allocation.
 public struct BlockError: Error, Sendable, Hashable {
     /// What went wrong, for programs.
+    @nonexhaustive
     public enum Code: UInt8, Sendable, Hashable {
         /// The path does not exist (ENOENT, ENOTDIR, ELOOP, ENXIO).
         case notFound

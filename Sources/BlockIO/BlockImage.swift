@@ -14,6 +14,7 @@ import Synchronization
 /// opening the first queue may change under a lock.
 public final class BlockImage: Sendable {
     /// What stands behind the path.
+    @nonexhaustive
     public enum Kind: Sendable, Hashable {
         /// A regular file.
         case file

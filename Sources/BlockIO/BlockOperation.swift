@@ -1,4 +1,5 @@
 /// The verbs of a queue, and `open` for errors of ``BlockImage/open(_:_:)``.
+@nonexhaustive
 public enum BlockOperation: UInt8, Sendable, Hashable, CaseIterable, CustomStringConvertible {
     /// Opening and probing the image.
     case open

@@ -2,6 +2,7 @@
 /// cause it at will.
 public struct GuestMemoryError: Error, Sendable, Hashable {
     /// What went wrong, for programs.
+    @nonexhaustive
     public enum Code: UInt8, Sendable, Hashable {
         // What a guest can do wrong.
 

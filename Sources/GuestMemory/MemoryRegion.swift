@@ -15,6 +15,7 @@ public protocol MMIODevice: AnyObject, Sendable {
 /// What an ``AddressSpace`` can have at an address.
 public struct MemoryRegion: Sendable {
     /// What an access does.
+    @nonexhaustive
     public enum Kind: UInt8, Sendable {
         /// Memory that is read and written directly.
         case ram

@@ -1,22 +1,22 @@
+public import BlockATA
 public import BlockIO
 
 // CD/DVD-ROM drives, and what a user does with them while the machine runs.
 extension IDEController {
     /// Plugs a CD/DVD-ROM drive in, before the machine is started.
     public func attach(_ cdrom: CDROM, to slot: IDESlot) throws(IDEError) {
-        guard drive(in: slot) == nil else { throw .slotTaken(slot) }
-        guard !cdrom.isPluggedIn else { throw .driveInUse }
-        cdrom.isPluggedIn = true
+        try checkFree(slot, isPluggedIn: cdrom.isPluggedIn)
         let channel = channel(slot.channel)
-        channel.setDrive(slot.device, ATAPIDrive(cdrom, slot: slot, channel: channel))
+        channel.setDrive(
+            slot.device, .packet(ATAPIDrive(cdrom, channel.connection(slot.device))))
     }
 
     /// The CD/DVD-ROM drive in a slot.
-    public func cdrom(in slot: IDESlot) -> CDROM? { (drive(in: slot) as? ATAPIDrive)?.cdrom }
+    public func cdrom(in slot: IDESlot) -> CDROM? { packetDrive(in: slot)?.pointee.cdrom }
 
     /// The image of the disc that is in a drive, also while its tray is open.
     public func medium(in slot: IDESlot) -> BlockImage? {
-        (drive(in: slot) as? ATAPIDrive)?.state.pointee.medium?.image
+        packetDrive(in: slot)?.pointee.medium?.image
     }
 
     /// Opens the tray of a drive and takes the disc out.
@@ -27,7 +27,12 @@ extension IDEController {
     /// - Throws: ``IDEError/mediumLocked(_:)`` while the guest prevents it; it is told that somebody
     ///   wants the disc out. ``IDEError/notRemovable(_:)``.
     public func eject(_ slot: IDESlot) throws(IDEError) {
-        try removable(slot).eject()
+        guard cdrom(in: slot) != nil else { throw .notRemovable(slot) }
+        do throws(ATAError) {
+            try channel(slot.channel).drives[slot.device].eject()
+        } catch {
+            throw IDEError(error, slot)
+        }
     }
 
     /// Puts another disc into a drive, or none, and closes the tray. Guests see the old disc go and
@@ -39,17 +44,17 @@ extension IDEController {
     /// - Throws: as ``eject(_:)``, and ``IDEError/image(_:)`` or ``IDEError/invalidOption(_:)`` when
     ///   the image cannot be used; the old disc stays then.
     public func changeMedium(_ slot: IDESlot, to image: BlockImage?) throws(IDEError) {
-        let drive = try removable(slot)
-        var medium: CDMedium?
-        if let image {
-            medium = try CDMedium(
-                image, drive.cdrom.queueOptions, drive.cdrom.descriptors)
+        guard let cdrom = cdrom(in: slot) else { throw .notRemovable(slot) }
+        do throws(ATAError) {
+            var medium: CDMedium?
+            if let image { medium = try CDMedium(image, cdrom.queueOptions, cdrom.descriptors) }
+            try channel(slot.channel).drives[slot.device].changeMedium(medium)
+        } catch {
+            throw IDEError(error, slot)
         }
-        try drive.changeMedium(medium)
     }
 
-    private func removable(_ slot: IDESlot) throws(IDEError) -> ATAPIDrive {
-        guard let drive = drive(in: slot) as? ATAPIDrive else { throw .notRemovable(slot) }
-        return drive
+    private func packetDrive(in slot: IDESlot) -> UnsafeMutablePointer<ATAPIDrive.State>? {
+        channel(slot.channel).drives[slot.device].packetState
     }
 }

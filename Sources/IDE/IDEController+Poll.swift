@@ -6,7 +6,7 @@ extension IDEController {
     /// The descriptors of all drives' queues, for epoll(7), level-triggered: readable when
     /// ``poll(timeout:)`` has something to do.
     public var descriptors: [CInt] {
-        IDESlot.allCases.compactMap { drive(in: $0)?.descriptor }
+        IDESlot.allCases.compactMap { channel($0.channel).drives[$0.device].descriptor }
     }
 
     /// Takes in what the host has completed, and returns how much it was: commands end here, and
@@ -16,8 +16,15 @@ extension IDEController {
     /// `timeout` has passed; `nil` is no limit.
     @discardableResult
     public func poll(timeout: Duration? = .zero) -> Int {
-        let count = primary.poll() &+ secondary.poll()
+        let count = poll(primary) &+ poll(secondary)
         return count > 0 || timeout == .zero ? count : pollUntil(timeout)
+    }
+
+    /// Delivers what the queues of a channel's drives have completed; the drives tell the channel.
+    @inline(__always)
+    private func poll(_ channel: IDEChannel) -> Int {
+        channel.drives[0].poll(on: channel) &+ channel.drives[1].poll(on: channel)
+            &+ channel.goOn()
     }
 
     // Apart, so that its local variables cost the usual poll nothing.
@@ -32,7 +39,7 @@ extension IDEController {
                 if left <= .zero { break }
             }
             wait(left)
-            count = primary.poll() &+ secondary.poll()
+            count = poll(primary) &+ poll(secondary)
         }
         return count
     }
@@ -43,7 +50,7 @@ extension IDEController {
             var count = 0
             // Not over the slots: an array of them would be an allocation.
             for number in 0..<4 {
-                guard let queue = channel(number >> 1).drive(number & 1)?.queue,
+                guard let queue = channel(number >> 1).drives[number & 1].queue,
                     queue.outstanding > 0
                 else { continue }
                 entries.initializeElement(

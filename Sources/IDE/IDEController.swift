@@ -1,3 +1,4 @@
+public import BlockATA
 public import BlockIO
 public import BlockPCI
 public import GuestMemory
@@ -29,7 +30,6 @@ public final class IDEController {
     let primary: IDEChannel
     let secondary: IDEChannel
     let router: InterruptRouter
-    private var disks: [IDESlot: ATADisk] = [:]
     /// Of ``identity``.
     let isNative: Bool
     let isCMD646: Bool
@@ -73,6 +73,7 @@ public final class IDEController {
             throw .memory(error)
         }
         self.router = router
+        router.setController(self)
         function.device = self
     }
 
@@ -83,8 +84,6 @@ public final class IDEController {
         primary.powerOnReset()
         secondary.powerOnReset()
         while isBusy { poll(timeout: nil) }
-        primary.unplugAll()
-        secondary.unplugAll()
     }
 
     /// The emulator.
@@ -104,20 +103,22 @@ public final class IDEController {
 
     /// Plugs a disk in, before the machine is started.
     public func attach(_ disk: ATADisk, to slot: IDESlot) throws(IDEError) {
-        guard drive(in: slot) == nil else { throw .slotTaken(slot) }
-        guard !disk.isPluggedIn else { throw .driveInUse }
-        disk.isPluggedIn = true
-        disks[slot] = disk
+        try checkFree(slot, isPluggedIn: disk.isPluggedIn)
         let channel = channel(slot.channel)
-        channel.setDrive(slot.device, ATADrive(disk, slot: slot, channel: channel))
+        channel.setDrive(slot.device, .disk(ATADrive(disk, channel.connection(slot.device))))
+    }
+
+    func checkFree(_ slot: IDESlot, isPluggedIn: Bool) throws(IDEError) {
+        guard !channel(slot.channel).hasDrive(slot.device) else { throw .slotTaken(slot) }
+        guard !isPluggedIn else { throw .driveInUse }
     }
 
     /// The disk in a slot.
-    public func disk(in slot: IDESlot) -> ATADisk? { disks[slot] }
+    public func disk(in slot: IDESlot) -> ATADisk? {
+        channel(slot.channel).drives[slot.device].diskState?.pointee.disk
+    }
 
     func channel(_ number: Int) -> IDEChannel { number == 0 ? primary : secondary }
-
-    func drive(in slot: IDESlot) -> (any IDEDrive)? { channel(slot.channel).drive(slot.device) }
 
     // MARK: Running
 
@@ -132,12 +133,13 @@ public final class IDEController {
 
     /// What the queue of the drive in a slot has done; `nil` when the slot, or the drive, is empty.
     public func statistics(of slot: IDESlot) -> BlockStatistics? {
-        drive(in: slot)?.queue?.statistics
+        channel(slot.channel).drives[slot.device].queue?.statistics
     }
 
-    /// Runs again what policy ``ErrorPolicy/stop`` has kept.
+    /// Runs again what policy `ErrorPolicy.stop` has kept.
     public func resume() {
-        for slot in IDESlot.allCases { drive(in: slot)?.retry() }
+        primary.retry()
+        secondary.retry()
     }
 
     /// A reset of the PCI function. Drives stay busy until the host has ended what it has begun, see

@@ -12,14 +12,17 @@ public enum IDEInterrupt: Sendable, Hashable {
 }
 
 /// What a controller tells the emulator it is part of. Called on the thread that accesses or polls
-/// the controller, in the middle of that; the controller must not be accessed from within.
+/// the controller, in the middle of that; the controller must not be accessed from within: it is named so that
+/// an emulator with several knows which one speaks.
 public protocol IDEControllerDelegate: AnyObject {
     /// A line has changed its level.
-    func interrupt(_ line: IDEInterrupt, isRaised: Bool)
+    func controller(
+        _ controller: IDEController, interrupt line: IDEInterrupt, isRaised: Bool
+    )
     /// The host has failed a request of a drive, and this is what its policy says.
-    /// ``ErrorAction/stop`` asks for the machine to be stopped: the request is run again from its
+    /// `ErrorAction.stop` asks for the machine to be stopped: the request is run again from its
     /// start by ``IDEController/resume()``.
-    func driveEvent(_ event: DriveEvent)
+    func controller(_ controller: IDEController, driveEvent event: DriveEvent)
 }
 
 /// A failed host request of a drive.

@@ -1,9 +1,11 @@
+import BlockATA
 import BlockHost
 public import BlockIO
 internal import BlockState
 public import GuestMemory
 
 /// What a caller can do wrong with a controller. Guests cannot cause any of it.
+@nonexhaustive
 public enum IDEError: Error, Sendable, Hashable {
     /// The slot has a drive already.
     case slotTaken(IDESlot)
@@ -40,6 +42,17 @@ extension IDEError {
             case .damaged(let field, let reason): .damagedState(field: field, reason: reason)
             case .version(let found, let known): .unknownVersion(found, known: known)
             case .mismatch(let field, let reason): .otherHardware(field: field, reason: reason)
+            }
+    }
+
+    /// What the drive in `slot` says.
+    init(_ error: ATAError, _ slot: IDESlot) {
+        self =
+            switch error {
+            case .invalidOption(let text): .invalidOption(text)
+            case .mediumLocked: .mediumLocked(slot)
+            case .image(let error): .image(error)
+            case .system(let errno): .system(errno)
             }
     }
 }

@@ -1,4 +1,5 @@
 /// Something that a controller did, as ``IDEController/trace`` sees it.
+@nonexhaustive
 public enum IDETraceEvent: Sendable, Hashable {
     /// The guest read a register; data ports are not among them.
     case read(IDERegister, width: Int, value: UInt32)
@@ -19,6 +20,7 @@ public enum IDETraceEvent: Sendable, Hashable {
 }
 
 /// A register as a guest addresses it, whatever the port.
+@nonexhaustive
 public enum IDERegister: Sendable, Hashable {
     /// Command block of a channel (0 or 1), offset 0 to 7 (ATA/ATAPI-6 7.2).
     case command(channel: Int, offset: Int)

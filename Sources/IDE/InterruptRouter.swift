@@ -9,6 +9,8 @@ final class InterruptRouter {
     private let state: UnsafeMutablePointer<State>
 
     private struct State {
+        /// The controller that this is a part of.
+        var controller: Unmanaged<IDEController>?
         var trace: ((IDETraceEvent) -> Void)?
         /// INTRQ of the channels, as the host sees them: bit 0 and bit 1.
         var levels: UInt8 = 0
@@ -30,6 +32,18 @@ final class InterruptRouter {
     deinit {
         state.deinitialize(count: 1)
         state.deallocate()
+    }
+
+    /// Says which controller this is a part of.
+    func setController(_ controller: IDEController) {
+        state.pointee.controller = .passUnretained(controller)
+    }
+
+    /// Calls `body` with the emulator, if there is one, and the controller.
+    @inline(__always)
+    func tell(_ body: (any IDEControllerDelegate, IDEController) -> Void) {
+        guard let delegate, let controller = state.pointee.controller else { return }
+        controller._withUnsafeGuaranteedRef { body(delegate, $0) }
     }
 
     /// Called with everything that happens, while it is set.
@@ -103,6 +117,6 @@ final class InterruptRouter {
 
     private func drive(_ line: IDEInterrupt, _ isRaised: Bool) {
         note(.interrupt(line, isRaised: isRaised))
-        delegate?.interrupt(line, isRaised: isRaised)
+        tell { $0.controller($1, interrupt: line, isRaised: isRaised) }
     }
 }

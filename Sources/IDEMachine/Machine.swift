@@ -94,7 +94,9 @@ final class Machine {
 }
 
 extension Machine: IDEControllerDelegate {
-    func interrupt(_ line: IDEInterrupt, isRaised: Bool) {
+    func controller(
+        _ controller: IDEController, interrupt line: IDEInterrupt, isRaised: Bool
+    ) {
         let number: Int
         switch line {
         case .irq14: number = 14
@@ -106,7 +108,9 @@ extension Machine: IDEControllerDelegate {
         observer?.interruptChanged(number, isRaised: isRaised)
     }
 
-    func driveEvent(_ event: DriveEvent) { observer?.driveFailed(event) }
+    func controller(_ controller: IDEController, driveEvent event: DriveEvent) {
+        observer?.driveFailed(event)
+    }
 }
 
 extension IDEController {

@@ -68,7 +68,11 @@ private final class FailureListener: IDEControllerDelegate {
     private var failures = FailureLog(kept: "it waits until the guest resets the channel")
 
     /// The function's pin leads to the server.
-    func interrupt(_ line: IDEInterrupt, isRaised: Bool) {}
+    func controller(
+        _ controller: IDEController, interrupt line: IDEInterrupt, isRaised: Bool
+    ) {}
 
-    func driveEvent(_ event: DriveEvent) { failures.note(event) }
+    func controller(_ controller: IDEController, driveEvent event: DriveEvent) {
+        failures.note(event)
+    }
 }

@@ -17,6 +17,7 @@ let package = Package(
                 .product(name: "BlockIO", package: "swift-blockio"),
                 .product(name: "BlockIOTesting", package: "swift-blockio"),
                 .product(name: "GuestMemory", package: "swift-blockio"),
+                .product(name: "BlockATA", package: "swift-blockio"),
                 .product(name: "BlockPCI", package: "swift-blockio"),
                 .product(name: "IDE", package: "swift-blockio"),
                 .product(name: "VFIOUserServer", package: "swift-blockio"),

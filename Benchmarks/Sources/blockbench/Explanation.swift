@@ -61,6 +61,7 @@ extension Explanation.Entry {
         case .taken(let why): (outcome, reason) = ("taken", why)
         case .passedOver(let why): (outcome, reason) = ("passed over", why)
         case .refused(let why, _): (outcome, reason) = ("refused", why)
+        @unknown default: (outcome, reason) = ("other", String(describing: entry.outcome))
         }
     }
 }

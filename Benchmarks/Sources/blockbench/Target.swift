@@ -35,6 +35,7 @@ struct Target: Sendable {
             case .device: "block device of \(ByteSize.amount(size))"
             case .file:
                 "file of \(ByteSize.amount(size)) on \(fileSystem ?? "an unknown file system")"
+            @unknown default: "\(kind) of \(ByteSize.amount(size))"
             }
         return "\(what), alignment \(alignment.offset) "
             + "(memory \(alignment.memory))"

@@ -1,3 +1,4 @@
+import BlockATA
 import BlockIO
 import Glibc
 import GuestMemory
@@ -58,12 +59,14 @@ final class Guest: IDEControllerDelegate {
 
     deinit { descriptor.deallocate() }
 
-    func interrupt(_ line: IDEInterrupt, isRaised: Bool) {
+    func controller(
+        _ controller: IDEController, interrupt line: IDEInterrupt, isRaised: Bool
+    ) {
         self.isRaised = isRaised
         if isRaised { interrupts += 1 }
     }
 
-    func driveEvent(_ event: DriveEvent) { failures += 1 }
+    func controller(_ controller: IDEController, driveEvent event: DriveEvent) { failures += 1 }
 
     /// READ DMA of 256 sectors, which waits for the bus master.
     func giveCommand() {

@@ -10,6 +10,7 @@ public enum EngineChoice: Sendable, Hashable {
 /// Which engines were considered for an image, and why each was taken or not.
 public struct EngineReport: Sendable, Hashable {
     /// What became of one engine.
+    @nonexhaustive
     public enum Outcome: Sendable, Hashable {
         /// It runs this image; the text says what spoke for it.
         case taken(String)

@@ -1,3 +1,5 @@
+import BlockATA
+
 // The command and control blocks (ATA/ATAPI-6 7.2).
 extension IDEChannel {
     /// Offsets in the command block.
@@ -81,25 +83,26 @@ extension IDEChannel {
     private func writeCommand(_ value: UInt8) {
         lowerInterrupt()
         state.pointee.deviceControl &= ~DeviceControl.highOrderByte
-        onDrive(state.pointee.selected) { give(value, to: $0) }
-    }
-
-    private func give(_ value: UInt8, to drive: any IDEDrive) {
-        let selected = registers + state.pointee.selected
+        let device = state.pointee.selected
+        guard hasDrive(device) else { return }
+        let selected = registers + device
         // During a reset nothing is taken, DEVICE RESET included (9.2).
-        if selected.pointee.isOccupied && (state.pointee.isResetting || !drive.interrupts(value)) {
+        if selected.pointee.isOccupied
+            && (state.pointee.isResetting || !drives[device].interrupts(value))
+        {
             return
         }
         router.note(
             .command(
-                slot(state.pointee.selected), opcode: value,
+                slot(device), opcode: value,
                 features: selected.pointee.taskFile.features.word,
                 count: selected.pointee.taskFile.count.word,
                 address: selected.pointee.taskFile.address48))
         if value == ATACommand.executeDeviceDiagnostic.rawValue { return diagnose() }
         // "Not needed by the specification", says QEMU, "but by Windows".
         selected.pointee.error = 0
-        drive.execute(value)
+        drives[device].execute(value, tag: Self.tag, on: self)
+        startIfArmed()
     }
 
     /// Device control (7.8).
@@ -168,6 +171,7 @@ extension IDEChannel {
         guard selected.pointee.window.direction != .none, selected.pointee.window.left == 0
         else { return }
         selected.pointee.window.close()
-        onDrive(state.pointee.selected) { $0.windowEnded() }
+        drives[state.pointee.selected].windowEnded(tag: Self.tag, on: self)
+        startIfArmed()
     }
 }

@@ -1,3 +1,5 @@
+import BlockATA
+
 // Resets and the diagnostic (ATA/ATAPI-6 8.12, 9.1, 9.2).
 extension IDEChannel {
     /// Both drives are busy from now on. What the host has been asked for ends in its own time, and
@@ -5,7 +7,7 @@ extension IDEChannel {
     func beginReset() {
         router.note(.reset(channel: number))
         abandonAll()
-        for device in 0..<2 { drive(device)?.softwareReset() }
+        for device in 0..<2 { drives[device].softwareReset() }
     }
 
     /// A reset of everything, that of the PCI function.
@@ -13,7 +15,7 @@ extension IDEChannel {
         state.pointee.deviceControl = 0
         state.pointee.busMaster = BusMaster()
         abandonAll()
-        for device in 0..<2 { drive(device)?.powerOnReset() }
+        for device in 0..<2 { drives[device].powerOnReset() }
         finishResetIfQuiet()
     }
 
@@ -27,8 +29,8 @@ extension IDEChannel {
         for device in 0..<2 {
             registers[device].isArmed = false
             registers[device].window.close()
-            guard let drive = drive(device) else { continue }
-            drive.abandon()
+            guard hasDrive(device) else { continue }
+            drives[device].abandon(on: self)
             registers[device].status = Status.busy
         }
     }
@@ -50,7 +52,9 @@ extension IDEChannel {
     private func showSignatures() {
         selectFirst()
         for device in 0..<2 {
-            if let drive = drive(device) { (registers + device).pointee.show(drive.signature) }
+            if let signature = drives[device].signature {
+                (registers + device).pointee.show(signature)
+            }
         }
     }
 

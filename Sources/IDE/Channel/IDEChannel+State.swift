@@ -1,3 +1,4 @@
+import BlockATA
 internal import BlockState
 
 // Saving and restoring a channel.
@@ -10,8 +11,7 @@ extension IDEChannel {
             isTableLonger: state.pointee.isTableLonger, isDetached: state.pointee.isDetached,
             table: state.pointee.table.saved,
             devices: (0..<2).map { device in
-                SavedDevice(
-                    registers: registers[device], drive: drive(device)?.save() ?? .none)
+                SavedDevice(registers: registers[device], drive: drives[device].save())
             })
     }
 
@@ -30,16 +30,13 @@ extension IDEChannel {
     private func check(
         _ saved: SavedDevice, _ device: Int, of channel: SavedChannel
     ) throws(StateError) {
-        let drive = drive(device)
         let activity = try StateError.inside("drive") { () throws(StateError) in
-            guard let drive else {
-                guard saved.drive.kind == .none else { throw saved.drive.mismatch(.none) }
-                return DriveActivity.idle
-            }
-            return try drive.check(saved.drive, isArmed: saved.registers.isArmed)
+            try drives[device].check(saved.drive, isArmed: saved.registers.isArmed)
         }
-        guard let drive else { return try channel.checkAbsent(saved.registers) }
-        try channel.check(saved.registers, of: device, signature: drive.signature, activity)
+        guard let signature = drives[device].signature else {
+            return try channel.checkAbsent(saved.registers)
+        }
+        try channel.check(saved.registers, of: device, signature: signature, activity)
     }
 
     /// Becomes what ``check(_:)`` has accepted, after a reset.
@@ -54,7 +51,7 @@ extension IDEChannel {
         state.pointee.table.load(saved.table)
         for (device, saved) in saved.devices.enumerated() {
             registers[device] = saved.registers
-            drive(device)?.load(saved.drive)
+            drives[device].load(saved.drive)
         }
     }
 }

@@ -1,9 +1,10 @@
+import BlockATA
 import GuestMemory
 
 /// One of the two channels: two devices, the registers that lead to them, and a bus master.
 ///
 /// The registers of both devices are kept here, present or not; what a device does with them is the
-/// business of its ``IDEDrive``. One command at a time is under way on a channel.
+/// business of its ``AttachedDrive``. One command at a time is under way on a channel, with tag 0.
 final class IDEChannel {
     /// 0 for the primary channel, 1 for the secondary.
     let number: Int
@@ -11,10 +12,11 @@ final class IDEChannel {
     let mapper: DMAMapper
     /// Of device 0 and device 1.
     let registers: UnsafeMutablePointer<DriveRegisters>
+    /// Device 0 and device 1.
+    let drives: UnsafeMutablePointer<AttachedDrive>
     let state: UnsafeMutablePointer<State>
 
     struct State: ~Copyable {
-        fileprivate var seats: (device0: Unmanaged<Seat>?, device1: Unmanaged<Seat>?) = (nil, nil)
         /// DEV of the device register.
         var selected = 0
         var deviceControl: UInt8 = 0
@@ -36,11 +38,8 @@ final class IDEChannel {
         var accounts = Accounts()
     }
 
-    /// Keeps a drive, so that it can be called without counting references.
-    fileprivate final class Seat {
-        let drive: any IDEDrive
-        init(_ drive: any IDEDrive) { self.drive = drive }
-    }
+    /// The tag of every command.
+    static let tag = 0
 
     init(number: Int, router: InterruptRouter, mapper: DMAMapper) {
         self.number = number
@@ -48,11 +47,15 @@ final class IDEChannel {
         self.mapper = mapper
         registers = .allocate(capacity: 2)
         registers.initialize(repeating: DriveRegisters(), count: 2)
+        drives = .allocate(capacity: 2)
+        for device in 0..<2 { (drives + device).initialize(to: .absent) }
         state = .allocate(capacity: 1)
         state.initialize(to: State())
     }
 
     deinit {
+        drives.deinitialize(count: 2)
+        drives.deallocate()
         state.deinitialize(count: 1)
         state.deallocate()
         registers.deinitialize(count: 2)
@@ -61,37 +64,22 @@ final class IDEChannel {
 
     // MARK: Drives
 
-    private func seat(_ device: Int) -> Unmanaged<Seat>? {
-        device == 0 ? state.pointee.seats.device0 : state.pointee.seats.device1
+    func hasDrive(_ device: Int) -> Bool { drives[device].isPresent }
+
+    /// How a drive that becomes a device of this channel is connected.
+    func connection(_ device: Int) -> DriveConnection {
+        // ATA/ATAPI-6 8.15.53, 8.16.40: an 80-conductor cable; device 0 and device 1 answer in their
+        // own byte.
+        DriveConnection(
+            device: device, tags: 1, registers: registers + device,
+            cable: device == 0 ? 0x6001 : 0x6100)
     }
 
-    func drive(_ device: Int) -> (any IDEDrive)? { seat(device)?.takeUnretainedValue().drive }
-
-    /// Calls a drive, if there is one, which stays until ``unplugAll()``.
-    @inline(__always)
-    @discardableResult
-    func onDrive<Result>(_ device: Int, _ body: (any IDEDrive) -> Result) -> Result? {
-        seat(device)?._withUnsafeGuaranteedRef { body($0.drive) }
-    }
-
-    func hasDrive(_ device: Int) -> Bool { seat(device) != nil }
-
-    func setDrive(_ device: Int, _ drive: any IDEDrive) {
-        let seat = Unmanaged.passRetained(Seat(drive))
-        if device == 0 {
-            state.pointee.seats.device0 = seat
-        } else {
-            state.pointee.seats.device1 = seat
+    func setDrive(_ device: Int, _ drive: consuming AttachedDrive) {
+        drives[device] = drive
+        if let signature = drives[device].signature {
+            (registers + device).pointee.show(signature)
         }
-        (registers + device).pointee.show(drive.signature)
-    }
-
-    /// Drives hold their channel.
-    func unplugAll() {
-        let seats = state.pointee.seats
-        state.pointee.seats = (nil, nil)
-        seats.device0?.release()
-        seats.device1?.release()
     }
 
     /// A channel without any drive answers 0 to everything.
@@ -99,7 +87,7 @@ final class IDEChannel {
 
     /// Whether the host may still touch memory for a drive of this channel.
     var isBusy: Bool {
-        drive(0)?.isBusy == true || drive(1)?.isBusy == true || state.pointee.fetch != nil
+        drives[0].isBusy || drives[1].isBusy || state.pointee.fetch != nil
     }
 
     // MARK: Interrupt
@@ -124,13 +112,14 @@ final class IDEChannel {
         router.set(channel: number, isRaised: state.pointee.isInterruptPending && isEnabled)
     }
 
-    // MARK: Completions
+    // MARK: Waiting
 
-    /// Delivers what the queues have completed; how much it was.
-    func poll() -> Int {
-        var count = onDrive(0) { $0.poll() } ?? 0
-        count &+= onDrive(1) { $0.poll() } ?? 0
-        if mapper.isWaiting { count &+= resumeTransfers() }
+    /// Goes on with what waited for other reasons than a host request, after the drives' queues have been
+    /// polled; how much that was.
+    @inline(__always)
+    func goOn() -> Int {
+        var count = 0
+        if mapper.isWaiting { count = resumeTransfers() }
         if state.pointee.isResetting { finishResetIfQuiet() }
         return count
     }
@@ -139,7 +128,9 @@ final class IDEChannel {
         var count = 0
         mapper.resume { transfer, step in
             if !resumeFetch(transfer, step) {
-                for device in 0..<2 { drive(device)?.resumeTransfer(transfer, step) }
+                for device in 0..<2 {
+                    drives[device].resume(transfer, step, tag: Self.tag, on: self)
+                }
             }
             count &+= 1
         }

@@ -1,3 +1,4 @@
+import BlockATA
 internal import BlockState
 
 /// What is saved of a channel, and what holds between its registers and the two drives.

@@ -1,3 +1,4 @@
+import BlockATA
 internal import BlockState
 
 /// What is saved of one of the two devices of a channel: its registers, which are there without a drive

@@ -1,4 +1,5 @@
 import ArgumentParser
+import BlockATA
 import BlockDMA
 import BlockIO
 import IDE

@@ -1,3 +1,4 @@
+import BlockATA
 import BlockIO
 import IDE
 import XCTest

@@ -1,3 +1,4 @@
+import BlockATA
 import BlockIO
 import XCTest
 
@@ -222,7 +223,7 @@ final class PacketDMATests: CDTestCase {
 
     func testReadCopiesNothing() throws {
         try forEachCD(over: [.one]) { m in
-            let queue = try XCTUnwrap(m.controller.drive(in: .primaryMaster)?.queue)
+            let queue = try XCTUnwrap(m.controller.primary.drives[0].queue)
             let entries = (0..<32).map { (address: data + UInt32($0) * 8192, size: 4096) }
             m.packetDMA(Machine.read10(0, count: 64), entries)
             expectDone(m)

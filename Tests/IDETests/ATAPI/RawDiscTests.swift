@@ -1,3 +1,4 @@
+import BlockATA
 import BlockDMA
 import BlockIO
 import Glibc
@@ -421,7 +422,7 @@ final class RawDiscTests: CDTestCase {
         let image = try image(content, size: size)
         let m = try Machine()
         XCTAssertThrowsError(try m.attachCD(image.path), words, line: line) {
-            guard case IDEError.invalidOption(let text) = $0 else {
+            guard case ATAError.invalidOption(let text) = $0 else {
                 return XCTFail("\($0)", line: line)
             }
             XCTAssertTrue(text.contains(words), text, line: line)

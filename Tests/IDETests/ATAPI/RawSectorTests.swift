@@ -1,6 +1,6 @@
 import XCTest
 
-@testable import IDE
+@testable import BlockATA
 
 /// Sectors against ECMA-130, and against those that others have made.
 final class RawSectorTests: XCTestCase {

@@ -1,3 +1,4 @@
+import BlockATA
 import IDE
 import XCTest
 

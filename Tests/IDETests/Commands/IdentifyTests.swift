@@ -1,3 +1,4 @@
+import BlockATA
 import Glibc
 import IDE
 import XCTest
@@ -210,7 +211,7 @@ final class IdentifyTests: IDETestCase {
         for options in wrong {
             let m = try Machine()
             XCTAssertThrowsError(try m.attach(Self.plainPath(0), options)) {
-                guard case IDEError.invalidOption = $0 else { return XCTFail("\($0)") }
+                guard case ATAError.invalidOption = $0 else { return XCTFail("\($0)") }
             }
         }
     }

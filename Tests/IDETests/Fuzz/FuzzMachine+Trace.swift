@@ -4,7 +4,9 @@ import IDE
 
 // What the controller says it does, and what may change by that.
 extension FuzzMachine {
-    func interrupt(_ line: IDEInterrupt, isRaised: Bool) {
+    func controller(
+        _ controller: IDEController, interrupt line: IDEInterrupt, isRaised: Bool
+    ) {
         if levels[line, default: false] == isRaised {
             fail("\(line) is said to be \(isRaised ? "high" : "low") again")
         }
@@ -15,7 +17,7 @@ extension FuzzMachine {
         }
     }
 
-    func driveEvent(_ event: DriveEvent) {
+    func controller(_ controller: IDEController, driveEvent event: DriveEvent) {
         if event.action == .stop {
             tally.stops += 1
             channels[event.slot.rawValue >> 1].isStopped = true

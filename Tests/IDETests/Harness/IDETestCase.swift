@@ -1,3 +1,4 @@
+import BlockATA
 import BlockIO
 import GuestMemory
 import IDE

@@ -1,3 +1,4 @@
+import BlockATA
 import BlockIO
 import BlockIOTesting
 import GuestMemory
@@ -109,12 +110,18 @@ final class Machine: IDEControllerDelegate {
 
     // MARK: Delegate
 
-    func interrupt(_ line: IDEInterrupt, isRaised: Bool) {
+    func controller(
+        _ controller: IDEController, interrupt line: IDEInterrupt, isRaised: Bool
+    ) {
+        XCTAssertTrue(controller === self.controller)
         levels[line] = isRaised
         changes.append("\(line)\(isRaised ? "+" : "-")")
     }
 
-    func driveEvent(_ event: DriveEvent) { events.append(event) }
+    func controller(_ controller: IDEController, driveEvent event: DriveEvent) {
+        XCTAssertTrue(controller === self.controller)
+        events.append(event)
+    }
 
     var irq: Bool { levels[.irq14] ?? false }
 

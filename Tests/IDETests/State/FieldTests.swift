@@ -2,6 +2,7 @@ import BlockIO
 import BlockState
 import XCTest
 
+@testable import BlockATA
 @testable import IDE
 @testable import TestSupport
 

@@ -1,3 +1,4 @@
+import BlockATA
 import BlockDMA
 import BlockIO
 import IDE

@@ -1,3 +1,4 @@
+import BlockATA
 import BlockIO
 import Glibc
 import GuestMemory
@@ -46,10 +47,12 @@ final class Machine: IDEControllerDelegate, @unchecked Sendable {
     }
 
     // What the controller says, on either thread, under the lock that it was called with.
-    func interrupt(_ line: IDEInterrupt, isRaised: Bool) {
+    func controller(
+        _ controller: IDEController, interrupt line: IDEInterrupt, isRaised: Bool
+    ) {
         if isRaised { raised.insert(line) } else { raised.remove(line) }
     }
-    func driveEvent(_ event: DriveEvent) { print(event) }
+    func controller(_ controller: IDEController, driveEvent event: DriveEvent) { print(event) }
 
     private func withLock<Result>(_ body: () -> Result) -> Result {
         pthread_mutex_lock(lock)

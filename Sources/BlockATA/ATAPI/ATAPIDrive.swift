@@ -1,0 +1,117 @@
+import BlockIO
+import Glibc
+import GuestMemory
+
+/// A CD/DVD-ROM drive that is connected to a carrier, which uses it as an ``AttachedDrive``. Commands
+/// are carried out by ``PacketExecution``, one at a time, whatever its tag.
+package struct ATAPIDrive: ~Copyable {
+    package let state: UnsafeMutablePointer<State>
+
+    /// Sectors that the host is asked for at a time but for DMA without a copy: so many does a PIO
+    /// burst of 65534 bytes touch.
+    package static let bufferSectors = 33
+    /// Bytes in the drive's buffer; also enough for the longest parameter list, 65535.
+    package static let bufferSize = bufferSectors * RawSector.size
+
+    package struct State {
+        let core: DriveCore
+        package let cdrom: CDROM
+        /// Where the host writes a packet to.
+        package let packetBuffer: UnsafeMutableRawPointer
+        /// For user data that goes between the other fields of sectors, and for that which comes from
+        /// between them.
+        let vectors: UnsafeMutablePointer<iovec>
+        /// The tag of the command that was given last.
+        var tag = 0
+        package var job = PacketJob()
+        package var packet = CommandPacket()
+        package var sense = Sense.none
+        package var tray = Tray()
+        package var settings = ATAPISettings()
+        /// Where the last read ended.
+        package var lastBlock: UInt32 = 0
+        /// The disc, also while the tray is open.
+        package var medium: CDMedium?
+        /// A disc that is not there any more but for the host request under way.
+        var retiring: CDMedium?
+        /// DEVICE RESET, with this tag, waits for the host.
+        var resetTag: Int?
+        /// The piece of the transfer under way, when the drive fills it.
+        var cursor = DMAPieceCursor()
+        /// The piece, when it is read from raw sectors.
+        var spread = SpreadPiece()
+
+        fileprivate init(_ cdrom: CDROM, _ connection: DriveConnection) {
+            core = DriveCore(connection, bufferSize: ATAPIDrive.bufferSize)
+            self.cdrom = cdrom
+            packetBuffer = .allocate(byteCount: 16, alignment: 16)
+            packetBuffer.initializeMemory(as: UInt8.self, repeating: 0, count: 16)
+            vectors = .allocate(capacity: SpreadPiece.capacity)
+            vectors.initialize(repeating: iovec(), count: SpreadPiece.capacity)
+            medium = cdrom.medium
+        }
+
+        fileprivate func deallocate() {
+            core.deallocate()
+            packetBuffer.deallocate()
+            vectors.deallocate()
+        }
+
+        /// What the host reads by PIO, sectors that need more than their user data, parameter lists.
+        package var buffer: UnsafeMutableRawPointer { core.buffer }
+    }
+
+    /// Takes a drive that nobody else uses from now on, until this is released.
+    package init(_ cdrom: CDROM, _ connection: DriveConnection) {
+        cdrom.isPluggedIn = true
+        state = .allocate(capacity: 1)
+        state.initialize(to: State(cdrom, connection))
+    }
+
+    deinit {
+        // The carrier has seen to it that the host does nothing any more.
+        state.pointee.cdrom.isPluggedIn = false
+        state.pointee.deallocate()
+        state.deinitialize(count: 1)
+        state.deallocate()
+    }
+
+    /// The queue on the disc, also on one that is only there for a host request.
+    var queue: BlockQueue? { (state.pointee.retiring ?? state.pointee.medium)?.queue }
+
+    // MARK: Resets
+
+    func softwareReset() {
+        state.pointee.tray.isLocked = false
+        state.pointee.sense = .none
+        state.pointee.settings.softwareReset()
+    }
+
+    func powerOnReset() {
+        state.pointee.sense = .none
+        state.pointee.settings = ATAPISettings()
+        state.pointee.lastBlock = 0
+        state.pointee.tray.isLocked = false
+        // Who has just begun to look has not seen any other medium.
+        state.pointee.tray.event = .none
+        state.pointee.tray.change = .none
+    }
+
+    // MARK: Commands
+
+    /// The drive at work on the command of a tag.
+    func at(_ tag: Int, _ carrier: any ATACarrier) -> PacketExecution {
+        PacketExecution(state: state, tag: tag, carrier: carrier)
+    }
+
+    /// Delivers what the queue has completed, and returns how many requests that were.
+    func poll(on carrier: any ATACarrier) -> Int {
+        guard let queue else { return 0 }
+        let count = queue.poll { completion in
+            at(Int(bitPattern: completion.userData), carrier).requestEnded(completion)
+        }
+        if !state.pointee.core.isInFlight { state.pointee.retiring = nil }
+        if let tag = state.pointee.resetTag { at(tag, carrier).finishDeviceReset() }
+        return count
+    }
+}

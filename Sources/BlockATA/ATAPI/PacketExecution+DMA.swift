@@ -1,0 +1,135 @@
+import BlockDMA
+import BlockIO
+import GuestMemory
+
+// Data by DMA (ATA/ATAPI-6 9.9): blocks from the queue into guest memory without a copy, everything
+// else through the buffer.
+extension PacketExecution {
+    func failUnwanted() { failTransfer(.mediumNotPresent) }
+
+    func perform(_ step: DMAStep, of transfer: DMATransfer) {
+        let job = self.job
+        switch step {
+        case .submit(let piece):
+            guard job.isDirect else {
+                state.pointee.cursor = DMAPieceCursor(piece)
+                return moveData()
+            }
+            guard !job.isMediumGone, let medium = state.pointee.medium else {
+                return failTransfer(.mediumNotPresent)
+            }
+            if medium.disc.layout.isRaw {
+                state.pointee.spread = SpreadPiece(piece, block: job.block, medium.disc.layout)
+                return readSpread(medium.queue)
+            }
+            work.pointee.isInFlight = true
+            medium.queue.readv(
+                piece.vectors, at: UInt64(job.block) &* UInt64(Disc.blockSize) &+ piece.offset.rawValue,
+                userData: requestTag)
+        case .wait: state.pointee.cursor = DMAPieceCursor()
+        case .done(let result): end(result)
+        }
+    }
+
+    // MARK: Without a copy
+
+    /// Asks for the user data of as many raw sectors as one request takes.
+    private func readSpread(_ queue: BlockQueue) {
+        work.pointee.isInFlight = true
+        let offset = state.pointee.spread.imageOffset
+        // The buffer has no data while a transfer goes without it.
+        let count = state.pointee.spread.layNext(vectors, between: buffer)
+        queue.readv(
+            UnsafeBufferPointer(start: vectors, count: count), at: offset, userData: requestTag)
+    }
+
+    /// The host has answered a piece, or a request for a part of it.
+    func pieceEnded(_ completion: BlockCompletion) {
+        guard let entry = work.pointee.transfer else { return }
+        let transfer = entry.takeUnretainedValue()
+        if job.isMediumGone { return failTransfer(.mediumNotPresent) }
+        let layout = layout
+        var transferred = completion.transferred
+        if layout.isRaw { transferred = state.pointee.spread.reached(transferred) }
+        if completion.isMemoryFault {
+            return perform(transfer.memoryFailed(transferred: transferred), of: transfer)
+        }
+        if !completion.isSuccess {
+            switch decide(completion) {
+            case .ignore: transferred = completion.length
+            case .stop: return park()
+            case .report:
+                let block =
+                    (completion.offset &+ completion.transferred) / UInt64(layout.stride)
+                return failTransfer(
+                    .unrecoveredRead(UInt32(truncatingIfNeeded: block)), transferred)
+            }
+        }
+        if layout.isRaw {
+            state.pointee.spread.advance()
+            if !state.pointee.spread.isAtEnd, let queue = state.pointee.medium?.queue {
+                return readSpread(queue)
+            }
+            transferred = state.pointee.spread.length
+        }
+        perform(transfer.pieceEnded(transferred: transferred, isSuccess: true), of: transfer)
+    }
+
+    // MARK: Through the buffer
+
+    /// Moves what there is, and sees to it that there is more.
+    func moveData() {
+        guard let entry = work.pointee.transfer else { return }
+        let transfer = entry.takeUnretainedValue()
+        while true {
+            if state.pointee.cursor.isAtEnd {
+                let step = transfer.pieceEnded(
+                    transferred: state.pointee.cursor.length, isSuccess: true)
+                guard case .submit(let piece) = step else { return perform(step, of: transfer) }
+                state.pointee.cursor = DMAPieceCursor(piece)
+            }
+            let job = self.job
+            if job.available == 0 {
+                if work.pointee.isStopped { return failTransfer(nil) }
+                let next = job.position / UInt64(max(job.fields.size, 1))
+                let left = job.sectorCount &- next
+                return request(next, count: Int(min(left, UInt64(ATAPIDrive.bufferSectors))))
+            }
+            let moved = state.pointee.cursor.move(
+                buffer + job.place, count: Int(clamping: job.available), demand.direction)
+            guard let moved else {
+                let done = state.pointee.cursor.done
+                return perform(transfer.memoryFailed(transferred: done), of: transfer)
+            }
+            self.job.position &+= UInt64(moved)
+        }
+    }
+
+    // MARK: How transfers end
+
+    func transferEnded(_ result: DMAResult) {
+        guard result.outcome == .success else { return abort() }
+        if job.kind == .selecting { finishSelect() } else { succeed() }
+    }
+
+    /// A command fails whose data comes from the disc, by PIO or DMA. Without a sense it was the
+    /// host that gave up.
+    func failTransfer(_ sense: Sense?, _ transferred: UInt64? = nil) {
+        if job.isDMA {
+            releaseTransfer(transferred ?? state.pointee.cursor.done)
+            work.pointee.transferEnd = .failure
+        }
+        if let sense { fail(sense) } else { abort() }
+    }
+
+    /// Keeps the command until the emulator goes on; a transfer then runs again from its start.
+    func park() {
+        if job.isDMA {
+            releaseTransfer(0)
+            job.position = 0
+            job.heldFirst = 0
+            job.heldCount = 0
+        }
+        job.isParked = true
+    }
+}

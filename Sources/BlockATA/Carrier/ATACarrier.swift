@@ -1,0 +1,72 @@
+import BlockDMA
+import BlockIO
+
+/// What a drive is connected to: an IDE channel, or a port of an AHCI controller.
+///
+/// A carrier gives commands to its drives and answers what they ask for; a drive keeps no
+/// reference to it, because the carrier is an argument of the drive's methods. Each command has a
+/// *tag*, a number that the carrier chooses; it names the command in everything that drive and
+/// carrier tell each other about it. A carrier with one command at a time uses tag 0 only.
+///
+/// **Registers.** A carrier keeps ``DriveRegisters`` for each tag of each drive. It writes the
+/// parameters of a command there before ``AttachedDrive/execute(_:tag:on:)``; the drive writes the
+/// results there before it calls the carrier.
+///
+/// **Data in guest memory.** A command that needs guest memory is *armed*: ``DriveRegisters/isArmed``
+/// is set, and ``DriveRegisters/demand`` says what the command needs. That happens in
+/// ``AttachedDrive/execute(_:tag:on:)``, ``AttachedDrive/windowEnded(tag:on:)`` and
+/// ``AttachedDrive/retry(on:)``. When the carrier is ready (IDE: when the guest has started the bus
+/// master), it clears `isArmed`, reads its own kind of descriptor table, and calls either
+/// ``AttachedDrive/begin(_:_:tag:on:)`` with the transfer that it has begun, or
+/// ``AttachedDrive/refuse(_:tag:on:)``.
+///
+/// **Data through registers.** ``windowOpened(_:tag:device:)`` tells that ``DriveRegisters/window``
+/// is open. When the guest has moved all of it, the carrier closes the window and calls
+/// ``AttachedDrive/windowEnded(tag:on:)``.
+///
+/// **Several tags.** A disk carries out READ DMA, WRITE DMA and DATA SET MANAGEMENT of different tags
+/// at the same time, although of the last only one, because its ranges are in the drive's one buffer. That
+/// buffer also serves PIO and READ VERIFY. Which commands may be under way together is for the
+/// carrier to see to.
+///
+/// **Re-entrancy.** A drive has finished its work for a command when it calls the carrier about it.
+/// An interrupt that the carrier raises may lead back to registers and to the drive.
+package protocol ATACarrier: AnyObject {
+    /// A command has ended. Status, error and results are in its registers.
+    func commandEnded(_ end: CommandEnd, tag: Int, device: Int)
+
+    /// The guest is to move the data of the window, with an interrupt if one `isInterrupting`.
+    func windowOpened(_ isInterrupting: Bool, tag: Int, device: Int)
+
+    /// A packet has been written and is carried out next.
+    func packetTaken(_ packet: CommandPacket, tag: Int, device: Int)
+
+    /// DEVICE RESET has ended a command that was armed or under way, without an interrupt.
+    func commandDropped(tag: Int, device: Int)
+
+    /// The host has failed a request of a command; `action` is what the drive's policy decides.
+    func requestFailed(
+        _ completion: BlockCompletion, _ action: ErrorAction, tag: Int, device: Int)
+}
+
+/// How a command ended.
+package struct CommandEnd: Sendable, Hashable {
+    /// How the transfer of a command ended.
+    package enum Transfer: Sendable, Hashable {
+        /// All data was moved.
+        case success
+        /// It failed, but guest memory has no part in it.
+        case failure
+        /// Guest memory could not be read or written.
+        case fault
+    }
+
+    /// The status register.
+    package let status: UInt8
+    /// The error register.
+    package let error: UInt8
+    /// Whether the drive asserts its interrupt.
+    package let isInterrupting: Bool
+    /// How its transfer ended; `nil` for a command without one.
+    package let transfer: Transfer?
+}

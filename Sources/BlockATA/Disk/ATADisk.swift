@@ -1,0 +1,67 @@
+public import BlockIO
+
+/// A disk made of an image, to be plugged into a controller. The guest sees sectors of 512
+/// bytes, whatever the host's alignment.
+///
+/// It owns the one queue on the image; a controller that it is plugged into is who uses it.
+public final class ATADisk {
+    /// The medium. One that is open read-only makes a disk that aborts writes.
+    public let image: BlockImage
+    /// The queue on it, with `QueueThreading.shared`.
+    public let queue: BlockQueue
+    /// How it presents itself.
+    public let options: DiskOptions
+    /// The default translation.
+    public let geometry: DiskGeometry
+    /// Size in sectors of 512 bytes, at most ``maximumSectorCount``; what is left over is not seen.
+    public let sectorCount: UInt64
+    /// A controller has it.
+    package internal(set) var isPluggedIn = false
+
+    /// Bytes in a sector of a disk (ATA/ATAPI-6 3.1.39).
+    package static let sectorSize = 512
+    /// The largest size that IDENTIFY DEVICE words 100-103 can name, since addresses have 48
+    /// bits (ATA/ATAPI-6 6.20, 8.15.55).
+    public static let maximumSectorCount: UInt64 = 0xFFFF_FFFF_FFFF
+
+    /// A disk of `image`. Opens a queue on it, with threading and descriptor as a controller
+    /// needs them, and reads the first sector, which may take a while.
+    public init(
+        _ image: BlockImage, _ options: DiskOptions = DiskOptions(),
+        queue queueOptions: QueueOptions = QueueOptions()
+    ) throws(ATAError) {
+        try options.validate()
+        var queueOptions = queueOptions
+        queueOptions.threading = .shared
+        queueOptions.hasDescriptor = true
+        self.image = image
+        self.options = options
+        sectorCount = min(image.size / UInt64(Self.sectorSize), Self.maximumSectorCount)
+        do throws(BlockError) {
+            var geometry = options.geometry
+            if geometry == nil { geometry = try Self.partitionedGeometry(image, sectorCount) }
+            self.geometry = geometry ?? DiskGeometry(sectorCount: sectorCount)
+            queue = try BlockQueue(image, queueOptions)
+        } catch {
+            throw .image(error)
+        }
+    }
+
+    /// A disk whose first sector cannot be read has no partition table either. The queue is not the
+    /// guest's, whose statistics begin with its own requests.
+    private static func partitionedGeometry(
+        _ image: BlockImage, _ sectorCount: UInt64
+    ) throws(BlockError) -> DiskGeometry? {
+        guard sectorCount > 0 else { return nil }
+        let queue = try BlockQueue(image, QueueOptions(depth: 1, hasDescriptor: false))
+        defer { queue.close() }
+        let buffer = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: sectorSize, alignment: 4096)
+        defer { buffer.deallocate() }
+        var isRead = false
+        queue.read(into: buffer, at: 0)
+        queue.drain { isRead = $0.isSuccess }
+        guard isRead else { return nil }
+        return DiskGeometry(masterBootRecord: Array(buffer), sectorCount: sectorCount)
+    }
+}

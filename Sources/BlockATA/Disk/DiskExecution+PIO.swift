@@ -1,0 +1,137 @@
+import BlockIO
+
+// PIO data-in and data-out commands (ATA/ATAPI-6 9.5, 9.6), VERIFY and FLUSH.
+extension DiskExecution {
+    func readBlocks(_ command: ATACommand, of blockSize: Int) {
+        guard blockSize > 0 else { return abort() }
+        locate(.readingBlocks, command)
+        settings.isStandby = false
+        job.blockSize = blockSize
+        readNextBlock()
+    }
+
+    func writeBlocks(_ command: ATACommand, of blockSize: Int) {
+        guard blockSize > 0, disk.image.access == .readWrite else {
+            return abort()
+        }
+        locate(.writingBlocks, command)
+        settings.isStandby = false
+        job.blockSize = blockSize
+        takeNextBlock(isFirst: true)
+    }
+
+    /// READ VERIFY (8.36, 8.37): the medium is read, and nobody gets the data.
+    func verify(_ command: ATACommand) {
+        locate(.verifying, command)
+        settings.isStandby = false
+        guard isInside(job.remaining) else { return failOutside() }
+        requestBlock(of: ATADrive.bufferSize / ATADisk.sectorSize)
+    }
+
+    /// FLUSH CACHE (8.13, 8.14); also the end of SET FEATURES 82h.
+    func flush() {
+        job = DiskJob()
+        job.kind = .flushing
+        submit()
+    }
+
+    private func readNextBlock() {
+        guard isInside(nextBlock) else { return failOutside() }
+        requestBlock(of: job.blockSize)
+    }
+
+    /// No interrupt before the first block (9.6).
+    private func takeNextBlock(isFirst: Bool) {
+        guard isInside(nextBlock) else { return failOutside() }
+        job.inHand = nextBlock
+        open(.toDrive, buffer, count: nextBlock &* ATADisk.sectorSize, interrupt: !isFirst)
+    }
+
+    private var nextBlock: Int { min(job.remaining, job.blockSize) }
+
+    private func requestBlock(of sectors: Int) {
+        job.inHand = min(job.remaining, sectors)
+        submit()
+    }
+
+    /// Gives the host what is in hand; again, after a policy has kept it.
+    func submit() {
+        registers.pointee.status = Status.working
+        work.pointee.isInFlight = true
+        let job = self.job
+        let bytes = UnsafeMutableRawBufferPointer(
+            start: buffer, count: job.inHand &* ATADisk.sectorSize)
+        let offset = job.sector &* UInt64(ATADisk.sectorSize)
+        let requests = disk.queue
+        switch job.kind {
+        case .writingBlocks:
+            requests.write(
+                from: UnsafeRawBufferPointer(bytes), at: offset,
+                durability: job.isDurable ? .forceUnitAccess : .volatile, userData: requestTag)
+        case .flushing: requests.flush(userData: requestTag)
+        default: requests.read(into: bytes, at: offset, userData: requestTag)
+        }
+    }
+
+    /// The host has moved a whole block.
+    func windowEnded() {
+        switch job.kind {
+        case .readingBlocks:
+            if job.remaining > 0 {
+                readNextBlock()
+            } else {
+                succeed(interrupt: false)
+            }
+        case .writingBlocks: submit()
+        case .takingPage:
+            state.pointee.sectorBuffer.copyMemory(from: buffer, byteCount: ATADisk.sectorSize)
+            succeed()
+        default: succeed(interrupt: false)
+        }
+    }
+
+    /// The host has answered the request in hand.
+    @inline(never)
+    func blockEnded(_ completion: BlockCompletion) {
+        if !completion.isSuccess {
+            switch decide(completion) {
+            case .stop: return job.isParked = true
+            case .report: return failRequest(completion)
+            case .ignore: conceal(completion)
+            }
+        }
+        switch job.kind {
+        case .readingBlocks:
+            advance(job.inHand)
+            open(
+                .toHost, buffer, count: job.inHand &* ATADisk.sectorSize, interrupt: true)
+        case .writingBlocks:
+            advance(job.inHand)
+            if job.remaining > 0 {
+                takeNextBlock(isFirst: false)
+            } else {
+                succeed()
+            }
+        case .verifying:
+            // Its registers stay as they are (8.36.5).
+            job.sector &+= UInt64(job.inHand)
+            job.remaining &-= job.inHand
+            if job.remaining > 0 {
+                requestBlock(of: ATADrive.bufferSize / ATADisk.sectorSize)
+            } else {
+                succeed()
+            }
+        default: succeed()
+        }
+    }
+
+    /// What a failed read has left in the buffer is nobody's business.
+    private func conceal(_ completion: BlockCompletion) {
+        guard completion.operation == .read else { return }
+        let from = Int(clamping: completion.transferred)
+        let count = job.inHand &* ATADisk.sectorSize &- from
+        if count > 0 {
+            (buffer + from).initializeMemory(as: UInt8.self, repeating: 0, count: count)
+        }
+    }
+}

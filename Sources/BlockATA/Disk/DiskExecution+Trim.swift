@@ -1,0 +1,116 @@
+import BlockDMA
+import BlockIO
+import GuestMemory
+
+// DATA SET MANAGEMENT with TRIM (ACS-2 7.9): all ranges are checked before the first is discarded.
+extension DiskExecution {
+    func manageDataSet() {
+        let file = registers.pointee.taskFile
+        // Features bit 0 is TRIM, the only one there is.
+        guard file.features.current == 1, canTrim else { return abort() }
+        locate(.trimming, .dataSetManagement)
+        // The count has 16 bits (ACS-2 7.9.2). A host that writes the register once has in the high
+        // byte whatever was there before, such as the signature; QEMU never looks at that byte. Any
+        // high byte is more than word 105 claims, so it is taken for such a remainder.
+        if job.remaining > ATADrive.maximumTrimBlocks {
+            job.remaining = Int(file.count.current)
+        }
+        guard (1...ATADrive.maximumTrimBlocks).contains(job.remaining) else {
+            return abort()
+        }
+        settings.isStandby = false
+        arm()
+    }
+
+    var canTrim: Bool { disk.image.capabilities.contains(.discard) }
+
+    /// Takes the ranges out of guest memory.
+    @inline(never)
+    func collectRanges(_ transfer: DMATransfer, _ step: DMAStep) {
+        let bytes = UnsafeMutableRawBufferPointer(start: buffer, count: ATADrive.bufferSize)
+        if case .done(let result) = transfer.copyPieces(from: step, bytes) { end(result) }
+    }
+
+    /// All ranges are there.
+    @inline(never)
+    func trim() {
+        for index in 0..<rangeCount where !state.pointee.isInside(range(index)) {
+            work.pointee.transferEnd = .failure
+            return abort()
+        }
+        discardFirst()
+    }
+
+    /// Begins, or begins again.
+    func discardFirst() {
+        job.inHand = 0
+        discardNext()
+    }
+
+    /// One range after the other, so that a guest cannot flood the host with requests.
+    private func discardNext() {
+        while job.inHand < rangeCount {
+            let range = range(job.inHand)
+            if range.count > 0 {
+                work.pointee.isInFlight = true
+                disk.queue.discard(
+                    at: range.sector &* UInt64(ATADisk.sectorSize),
+                    length: range.count &* UInt64(ATADisk.sectorSize), userData: requestTag)
+                return
+            }
+            job.inHand &+= 1
+        }
+        advance(job.remaining)
+        work.pointee.transferEnd = .success
+        succeed()
+    }
+
+    /// The host has answered a discard.
+    @inline(never)
+    func rangeEnded(_ completion: BlockCompletion) {
+        if !completion.isSuccess {
+            switch decide(completion) {
+            case .ignore: break
+            case .stop: return job.isParked = true
+            case .report:
+                work.pointee.transferEnd = .failure
+                return failHost(.discard)
+            }
+        }
+        job.inHand &+= 1
+        if work.pointee.isStopped && hasRangesLeft {
+            work.pointee.transferEnd = .failure
+            return abort()
+        }
+        discardNext()
+    }
+
+    private var rangeCount: Int { job.remaining &* ATADrive.rangesPerBlock }
+
+    private var hasRangesLeft: Bool {
+        (job.inHand..<rangeCount).contains { range($0).count > 0 }
+    }
+
+    private func range(_ index: Int) -> (sector: UInt64, count: UInt64) {
+        ATADrive.range(
+            UInt64(littleEndian: buffer.loadUnaligned(fromByteOffset: index &* 8, as: UInt64.self)))
+    }
+}
+
+extension ATADrive {
+    /// IDENTIFY DEVICE word 105: blocks of ranges in one command.
+    package static let maximumTrimBlocks = 64
+    /// Ranges in a block of 512 bytes (ACS-2 4.18.3.1).
+    package static let rangesPerBlock = 64
+
+    /// Bits 47:0 are the first sector, bits 63:48 how many there are (ACS-2 4.18.3.1).
+    package static func range(_ entry: UInt64) -> (sector: UInt64, count: UInt64) {
+        (entry & 0xFFFF_FFFF_FFFF, entry >> 48)
+    }
+}
+
+extension ATADrive.State {
+    package func isInside(_ range: (sector: UInt64, count: UInt64)) -> Bool {
+        range.count == 0 || isInside(range.sector, Int(truncatingIfNeeded: range.count))
+    }
+}

@@ -1,0 +1,35 @@
+import BlockDMA
+import BlockIO
+import GuestMemory
+
+/// A disk at work on the command of a tag.
+struct DiskExecution: CommandExecution {
+    let state: UnsafeMutablePointer<ATADrive.State>
+    let tag: Int
+    let carrier: any ATACarrier
+
+    var core: DriveCore { state.pointee.core }
+    var disk: ATADisk { state.pointee.disk }
+    var buffer: UnsafeMutableRawPointer { state.pointee.core.buffer }
+    var command: UnsafeMutablePointer<DiskCommand> { state.pointee.commands + tag }
+
+    var job: DiskJob {
+        get { command.pointee.job }
+        nonmutating _modify { yield &command.pointee.job }
+    }
+
+    var settings: DiskSettings {
+        get { state.pointee.settings }
+        nonmutating _modify { yield &state.pointee.settings }
+    }
+
+    var demand: TransferDemand { state.pointee.demand(of: job) }
+
+    var movesPieces: Bool { true }
+
+    func policy(for operation: BlockOperation) -> ErrorPolicy {
+        operation == .read ? disk.options.readErrorPolicy : disk.options.writeErrorPolicy
+    }
+
+    func showEnd() {}
+}

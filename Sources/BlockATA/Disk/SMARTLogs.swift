@@ -1,0 +1,181 @@
+package import BlockState
+
+/// The last errors that the host has had and the guest was told of (ATA/ATAPI-6 8.51.6.8.2).
+package struct SMARTErrorLog {
+    /// One error.
+    package struct Entry {
+        package var opcode: UInt8 = 0
+        /// The registers with the command.
+        package var parameters = TaskFile()
+        /// The registers after it.
+        package var results = TaskFile()
+        package var status: UInt8 = 0
+        package var error: UInt8 = 0
+
+        package init() {}
+
+        init(
+            opcode: UInt8, parameters: TaskFile, results: TaskFile, status: UInt8, error: UInt8
+        ) {
+            self.opcode = opcode
+            self.parameters = parameters
+            self.results = results
+            self.status = status
+            self.error = error
+        }
+    }
+
+    /// Structures in the summary error log.
+    package static let capacity = 5
+
+    /// Number n is at n modulo ``capacity``.
+    package private(set) var entries: (Entry, Entry, Entry, Entry, Entry) = (
+        Entry(), Entry(), Entry(), Entry(), Entry()
+    )
+    package private(set) var readErrors: UInt64 = 0
+    package private(set) var writeErrors: UInt64 = 0
+
+    package init() {}
+
+    package var count: UInt64 { readErrors &+ writeErrors }
+
+    package mutating func add(_ entry: Entry, isRead: Bool) {
+        set(Int(count % UInt64(Self.capacity)), entry)
+        if isRead { readErrors &+= 1 } else { writeErrors &+= 1 }
+    }
+
+    private mutating func set(_ index: Int, _ entry: Entry) {
+        switch index {
+        case 0: entries.0 = entry
+        case 1: entries.1 = entry
+        case 2: entries.2 = entry
+        case 3: entries.3 = entry
+        default: entries.4 = entry
+        }
+    }
+
+    package func entry(_ index: Int) -> Entry {
+        switch index {
+        case 0: entries.0
+        case 1: entries.1
+        case 2: entries.2
+        case 3: entries.3
+        default: entries.4
+        }
+    }
+
+    /// Table 56: five structures of 90 bytes, of which byte 1 names the newest.
+    package func fill(_ page: UnsafeMutableRawBufferPointer) {
+        page[0] = 1
+        if count > 0 { page[1] = UInt8((count &- 1) % UInt64(Self.capacity)) &+ 1 }
+        for index in 0..<Int(min(count, UInt64(Self.capacity))) {
+            fill(page, at: 2 + 90 * index, entry(index))
+        }
+        let total = UInt16(clamping: count)
+        page[452] = UInt8(truncatingIfNeeded: total)
+        page[453] = UInt8(truncatingIfNeeded: total >> 8)
+        SMARTPage.seal(page)
+    }
+
+    /// Tables 57 to 59: the last of five commands is the one that failed; then the error.
+    private func fill(
+        _ page: UnsafeMutableRawBufferPointer, at place: Int, _ entry: Entry
+    ) {
+        let command = place + 48
+        page[command + 1] = entry.parameters.features.current
+        put(page, command + 2, entry.parameters)
+        page[command + 7] = entry.opcode
+        let error = place + 60
+        page[error + 1] = entry.error
+        put(page, error + 2, entry.results)
+        page[error + 7] = entry.status
+    }
+
+    private func put(_ page: UnsafeMutableRawBufferPointer, _ place: Int, _ file: TaskFile) {
+        page[place] = file.count.current
+        page[place + 1] = file.lbaLow.current
+        page[place + 2] = file.lbaMid.current
+        page[place + 3] = file.lbaHigh.current
+        page[place + 4] = file.device
+    }
+}
+
+extension SMARTErrorLog: StateFields {
+    package mutating func fields(_ codec: inout some StateCodec) throws(StateError) {
+        try codec.number(&readErrors, "readErrors")
+        try codec.number(&writeErrors, "writeErrors")
+        try codec.check(
+            "writeErrors", "the sum with `readErrors` fits into 8 bytes",
+            !readErrors.addingReportingOverflow(writeErrors).overflow)
+        var entries = (0..<Self.capacity).map(entry)
+        try codec.structures(&entries, "entries")
+        for (index, entry) in entries.enumerated() { set(index, entry) }
+    }
+}
+
+extension SMARTErrorLog.Entry: StateFields {
+    package mutating func fields(_ codec: inout some StateCodec) throws(StateError) {
+        try codec.number(&opcode, "opcode")
+        try codec.structure(&parameters, "parameters")
+        try codec.structure(&results, "results")
+        try codec.number(&status, "status")
+        try codec.number(&error, "error")
+    }
+}
+
+/// The last self-tests (ATA/ATAPI-6 8.51.6.8.3).
+package struct SMARTSelfTestLog {
+    /// Descriptors in the log.
+    package static let capacity = 21
+
+    /// All tests ever.
+    package private(set) var count: UInt64 = 0
+    /// Bit n: the test in place n has passed.
+    package private(set) var passed: UInt32 = 0
+    /// The subcommand in each place, two bits each: bit 7 and bit 1 of it.
+    package private(set) var kinds: UInt64 = 0
+
+    /// Self-test execution status (table 51): completed, or a read that failed.
+    private static let completed: UInt8 = 0x00
+    private static let readFailed: UInt8 = 0x70
+
+    package mutating func add(_ subcommand: UInt8, hasPassed: Bool) {
+        let place = UInt64(count % UInt64(Self.capacity))
+        let kind = UInt64(subcommand >> 6 & 2 | subcommand >> 1 & 1)
+        kinds = kinds & ~(3 << (2 * place)) | kind << (2 * place)
+        passed = passed & ~(1 << UInt32(place)) | (hasPassed ? 1 : 0) << UInt32(place)
+        count &+= 1
+    }
+
+    package init() {}
+
+    /// Of the newest test.
+    package var lastStatus: UInt8 {
+        count == 0 ? Self.completed : status((count &- 1) % UInt64(Self.capacity))
+    }
+
+    private func status(_ place: UInt64) -> UInt8 {
+        passed >> UInt32(place) & 1 != 0 ? Self.completed : Self.readFailed
+    }
+
+    /// Table 60: descriptors of 24 bytes from byte 2 on; byte 508 names the newest.
+    package func fill(_ page: UnsafeMutableRawBufferPointer) {
+        page[0] = 1
+        for place in 0..<min(count, UInt64(Self.capacity)) {
+            let kind = UInt8(truncatingIfNeeded: kinds >> (2 * place)) & 3
+            let descriptor = 2 + 24 * Int(place)
+            page[descriptor] = (kind & 2) << 6 | (kind & 1 == 0 ? 1 : 2)
+            page[descriptor + 1] = status(place)
+        }
+        if count > 0 { page[508] = UInt8((count &- 1) % UInt64(Self.capacity)) &+ 1 }
+        SMARTPage.seal(page)
+    }
+}
+
+extension SMARTSelfTestLog: StateFields {
+    package mutating func fields(_ codec: inout some StateCodec) throws(StateError) {
+        try codec.number(&count, "count")
+        try codec.number(&passed, "passed")
+        try codec.number(&kinds, "kinds")
+    }
+}

@@ -1,0 +1,93 @@
+import BlockDMA
+import BlockIO
+import GuestMemory
+
+/// A drive at work on a command: the drive, the tag of the command, and the carrier that it came from. It
+/// exists for a call of the drive, because a drive does not keep its carrier.
+///
+/// What the two kinds of drive have in common is in extensions of this protocol.
+protocol CommandExecution {
+    associatedtype Job: DriveJob
+    associatedtype Settings: DriveSettings
+
+    var core: DriveCore { get }
+    var tag: Int { get }
+    var carrier: any ATACarrier { get }
+    /// The command of the tag.
+    var job: Job { get nonmutating set }
+    var settings: Settings { get nonmutating set }
+    /// What the command needs in guest memory.
+    var demand: TransferDemand { get }
+    /// What a failed request of this operation means.
+    func policy(for operation: BlockOperation) -> ErrorPolicy
+
+    /// Carries out a step of the command's transfer.
+    func perform(_ step: DMAStep, of transfer: DMATransfer)
+    /// The transfer is over, and ``HostWork/transferEnd`` is set.
+    func transferEnded(_ result: DMAResult)
+    /// Ends a command whose ``TransferDemand/isUnwanted`` was set.
+    func failUnwanted()
+    /// The host has answered a request that has not been abandoned.
+    func requestAnswered(_ completion: BlockCompletion)
+    /// Makes the request of a parked command again that is not a part of a transfer.
+    func repeatRequest()
+    /// Whether what a request has transferred is what its transfer has: the drive has given the host
+    /// the pieces themselves.
+    var movesPieces: Bool { get }
+    /// Changes what the registers show of a command that is about to end.
+    func showEnd()
+}
+
+extension CommandExecution {
+    var registers: UnsafeMutablePointer<DriveRegisters> { core.connection.registers + tag }
+
+    var work: UnsafeMutablePointer<HostWork> { core.work + tag }
+
+    /// What names the command in a host request.
+    var requestTag: UInt { UInt(bitPattern: tag) }
+
+    // MARK: How commands end
+
+    /// The command has ended well.
+    @inline(__always)
+    func succeed(interrupt: Bool = true) {
+        end(status: Status.good, error: 0, interrupt: interrupt)
+    }
+
+    /// The command has ended with an error.
+    @inline(never)
+    func fail(_ error: UInt8) {
+        end(status: Status.failed, error: error, interrupt: true)
+    }
+
+    /// The command is not carried out, or cannot go on.
+    @inline(never)
+    func abort() { fail(ErrorBits.aborted) }
+
+    @inline(__always)
+    private func end(status: UInt8, error: UInt8, interrupt: Bool) {
+        showEnd()
+        job = Job()
+        registers.pointee.window.close()
+        registers.pointee.status = status
+        registers.pointee.error = error
+        let transfer = work.pointee.transferEnd
+        work.pointee.transferEnd = nil
+        carrier.commandEnded(
+            CommandEnd(
+                status: status, error: error, isInterrupting: interrupt, transfer: transfer),
+            tag: tag, device: core.connection.device)
+    }
+
+    // MARK: Data through registers
+
+    /// Offers `count` bytes at `base` to the guest, or asks it for them; an even number.
+    func open(
+        _ direction: PIOWindow.Direction, _ base: UnsafeMutableRawPointer, count: Int,
+        interrupt: Bool
+    ) {
+        registers.pointee.status = Status.wantsData
+        registers.pointee.window.open(direction, base, count: count)
+        carrier.windowOpened(interrupt, tag: tag, device: core.connection.device)
+    }
+}
