@@ -5,7 +5,7 @@ public import GuestMemory
 // The bridge between guest memory and images: a transfer is carried out by a queue.
 extension BlockQueue {
     /// Makes a request of a piece of a transfer: a read of the image for a transfer
-    /// ``GuestMemory/DMADirection/fromDevice``, a write otherwise. `offset` is where in the image the
+    /// `DMADirection.fromDevice`, a write otherwise. `offset` is where in the image the
     /// piece begins, in bytes.
     @inlinable
     @inline(__always)
@@ -61,7 +61,7 @@ extension BlockQueue {
 
 extension BlockCompletion {
     /// Whether the memory is to blame and not the image: it has gone, as memory that another process
-    /// shares can (``GuestMemory/GuestRAM/surviveTruncation()``). No error policy applies then:
+    /// shares can (`GuestRAM.surviveTruncation()`). No error policy applies then:
     /// a request made again would fail again.
     public var isMemoryFault: Bool { errno == EFAULT }
 

@@ -24,7 +24,7 @@ public enum ErrorPolicy: String, Sendable, Hashable, CaseIterable {
     }
 
     /// What is to be done about a completion that is a failure and not a
-    /// ``BlockIO/BlockCompletion/isMemoryFault``. With `canRetry` false there is no request to run
+    /// `BlockCompletion.isMemoryFault`. With `canRetry` false there is no request to run
     /// again, because the guest has taken its command back: then the guest is told instead of the
     /// machine being stopped.
     public func action(for completion: BlockCompletion, canRetry: Bool = true) -> ErrorAction {

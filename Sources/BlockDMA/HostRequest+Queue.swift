@@ -3,7 +3,7 @@ public import GuestMemory
 
 // Transfers that a queue carries out, and what queue and mapper have to say.
 extension HostRequest {
-    /// Begins a transfer, what ``GuestMemory/DMAMapper/begin(_:_:alignment:unit:userData:)`` has returned,
+    /// Begins a transfer, what `DMAMapper.begin(_:_:alignment:unit:userData:)` has returned,
     /// whose data begins at byte `offset` of the image.
     public mutating func begin(
         _ transfer: DMATransfer, _ step: DMAStep, on queue: BlockQueue, at offset: UInt64,
@@ -63,7 +63,7 @@ extension HostRequest {
         return carryOut(step, of: transfer, on: queue)
     }
 
-    /// Goes on with a transfer that has waited: what ``GuestMemory/DMAMapper/resume(_:)`` hands out.
+    /// Goes on with a transfer that has waited: what `DMAMapper.resume(_:)` hands out.
     /// ``HostAnswer/pending`` when it is not the transfer of this request.
     public mutating func resume(
         _ transfer: DMATransfer, _ step: DMAStep, on queue: BlockQueue

@@ -2,8 +2,8 @@ public import GuestMemory
 
 // For a device that fills or empties the pieces of a transfer itself.
 extension HostRequest {
-    /// Begins a transfer: what ``GuestMemory/DMAMapper/begin(_:_:alignment:unit:userData:)`` has returned.
-    /// With ``GuestMemory/DMAStep/submit(_:)`` the device holds the piece and answers it with
+    /// Begins a transfer: what `DMAMapper.begin(_:_:alignment:unit:userData:)` has returned.
+    /// With `DMAStep.submit(_:)` the device holds the piece and answers it with
     /// ``pieceEnded(transferred:isSuccess:)`` or ``memoryFailed(transferred:)``.
     public mutating func begin(_ transfer: DMATransfer, _ step: DMAStep) -> DMAStep {
         precondition(state == .idle, "the host is at work on another request")
@@ -14,18 +14,18 @@ extension HostRequest {
     }
 
     /// Answers the piece that the device holds: see
-    /// ``GuestMemory/DMATransfer/pieceEnded(transferred:isSuccess:)``.
+    /// `DMATransfer.pieceEnded(transferred:isSuccess:)`.
     public mutating func pieceEnded(transferred: UInt64, isSuccess: Bool) -> DMAStep {
         take(heldTransfer.pieceEnded(transferred: transferred, isSuccess: isSuccess))
     }
 
     /// Answers the piece that the device holds, whose memory has gone: see
-    /// ``GuestMemory/DMATransfer/memoryFailed(transferred:)``.
+    /// `DMATransfer.memoryFailed(transferred:)`.
     public mutating func memoryFailed(transferred: UInt64) -> DMAStep {
         take(heldTransfer.memoryFailed(transferred: transferred))
     }
 
-    /// Goes on with a transfer that has waited: what ``GuestMemory/DMAMapper/resume(_:)`` hands out. `nil`
+    /// Goes on with a transfer that has waited: what `DMAMapper.resume(_:)` hands out. `nil`
     /// when it is not the transfer of this request, or nobody wants it any more; then ``isBusy`` says
     /// whether it has been released.
     public mutating func resume(_ transfer: DMATransfer, _ step: DMAStep) -> DMAStep? {

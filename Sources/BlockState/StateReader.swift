@@ -1,12 +1,12 @@
 /// Reads the fields of a value out of a state, which may come from anywhere: whatever is wrong with it is an
 /// error. Allocates no more than a field may have and the state does have.
-package struct StateReader: StateCodec {
+package struct StateReader: PathCodec {
     private let bytes: [UInt8]
     private var position = 0
     /// Of the section.
     private var end: Int
     private var version: UInt32
-    private var path = StatePath()
+    var path = StatePath()
 
     /// A reader of fields as `version` has them.
     package init(_ bytes: [UInt8], version: UInt32) {
@@ -14,6 +14,8 @@ package struct StateReader: StateCodec {
         self.version = version
         end = bytes.count
     }
+
+    func has(_ field: StateField) -> Bool { field.isIn(version: version) }
 
     private func require(_ count: Int, _ field: StateField) throws(StateError) {
         guard count <= end - position else {
@@ -45,13 +47,13 @@ package struct StateReader: StateCodec {
     package mutating func number<Value: FixedWidthInteger & UnsignedInteger>(
         _ value: inout Value, _ field: StateField, in range: ClosedRange<Value>
     ) throws(StateError) {
-        guard field.isIn(version: version) else { return }
+        guard has(field) else { return }
         value = try take(field)
         try path.check(value, field, in: range)
     }
 
     package mutating func flag(_ value: inout Bool, _ field: StateField) throws(StateError) {
-        guard field.isIn(version: version) else { return }
+        guard has(field) else { return }
         let byte: UInt8 = try take(field)
         try path.check(byte, field, in: 0...1)
         value = byte == 1
@@ -60,7 +62,7 @@ package struct StateReader: StateCodec {
     package mutating func choice<Value: RawRepresentable & CaseIterable>(
         _ value: inout Value, _ field: StateField
     ) throws(StateError) where Value.RawValue == UInt8 {
-        guard field.isIn(version: version) else { return }
+        guard has(field) else { return }
         let byte: UInt8 = try take(field)
         guard let choice = Value(rawValue: byte) else {
             throw path.damaged(field, "it is \(byte), which means nothing")
@@ -71,14 +73,14 @@ package struct StateReader: StateCodec {
     package mutating func bytes(
         _ value: inout [UInt8], _ field: StateField, count: Int
     ) throws(StateError) {
-        guard field.isIn(version: version) else { return }
+        guard has(field) else { return }
         value = Array(try takeBytes(count, field))
     }
 
     package mutating func data(
         _ value: inout [UInt8], _ field: StateField, atMost limit: Int
     ) throws(StateError) {
-        guard field.isIn(version: version) else { return }
+        guard has(field) else { return }
         let count = Int(try take(field) as UInt32)
         try path.check(count, field, atMost: limit)
         value = Array(try takeBytes(count, field))
@@ -87,7 +89,7 @@ package struct StateReader: StateCodec {
     package mutating func numbers<Value: FixedWidthInteger & UnsignedInteger>(
         _ values: inout [Value], _ field: StateField, atMost limit: Int
     ) throws(StateError) {
-        guard field.isIn(version: version) else { return }
+        guard has(field) else { return }
         let count = Int(try take(field) as UInt32)
         try path.check(count, field, atMost: limit)
         try require(count * (Value.bitWidth / 8), field)
@@ -96,31 +98,11 @@ package struct StateReader: StateCodec {
         for _ in 0..<count { values.append(try take(field)) }
     }
 
-    package mutating func structure(
-        _ value: inout some StateFields, _ field: StateField
-    ) throws(StateError) {
-        guard field.isIn(version: version) else { return }
-        path.enter(field.name)
-        try value.fields(&self)
-        path.leave()
-    }
-
-    package mutating func structures(
-        _ values: inout [some StateFields], _ field: StateField
-    ) throws(StateError) {
-        guard field.isIn(version: version) else { return }
-        for index in values.indices {
-            path.enter("\(field.name)[\(index)]")
-            try values[index].fields(&self)
-            path.leave()
-        }
-    }
-
     package mutating func structure<Value: StateFields>(
         _ value: inout Value?, _ field: StateField, if isPresent: Bool,
         _ condition: @autoclosure () -> String, blank: @autoclosure () -> Value
     ) throws(StateError) {
-        guard field.isIn(version: version) else { return }
+        guard has(field) else { return }
         value = nil
         guard isPresent else { return }
         var present = blank()
@@ -131,7 +113,7 @@ package struct StateReader: StateCodec {
     package mutating func section(
         _ value: inout some StateFields, _ field: StateField
     ) throws(StateError) {
-        guard field.isIn(version: version) else { return }
+        guard has(field) else { return }
         let name = try takeSectionName(field)
         guard name == field.name else {
             throw path.damaged(field, "in its place is section \"\(name)\"")
@@ -154,12 +136,6 @@ package struct StateReader: StateCodec {
         let isPrintable = name.allSatisfy { (0x20...0x7E).contains($0) }
         guard count > 0, isPrintable else { throw path.damaged(field, "no section begins here") }
         return String(decoding: name, as: UTF8.self)
-    }
-
-    package mutating func check(
-        _ field: StateField, _ rule: @autoclosure () -> String, _ holds: Bool
-    ) throws(StateError) {
-        try path.check(field, rule, holds)
     }
 
     // MARK: The state as a whole

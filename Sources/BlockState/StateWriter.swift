@@ -1,10 +1,12 @@
 /// Writes the fields of a value. What a reader would refuse is an error here too.
-package struct StateWriter: StateCodec {
+package struct StateWriter: PathCodec {
     /// What has been written.
     package private(set) var bytes: [UInt8] = []
-    private var path = StatePath()
+    var path = StatePath()
 
     package init() {}
+
+    func has(_ field: StateField) -> Bool { true }
 
     private mutating func put(_ value: some FixedWidthInteger) {
         withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
@@ -50,24 +52,6 @@ package struct StateWriter: StateCodec {
         for value in values { put(value) }
     }
 
-    package mutating func structure(
-        _ value: inout some StateFields, _ field: StateField
-    ) throws(StateError) {
-        path.enter(field.name)
-        try value.fields(&self)
-        path.leave()
-    }
-
-    package mutating func structures(
-        _ values: inout [some StateFields], _ field: StateField
-    ) throws(StateError) {
-        for index in values.indices {
-            path.enter("\(field.name)[\(index)]")
-            try values[index].fields(&self)
-            path.leave()
-        }
-    }
-
     package mutating func structure<Value: StateFields>(
         _ value: inout Value?, _ field: StateField, if isPresent: Bool,
         _ condition: @autoclosure () -> String, blank: @autoclosure () -> Value
@@ -88,12 +72,6 @@ package struct StateWriter: StateCodec {
         try structure(&value, field)
         let length = UInt32(bytes.count - place - 4)
         for byte in 0..<4 { bytes[place + byte] = UInt8(truncatingIfNeeded: length >> (8 * byte)) }
-    }
-
-    package mutating func check(
-        _ field: StateField, _ rule: @autoclosure () -> String, _ holds: Bool
-    ) throws(StateError) {
-        try path.check(field, rule, holds)
     }
 
     /// The beginning of every state.

@@ -7,7 +7,7 @@ extension IDEController {
     static let stateFormat = StateFormat(magic: "BIDE", versions: 3...3)
 
     /// Ends what the host has begun, and returns everything that a guest could notice: registers,
-    /// commands under way, requests kept by policy ``ErrorPolicy/stop``.
+    /// commands under way, requests kept by policy `ErrorPolicy.stop`.
     ///
     /// Throws ``IDEError/busy`` when the host has not ended within `timeout`; `nil`, the default, is
     /// no limit. A state that could not be loaded is not returned, but

@@ -136,7 +136,7 @@ public final class IDEController {
         channel(slot.channel).drives[slot.device].queue?.statistics
     }
 
-    /// Runs again what policy ``ErrorPolicy/stop`` has kept.
+    /// Runs again what policy `ErrorPolicy.stop` has kept.
     public func resume() {
         primary.retry()
         secondary.retry()

@@ -20,7 +20,7 @@ public protocol IDEControllerDelegate: AnyObject {
         _ controller: IDEController, interrupt line: IDEInterrupt, isRaised: Bool
     )
     /// The host has failed a request of a drive, and this is what its policy says.
-    /// ``ErrorAction/stop`` asks for the machine to be stopped: the request is run again from its
+    /// `ErrorAction.stop` asks for the machine to be stopped: the request is run again from its
     /// start by ``IDEController/resume()``.
     func controller(_ controller: IDEController, driveEvent event: DriveEvent)
 }

@@ -28,9 +28,7 @@ public final class CDROM {
         queue queueOptions: QueueOptions = QueueOptions()
     ) throws(ATAError) {
         try options.validate()
-        var queueOptions = queueOptions
-        queueOptions.threading = .shared
-        queueOptions.hasDescriptor = true
+        let queueOptions = queueOptions.ofDrive
         self.options = options
         self.queueOptions = queueOptions
         descriptors = try DescriptorGroup()

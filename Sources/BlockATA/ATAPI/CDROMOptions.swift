@@ -13,7 +13,7 @@ public struct CDROMOptions: Sendable {
     public var serial: String
     /// IDENTIFY PACKET DEVICE words 23-26: up to 8 characters.
     public var firmware: String
-    /// What a failed read of the host means; ``ErrorPolicy/report`` by default.
+    /// What a failed read of the host means; `ErrorPolicy.report` by default.
     public var readErrorPolicy: ErrorPolicy
 
     /// Options with the defaults described at each property.

@@ -31,9 +31,6 @@ public final class ATADisk {
         queue queueOptions: QueueOptions = QueueOptions()
     ) throws(ATAError) {
         try options.validate()
-        var queueOptions = queueOptions
-        queueOptions.threading = .shared
-        queueOptions.hasDescriptor = true
         self.image = image
         self.options = options
         sectorCount = min(image.size / UInt64(Self.sectorSize), Self.maximumSectorCount)
@@ -41,7 +38,7 @@ public final class ATADisk {
             var geometry = options.geometry
             if geometry == nil { geometry = try Self.partitionedGeometry(image, sectorCount) }
             self.geometry = geometry ?? DiskGeometry(sectorCount: sectorCount)
-            queue = try BlockQueue(image, queueOptions)
+            queue = try BlockQueue(image, queueOptions.ofDrive)
         } catch {
             throw .image(error)
         }

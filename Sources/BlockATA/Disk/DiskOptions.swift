@@ -11,9 +11,9 @@ public struct DiskOptions: Sendable {
     /// Cylinders, heads and sectors; `nil`, the default, takes them from the partition table of
     /// the image if there is one, and from its size otherwise.
     public var geometry: DiskGeometry?
-    /// What a failed read of the host means; ``ErrorPolicy/report`` by default.
+    /// What a failed read of the host means; `ErrorPolicy.report` by default.
     public var readErrorPolicy: ErrorPolicy
-    /// What a failed write, flush or discard means; ``ErrorPolicy/enospc`` by default.
+    /// What a failed write, flush or discard means; `ErrorPolicy.enospc` by default.
     public var writeErrorPolicy: ErrorPolicy
 
     /// Options with the defaults described at each property.

@@ -21,7 +21,7 @@ final class EventSet: Sendable {
         }
     }
 
-    /// One descriptor that is readable; `nil` when none is for this long.
+    /// One descriptor that is readable; `nil` when none is for this long. Below 0 there is no limit.
     func wait(milliseconds: CInt = Patience.milliseconds) -> CInt? {
         var event = epoll_event()
         let end = ContinuousClock.now + .milliseconds(Int(milliseconds))
@@ -30,7 +30,9 @@ final class EventSet: Sendable {
             let count = epoll_wait(set.raw, &event, 1, left)
             if count < 0, errno == EINTR {
                 // Signals that keep coming must not make it endless.
-                left = max(0, CInt((end - ContinuousClock.now) / .milliseconds(1)))
+                if milliseconds >= 0 {
+                    left = max(0, CInt((end - ContinuousClock.now) / .milliseconds(1)))
+                }
                 continue
             }
             return count > 0 ? event.data.fd : nil
