@@ -13,46 +13,30 @@ import Synchronization
 /// alignment, which are atomics that only the queue's pipeline changes, and for the engine, which
 /// opening the first queue may change under a lock.
 public final class BlockImage: Sendable {
-    /// What stands behind the path.
+    /// What holds the bytes of an image.
     @nonexhaustive
     public enum Kind: Sendable, Hashable {
         /// A regular file.
         case file
         /// A block device, whole or partition.
         case device
+        /// Neither: storage that an engine of its own reaches, such as the disk in memory of the product
+        /// BlockIOTesting.
+        case backEnd
     }
 
-    /// What can be done with an image.
-    public struct Capabilities: OptionSet, Sendable, Hashable {
-        /// The bits.
-        public let rawValue: UInt8
-        /// From bits.
-        public init(rawValue: UInt8) { self.rawValue = rawValue }
-        /// ``BlockQueue/writev(_:at:durability:userData:)`` and its kin.
-        public static let write = Capabilities(rawValue: 1 << 0)
-        /// Flush reaches stable storage (fdatasync(2)).
-        public static let flush = Capabilities(rawValue: 1 << 1)
-        /// Single writes can be made stable (RWF_DSYNC).
-        public static let durableWrite = Capabilities(rawValue: 1 << 2)
-        /// ``BlockQueue/discard(at:length:userData:)``.
-        public static let discard = Capabilities(rawValue: 1 << 3)
-        /// ``BlockQueue/writeZeroes(at:length:userData:)``.
-        public static let writeZeroes = Capabilities(rawValue: 1 << 4)
-        /// ``BlockQueue/resize(to:userData:)``: files only.
-        public static let resize = Capabilities(rawValue: 1 << 5)
-    }
-
-    /// The path it was opened with; for an image opened from a descriptor, the name it was given.
+    /// The path it was opened with; for an image opened from a descriptor or on a back end, the name it
+    /// was given.
     public var pathname: Pathname { activeFile.pathname }
     /// The same as text, as ``Pathname/description`` has it.
     public var path: String { pathname.description }
-    /// File or device.
+    /// File, device or back end.
     public var kind: Kind { activeFile.kind }
     /// Read-only or read-write.
     public let access: OpenOptions.Access
     /// Direct or buffered.
     public var caching: OpenOptions.Caching { activeFile.caching }
-    /// The lock that is held while the image lives.
+    /// The lock that is held while the image lives; a back end has none.
     public var lock: OpenOptions.Lock { activeFile.lock }
     /// How the image's bytes lie in its files.
     public let format: OpenOptions.Format
@@ -98,11 +82,11 @@ public final class BlockImage: Sendable {
     /// The bytes that the image has before its size is rounded up.
     var contentSize: UInt64 { layout?.size ?? fileSize }
 
-    /// The bytes that the file or device has. What an image without a format has beyond them reads as
+    /// The bytes that the file, device or back end has. What an image without a format has beyond them reads as
     /// zeroes and cannot be written to.
     public var fileSize: UInt64 { activeFile.size }
 
-    /// What the host's kernel demands of addresses, lengths and positions. Requests need not obey
+    /// What the host's kernel or the back end demands of addresses, lengths and positions. Requests need not obey
     /// it: what offends passes through a bounce buffer.
     public var alignment: HostAlignment { activeFile.alignment }
 
@@ -145,6 +129,13 @@ public final class BlockImage: Sendable {
                     "the format \(options.format) names \(files.count) files, of which the first is "
                     + "to be the image's own and \(HostFile.limitOfImage) are the most")
         }
+        if let file = files.first(where: { $0.backEnd != nil }), files.count > 1 {
+            throw BlockError(
+                .engineUnavailable, operation: .open, image: path,
+                detail:
+                    "\(file.pathname) is on a back end, whose engine serves no other file, and the image "
+                    + "has \(files.count)")
+        }
         let size = layout?.size ?? activeFile.size
         let blockSize = UInt64(options.logicalBlockSize)
         var notes: [String] = []
@@ -154,8 +145,7 @@ public final class BlockImage: Sendable {
                     .sizeNotMultiple, operation: .open, image: path,
                     detail: "size \(size) is not a multiple of the logical block size \(blockSize)")
             }
-            let subject =
-                layout != nil ? "image" : activeFile.kind == .file ? "file" : "device"
+            let subject = layout != nil ? "image" : activeFile.kind.noun
             notes.append(
                 "the size of the \(subject), \(size) bytes, is not a multiple of the "
                     + "logical block size \(blockSize), and is rounded up; reads beyond the end return "
@@ -175,13 +165,13 @@ public final class BlockImage: Sendable {
         access = options.access
         format = options.format
         logicalBlockSize = options.logicalBlockSize
-        var capabilities: Capabilities = [.flush]
-        if options.access == .readWrite {
-            capabilities.formUnion([.write, .durableWrite, .discard, .writeZeroes])
-            if layout != nil || files[0].kind == .file { capabilities.insert(.resize) }
+        var capabilities = files[0].capabilities
+        if let layout {
+            // How large an image is need not depend on how large its file is.
+            if options.access == .readWrite { capabilities.insert(.resize) }
+            capabilities.formIntersection(layout.capabilities)
         }
-        self.capabilities =
-            layout.map { capabilities.intersection($0.capabilities) } ?? capabilities
+        self.capabilities = capabilities
         roundingMask = options.roundsUpSize ? UInt64(options.logicalBlockSize - 1) : 0
     }
 
@@ -194,4 +184,15 @@ public final class BlockImage: Sendable {
     }
 
     func releaseQueue() { hasQueue.store(false, ordering: .releasing) }
+}
+
+extension BlockImage.Kind {
+    /// As messages call it.
+    fileprivate var noun: String {
+        switch self {
+        case .file: "file"
+        case .device: "device"
+        case .backEnd: "back end"
+        }
+    }
 }

@@ -8,12 +8,4 @@ extension QueueOptions {
         options.decorators = decorators.flatMap(\.layers) + options.decorators
         return options
     }
-
-    /// These options with a disk in the place of the image's engine. The image lends the disk its size, its
-    /// alignment and whether writes go through the page cache.
-    public func served(by disk: VolatileDisk) -> QueueOptions {
-        var options = self
-        options.backEnd = disk
-        return options
-    }
 }

@@ -20,6 +20,8 @@ struct Configuration: Sendable, CustomStringConvertible {
         case raw
         /// In two, see ``Stripes``: one of them direct and one buffered.
         case striped
+        /// In none: on a ``BlockIOTesting/VolatileDisk`` as large as the target.
+        case volatileDisk
     }
 
     /// Every storage with every engine direct and, but for libaio which refuses, buffered, each
@@ -48,6 +50,17 @@ struct Configuration: Sendable, CustomStringConvertible {
         }
     }
 
+    /// A disk in memory, direct and buffered, each with both kinds of threading. The target says only how
+    /// large it is.
+    static let volatileDisk: [Configuration] = [OpenOptions.Caching.direct, .buffered].flatMap {
+        caching in
+        [QueueThreading.owned, .shared].map { threading in
+            Configuration(
+                target: .tmpfsFile, engine: EngineKind(name: "volatile disk"), caching: caching,
+                threading: threading, layout: .volatileDisk)
+        }
+    }
+
     /// With BLOCKIO_CONFIGURATIONS=few, for runs under the sanitizers, only one kind of threading for each
     /// engine and caching on a target: another one than for that before it, and than on the target
     /// before. Otherwise all of them.
@@ -73,7 +86,8 @@ struct Configuration: Sendable, CustomStringConvertible {
 
     /// As in failures: "libaio on loop4096, direct, owned".
     var description: String {
-        (layout == .raw ? "" : "\(layout.rawValue), ")
+        if layout == .volatileDisk { return "\(engine), \(caching), \(threading)" }
+        return (layout == .raw ? "" : "\(layout.rawValue), ")
             + "\(engine) on \(target.rawValue), \(caching), \(threading)"
     }
 
@@ -83,6 +97,12 @@ struct Configuration: Sendable, CustomStringConvertible {
     ) throws -> BlockImage {
         var options = OpenOptions(access: access, caching: caching, engine: .forced(engine))
         if layout == .striped { options.format = try target.stripes().format }
+        if layout == .volatileDisk {
+            // A page cache takes anything.
+            if caching == .buffered { options.alignment = HostAlignment.none }
+            return try BlockImage.open(
+                backEnd: target.volatileDisk, named: target.path, options)
+        }
         return try BlockImage.open(target.path, options)
     }
 

@@ -27,7 +27,7 @@ class ConformanceTestCase: XCTestCase {
         var skip: (any Error)?
         for kind in StorageTarget.Kind.allCases {
             let wanted = Configuration.some(
-                (Configuration.all + Configuration.striped).filter {
+                (Configuration.all + Configuration.striped + Configuration.volatileDisk).filter {
                     $0.target == kind && layouts.contains($0.layout) && isWanted($0)
                 })
             if wanted.isEmpty { continue }

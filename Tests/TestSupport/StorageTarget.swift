@@ -1,3 +1,4 @@
+import BlockIOTesting
 import CTestSupport
 import Glibc
 import Synchronization
@@ -49,6 +50,7 @@ final class StorageTarget: Sendable {
     private let fixture: Fixture
     private let isOpen = Locked(true)
     private let madeStripes = Locked<Stripes?>(nil)
+    private let madeDisk = Locked<VolatileDisk?>(nil)
 
     /// Makes storage of `size` bytes, for a device a multiple of its sector size. Files are new,
     /// allocated and written; devices are new.
@@ -109,6 +111,16 @@ extension StorageTarget {
             let stripes = try Stripes(on: self)
             made = stripes
             return stripes
+        }
+    }
+
+    /// A disk in memory of the same size, made at the first call.
+    var volatileDisk: VolatileDisk {
+        madeDisk.withLock { made in
+            if let made { return made }
+            let disk = VolatileDisk(size: size, seed: Seed.value)
+            made = disk
+            return disk
         }
     }
 }

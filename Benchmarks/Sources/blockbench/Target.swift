@@ -33,6 +33,7 @@ struct Target: Sendable {
         let what =
             switch kind {
             case .device: "block device of \(ByteSize.amount(size))"
+            case .backEnd: "back end of \(ByteSize.amount(size))"
             case .file:
                 "file of \(ByteSize.amount(size)) on \(fileSystem ?? "an unknown file system")"
             @unknown default: "\(kind) of \(ByteSize.amount(size))"

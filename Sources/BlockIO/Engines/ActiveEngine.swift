@@ -60,29 +60,23 @@ extension ActiveEngine {
 }
 
 extension ActiveEngine {
-    /// Sets up what serves a queue: the image's engine, or that of a back end in its place, and the
-    /// decorators over it.
+    /// Sets up what serves a queue: the image's engine, and the decorators over it.
     init(image: BlockImage, options: QueueOptions) throws(BlockError) {
-        guard options.backEnd != nil || !options.decorators.isEmpty else {
-            self = try image.selection.openEngine(image, options)
+        let base = try image.selection.openEngine(image, options)
+        guard !options.decorators.isEmpty else {
+            self = base
             return
         }
-        if let backEnd = options.backEnd, image.files.count > 1 {
-            throw BlockError(
-                .engineUnavailable, operation: .open, image: image.path,
-                detail:
-                    "the back end \(backEnd.name) takes the place of one file, and the image has "
-                    + "\(image.files.count)")
-        }
-        var engine =
-            if let backEnd = options.backEnd {
-                try backEnd.openEngine(for: image, options)
-            } else {
-                try image.selection.openEngine(image, options).open
-            }
+        var engine = base.open
+        base.freeBox()
         for decorator in options.decorators.reversed() {
             engine = decorator.decorate(engine, of: image)
         }
+        self.init(engine)
+    }
+
+    /// An engine that is not in the list.
+    init(_ engine: any OpenEngine) {
         let box = UnsafeMutablePointer<any OpenEngine>.allocate(capacity: 1)
         box.initialize(to: engine)
         self = .custom(box)
@@ -103,6 +97,11 @@ extension ActiveEngine {
     /// Shuts the engine down and frees its memory.
     func destroy() {
         open.close()
+        freeBox()
+    }
+
+    /// Frees what is around an engine that is not in the list; the engine itself stays as it is.
+    private func freeBox() {
         if case .custom(let box) = self {
             box.deinitialize(count: 1)
             box.deallocate()

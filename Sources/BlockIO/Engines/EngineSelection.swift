@@ -17,8 +17,26 @@ final class EngineSelection: @unchecked Sendable {
         var reason: String { suitability.reason }
     }
 
+    /// What opens the engine of a queue: a local engine, or a back end.
+    private struct Source {
+        let kind: EngineKind
+        let open: @Sendable (BlockImage, QueueOptions) throws(BlockError) -> ActiveEngine
+
+        init(_ engine: LocalEngine) {
+            kind = engine.kind
+            open = engine.open
+        }
+
+        init(_ backEnd: any BackEnd) {
+            kind = EngineKind(name: backEnd.name)
+            open = { (image, options) throws(BlockError) in
+                ActiveEngine(try backEnd.openEngine(for: image, options))
+            }
+        }
+    }
+
     private struct Choice {
-        var engine: LocalEngine
+        var engine: Source
         var report: EngineReport
         /// The engines that can still replace `engine`, in order of preference; none once a queue is
         /// open.
@@ -54,6 +72,11 @@ final class EngineSelection: @unchecked Sendable {
     init(_ options: OpenOptions, _ file: HostFile, notes: [String]) throws(BlockError) {
         descriptor = file.descriptor
         caching = options.caching
+        if let backEnd = file.backEnd {
+            choice = try Self.take(backEnd, options, file)
+            choice.report.notes = notes
+            return
+        }
         switch options.engine {
         case .forced(let kind):
             guard let engine = LocalEngine.of(kind) else {
@@ -68,7 +91,7 @@ final class EngineSelection: @unchecked Sendable {
                     detail: "\(kind) was asked for and cannot be used: \(refusal.reason)")
             }
             let report = EngineReport(entries: [.init(engine: kind, outcome: .taken("as asked"))])
-            choice = Choice(engine: engine, report: report)
+            choice = Choice(engine: Source(engine), report: report)
         case .auto:
             choice = try Self.choose(options, file)
         }
@@ -120,7 +143,7 @@ final class EngineSelection: @unchecked Sendable {
             }
             do throws(BlockError) {
                 let opened = try candidate.engine.open(image, options)
-                choice.engine = candidate.engine
+                choice.engine = Source(candidate.engine)
                 choice.report.change(
                     kind,
                     to: .taken(
@@ -165,7 +188,24 @@ final class EngineSelection: @unchecked Sendable {
                 .engineUnavailable, operation: .open, image: file.pathname.description,
                 detail: report.description)
         }
-        return Choice(engine: taken, report: report, alternatives: alternatives)
+        return Choice(engine: Source(taken), report: report, alternatives: alternatives)
+    }
+
+    /// The engine that a back end brings; no other can be asked for.
+    private static func take(
+        _ backEnd: any BackEnd, _ options: OpenOptions, _ file: HostFile
+    ) throws(BlockError) -> Choice {
+        let source = Source(backEnd)
+        if case .forced(let kind) = options.engine, kind != source.kind {
+            throw BlockError(
+                .engineUnavailable, operation: .open, image: file.pathname.description,
+                detail: "\(kind) was asked for, and the back end \(backEnd.name) has an engine of "
+                    + "its own")
+        }
+        let reason = "the back end that the image was opened on brings it"
+        return Choice(
+            engine: source,
+            report: EngineReport(entries: [.init(engine: source.kind, outcome: .taken(reason))]))
     }
 
     /// All local engines, in order of preference.

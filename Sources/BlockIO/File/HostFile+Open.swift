@@ -137,6 +137,7 @@ struct HostFileExamination {
             let name = String(cString: target).split(separator: "/").last ?? ""
             let isMemory = ["zram", "ram", "pmem"].contains { name.hasPrefix($0) }
             return isMemory ? "the device \(name) is memory" : nil
+        case .backEnd: return nil
         }
     }
 

@@ -2,25 +2,31 @@ import CBlockIO
 import Glibc
 import Synchronization
 
-/// An open descriptor of a regular file or block device, with everything that the pipeline and the
-/// engines have to know of it.
+/// Where the bytes of an image are, with everything that the pipeline and the engines have to know of
+/// it: an open descriptor of a regular file or block device, or a ``BackEnd``.
 ///
 /// A ``BlockImage`` is what a guest sees; a host file is where its bytes are. An image without a format
-/// has one host file. A host file can be shared between threads: its properties are constants, but for
+/// has one host file. What the pipeline asks is the same whatever is behind it; only the engine that was
+/// opened for it knows. A host file can be shared between threads: its properties are constants, but for
 /// size, alignment and the state of its stability, which are atomics.
 package final class HostFile: Sendable {
-    /// The path it was opened with.
+    /// The path it was opened with; on a back end, the name it was given.
     package let pathname: Pathname
-    /// File or device.
+    /// File, device or back end.
     package let kind: BlockImage.Kind
     /// Read-only or read-write.
     package let access: OpenOptions.Access
     /// Direct or buffered.
     package let caching: OpenOptions.Caching
-    /// The lock that is held while the file is open.
+    /// The lock that is held while the file is open; ``OpenOptions/Lock/off`` on a back end.
     package let lock: OpenOptions.Lock
+    /// What an image can do whose bytes are those of this file.
+    let capabilities: BlockImage.Capabilities
 
+    /// -1 on a back end.
     package let descriptor: CInt
+    /// What takes the place of a descriptor; `nil` for a file or device of this host.
+    let backEnd: (any BackEnd)?
     /// st_rdev of a device.
     let device: UInt64
     /// What the file system had allocated (st_blocks) when the file was opened, which for a sparse file is
@@ -49,6 +55,9 @@ package final class HostFile: Sendable {
     private let bufferedFile = Atomic<CInt>(-1)
     private let pagesUnsynced = Atomic<Bool>(false)
 
+    /// A back end has said that what it is given by `bufferedWrite` goes another way than its writes.
+    private let backEndHasTwoWays = Atomic<Bool>(false)
+
     /// Takes over the descriptor, with the lock that is held on it.
     init(
         _ pathname: Pathname, _ options: OpenOptions, _ examination: HostFileExamination,
@@ -60,7 +69,10 @@ package final class HostFile: Sendable {
         access = options.access
         caching = options.caching
         lock = options.effectiveLock
+        capabilities = BlockImage.Capabilities(
+            of: examination.kind == .file ? .all : .ofDevice, options.access)
         descriptor = examination.descriptor
+        backEnd = nil
         device = examination.device
         allocatedBytes = examination.allocatedBytes
         deviceSectorSize = examination.deviceSectorSize
@@ -72,7 +84,33 @@ package final class HostFile: Sendable {
         isAlignmentFixed = options.alignment != nil || options.caching == .buffered
     }
 
+    /// On a back end that has been examined.
+    init(
+        _ name: Pathname, _ options: OpenOptions, _ backEnd: any BackEnd, size: UInt64,
+        _ alignment: HostAlignment
+    ) {
+        pathname = name
+        restoredFlags = nil
+        kind = .backEnd
+        access = options.access
+        caching = options.caching
+        lock = .off
+        capabilities = BlockImage.Capabilities(of: backEnd.capabilities, options.access)
+        descriptor = -1
+        self.backEnd = backEnd
+        device = 0
+        allocatedBytes = 0
+        deviceSectorSize = 1
+        memoryBacking = nil
+        inlineLimit = nil
+        sizeInBytes = Atomic(size)
+        memoryAlignment = Atomic(alignment.memory)
+        offsetAlignment = Atomic(alignment.offset)
+        isAlignmentFixed = options.alignment != nil
+    }
+
     deinit {
+        if backEnd != nil { return }
         // Not left to close(2): a child of fork(2) or a ring on its way out may still hold the
         // open file description. Such a child leaves the description alone, which it shares.
         if getpid() == process {
@@ -84,10 +122,10 @@ package final class HostFile: Sendable {
         if buffered >= 0 { close(buffered) }
     }
 
-    /// The bytes that the file or device has.
+    /// The bytes that the file, device or back end has.
     package var size: UInt64 { sizeInBytes.load(ordering: .acquiring) }
 
-    /// What the host's kernel demands of addresses, lengths and positions.
+    /// What the host's kernel or the back end demands of addresses, lengths and positions.
     package var alignment: HostAlignment {
         HostAlignment(
             memory: memoryAlignment.load(ordering: .acquiring),
@@ -108,23 +146,41 @@ extension HostFile {
     /// Asks for the size again; true when it has changed.
     @discardableResult
     func refreshSize() -> Bool {
-        var now: UInt64 = 0
-        let result =
-            kind == .device
-            ? cbio_device_size(descriptor, &now) : cbio_file_size(descriptor, &now)
-        guard result == 0, now != size else { return false }
+        guard let now = askedSize(), now != size else { return false }
         sizeInBytes.store(now, ordering: .releasing)
         return true
     }
 
+    /// The size as it is now; `nil` when there is no answer, or none that is a size.
+    private func askedSize() -> UInt64? {
+        if let backEnd {
+            let now = backEnd.size
+            return Self.isSize(now) ? now : nil
+        }
+        var now: UInt64 = 0
+        let result =
+            kind == .device
+            ? cbio_device_size(descriptor, &now) : cbio_file_size(descriptor, &now)
+        return result == 0 ? now : nil
+    }
+
+    /// Whether a file can have so many bytes: off_t is signed.
+    static func isSize(_ bytes: UInt64) -> Bool { bytes <= UInt64(Int64.max) }
+
     /// Asks for the alignment again.
     func refreshAlignment() {
-        guard !isAlignmentFixed,
-            let answer = HostAlignment.probe(
-                descriptor: descriptor, isBlockDevice: kind == .device)
-        else { return }
+        guard !isAlignmentFixed, let answer = askedAlignment() else { return }
         memoryAlignment.store(answer.memory, ordering: .releasing)
         offsetAlignment.store(answer.offset, ordering: .releasing)
+    }
+
+    /// What is demanded now; `nil` when there is no answer, or none that is an alignment.
+    private func askedAlignment() -> HostAlignment? {
+        if let backEnd {
+            let now = backEnd.alignment
+            return now.isValid ? now : nil
+        }
+        return HostAlignment.probe(descriptor: descriptor, isBlockDevice: kind == .device)
     }
 
     /// The errno of the first flush that failed, 0 when none has. The kernel may have dropped the pages
@@ -136,8 +192,19 @@ extension HostFile {
         _ = flushErrno.compareExchange(expected: 0, desired: errno, ordering: .relaxed)
     }
 
-    /// Whether data has gone through the page cache beside the direct descriptor.
-    var hasBufferedDescriptor: Bool { bufferedFile.load(ordering: .acquiring) >= 0 }
+    /// Whether data has gone through the page cache beside the direct descriptor, or another way than
+    /// writes in a back end.
+    var hasBufferedDescriptor: Bool {
+        bufferedFile.load(ordering: .acquiring) >= 0
+            || backEndHasTwoWays.load(ordering: .relaxed)
+    }
+
+    /// Said by the engine of a back end that is asked for a `bufferedWrite`, if a `synchronize` does not
+    /// make stable what goes that way: from now on a flush is a `synchronizeBoth`.
+    package func hasUsedSecondWay() {
+        precondition(backEnd != nil, "only a back end says so: a descriptor's second way is seen")
+        backEndHasTwoWays.store(true, ordering: .relaxed)
+    }
 
     /// A buffered descriptor of the same file, opened at first use; -errno when it cannot be.
     package func bufferedDescriptor() -> CInt {

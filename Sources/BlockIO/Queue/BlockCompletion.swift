@@ -55,6 +55,7 @@ public struct BlockCompletion: Sendable {
             "\(length) bytes from byte \(offset) end beyond the last address of 64 bits"
         case .outOfRange:
             "the request reaches outside the image, which has \(image.size) bytes"
+        case .unsupported where image.kind == .backEnd: "the image's back end cannot be resized"
         default: ""
         }
     }

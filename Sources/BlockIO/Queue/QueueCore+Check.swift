@@ -38,7 +38,7 @@ extension QueueCore {
             let host = file(of: request).pointee.host
             if host.access == .readOnly { return .refused(.readOnly) }
             if request.pointee.route == .guest {
-                return host.kind == .file ? .slow : .refused(.unsupported)
+                return host.capabilities.contains(.resize) ? .slow : .refused(.unsupported)
             }
             guard image.capabilities.contains(.resize) else { return .refused(.unsupported) }
             // An image of another size could not be opened again, or would be another one then.

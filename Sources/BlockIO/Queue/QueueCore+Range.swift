@@ -7,11 +7,10 @@ extension QueueCore {
     mutating func startRange(_ request: RequestPointer) {
         let isDiscard = request.pointee.verb == .discard
         let host = file(of: request).pointee.host
-        let isFile = host.kind == .file
         request.pointee.rangeWay = .first
         let start = request.pointee.offset
         let end = start + request.pointee.length
-        if isFile {
+        if host.kind != .device {
             let operation: EngineOrder.Operation = isDiscard ? .punchHole : .zeroRange
             countPageCacheUse(request)
             return orderRange(request, operation, start, end)
@@ -79,7 +78,7 @@ extension QueueCore {
             request.pointee.effect = .oldData
             return finish(request, nil)
         }
-        if request.pointee.rangeWay == .first && file(of: request).pointee.host.kind == .file {
+        if request.pointee.rangeWay == .first && file(of: request).pointee.host.kind != .device {
             request.pointee.rangeWay = .punchHole
             request.pointee.engine.operation = .punchHole
             enqueue(request)

@@ -71,7 +71,11 @@ extension QueueCore {
     private mutating func settleRarely(_ request: RequestPointer, _ now: UInt64) {
         request.makeUnusual()
         let result = request.pointee.result
-        guard result >= 0 else { return settleError(request, CInt(truncatingIfNeeded: -result)) }
+        guard result >= 0 else { return settleError(request, Self.errno(of: result)) }
+        // No kernel moves more than it is asked for, or anything for a sync: who does has done something else.
+        guard UInt64(result) <= request.operation.pointee.length else {
+            return settleError(request, EIO)
+        }
         switch request.pointee.phase {
         case .transfer where request.pointee.pieces == nil:
             counters.directBytes &+= UInt64(result)
@@ -147,6 +151,11 @@ extension QueueCore {
             return finish(request, .endOfMedium)
         }
         settleError(request, EAGAIN)
+    }
+
+    /// What a negative answer stands for; one that is no errno says only that something is wrong.
+    private static func errno(of result: Int64) -> CInt {
+        result >= -4095 ? CInt(truncatingIfNeeded: -result) : EIO
     }
 
     private mutating func settleError(_ request: RequestPointer, _ errno: CInt) {

@@ -31,8 +31,6 @@ public struct QueueOptions: Sendable {
     /// the host's alignment; a larger request goes in pieces. 512 or more, 1 MiB by default; at
     /// least one block of the image's alignment is used whatever this says.
     public var bounceLimit: Int
-    /// What serves the queue instead of the image's engine; `nil` by default.
-    package var backEnd: (any BackEnd)?
     /// What is between the pipeline and the engine, from above; nothing by default.
     package var decorators: [any EngineDecorator] = []
 

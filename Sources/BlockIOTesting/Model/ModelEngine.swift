@@ -29,8 +29,8 @@ struct ModelEngine: ~Copyable, Engine {
         for _ in 0..<kernel.accept(min(pending.count, depth - inFlight)) {
             guard let request = pending.takeFirst() else { break }
             let operation = ModelOperation(request.pointee.engine)
-            // The image remembers that it has one.
-            if operation.kind == .bufferedWrite { _ = image.activeFile.bufferedDescriptor() }
+            // A kernel tells each open file description apart of what it has lost.
+            if operation.kind == .bufferedWrite { image.activeFile.hasUsedSecondWay() }
             kernel.begin(UnsafeMutableRawPointer(request), operation)
         }
         kernel.signalIfDue()

@@ -40,8 +40,8 @@ extension ModelOperation {
         isDurable = order.isDurable
         vectors = order.vectors
         vectorCount = Int(order.vectorCount)
-        position = Int(order.position)
-        length = Int(order.length)
+        position = Int(clamping: order.position)
+        length = Int(clamping: order.length)
     }
 }
 
@@ -71,7 +71,8 @@ package final class ModelKernel: @unchecked Sendable {
         package var isBuffered: Bool
         /// The alignment that is demanded of reads and writes.
         package var block: Int
-        /// A descriptor of the image's file, whose size follows that of the disk; -1 for none.
+        /// A descriptor of the file that the image was opened with, whose size follows that of the disk; -1
+        /// for an image that was opened on the model.
         package var file: CInt
 
         /// A durable write through the page cache succeeds although its bytes could not be written
@@ -79,7 +80,7 @@ package final class ModelKernel: @unchecked Sendable {
         package var eatsDurableErrors: Bool
 
         package init(
-            isBuffered: Bool, block: Int, file: CInt, eatsDurableErrors: Bool = true
+            isBuffered: Bool, block: Int, file: CInt = -1, eatsDurableErrors: Bool = true
         ) {
             self.isBuffered = isBuffered
             self.block = block
@@ -132,15 +133,6 @@ package final class ModelKernel: @unchecked Sendable {
         self.shape = shape
         flights.reserveCapacity(8)
         ended.reserveCapacity(8)
-    }
-
-    /// Decides at random.
-    convenience init(_ disk: VolatileDisk, image: BlockImage) {
-        self.init(
-            disk, RandomChooser(disk),
-            Shape(
-                isBuffered: image.caching == .buffered, block: image.alignment.offset,
-                file: image.activeFile.descriptor))
     }
 
     package var isBuffered: Bool { shape.isBuffered }
@@ -315,9 +307,9 @@ package final class ModelKernel: @unchecked Sendable {
         case .synchronize, .synchronizeBoth: disk.flush(through: flight.sequence)
         case .zero:
             disk.zero(
-                operation.position..<operation.position + operation.length,
-                isBuffered || shape.file >= 0 ? .pageCache : .deviceCache)
+                operation.position..<operation.position + operation.length, .pageCache)
         case .truncate:
+            guard operation.position <= VolatileDisk.sizeLimit else { return -Int64(EFBIG) }
             disk.truncate(to: operation.position)
             resizeFile()
         }

@@ -4,14 +4,15 @@ import Glibc
 
 /// A disk in memory with a volatile write cache and a power switch, for tests: what is written and
 /// not made durable may survive a power cut or not, each sector for itself and in any order.
-/// Sectors of 512 bytes are never torn. Given to a queue by `QueueOptions/served(by:)`, it is a
-/// back end that takes the place of the image's engine.
+/// Sectors of 512 bytes are never torn. `BlockImage/open(volatileDisk:_:)` opens an image on it.
 ///
 /// A write is durable when it was made with `WriteDurability/forceUnitAccess` and has completed,
 /// or when it had completed before a flush was submitted that has completed. Safe to share.
 public final class VolatileDisk: @unchecked Sendable {
     /// Bytes that are written as a whole or not at all.
     public static let sectorSize = 512
+    /// The most bytes that a resize can give a disk, which is in memory: 1 GiB. More fails with EFBIG.
+    public static let sizeLimit = 1 << 30
 
     private let lock = PthreadMutex()
     private let state: UnsafeMutablePointer<State>
@@ -35,20 +36,37 @@ public final class VolatileDisk: @unchecked Sendable {
         let isInPageCache: Bool
 
         var end: Int { start + content.count }
+
+        /// Takes what `data` at `place` has of it.
+        mutating func replace(by data: [UInt8], at place: Int) {
+            let part = (start..<end).clamped(to: place..<place + data.count)
+            if part.isEmpty { return }
+            data.withUnsafeBytes { source in
+                content.withUnsafeMutableBytes { target in
+                    (target.baseAddress! + (part.lowerBound - start)).copyMemory(
+                        from: source.baseAddress! + (part.lowerBound - place),
+                        byteCount: part.count)
+                }
+            }
+        }
     }
 
-    /// A disk of zeroes. `seed` determines in which order requests are done and what a cut spares.
+    /// A disk of `size` zeroes; a size that is not a multiple of ``sectorSize`` will do. `seed` determines in which order requests are done and what a cut spares.
     public convenience init(size: Int, seed: UInt64) {
         self.init(size: size, fill: 0, seed: seed)
     }
 
     /// A disk of one byte, again and again.
-    package init(size: Int, fill: UInt8, seed: UInt64) {
+    package convenience init(size: Int, fill: UInt8, seed: UInt64) {
+        self.init(content: [UInt8](repeating: fill, count: size), seed: seed)
+    }
+
+    /// A disk that holds `content`, all of it stable, for instance that of a file, or what another disk was
+    /// left with by ``cutPower()``.
+    public init(content: [UInt8], seed: UInt64) {
         state = .allocate(capacity: 1)
         state.initialize(
-            to: State(
-                stable: [UInt8](repeating: fill, count: size),
-                visible: [UInt8](repeating: fill, count: size), random: SplitMix64(seed: seed)))
+            to: State(stable: content, visible: content, random: SplitMix64(seed: seed)))
     }
 
     deinit {
@@ -169,6 +187,11 @@ extension VolatileDisk {
         return Int64(data.count)
     }
 
+    /// Changes what the disk holds, at once and for good, not by way of an image.
+    package func replace(_ bytes: UnsafeRawBufferPointer, at place: Int) {
+        put(Array(bytes), at: place, .stable)
+    }
+
     /// Makes a range inside the disk read as zeroes.
     func zero(_ range: Range<Int>, _ place: Place) {
         let inside = range.clamped(to: 0..<byteCount)
@@ -195,13 +218,7 @@ extension VolatileDisk {
             case .stable:
                 Self.overlay(start, data, on: &state.stable, within: range)
                 // An older write in the cache does not undo this one when it gets there.
-                for index in state.cache.indices {
-                    let older = state.cache[index]
-                    let part = range.clamped(to: older.start..<older.end)
-                    for place in part {
-                        state.cache[index].content[place - older.start] = data[place - start]
-                    }
-                }
+                for index in state.cache.indices { state.cache[index].replace(by: data, at: start) }
             case .dropped: break
             }
         }
@@ -223,7 +240,7 @@ extension VolatileDisk {
     }
 
     /// Makes the disk as large as this, at once and for good.
-    func truncate(to size: Int) {
+    package func truncate(to size: Int) {
         withLock { state in
             let growth = size - state.visible.count
             if growth > 0 {

@@ -7,7 +7,7 @@ import XCTest
 /// Closing with requests in flight: each ends exactly once, before the close does, and nothing of
 /// queue and image stays behind.
 final class CloseTests: ConformanceTestCase {
-    override var layouts: Set<Configuration.Layout> { [.raw, .striped] }
+    override var layouts: Set<Configuration.Layout> { [.raw, .striped, .volatileDisk] }
 
     private let size = 8 << 20
 

@@ -4,7 +4,7 @@ import XCTest
 
 /// Requests that bring their own closure: called once, by poll, in place of the one given there.
 final class CompletionClosureTests: ConformanceTestCase {
-    override var layouts: Set<Configuration.Layout> { [.raw, .striped] }
+    override var layouts: Set<Configuration.Layout> { [.raw, .striped, .volatileDisk] }
 
     private let size = 1 << 20
 

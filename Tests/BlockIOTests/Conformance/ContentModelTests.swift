@@ -6,7 +6,7 @@ import XCTest
 /// Random requests, several in flight at disjoint places, against an array of bytes that says what
 /// the image must hold.
 final class ContentModelTests: ConformanceTestCase {
-    override var layouts: Set<Configuration.Layout> { [.raw, .striped] }
+    override var layouts: Set<Configuration.Layout> { [.raw, .striped, .volatileDisk] }
 
     func testRandomRequestsMoveTheRightBytes() throws {
         try check(QueueOptions(), unit: \.block)

@@ -4,7 +4,7 @@ import XCTest
 
 /// Writes that are stable when they complete (FUA), and what reaches the device for them.
 final class DurableWriteTests: ConformanceTestCase {
-    override var layouts: Set<Configuration.Layout> { [.raw, .striped] }
+    override var layouts: Set<Configuration.Layout> { [.raw, .striped, .volatileDisk] }
 
     private let size = 1 << 20
 

@@ -5,7 +5,7 @@ import XCTest
 
 /// Nothing asked for is nothing done, successfully, without the kernel.
 final class EmptyRequestTests: ConformanceTestCase {
-    override var layouts: Set<Configuration.Layout> { [.raw, .striped] }
+    override var layouts: Set<Configuration.Layout> { [.raw, .striped, .volatileDisk] }
 
     func testEmptyListsAndEmptyElementsSucceed() throws {
         try forEachConfiguration(size: 1 << 20) { subject in

@@ -5,7 +5,7 @@ import XCTest
 
 /// What errors say to people.
 final class ErrorMessageTests: ConformanceTestCase {
-    override var layouts: Set<Configuration.Layout> { [.raw, .striped] }
+    override var layouts: Set<Configuration.Layout> { [.raw, .striped, .volatileDisk] }
 
     func testARequestOutsideTheImageSaysWhereItEndsAndHowLargeTheImageIs() throws {
         try forEachConfiguration(size: 1 << 20) { subject in

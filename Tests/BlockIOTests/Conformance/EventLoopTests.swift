@@ -4,7 +4,7 @@ import XCTest
 
 /// A caller that polls when the descriptor is readable, and at no other time, gets everything.
 final class EventLoopTests: ConformanceTestCase {
-    override var layouts: Set<Configuration.Layout> { [.raw, .striped] }
+    override var layouts: Set<Configuration.Layout> { [.raw, .striped, .volatileDisk] }
 
     private let size = 1 << 20
 

@@ -7,7 +7,7 @@ import XCTest
 
 /// What `minimum` and `timeout` promise, and what a batch defers.
 final class PollTests: ConformanceTestCase {
-    override var layouts: Set<Configuration.Layout> { [.raw, .striped] }
+    override var layouts: Set<Configuration.Layout> { [.raw, .striped, .volatileDisk] }
 
     private let size = 1 << 20
 

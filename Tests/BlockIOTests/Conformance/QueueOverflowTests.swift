@@ -4,7 +4,7 @@ import XCTest
 
 /// A thousand requests on a queue of four.
 final class QueueOverflowTests: ConformanceTestCase {
-    override var layouts: Set<Configuration.Layout> { [.raw, .striped] }
+    override var layouts: Set<Configuration.Layout> { [.raw, .striped, .volatileDisk] }
 
     private let count = 1000
 

@@ -4,7 +4,7 @@ import XCTest
 
 /// Calls that wait, among requests that do not.
 final class SynchronousCallTests: ConformanceTestCase {
-    override var layouts: Set<Configuration.Layout> { [.raw, .striped] }
+    override var layouts: Set<Configuration.Layout> { [.raw, .striped, .volatileDisk] }
 
     private let size = 1 << 20
 

@@ -6,7 +6,7 @@ import XCTest
 /// A request made by one thread while another sleeps on the descriptor completes although the first
 /// thread, like a virtual CPU, goes on to something else and never enters the library again.
 final class ThinkTimeTests: ConformanceTestCase {
-    override var layouts: Set<Configuration.Layout> { [.raw, .striped] }
+    override var layouts: Set<Configuration.Layout> { [.raw, .striped, .volatileDisk] }
 
     func testSubmitterThatSpins() throws {
         try check { microseconds in

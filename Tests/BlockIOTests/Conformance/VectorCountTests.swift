@@ -5,7 +5,7 @@ import XCTest
 /// Lists of one piece to far more than IOV_MAX (1024): one completion, without a format one kernel request for
 /// each 1024 pieces, and not a byte outside of the pieces touched.
 final class VectorCountTests: ConformanceTestCase {
-    override var layouts: Set<Configuration.Layout> { [.raw, .striped] }
+    override var layouts: Set<Configuration.Layout> { [.raw, .striped, .volatileDisk] }
 
     func testListsOfOneToIOVMAXPieces() throws {
         try check(counts: [1, 2, 3, 16, 255, 256, 1023, 1024])

@@ -25,12 +25,10 @@ final class ExplorationTests: XCTestCase {
     /// The failed write-back of what one request has written behind the last whole block is told to the
     /// durable write of another, and no flush succeeds beside that.
     func testADurableWriteBesideTheEndOfAnImage() throws {
-        let target = try orSkip(try StorageTarget.make(.tmpfsFile, size: Layout.odd.size))
-        defer { target.close() }
         var options = Exploration.Options()
         options.layout = .odd
         options.faults = 1
-        let exploration = try Exploration(options, .model, path: target.path)
+        let exploration = try Exploration(options, .model)
         for style in ["", ",+batch,+end:drain", ",+end:sleep"] {
             let text = "write-span,fua-span,flush" + style
             try exploration.exploreOne(XCTUnwrap(Program(text, .odd), text))
@@ -44,8 +42,6 @@ final class ExplorationTests: XCTestCase {
         _ layout: Layout, faults: Int = 0, isPartial: Bool = false, share: Int = 1,
         file: StaticString = #filePath, line: UInt = #line
     ) throws {
-        let target = try orSkip(try StorageTarget.make(.tmpfsFile, size: layout.size))
-        defer { target.close() }
         var options = Exploration.Options()
         options.layout = layout
         options.requests = 2
@@ -53,7 +49,7 @@ final class ExplorationTests: XCTestCase {
         options.isPartial = isPartial
         // Fewer under the sanitizers.
         options.parts = Configuration.choice == "few" ? share * 5 : share
-        let exploration = try Exploration(options, .model, path: target.path)
+        let exploration = try Exploration(options, .model)
         try exploration.exploreAll()
         for finding in exploration.findings {
             XCTFail(finding.report(options), file: file, line: line)

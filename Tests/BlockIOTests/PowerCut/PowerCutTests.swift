@@ -8,24 +8,21 @@ import XCTest
 /// whole, one of the versions that were written to it and none older than the durable one.
 final class PowerCutTests: XCTestCase {
     func testNothingDurableIsLostAndNoSectorIsTorn() throws {
-        let target = try orSkip(try StorageTarget.make(.tmpfsFile, size: Disk.size))
-        defer { target.close() }
         let rounds = Int(ProcessInfo.processInfo.environment["BLOCKIO_ROUNDS"] ?? "") ?? 30
         for round in 0..<UInt64(rounds) {
             for offset in [512, 4096] {
-                try check(target.path, blockSize: offset, seed: Seed.value &+ round)
+                try check(blockSize: offset, seed: Seed.value &+ round)
             }
         }
     }
 
-    private func check(_ path: String, blockSize: Int, seed: UInt64) throws {
+    private func check(blockSize: Int, seed: UInt64) throws {
+        let model = VolatileDisk(size: Disk.size, seed: seed)
         let image = try BlockImage.open(
-            path,
+            volatileDisk: model,
             OpenOptions(
                 access: .readWrite, alignment: HostAlignment(memory: 512, offset: blockSize)))
-        let model = VolatileDisk(size: Disk.size, seed: seed)
-        let queue = try BlockQueue(
-            image, QueueOptions(bounceLimit: 8192).served(by: model).checked())
+        let queue = try BlockQueue(image, QueueOptions(bounceLimit: 8192).checked())
         let disk = Disk(seed: seed)
         let steps = 40 + Int(seed % 200)
         for _ in 0..<steps { disk.step(queue) }

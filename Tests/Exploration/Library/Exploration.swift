@@ -47,7 +47,8 @@ package final class Exploration {
 
     private let options: Options
     private let subject: Subject
-    private let path: String
+    private let path: String?
+    /// -1 for a subject whose images are on the model.
     private let file: CInt
     private let decisions: Decisions
     private let scheduler: Scheduler
@@ -59,17 +60,22 @@ package final class Exploration {
     package private(set) var totals = Totals()
     package private(set) var findings: [Finding] = []
 
-    /// Uses `path` for the image, whose size is that of the image in all runs.
+    /// Uses a file at `path` for the image, whose size is that of the image in all runs. A subject whose
+    /// images are on the model needs none.
     package init(
-        _ options: Options, _ subject: Subject, path: String, replaying choices: [Int]? = nil
-    )
-        throws
-    {
+        _ options: Options, _ subject: Subject, path: String? = nil,
+        replaying choices: [Int]? = nil
+    ) throws {
         self.options = options
         self.subject = subject
         self.path = path
-        file = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-        if file < 0 { throw ExplorationError(text: "cannot open \(path): errno \(errno)") }
+        if subject.engine == nil {
+            file = -1
+        } else {
+            guard let path else { throw ExplorationError(text: "\(subject.name) needs a path") }
+            file = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+            if file < 0 { throw ExplorationError(text: "cannot open \(path): errno \(errno)") }
+        }
         decisions = choices.map { Decisions(replaying: $0) } ?? Decisions()
         scheduler = Scheduler(decisions, isPartial: options.isPartial)
         memory = RequestMemory(requests: 16)
@@ -77,7 +83,7 @@ package final class Exploration {
         scheduler.onEndless = { [unowned self] in reportEndless() }
     }
 
-    deinit { Glibc.close(file) }
+    deinit { if file >= 0 { Glibc.close(file) } }
 
     /// All programs of 1, 2 and so on up to the number of requests that was asked for.
     package func exploreAll() throws {
@@ -152,13 +158,13 @@ package final class Exploration {
     private func run(_ program: Program) throws -> Violation? {
         current = program
         scheduler.restart(faults: options.faults)
-        let image = try openImage()
         let disk = VolatileDisk(size: options.layout.size, fill: History.initial, seed: 1)
         let kernel = ModelKernel(
             disk, scheduler,
             ModelKernel.Shape(
                 isBuffered: options.layout.caching == .buffered, block: options.layout.block,
                 file: file, eatsDurableErrors: options.eatsDurableErrors))
+        let image = try openImage(on: kernel)
         let run = try Run(
             program, options, subject, scheduler, kernel, image, memory, cuts: cuts)
         let isIntact = run.execute()
@@ -177,7 +183,13 @@ package final class Exploration {
         return scheduler.violation
     }
 
-    private func openImage() throws -> BlockImage {
+    /// The image on the model, or on the file as it was before.
+    private func openImage(on kernel: ModelKernel) throws -> BlockImage {
+        guard let engine = subject.engine, let path else {
+            return try BlockImage.open(
+                backEnd: kernel,
+                OpenOptions(access: .readWrite, caching: options.layout.caching))
+        }
         if let image { return image }
         if ftruncate(file, off_t(options.layout.size)) != 0 {
             throw ExplorationError(text: "ftruncate: errno \(errno)")
@@ -187,7 +199,7 @@ package final class Exploration {
             path,
             OpenOptions(
                 access: .readWrite, caching: options.layout.caching, lock: .off,
-                engine: .forced(subject.engine),
+                engine: .forced(engine),
                 alignment: HostAlignment(memory: 1, offset: block)))
         image = opened
         return opened

@@ -5,8 +5,8 @@ import Glibc
 /// What is explored: the queue over one kind of engine.
 package struct Subject: Sendable {
     package let name: String
-    /// The engine that the image is opened with.
-    package let engine: EngineKind
+    /// The engine that the image is opened with, on a file; `nil` to open it on the model kernel.
+    package let engine: EngineKind?
     package let threading: QueueThreading
     /// Makes a queue that runs on this kernel.
     let open: @Sendable (BlockImage, ModelKernel, QueueOptions) throws -> BlockQueue
@@ -27,15 +27,11 @@ package struct Subject: Sendable {
 
     /// The queue over the model engine.
     package static let model = Subject(
-        name: "model", engine: .threadPool, threading: .owned,
-        open: { image, kernel, options in
-            var options = options
-            options.backEnd = kernel
-            return try BlockQueue(image, options)
-        })
+        name: "model", engine: nil, threading: .owned,
+        open: { image, _, options in try BlockQueue(image, options) })
 
     package init(
-        name: String, engine: EngineKind, threading: QueueThreading,
+        name: String, engine: EngineKind?, threading: QueueThreading,
         open: @escaping @Sendable (BlockImage, ModelKernel, QueueOptions) throws -> BlockQueue,
         leave: @escaping @Sendable () -> Void = {},
         publish: @escaping @Sendable () -> Void = {},

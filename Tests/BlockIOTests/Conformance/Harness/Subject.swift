@@ -1,4 +1,5 @@
 import BlockIO
+import Glibc
 @testable import TestSupport
 
 /// The image and the queue that a check examines.
@@ -98,6 +99,14 @@ final class Subject {
     /// The storage as the kernel alone sees it, with the same caching.
     func plainFile() throws -> PlainImage {
         if configuration.layout == .striped { return try PlainImage(target.stripes()) }
+        if configuration.layout == .volatileDisk { return PlainImage(target.volatileDisk) }
         return try PlainImage(target.path, direct: image.caching == .direct)
+    }
+
+    /// Changes the size of the storage underneath the image: 0, or -1 with errno.
+    func cut(to size: Int) -> CInt {
+        guard configuration.layout == .volatileDisk else { return truncate(target.path, size) }
+        target.volatileDisk.truncate(to: size)
+        return 0
     }
 }

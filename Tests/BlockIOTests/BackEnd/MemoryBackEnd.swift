@@ -1,37 +1,62 @@
 import BlockHost
 import BlockIO
 import Glibc
+@testable import TestSupport
 
 /// A back end of the tests' own, as a remote one will be: a thread of its own does what the engine asks, on
-/// bytes in memory, and tells the engine when it has.
+/// bytes in memory, and tells the engine when it has. What it says of itself, and what it answers, can be
+/// false.
 final class MemoryBackEnd: BackEnd, @unchecked Sendable {
-    let name = "memory"
-    let alignment = HostAlignment(memory: 1, offset: 512)
-    let isDirect = true
-    let size: UInt64
-    let bytes: UnsafeMutableRawBufferPointer
+    /// What it says, which a test may change while it is in use.
+    struct Claims {
+        var size: UInt64
+        var alignment = HostAlignment(memory: 1, offset: 512)
+        /// What opening an engine fails with.
+        var refusal: BlockError?
+        /// An answer in the place of the true one, without effect; `nil` is the true one.
+        var answer: (@Sendable (EngineOrder) -> Int64?)?
+    }
 
-    init(size: Int) {
-        self.size = UInt64(size)
+    let name: String
+    let isDirect: Bool
+    let capabilities: BlockImage.Capabilities
+    let bytes: UnsafeMutableRawBufferPointer
+    let claims: Locked<Claims>
+
+    init(
+        size: Int, name: String = "memory", isDirect: Bool = true,
+        capabilities: BlockImage.Capabilities = [.write, .flush, .discard, .writeZeroes]
+    ) {
+        self.name = name
+        self.isDirect = isDirect
+        self.capabilities = capabilities
+        claims = Locked(Claims(size: UInt64(size)))
         bytes = .allocate(byteCount: size, alignment: 4096)
         memset(bytes.baseAddress!, 0, size)
     }
 
     deinit { bytes.deallocate() }
 
+    var size: UInt64 { claims.withLock { $0.size } }
+    var alignment: HostAlignment { claims.withLock { $0.alignment } }
+
     func openEngine(
         for image: BlockImage, _ options: QueueOptions
     ) throws(BlockError) -> any OpenEngine {
-        EngineBox(try MemoryEngine(self, image: image, depth: options.depth))
+        if let refusal = claims.withLock({ $0.refusal }) { throw refusal }
+        return EngineBox(try MemoryEngine(self, image: image, depth: options.depth))
     }
 
     /// The answer to an operation.
     fileprivate func perform(_ order: EngineOrder) -> Int64 {
+        if let answer = claims.withLock({ $0.answer }), let said = answer(order) { return said }
         switch order.operation {
-        case .read, .write:
+        case .read, .write, .bufferedWrite:
+            let end = Int(min(size, UInt64(bytes.count)))
             var place = Int(order.position)
             for index in 0..<Int(order.vectorCount) {
-                let element = order.vectors![index]
+                var element = order.vectors![index]
+                element.iov_len = min(element.iov_len, max(0, end - place))
                 let inside = bytes.baseAddress! + place
                 let isRead = order.operation == .read
                 let outcome = VolatileMemory.copy(

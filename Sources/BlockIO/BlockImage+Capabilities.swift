@@ -1,0 +1,34 @@
+extension BlockImage {
+    /// What can be done with an image.
+    public struct Capabilities: OptionSet, Sendable, Hashable {
+        /// The bits.
+        public let rawValue: UInt8
+        /// From bits.
+        public init(rawValue: UInt8) { self.rawValue = rawValue }
+        /// ``BlockQueue/writev(_:at:durability:userData:)`` and its kin.
+        public static let write = Capabilities(rawValue: 1 << 0)
+        /// Flush reaches stable storage (fdatasync(2)).
+        public static let flush = Capabilities(rawValue: 1 << 1)
+        /// Single writes can be made stable (RWF_DSYNC).
+        public static let durableWrite = Capabilities(rawValue: 1 << 2)
+        /// ``BlockQueue/discard(at:length:userData:)``.
+        public static let discard = Capabilities(rawValue: 1 << 3)
+        /// ``BlockQueue/writeZeroes(at:length:userData:)``.
+        public static let writeZeroes = Capabilities(rawValue: 1 << 4)
+        /// ``BlockQueue/resize(to:userData:)``: not block devices.
+        public static let resize = Capabilities(rawValue: 1 << 5)
+    }
+}
+
+extension BlockImage.Capabilities {
+    /// Those of a block device that can be written to.
+    static let ofDevice: Self = [.write, .flush, .durableWrite, .discard, .writeZeroes]
+
+    /// Those of a file that can be written to.
+    package static let all: Self = [ofDevice, .resize]
+
+    /// What can be done with storage that has these, opened with this access.
+    init(of storage: Self, _ access: OpenOptions.Access) {
+        self = access == .readWrite ? storage.union(.flush) : .flush
+    }
+}
