@@ -293,9 +293,11 @@ extension QueueCore {
 
     /// Asks for the children of a request to end early; it ends when they have.
     mutating func cancelChildren(of request: RequestPointer) {
-        var next = request.pointee.work?.pointee.firstChild
+        // From the latest to the oldest, because a child waits only for older ones. The end of one then
+        // releases none of those that are still to be cancelled.
+        var next = request.pointee.work?.pointee.lastChild
         while let child = next {
-            next = child.pointee.child.next
+            next = child.pointee.child.previous
             cancel(child)
         }
     }

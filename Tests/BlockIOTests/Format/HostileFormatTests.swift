@@ -147,22 +147,4 @@ final class HostileFormatTests: FormatTestCase {
         // Nothing stays locked.
         _ = try BlockImage.open(target.path, OpenOptions(access: .readWrite))
     }
-
-    private func forEachImage(
-        _ make: @escaping @Sendable (HostFile) -> HostileFormat,
-        _ check: (BlockQueue) throws -> Void
-    ) throws {
-        try forEachTarget(size: 1 << 20) { configuration, target in
-            let format = OpenOptions.Format(name: "hostile") { (file, _) throws(BlockError) in
-                make(file)
-            }
-            let image = try BlockImage.open(
-                target.path,
-                OpenOptions(
-                    access: .readWrite, engine: .forced(configuration.engine), format: format))
-            let queue = try configuration.queue(on: image)
-            try check(queue)
-            queue.close()
-        }
-    }
 }
