@@ -221,6 +221,9 @@ extension QueueCore {
         child.operation.pointee.file = UInt8(file)
         child.pointee.route = .guest
         child.pointee.child.parent = request
+        // What an earlier request left in the slot is its caller's, and may be gone.
+        child.pointee.vectors = nil
+        child.pointee.vectorCount = 0
         child.pointee.child.previous = work.pointee.lastChild
         if let last = work.pointee.lastChild {
             last.pointee.child.next = child
