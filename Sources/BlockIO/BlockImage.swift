@@ -84,6 +84,7 @@ public final class BlockImage: Sendable {
     /// ``size`` is a multiple of this and one more; 0 when it is not rounded up.
     private let roundingMask: UInt64
     private let hasQueue = Atomic<Bool>(false)
+    private let metadataUnsynced = Atomic<Bool>(false)
 
     /// Size in bytes: that of the file or device, or the size that the format says, rounded up to a
     /// multiple of ``logicalBlockSize`` if the image was opened so (``OpenOptions/roundsUpSize``).
@@ -195,3 +196,10 @@ public final class BlockImage: Sendable {
 
     func releaseQueue() { hasQueue.store(false, ordering: .releasing) }
 }
+    /// Whether requests of the format's own have changed a file since the files were last flushed: a durable
+    /// write may lie where only those changes say that it is.
+    var hasUnsyncedMetadata: Bool {
+        get { metadataUnsynced.load(ordering: .relaxed) }
+        set { metadataUnsynced.store(newValue, ordering: .relaxed) }
+    }
+

@@ -28,7 +28,8 @@ package protocol ImageFormat: AnyObject, Sendable {
     var capabilities: BlockImage.Capabilities { get }
 
     /// Whether a flush would have the format write something of its own. If so, a write that is to be
-    /// stable when it completes is followed by a flush.
+    /// stable when it completes is followed by a flush. It is too when requests of the format's own have
+    /// changed a file since the last flush that succeeded, which the queue knows by itself.
     var hasChangedMetadata: Bool { get }
 
     /// What is to be done for a stretch of a request.

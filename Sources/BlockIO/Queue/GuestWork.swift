@@ -54,6 +54,9 @@ struct GuestWork {
 
     init(_ stage: Stage) { self.stage = stage }
 
+    /// How often the format had changed a file (``QueueCore/formatChanges``) when the files began to be
+    /// flushed; `nil` before that.
+    var changesToFlush: UInt64?
     /// A range has an effect of its own: together they have it if it is the same for all.
     mutating func add(_ other: RangeEffect) {
         effect = effect == nil || effect == other ? other : .unknown

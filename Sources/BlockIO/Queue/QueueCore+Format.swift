@@ -59,7 +59,8 @@ extension QueueCore {
         guard work.pointee.stage == .stretches, request.pointee.verb != .resize,
             work.pointee.answered == request.pointee.length
         else { return false }
-        let needsFlush = request.pointee.isDurable && layout.hasChangedMetadata
+        let needsFlush =
+            request.pointee.isDurable && (layout.hasChangedMetadata || image.hasUnsyncedMetadata)
         work.pointee.stage = needsFlush ? .metadata : .ending
         return true
     }
@@ -207,6 +208,7 @@ extension QueueCore {
     private mutating func flushFiles(
         _ request: RequestPointer, _ work: UnsafeMutablePointer<GuestWork>
     ) {
+        work.pointee.changesToFlush = formatChanges
         work.pointee.stage = .ending
         for (index, file) in image.files.enumerated() where file.access == .readWrite {
             admit(takeChild(of: request, work, .flush, index, FilePosition(0)))
@@ -252,6 +254,10 @@ extension QueueCore {
         }
         link.list?.deallocate()
         work.pointee.children -= 1
+        if !link.isOfGuest && child.pointee.verb.changesImage {
+            formatChanges &+= 1
+            image.hasUnsyncedMetadata = true
+        }
         if !link.isOfGuest && work.pointee.formatChildren > 0 { work.pointee.formatChildren -= 1 }
         note(child, link, work)
         recycle(child)
@@ -286,6 +292,9 @@ extension QueueCore {
     ) {
         if work.pointee.rounds > 0 { layout?.abandon(question(request, work)) }
         let failure = work.pointee.failure
+        if failure == nil && work.pointee.changesToFlush == formatChanges {
+            image.hasUnsyncedMetadata = false
+        }
         request.pointee.errno = work.pointee.errno
         if let effect = work.pointee.effect { request.pointee.effect = effect }
         if request.pointee.verb != .resize && request.pointee.effect != .oldData {
