@@ -42,6 +42,7 @@ package protocol ImageFormat: AnyObject, Sendable {
     func answer(_ question: inout FormatQuestion) -> FormatAnswer
 
     /// The queue will not ask again about a stretch, although the format answered ``FormatAnswer/after(_:)``:
-    /// a child request has failed, or the request was cancelled. All of its children have ended.
+    /// a child request has failed, the request was cancelled, or a later answer ended it. All of its children
+    /// have ended.
     func abandon(_ question: FormatQuestion)
 }

@@ -110,8 +110,7 @@ extension QueueCore {
     private func question(
         _ request: RequestPointer, _ work: UnsafeMutablePointer<GuestWork>
     ) -> FormatQuestion {
-        let isFlush = work.pointee.stage == .metadata
-        let verb = isFlush ? .flush : request.pointee.verb
+        let verb = work.pointee.isFlush ? .flush : request.pointee.verb
         let answered = work.pointee.answered
         return FormatQuestion(
             operation: verb,
@@ -208,8 +207,8 @@ extension QueueCore {
     private mutating func flushFiles(
         _ request: RequestPointer, _ work: UnsafeMutablePointer<GuestWork>
     ) {
-        work.pointee.changesToFlush = formatChanges
         work.pointee.stage = .ending
+        work.pointee.changesToFlush = formatChanges
         for (index, file) in image.files.enumerated() where file.access == .readWrite {
             admit(takeChild(of: request, work, .flush, index, FilePosition(0)))
         }
@@ -222,10 +221,10 @@ extension QueueCore {
         let child = takeSlot(verb, at: position.byte)
         child.operation.pointee.file = UInt8(file)
         child.pointee.route = .guest
-        child.pointee.child.parent = request
         // What an earlier request left in the slot is its caller's, and may be gone.
         child.pointee.vectors = nil
         child.pointee.vectorCount = 0
+        child.pointee.child.parent = request
         child.pointee.child.previous = work.pointee.lastChild
         if let last = work.pointee.lastChild {
             last.pointee.child.next = child
@@ -254,11 +253,11 @@ extension QueueCore {
         }
         link.list?.deallocate()
         work.pointee.children -= 1
+        if !link.isOfGuest && work.pointee.formatChildren > 0 { work.pointee.formatChildren -= 1 }
         if !link.isOfGuest && child.pointee.verb.changesImage {
             formatChanges &+= 1
             image.hasUnsyncedMetadata = true
         }
-        if !link.isOfGuest && work.pointee.formatChildren > 0 { work.pointee.formatChildren -= 1 }
         note(child, link, work)
         recycle(child)
         let mayAsk = work.pointee.stage != .ending && work.pointee.formatChildren == 0
@@ -292,10 +291,10 @@ extension QueueCore {
     ) {
         if work.pointee.rounds > 0 { layout?.abandon(question(request, work)) }
         let failure = work.pointee.failure
+        request.pointee.errno = work.pointee.errno
         if failure == nil && work.pointee.changesToFlush == formatChanges {
             image.hasUnsyncedMetadata = false
         }
-        request.pointee.errno = work.pointee.errno
         if let effect = work.pointee.effect { request.pointee.effect = effect }
         if request.pointee.verb != .resize && request.pointee.effect != .oldData {
             request.pointee.moved = min(work.pointee.answered, work.pointee.firstLost)

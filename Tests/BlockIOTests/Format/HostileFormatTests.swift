@@ -181,6 +181,33 @@ final class HostileFormatTests: FormatTestCase {
         }
     }
 
+    /// The question that the format is told about is the one that it answered.
+    func testWhatIsAbandonedIsWhatWasAsked() throws {
+        let abandoned = Locked<[FormatQuestion]>([])
+        try forEachImage({
+            HostileFormat(
+                [$0], hasChangedMetadata: true,
+                abandoned: { question in abandoned.withLock { $0.append(question) } }
+            ) { question in
+                question.operation == .flush
+                    ? .after([.init(.discard(length: 512), file: 0, at: FilePosition(1 << 50))])
+                    : .bytes(file: 0, at: FilePosition(question.offset.byte), count: .max)
+            }
+        }) { queue in
+            let buffer = AlignedBuffer(count: 4096)
+            abandoned.withLock { $0 = [] }
+            XCTAssertThrowsError(
+                try queue.writeAndWait(
+                    from: .init(buffer.bytes), at: 8192, durability: .forceUnitAccess))
+            XCTAssertThrowsError(try queue.flushAndWait())
+            let found = abandoned.withLock { $0 }
+            XCTAssertEqual(found.map(\.operation), [.flush, .flush])
+            XCTAssertEqual(found.map(\.offset.byte), [0, 0])
+            XCTAssertEqual(found.map(\.length), [0, 0])
+            XCTAssertEqual(found.map(\.step), [1, 1])
+        }
+    }
+
     func testFilesThatAreNotThoseOfTheImage() throws {
         let target = try orSkip(StorageTarget.make(.tmpfsFile, size: 1 << 20))
         defer { target.close() }
