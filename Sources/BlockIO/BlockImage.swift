@@ -139,12 +139,15 @@ public final class BlockImage: Sendable {
         let path = activeFile.pathname.description
         let layout = try options.format.open?(activeFile, options)
         let files = layout?.files ?? [activeFile]
-        guard files.first === activeFile, files.count <= HostFile.limitOfImage else {
+        // A file has one list of writes under way, which keeps those apart that share a block.
+        let areDistinct = Set(files.map { ObjectIdentifier($0) }).count == files.count
+        guard files.first === activeFile, files.count <= HostFile.limitOfImage, areDistinct else {
             throw BlockError(
                 .corruptImage, operation: .open, image: path,
                 detail:
                     "the format \(options.format) names \(files.count) files, of which the first is "
-                    + "to be the image's own and \(HostFile.limitOfImage) are the most")
+                    + "to be the image's own, none may come twice and \(HostFile.limitOfImage) are "
+                    + "the most")
         }
         let size = layout?.size ?? activeFile.size
         let blockSize = UInt64(options.logicalBlockSize)
@@ -194,8 +197,6 @@ public final class BlockImage: Sendable {
         if !claimed { throw BlockError(.queueExists, operation: .open, image: path) }
     }
 
-    func releaseQueue() { hasQueue.store(false, ordering: .releasing) }
-}
     /// Whether requests of the format's own have changed a file since the files were last flushed: a durable
     /// write may lie where only those changes say that it is.
     var hasUnsyncedMetadata: Bool {
@@ -203,3 +204,5 @@ public final class BlockImage: Sendable {
         set { metadataUnsynced.store(newValue, ordering: .relaxed) }
     }
 
+    func releaseQueue() { hasQueue.store(false, ordering: .releasing) }
+}

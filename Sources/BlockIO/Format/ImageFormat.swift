@@ -16,8 +16,8 @@
 /// **Threads.** ``answer(_:)`` is called by the thread that uses the queue. An image that was opened
 /// read-only can have several queues, whose threads may call at the same time.
 package protocol ImageFormat: AnyObject, Sendable {
-    /// The image's files, the one that it was opened with first. At most ``HostFile/limitOfImage``. An
-    /// answer names a file by its index here.
+    /// The image's files, the one that it was opened with first. At most ``HostFile/limitOfImage``, none of
+    /// them twice. An answer names a file by its index here.
     var files: [HostFile] { get }
 
     /// The image's size in bytes. It changes only by a resize, before the format answers

@@ -212,7 +212,7 @@ final class HostileFormatTests: FormatTestCase {
         let target = try orSkip(StorageTarget.make(.tmpfsFile, size: 1 << 20))
         defer { target.close() }
         let makes: [@Sendable (HostFile) -> [HostFile]] = [
-            { _ in [] }, { .init(repeating: $0, count: HostFile.limitOfImage + 1) },
+            { _ in [] }, { [$0, $0] }, { .init(repeating: $0, count: HostFile.limitOfImage + 1) },
         ]
         for make in makes {
             let format = OpenOptions.Format(name: "hostile") { (file, _) throws(BlockError) in
