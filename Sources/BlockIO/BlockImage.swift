@@ -68,6 +68,7 @@ public final class BlockImage: Sendable {
     /// ``size`` is a multiple of this and one more; 0 when it is not rounded up.
     private let roundingMask: UInt64
     private let hasQueue = Atomic<Bool>(false)
+    private let metadataUnsynced = Atomic<Bool>(false)
 
     /// Size in bytes: that of the file or device, or the size that the format says, rounded up to a
     /// multiple of ``logicalBlockSize`` if the image was opened so (``OpenOptions/roundsUpSize``).
@@ -122,12 +123,15 @@ public final class BlockImage: Sendable {
         let path = activeFile.pathname.description
         let layout = try options.format.open?(activeFile, options)
         let files = layout?.files ?? [activeFile]
-        guard files.first === activeFile, files.count <= HostFile.limitOfImage else {
+        // A file has one list of writes under way, which keeps those apart that share a block.
+        let areDistinct = Set(files.map { ObjectIdentifier($0) }).count == files.count
+        guard files.first === activeFile, files.count <= HostFile.limitOfImage, areDistinct else {
             throw BlockError(
                 .corruptImage, operation: .open, image: path,
                 detail:
                     "the format \(options.format) names \(files.count) files, of which the first is "
-                    + "to be the image's own and \(HostFile.limitOfImage) are the most")
+                    + "to be the image's own, none may come twice and \(HostFile.limitOfImage) are "
+                    + "the most")
         }
         if let file = files.first(where: { $0.backEnd != nil }), files.count > 1 {
             throw BlockError(
@@ -181,6 +185,13 @@ public final class BlockImage: Sendable {
         let (claimed, _) = hasQueue.compareExchange(
             expected: false, desired: true, ordering: .acquiringAndReleasing)
         if !claimed { throw BlockError(.queueExists, operation: .open, image: path) }
+    }
+
+    /// Whether requests of the format's own have changed a file since the files were last flushed: a durable
+    /// write may lie where only those changes say that it is.
+    var hasUnsyncedMetadata: Bool {
+        get { metadataUnsynced.load(ordering: .relaxed) }
+        set { metadataUnsynced.store(newValue, ordering: .relaxed) }
     }
 
     func releaseQueue() { hasQueue.store(false, ordering: .releasing) }

@@ -7,8 +7,10 @@ extension BlockImage {
     ///
     /// - While the image is open, O_DIRECT is on or off as ``OpenOptions/caching`` says, and O_NONBLOCK is
     ///   off. When it is released, both are as they were.
-    /// - The lock (``OpenOptions/lock``) belongs to the description. When the image is released, no lock of
-    ///   this kind is left on it, even if its owner had taken one before.
+    /// - The lock (``OpenOptions/lock``) belongs to the description. So it does not keep apart two images
+    ///   that are opened from duplicates of one descriptor. When the image is released, or cannot be
+    ///   opened because of another lock, no lock of this kind is left on the description, even if its owner
+    ///   had taken one before. With ``OpenOptions/Lock/off`` the locks stay as they are.
     ///
     /// The position of the description is not used. A block device is not claimed with O_EXCL: that was for
     /// whoever opened the descriptor to do.
@@ -21,8 +23,8 @@ extension BlockImage {
     ///   - options: As for ``open(_:_:)``.
     /// - Throws: ``BlockError`` whose code says which step refused: ``BlockError/Code/permissionDenied`` for
     ///   a descriptor that is not open for what `options` ask for, ``BlockError/Code/directIOUnavailable``
-    ///   where O_DIRECT cannot be set, ``BlockError/Code/invalidOption`` for O_APPEND. The description is
-    ///   then as it was, and a borrowed descriptor stays open.
+    ///   where O_DIRECT cannot be set, ``BlockError/Code/invalidOption`` for O_APPEND. The flags of the
+    ///   description are then as they were, and a borrowed descriptor stays open.
     public static func open(
         descriptor: CInt, ownership: DescriptorOwnership, named name: String? = nil,
         _ options: OpenOptions = OpenOptions()

@@ -46,15 +46,15 @@ extension HostFile {
             let isDirect = adapted == -EINVAL && options.caching == .direct
             throw failure(-adapted, name, isDirect ? .directIOUnavailable : .system)
         }
-        var hasLock = false
+        var mayHaveLock = false
         do throws(BlockError) {
             let examination = try HostFileExamination.examine(own, name, options)
-            hasLock = true
+            mayHaveLock = options.effectiveLock != .off
             try ImageLock.take(
                 options.effectiveLock, access: options.access, descriptor: own, path: name)
             return HostFile(name, options, examination, restoredFlags: before < 0 ? nil : before)
         } catch {
-            if hasLock { ImageLock.release(descriptor: own) }
+            if mayHaveLock { ImageLock.release(descriptor: own) }
             if before >= 0 { cbio_restore_flags(own, before) }
             throw error
         }

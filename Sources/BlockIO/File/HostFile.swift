@@ -114,7 +114,8 @@ package final class HostFile: Sendable {
         // Not left to close(2): a child of fork(2) or a ring on its way out may still hold the
         // open file description. Such a child leaves the description alone, which it shares.
         if getpid() == process {
-            ImageLock.release(descriptor: descriptor)
+            // The description may be shared with an image that has a lock.
+            if lock != .off { ImageLock.release(descriptor: descriptor) }
             if let restoredFlags { cbio_restore_flags(descriptor, restoredFlags) }
         }
         close(descriptor)

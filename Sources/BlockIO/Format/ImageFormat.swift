@@ -16,8 +16,8 @@
 /// **Threads.** ``answer(_:)`` is called by the thread that uses the queue. An image that was opened
 /// read-only can have several queues, whose threads may call at the same time.
 package protocol ImageFormat: AnyObject, Sendable {
-    /// The image's files, the one that it was opened with first. At most ``HostFile/limitOfImage``. An
-    /// answer names a file by its index here.
+    /// The image's files, the one that it was opened with first. At most ``HostFile/limitOfImage``, none of
+    /// them twice. An answer names a file by its index here.
     var files: [HostFile] { get }
 
     /// The image's size in bytes. It changes only by a resize, before the format answers
@@ -28,7 +28,8 @@ package protocol ImageFormat: AnyObject, Sendable {
     var capabilities: BlockImage.Capabilities { get }
 
     /// Whether a flush would have the format write something of its own. If so, a write that is to be
-    /// stable when it completes is followed by a flush.
+    /// stable when it completes is followed by a flush. It is too when requests of the format's own have
+    /// changed a file since the last flush that succeeded, which the queue knows by itself.
     var hasChangedMetadata: Bool { get }
 
     /// What is to be done for a stretch of a request.
@@ -41,6 +42,7 @@ package protocol ImageFormat: AnyObject, Sendable {
     func answer(_ question: inout FormatQuestion) -> FormatAnswer
 
     /// The queue will not ask again about a stretch, although the format answered ``FormatAnswer/after(_:)``:
-    /// a child request has failed, or the request was cancelled. All of its children have ended.
+    /// a child request has failed, the request was cancelled, or a later answer ended it. All of its children
+    /// have ended.
     func abandon(_ question: FormatQuestion)
 }

@@ -23,7 +23,12 @@ struct GuestWork {
         case ending
     }
 
-    var stage: Stage
+    var stage: Stage {
+        didSet { if stage == .metadata { isFlush = true } }
+    }
+    /// What the format is asked about, or was asked about last, is a flush: the request itself, or that of
+    /// the metadata which a durable write leaves behind.
+    private(set) var isFlush: Bool
     /// The oldest and the latest child under way.
     var firstChild: RequestPointer?
     var lastChild: RequestPointer?
@@ -49,10 +54,16 @@ struct GuestWork {
     var firstLost: UInt64 = .max
     var failure: BlockError.Code?
     var errno: CInt = 0
+    /// How often the format had changed a file (``QueueCore/formatChanges``) when the files began to be
+    /// flushed; `nil` before that.
+    var changesToFlush: UInt64?
     /// Of the ranges so far; `nil` when there was none.
     var effect: RangeEffect?
 
-    init(_ stage: Stage) { self.stage = stage }
+    init(_ stage: Stage) {
+        self.stage = stage
+        isFlush = stage == .metadata
+    }
 
     /// A range has an effect of its own: together they have it if it is the same for all.
     mutating func add(_ other: RangeEffect) {

@@ -59,7 +59,8 @@ extension QueueCore {
         guard work.pointee.stage == .stretches, request.pointee.verb != .resize,
             work.pointee.answered == request.pointee.length
         else { return false }
-        let needsFlush = request.pointee.isDurable && layout.hasChangedMetadata
+        let needsFlush =
+            request.pointee.isDurable && (layout.hasChangedMetadata || image.hasUnsyncedMetadata)
         work.pointee.stage = needsFlush ? .metadata : .ending
         return true
     }
@@ -109,8 +110,7 @@ extension QueueCore {
     private func question(
         _ request: RequestPointer, _ work: UnsafeMutablePointer<GuestWork>
     ) -> FormatQuestion {
-        let isFlush = work.pointee.stage == .metadata
-        let verb = isFlush ? .flush : request.pointee.verb
+        let verb = work.pointee.isFlush ? .flush : request.pointee.verb
         let answered = work.pointee.answered
         return FormatQuestion(
             operation: verb,
@@ -208,6 +208,7 @@ extension QueueCore {
         _ request: RequestPointer, _ work: UnsafeMutablePointer<GuestWork>
     ) {
         work.pointee.stage = .ending
+        work.pointee.changesToFlush = formatChanges
         for (index, file) in image.files.enumerated() where file.access == .readWrite {
             admit(takeChild(of: request, work, .flush, index, FilePosition(0)))
         }
@@ -220,6 +221,9 @@ extension QueueCore {
         let child = takeSlot(verb, at: position.byte)
         child.operation.pointee.file = UInt8(file)
         child.pointee.route = .guest
+        // What an earlier request left in the slot is its caller's, and may be gone.
+        child.pointee.vectors = nil
+        child.pointee.vectorCount = 0
         child.pointee.child.parent = request
         child.pointee.child.previous = work.pointee.lastChild
         if let last = work.pointee.lastChild {
@@ -250,6 +254,10 @@ extension QueueCore {
         link.list?.deallocate()
         work.pointee.children -= 1
         if !link.isOfGuest && work.pointee.formatChildren > 0 { work.pointee.formatChildren -= 1 }
+        if !link.isOfGuest && child.pointee.verb.changesImage {
+            formatChanges &+= 1
+            image.hasUnsyncedMetadata = true
+        }
         note(child, link, work)
         recycle(child)
         let mayAsk = work.pointee.stage != .ending && work.pointee.formatChildren == 0
@@ -284,6 +292,9 @@ extension QueueCore {
         if work.pointee.rounds > 0 { layout?.abandon(question(request, work)) }
         let failure = work.pointee.failure
         request.pointee.errno = work.pointee.errno
+        if failure == nil && work.pointee.changesToFlush == formatChanges {
+            image.hasUnsyncedMetadata = false
+        }
         if let effect = work.pointee.effect { request.pointee.effect = effect }
         if request.pointee.verb != .resize && request.pointee.effect != .oldData {
             request.pointee.moved = min(work.pointee.answered, work.pointee.firstLost)
@@ -293,9 +304,11 @@ extension QueueCore {
 
     /// Asks for the children of a request to end early; it ends when they have.
     mutating func cancelChildren(of request: RequestPointer) {
-        var next = request.pointee.work?.pointee.firstChild
+        // From the latest to the oldest, because a child waits only for older ones. The end of one then
+        // releases none of those that are still to be cancelled.
+        var next = request.pointee.work?.pointee.lastChild
         while let child = next {
-            next = child.pointee.child.next
+            next = child.pointee.child.previous
             cancel(child)
         }
     }

@@ -33,6 +33,8 @@ struct QueueCore: ~Copyable {
     /// The state that the guest's own requests are for: the only file's, or with a format one behind those
     /// of the files.
     let guest: UInt8
+    /// How many requests of the format's own that change a file have ended.
+    var formatChanges: UInt64 = 0
     /// Memory of guest requests that have ended, for later ones.
     var unusedWork: [UnsafeMutablePointer<GuestWork>] = []
 

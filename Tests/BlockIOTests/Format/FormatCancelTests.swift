@@ -87,6 +87,42 @@ final class FormatCancelTests: FormatTestCase {
         }
     }
 
+    /// Children that write parts of one block wait for each other. Cancelled, none of them goes on.
+    func testChildrenThatWaitForEachOther() throws {
+        try forEachImage(
+            alignment: HostAlignment(memory: 1, offset: 4096),
+            {
+                HostileFormat([$0]) { question in
+                    question.operation == .flush
+                        ? .done
+                        : .bytes(file: 0, at: FilePosition(question.offset.byte), count: 512)
+                }
+            }
+        ) { queue in
+            let (source, sink) = (AlignedBuffer(count: 8192), AlignedBuffer(count: 8192))
+            source.bytes.initializeMemory(as: UInt8.self, repeating: 0)
+            try queue.writeAndWait(from: .init(source.bytes), at: 0)
+            source.bytes.initializeMemory(as: UInt8.self, repeating: 0xff)
+            for isOtherBehind in [false, true] {
+                var found: [UInt: BlockError.Code?] = [:]
+                queue.batch {
+                    let request = queue.write(from: .init(source.bytes), at: 0, userData: 1)
+                    if isOtherBehind {
+                        queue.write(from: .init(source.slice(0, 512)), at: 1024, userData: 2)
+                    }
+                    queue.cancel(request)
+                }
+                try queue.finish { found[$0.userData] = .some($0.failure) }
+                XCTAssertEqual(found, isOtherBehind ? [1: .cancelled, 2: nil] : [1: .cancelled])
+                try queue.readAndWait(into: sink.bytes, at: 0)
+                for offset in stride(from: 0, to: 8192, by: 512) {
+                    let wanted: UInt8 = isOtherBehind && offset == 1024 ? 0xff : 0
+                    XCTAssertTrue(sink.slice(offset, 512).allSatisfy { $0 == wanted }, "\(offset)")
+                }
+            }
+        }
+    }
+
     /// Too late: a stale identifier cancels nothing, not even the request that is in its slot now.
     func testAfterTheEnd() throws {
         try forEachBench { bench in

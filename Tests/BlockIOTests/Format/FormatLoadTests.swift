@@ -137,6 +137,31 @@ final class FormatLoadTests: FormatTestCase {
             XCTAssertEqual(notes.first?.contains(bench.stripes.partner.path) ?? false, isHelped)
         }
     }
+
+    /// The thread that submits copies between memory and memory, and never waits for a disk: although the
+    /// first file is in memory, the second need not be.
+    func testNobodyWaitsForASecondFileWhileSubmitting() throws {
+        let first = try orSkip(StorageTarget.make(.tmpfsFile, size: 1 << 20))
+        defer { first.close() }
+        let second = try orSkip(StorageTarget.make(.ext4File, size: 1 << 20))
+        defer { second.close() }
+        let path = second.path
+        let format = OpenOptions.Format(name: "hostile") { (file, options) throws(BlockError) in
+            let other = try HostFile.open(Pathname(path), options)
+            return HostileFormat([file, other]) { question in
+                .bytes(file: 1, at: FilePosition(question.offset.byte), count: .max)
+            }
+        }
+        let image = try BlockImage.open(
+            first.path, OpenOptions(engine: .forced(.threadPool), format: format))
+        let queue = try BlockQueue(image)
+        let buffer = AlignedBuffer(count: 4096)
+        for index in 0..<16 { queue.read(into: buffer.bytes, at: UInt64(index * 4096)) }
+        try queue.finish { XCTAssertNil($0.failure) }
+        XCTAssertEqual(queue.statistics.reads.operations, 16)
+        XCTAssertEqual(queue.statistics.inlineCompletions, 0)
+        queue.close()
+    }
 }
 
 extension Configuration {

@@ -145,4 +145,38 @@ final class FormatRangeTests: FormatTestCase {
             bench.faults.remove(log)
         }
     }
+
+    /// A child without memory looks at no list: that of an earlier request is its caller's again.
+    func testZeroesThatAreWrittenNeedNoList() throws {
+        let faults = FaultInjector(seed: Seed.value)
+        faults.add(.init(.error(EOPNOTSUPP), operations: [.writeZeroes]))
+        try forEachImage(
+            options: QueueOptions().checked(with: faults),
+            {
+                HostileFormat([$0]) { question in
+                    question.operation == .flush
+                        ? .done
+                        : .bytes(file: 0, at: FilePosition(question.offset.byte), count: .max)
+                }
+            }
+        ) { queue in
+            let buffer = AlignedBuffer(count: 8192)
+            let list = UnsafeMutableBufferPointer<iovec>.allocate(capacity: 2)
+            defer { list.deallocate() }
+            func fill() {
+                for index in 0..<2 {
+                    let part = buffer.slice(index * 4096, 4096)
+                    list[index] = iovec(iov_base: part.baseAddress, iov_len: part.count)
+                }
+            }
+            fill()
+            buffer.bytes.initializeMemory(as: UInt8.self, repeating: 0xff)
+            try queue.writevAndWait(.init(list), at: 0)
+            list.update(repeating: iovec(iov_base: nil, iov_len: 4096))
+            try queue.writeZeroesAndWait(at: 0, length: 8192)
+            fill()
+            try queue.readvAndWait(.init(list), at: 0)
+            XCTAssertTrue(buffer.bytes.allSatisfy { $0 == 0 })
+        }
+    }
 }

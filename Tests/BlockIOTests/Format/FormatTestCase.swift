@@ -75,4 +75,25 @@ class FormatTestCase: ConformanceTestCase {
             bench.queue.close()
         }
     }
+
+    /// Runs a test with a queue on an image of one file of zeroes, whose format a test makes.
+    func forEachImage(
+        alignment: HostAlignment? = nil, options: QueueOptions = QueueOptions(),
+        _ make: @escaping @Sendable (HostFile) -> HostileFormat,
+        _ check: (BlockQueue) throws -> Void
+    ) throws {
+        try forEachTarget(size: 1 << 20) { configuration, target in
+            let format = OpenOptions.Format(name: "hostile") { (file, _) throws(BlockError) in
+                make(file)
+            }
+            let image = try BlockImage.open(
+                target.path,
+                OpenOptions(
+                    access: .readWrite, engine: .forced(configuration.engine), format: format,
+                    alignment: alignment))
+            let queue = try configuration.queue(on: image, options)
+            try check(queue)
+            queue.close()
+        }
+    }
 }

@@ -1,4 +1,5 @@
 import BlockIO
+import BlockIOTesting
 import Glibc
 import XCTest
 @testable import TestSupport
@@ -130,11 +131,88 @@ final class HostileFormatTests: FormatTestCase {
         }
     }
 
+    /// What the format has written by requests of its own is part of what a durable write makes stable,
+    /// whichever request it was written for, and by whichever queue.
+    func testADurableWriteIsFollowedByAFlushOfWhatTheFormatWrote() throws {
+        let flushes = Locked(0)
+        try forEachTarget(size: 1 << 20) { configuration, target in
+            let format = OpenOptions.Format(name: "hostile") { (file, _) throws(BlockError) in
+                HostileFormat([file]) { question in
+                    if question.operation == .flush {
+                        flushes.withLock { $0 += 1 }
+                        return .done
+                    }
+                    // The format writes something for each write to the first block.
+                    return question.offset.byte == 0 && question.step == 0
+                        ? .after([
+                            .init(.writeZeroes(length: 4096), file: 0, at: FilePosition(1 << 19))
+                        ]) : .bytes(file: 0, at: FilePosition(question.offset.byte), count: .max)
+                }
+            }
+            let image = try BlockImage.open(
+                target.path,
+                OpenOptions(
+                    access: .readWrite, engine: .forced(configuration.engine), format: format))
+            let buffer = AlignedBuffer(count: 4096)
+            let faults = FaultInjector(seed: Seed.value)
+            func flushesOfDurableWrite(_ queue: BlockQueue) throws -> Int {
+                flushes.withLock { $0 = 0 }
+                try queue.writeAndWait(
+                    from: .init(buffer.bytes), at: 8192, durability: .forceUnitAccess)
+                return flushes.withLock { $0 }
+            }
+            let first = try configuration.queue(on: image)
+            XCTAssertEqual(try flushesOfDurableWrite(first), 0)
+            try first.writeAndWait(from: .init(buffer.bytes), at: 0)
+            XCTAssertEqual(try flushesOfDurableWrite(first), 1)
+            XCTAssertEqual(try flushesOfDurableWrite(first), 0)
+            try first.writeAndWait(from: .init(buffer.bytes), at: 0)
+            try first.flushAndWait()
+            XCTAssertEqual(try flushesOfDurableWrite(first), 0)
+            try first.writeAndWait(from: .init(buffer.bytes), at: 0)
+            first.close()
+            let second = try configuration.queue(on: image, QueueOptions().checked(with: faults))
+            let rule = faults.add(.init(.transientError(EIO), operations: [.flush]))
+            XCTAssertThrowsError(try flushesOfDurableWrite(second))
+            faults.remove(rule)
+            XCTAssertEqual(try flushesOfDurableWrite(second), 1)
+            XCTAssertEqual(try flushesOfDurableWrite(second), 0)
+            second.close()
+        }
+    }
+
+    /// The question that the format is told about is the one that it answered.
+    func testWhatIsAbandonedIsWhatWasAsked() throws {
+        let abandoned = Locked<[FormatQuestion]>([])
+        try forEachImage({
+            HostileFormat(
+                [$0], hasChangedMetadata: true,
+                abandoned: { question in abandoned.withLock { $0.append(question) } }
+            ) { question in
+                question.operation == .flush
+                    ? .after([.init(.discard(length: 512), file: 0, at: FilePosition(1 << 50))])
+                    : .bytes(file: 0, at: FilePosition(question.offset.byte), count: .max)
+            }
+        }) { queue in
+            let buffer = AlignedBuffer(count: 4096)
+            abandoned.withLock { $0 = [] }
+            XCTAssertThrowsError(
+                try queue.writeAndWait(
+                    from: .init(buffer.bytes), at: 8192, durability: .forceUnitAccess))
+            XCTAssertThrowsError(try queue.flushAndWait())
+            let found = abandoned.withLock { $0 }
+            XCTAssertEqual(found.map(\.operation), [.flush, .flush])
+            XCTAssertEqual(found.map(\.offset.byte), [0, 0])
+            XCTAssertEqual(found.map(\.length), [0, 0])
+            XCTAssertEqual(found.map(\.step), [1, 1])
+        }
+    }
+
     func testFilesThatAreNotThoseOfTheImage() throws {
         let target = try orSkip(StorageTarget.make(.tmpfsFile, size: 1 << 20))
         defer { target.close() }
         let makes: [@Sendable (HostFile) -> [HostFile]] = [
-            { _ in [] }, { .init(repeating: $0, count: HostFile.limitOfImage + 1) },
+            { _ in [] }, { [$0, $0] }, { .init(repeating: $0, count: HostFile.limitOfImage + 1) },
         ]
         for make in makes {
             let format = OpenOptions.Format(name: "hostile") { (file, _) throws(BlockError) in
@@ -146,23 +224,5 @@ final class HostileFormatTests: FormatTestCase {
         }
         // Nothing stays locked.
         _ = try BlockImage.open(target.path, OpenOptions(access: .readWrite))
-    }
-
-    private func forEachImage(
-        _ make: @escaping @Sendable (HostFile) -> HostileFormat,
-        _ check: (BlockQueue) throws -> Void
-    ) throws {
-        try forEachTarget(size: 1 << 20) { configuration, target in
-            let format = OpenOptions.Format(name: "hostile") { (file, _) throws(BlockError) in
-                make(file)
-            }
-            let image = try BlockImage.open(
-                target.path,
-                OpenOptions(
-                    access: .readWrite, engine: .forced(configuration.engine), format: format))
-            let queue = try configuration.queue(on: image)
-            try check(queue)
-            queue.close()
-        }
     }
 }

@@ -18,7 +18,12 @@ struct ThreadPoolEngine: ~Copyable, Engine {
         inFlightLimit = options.depth
         pool = ThreadPool(
             image: image, threadLimit: options.maximumThreads, event: event, isBesideRing: false,
-            inlineLimit: image.activeFile.inlineLimit)
+            inlineLimit: Self.inlineLimit(of: image))
+    }
+
+    /// Whoever submits does not know which file is next: it copies only where all are in memory.
+    private static func inlineLimit(of image: BlockImage) -> UInt64? {
+        image.files.allSatisfy { $0.inlineLimit != nil } ? image.activeFile.inlineLimit : nil
     }
 
     mutating func submit(_ pending: inout RequestFIFO, finished: inout RequestFIFO) {
