@@ -24,7 +24,8 @@ extension PacketExecution {
             }
             work.pointee.isInFlight = true
             medium.queue.readv(
-                piece.vectors, at: UInt64(job.block) &* UInt64(Disc.blockSize) &+ piece.offset.rawValue,
+                piece.vectors,
+                at: UInt64(job.block) &* UInt64(Disc.blockSize) &+ piece.offset.rawValue,
                 userData: requestTag)
         case .wait: state.pointee.cursor = DMAPieceCursor()
         case .done(let result): end(result)
@@ -116,7 +117,8 @@ extension PacketExecution {
     /// host that gave up.
     func failTransfer(_ sense: Sense?, _ transferred: UInt64? = nil) {
         if job.isDMA {
-            releaseTransfer(transferred ?? state.pointee.cursor.done)
+            // The cursor of a transfer that goes without the buffer is that of an earlier one.
+            releaseTransfer(transferred ?? (job.isDirect ? 0 : state.pointee.cursor.done))
             work.pointee.transferEnd = .failure
         }
         if let sense { fail(sense) } else { abort() }
