@@ -108,9 +108,10 @@ package struct ATAPIDrive: ~Copyable {
     func poll(on carrier: any ATACarrier) -> Int {
         guard let queue else { return 0 }
         let count = queue.poll { completion in
+            // Before the command ends: its interrupt may lead to a request on the disc that is there now.
+            if state.pointee.retiring?.queue === queue { state.pointee.retiring = nil }
             at(Int(bitPattern: completion.userData), carrier).requestEnded(completion)
         }
-        if !state.pointee.core.isInFlight { state.pointee.retiring = nil }
         if let tag = state.pointee.resetTag { at(tag, carrier).finishDeviceReset() }
         return count
     }

@@ -117,7 +117,8 @@ extension PacketExecution {
     /// host that gave up.
     func failTransfer(_ sense: Sense?, _ transferred: UInt64? = nil) {
         if job.isDMA {
-            releaseTransfer(transferred ?? state.pointee.cursor.done)
+            // The cursor of a transfer that goes without the buffer is that of an earlier one.
+            releaseTransfer(transferred ?? (job.isDirect ? 0 : state.pointee.cursor.done))
             work.pointee.transferEnd = .failure
         }
         if let sense { fail(sense) } else { abort() }

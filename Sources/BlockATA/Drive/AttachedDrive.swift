@@ -137,7 +137,9 @@ package enum AttachedDrive: ~Copyable {
         switch self {
         case .absent: break
         case .disk(let drive): drive.at(tag, carrier).stop()
-        case .packet(let drive): drive.at(tag, carrier).stop()
+        case .packet(let drive):
+            // There is one command, that of the last tag.
+            if tag == drive.state.pointee.tag { drive.at(tag, carrier).stop() }
         }
     }
 

@@ -73,6 +73,7 @@ extension CommandExecution {
         registers.pointee.error = error
         let transfer = work.pointee.transferEnd
         work.pointee.transferEnd = nil
+        work.pointee.isStopped = false
         carrier.commandEnded(
             CommandEnd(
                 status: status, error: error, isInterrupting: interrupt, transfer: transfer),

@@ -1,8 +1,9 @@
 /// What a transfer waits by: first in the pool's line for bounce buffers, then among the transfers of
 /// its mapper that can go on. A transfer that waits for another process is only among the latter.
 ///
-/// All of it but the constants belongs to the pool's mutex. A transfer that waits is alive.
-final class BounceWaiter {
+/// All of it but the constants belongs to the pool's mutex, so it is safe to share. A transfer that waits
+/// is alive.
+final class BounceWaiter: @unchecked Sendable {
     /// Which list links to it.
     enum Place { case nowhere, line, ready }
 

@@ -6,7 +6,7 @@ import GuestMemory
 import XCTest
 @testable import TestSupport
 
-/// Tests of a disk on a ``QueuedCarrier``, with 4 MiB of guest memory at 0.
+/// Tests of a drive on a ``QueuedCarrier``, with 4 MiB of guest memory at 0.
 class CarrierTestCase: XCTestCase {
     static let sectors = 2048
     static let memorySize = 4 << 20
@@ -41,6 +41,19 @@ class CarrierTestCase: XCTestCase {
 
     /// Plugs in a disk whose sectors tell their number.
     func plugIn(_ options: DiskOptions = DiskOptions()) throws {
+        try prepare()
+        let disk = try ATADisk(image, options, queue: QueueOptions().checked(with: faults))
+        carrier.drive.pointee = .disk(ATADrive(disk, carrier.connection))
+    }
+
+    /// Plugs in a CD/DVD-ROM drive with a disc of the same bytes.
+    func plugInDisc(_ options: CDROMOptions = CDROMOptions()) throws {
+        try prepare()
+        let cdrom = try CDROM(image, options, queue: QueueOptions().checked(with: faults))
+        carrier.drive.pointee = .packet(ATAPIDrive(cdrom, carrier.connection))
+    }
+
+    private func prepare() throws {
         directory = try TemporaryDirectory()
         let path = directory.path("image")
         let bytes = Self.content(sector: 0, count: Self.sectors)
@@ -53,8 +66,6 @@ class CarrierTestCase: XCTestCase {
         image = try BlockImage.open(path, OpenOptions(access: .readWrite))
         faults = FaultInjector()
         carrier = try QueuedCarrier(space)
-        let disk = try ATADisk(image, options, queue: QueueOptions().checked(with: faults))
-        carrier.drive.pointee = .disk(ATADrive(disk, carrier.connection))
     }
 
     // MARK: Guest memory

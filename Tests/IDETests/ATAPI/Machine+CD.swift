@@ -132,7 +132,7 @@ extension Machine {
     /// A command whose answer goes to ``data`` by DMA.
     func packetDMA(
         _ bytes: [UInt8], _ entries: [(address: UInt32, size: Int)], startsFirst: Bool = false,
-        toMemory: Bool = true
+        toMemory: Bool = true, settles: Bool = true
     ) {
         stop()
         outb(Self.busMaster + 2, 0x06)
@@ -140,7 +140,7 @@ extension Machine {
         if startsFirst { start(toMemory: toMemory) }
         givePacket(bytes, isDMA: true)
         if !startsFirst { start(toMemory: toMemory) }
-        settle()
+        if settles { settle() }
     }
 
     static func read10(_ block: UInt32, count: UInt16) -> [UInt8] {

@@ -208,6 +208,26 @@ final class PacketDMATests: CDTestCase {
         }
     }
 
+    /// What an earlier command has moved through the drive's buffer says nothing about a piece that goes
+    /// without it.
+    func testNothingMovesForADiscThatIsGone() throws {
+        for configuration in MachineConfiguration.inPieces {
+            let m = try cdMachine(configuration)
+            m.packetDMA([0x12, 0, 0, 0, 36], [(data, 36)])
+            expectDone(m)
+            let before = [UInt8](repeating: 0xE7, count: 2048)
+            m.write(before, at: data)
+            let hold = m.faults.add(.init(.hold, operations: [.read]))
+            m.packetDMA(Machine.read10(8, count: 1), [(data, 2048)], settles: false)
+            try m.controller.eject(.primaryMaster)
+            m.faults.remove(hold)
+            m.faults.release()
+            m.settle()
+            m.expectFailure(2, 0x3A00)
+            XCTAssertEqual(m.bytes(at: data, count: 2048), before, "\(configuration)")
+        }
+    }
+
     func testSRSTDisarms() throws {
         try forEachCD(over: MachineConfiguration.engines) { m in
             m.setTable([(data, 2048)])

@@ -134,6 +134,26 @@ final class ErrorPolicyTests: IDETestCase {
         }
     }
 
+    /// That the guest has taken one command back says nothing about the next.
+    func testStopAfterACommandThatWasTakenBack() throws {
+        try forEachMachine(DiskOptions(readErrorPolicy: .stop)) { m in
+            m.faults.add(.init(.error(EIO), operations: [.read], count: 1))
+            m.transfer(0xC8, lba: 40, count: 8, [(Machine.data, 4096)])
+            XCTAssertEqual(m.events.map(\.action), [.stop])
+            m.stop()
+            XCTAssertEqual(m.status, 0x41)
+            m.faults.add(.init(.error(EIO), operations: [.read], count: 1))
+            m.command28(0x20, lba: 40, count: 1)
+            m.settle()
+            XCTAssertEqual(m.events.map(\.action), [.stop, .stop])
+            m.controller.resume()
+            m.settle()
+            XCTAssertEqual(m.status, 0x58)
+            XCTAssertEqual(m.readData(count: 512), Self.content(sector: 40))
+            m.events = []
+        }
+    }
+
     /// What runs again begins again: not while bus mastering is off.
     func testResumeWithBusMasteringOff() throws {
         try forEachMachine(DiskOptions(readErrorPolicy: .stop, writeErrorPolicy: .stop)) { m in

@@ -1,0 +1,69 @@
+import BlockATA
+import BlockDMA
+import BlockIO
+import Glibc
+import GuestMemory
+import XCTest
+
+/// A packet command among other tags.
+final class QueuedPacketTests: CarrierTestCase {
+    private enum Opcode {
+        static let deviceReset: UInt8 = 0x08
+        static let packet: UInt8 = 0xA0
+    }
+
+    private static let data: UInt64 = 0x10_0000
+
+    /// READ (10) by DMA.
+    private func read(_ block: UInt8, count: UInt8, tag: Int) throws {
+        let bytes = Int(count) * 2048
+        try describe([(Self.data, bytes / 2), (Self.data + 0x8_0000, bytes / 2)], tag: tag)
+        carrier.toSend[tag] = [0x28, 0, 0, 0, 0, block, 0, 0, count, 0, 0, 0]
+        carrier.give(Opcode.packet, tag: tag, features: 1)
+    }
+
+    private func data(_ count: Int) throws -> [UInt8] {
+        try read(count / 2, at: Self.data) + read(count / 2, at: Self.data + 0x8_0000)
+    }
+
+    func testStoppingAnotherTagLeavesAKeptPacketAlone() throws {
+        try plugInDisc(CDROMOptions(readErrorPolicy: .stop))
+        faults.add(.init(.error(EIO), operations: [.read], count: 1))
+        try read(3, count: 2, tag: 1)
+        XCTAssertTrue(carrier.wait { !carrier.failures.isEmpty })
+        XCTAssertEqual(carrier.failures.map(\.tag), [1])
+        for tag in [0, 2] { carrier.drive.pointee.stop(tag: tag, on: carrier) }
+        XCTAssertEqual(carrier.ended.map(\.tag), [])
+        carrier.resume()
+        let ends = waitForEnds(1)
+        assertGood(ends[1])
+        XCTAssertEqual(try data(4096), Self.content(sector: 12, count: 8))
+    }
+
+    func testStoppingAKeptPacketEndsIt() throws {
+        try plugInDisc(CDROMOptions(readErrorPolicy: .stop))
+        faults.add(.init(.error(EIO), operations: [.read], count: 1))
+        try read(3, count: 2, tag: 1)
+        XCTAssertTrue(carrier.wait { !carrier.failures.isEmpty })
+        carrier.drive.pointee.stop(tag: 1, on: carrier)
+        assertFailed(waitForEnds(1)[1], error: 0x04, .failure)
+        carrier.resume()
+        XCTAssertEqual(carrier.ended.map(\.tag), [])
+    }
+
+    func testDeviceResetOnAnotherTagWaitsForTheHost() throws {
+        try plugInDisc()
+        let held = faults.add(.init(.hold, operations: [.read]))
+        try read(3, count: 2, tag: 1)
+        carrier.give(Opcode.deviceReset, tag: 2)
+        XCTAssertEqual(carrier.registers[2].status, 0x80)
+        faults.remove(held)
+        faults.release()
+        XCTAssertTrue(carrier.wait { carrier.registers[2].status != 0x80 })
+        XCTAssertEqual(carrier.ended.map(\.tag), [])
+        XCTAssertFalse(carrier.drive.pointee.isBusy)
+        try read(7, count: 1, tag: 0)
+        assertGood(waitForEnds(1)[0])
+        XCTAssertEqual(try data(2048), Self.content(sector: 28, count: 4))
+    }
+}
