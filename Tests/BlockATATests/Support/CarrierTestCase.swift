@@ -96,14 +96,14 @@ class CarrierTestCase: XCTestCase {
 
     /// What the image has, read past the drive.
     func medium(sector: Int, count: Int) throws -> [UInt8] {
-        let queue = try BlockQueue(image)
-        defer { queue.close() }
-        let buffer = UnsafeMutableRawBufferPointer.allocate(
-            byteCount: count * 512, alignment: 4096)
-        defer { buffer.deallocate() }
-        queue.read(into: buffer, at: UInt64(sector * 512))
-        queue.drain { XCTAssertTrue($0.isSuccess) }
-        return Array(buffer)
+        let path = image.path
+        let file = Descriptor(try SystemCall.check(Descriptor.open(path, O_RDONLY), path))
+        var bytes = [UInt8](repeating: 0, count: count * 512)
+        let length = bytes.withUnsafeMutableBytes {
+            pread(file.raw, $0.baseAddress, $0.count, sector * 512)
+        }
+        XCTAssertEqual(length, bytes.count)
+        return bytes
     }
 
     /// Waits until so many commands have ended, and expects nothing more of them.
