@@ -26,6 +26,8 @@ extension PCIFunction {
         guard isRaised != state.pointee.isInterruptRaised else { return }
         state.pointee.isInterruptRaised = isRaised
         device?.interruptChanged(self, isRaised: isRaised)
+        // That may have changed the pin again, of which the receiver has heard already.
+        guard state.pointee.isInterruptRaised == isRaised else { return }
         interruptReceiver?.interrupt(of: self, isRaised: isRaised)
     }
 }

@@ -38,7 +38,7 @@ extension IDEController {
     ///
     /// The state may come from anywhere: all of it is checked before anything changes, and a
     /// controller whose state was accepted can run. A disk has to have the same geometry, which
-    /// ``DiskOptions/geometry`` gives if a partition table does not. When this throws, the controller is as it
+    /// `DiskOptions.geometry` gives if a partition table does not. When this throws, the controller is as it
     /// was:
     /// ``IDEError/damagedState(field:reason:)``, ``IDEError/unknownVersion(_:known:)``,
     /// ``IDEError/otherHardware(field:reason:)`` or ``IDEError/busy``.

@@ -51,6 +51,33 @@ final class QueuedPacketTests: CarrierTestCase {
         XCTAssertEqual(carrier.ended.map(\.tag), [])
     }
 
+    /// The end of the command that has lost its disc leads at once to a read of the new one.
+    func testTheNewDiscIsReadFromWithinTheEnd() throws {
+        let cdrom = try plugInDisc()
+        let other = try BlockImage.open(image.path, OpenOptions())
+        let held = faults.add(.init(.hold, operations: [.read]))
+        try read(3, count: 2, tag: 0)
+        try carrier.drive.pointee.changeMedium(
+            CDMedium(other, cdrom.queueOptions, cdrom.descriptors))
+        try describe([(Self.data, 2048), (Self.data + 0x8_0000, 2048)], tag: 1)
+        var packets: [[UInt8]] = [[0x00], [0x00], [0x28, 0, 0, 0, 0, 7, 0, 0, 2]]
+        carrier.onEnd = { [unowned self] _ in
+            guard !packets.isEmpty else { return }
+            let packet = packets.removeFirst()
+            carrier.toSend[1] = packet + [UInt8](repeating: 0, count: 12 - packet.count)
+            carrier.give(Opcode.packet, tag: 1, features: 1)
+        }
+        faults.remove(held)
+        faults.release()
+        let isOver = carrier.wait { carrier.ended.count == 4 }
+        carrier.onEnd = nil
+        XCTAssertTrue(isOver)
+        // The disc has gone, it is not there, there is another one, and that is read.
+        XCTAssertEqual(carrier.ended.map(\.tag), [0, 1, 1, 1])
+        XCTAssertEqual(carrier.ended.map(\.end.error), [0x20, 0x20, 0x60, 0])
+        XCTAssertEqual(try data(4096), Self.content(sector: 28, count: 8))
+    }
+
     func testDeviceResetOnAnotherTagWaitsForTheHost() throws {
         try plugInDisc()
         let held = faults.add(.init(.hold, operations: [.read]))

@@ -22,6 +22,19 @@ final class InterruptTests: PCITestCase {
         XCTAssertFalse(hasStatus)
     }
 
+    /// Whoever hears of the pin first may change it at once; what the receiver hears last is the level.
+    func testThePinChangesBackInTheMiddle() {
+        device.onPin = { [unowned self] isRaised in
+            if isRaised { function.setInterrupt(isRaised: false) }
+        }
+        function.setInterrupt(isRaised: true)
+        XCTAssertFalse(function.isInterruptRaised)
+        XCTAssertEqual(device.takeEvents(), [.pin(true), .pin(false), .received(false)])
+        device.onPin = { _ in }
+        function.setInterrupt(isRaised: true)
+        XCTAssertEqual(device.takeEvents(), [.pin(true), .received(true)])
+    }
+
     func testDisable() {
         function.setInterrupt(isRaised: true)
         _ = device.takeEvents()

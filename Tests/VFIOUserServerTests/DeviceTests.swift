@@ -1,3 +1,4 @@
+import BlockPCI
 import XCTest
 
 @testable import TestSupport
@@ -98,6 +99,26 @@ final class DeviceTests: ServerTestCase {
         XCTAssertEqual(function.accesses, [])
     }
 
+    /// One message has no more data than the server has said, however large a base address register is.
+    func testLongAccessesAreRefused() throws {
+        var layout = PCIFunctionLayout(
+            PCIIdentity(vendor: 0x1234, device: 0x5678, baseClass: 0xFF, subclass: 0))
+        layout.bars = [.memory(size: 1 << 31)]
+        // Memory always answers.
+        layout.registers = [PCIRegisterBlock(at: PCIRegister.command, reset: [2])]
+        let device = CountingDevice()
+        let large = PCIFunction(layout, on: PCIBus(space))
+        large.device = device
+        try connect(to: large)
+        try negotiate()
+        let most = UInt32(VFIOUser.Limit.transfer)
+        for count in [most + 1, 1 << 31] { try assertFails(VFIORequest.read(0, 0, count)) }
+        try assertFails(VFIORequest.read(0, 4, (1 << 31) - 4))
+        XCTAssertEqual(device.reads, 0)
+        try assertWorks(VFIORequest.read(0, (1 << 31) - UInt64(most), most))
+        XCTAssertEqual(device.reads, Int(most) / 4)
+    }
+
     func testAResetIsAnsweredWhenTheFunctionIsQuiet() throws {
         function.isBusy = true
         let id = try peer.send(VFIORequest.reset)
@@ -120,4 +141,20 @@ final class DeviceTests: ServerTestCase {
         try assertWorks(VFIORequest.write(4, 0, [1]))
         XCTAssertTrue(wasAnswered)
     }
+}
+
+/// Counts what reaches it.
+private final class CountingDevice: PCIDevice {
+    private(set) var reads = 0
+
+    func read(_ function: PCIFunction, bar: Int, offset: Int, width: Int) -> UInt32 {
+        reads += 1
+        return 0
+    }
+
+    func write(_ function: PCIFunction, bar: Int, offset: Int, width: Int, value: UInt32) {}
+    func reset(_ function: PCIFunction) {}
+    var isBusy: Bool { false }
+    var descriptors: [CInt] { [] }
+    func poll(_ function: PCIFunction) {}
 }

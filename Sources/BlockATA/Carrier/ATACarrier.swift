@@ -30,7 +30,8 @@ import BlockIO
 /// carrier to see to.
 ///
 /// **Re-entrancy.** A drive has finished its work for a command when it calls the carrier about it.
-/// An interrupt that the carrier raises may lead back to registers and to the drive.
+/// An interrupt that the carrier raises may lead back to registers and to the drive. The exception is
+/// ``requestFailed(_:_:tag:device:)``, which comes in the middle: the drive must not be called from it.
 package protocol ATACarrier: AnyObject {
     /// A command has ended. Status, error and results are in its registers.
     func commandEnded(_ end: CommandEnd, tag: Int, device: Int)

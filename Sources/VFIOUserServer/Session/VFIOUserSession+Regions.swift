@@ -73,7 +73,9 @@ extension VFIOUserSession {
             region < UInt32(VFIOUser.Region.count)
         else { throw Refusal(EINVAL) }
         let size = UInt64(sizeOfRegion(Int(region)))
-        guard count > 0, offset < size, UInt64(count) <= size - offset else {
+        guard count > 0, count <= UInt32(VFIOUser.Limit.transfer), offset < size,
+            UInt64(count) <= size - offset
+        else {
             throw Refusal(EINVAL)
         }
         return Access(region: Int(region), offset: Int(offset), count: Int(count))

@@ -20,6 +20,8 @@ final class FakeDevice: PCIDevice, PCIInterruptReceiver {
     var descriptors: [CInt] = []
     /// Called before a write to the configuration space is recorded.
     var onConfiguration: () -> Void = {}
+    /// Called when the device has been told of its pin, before anybody else is.
+    var onPin: (Bool) -> Void = { _ in }
     /// What shows in the configuration space besides what is kept, by offset.
     var overlay: [Int: UInt8] = [:]
     private var registers = [[UInt8]](
@@ -70,6 +72,7 @@ final class FakeDevice: PCIDevice, PCIInterruptReceiver {
 
     func interruptChanged(_ function: PCIFunction, isRaised: Bool) {
         events.append(.pin(isRaised))
+        onPin(isRaised)
     }
 
     func interrupt(of function: PCIFunction, isRaised: Bool) { events.append(.received(isRaised)) }

@@ -282,25 +282,6 @@ final class MediumTests: CDTestCase {
         }
     }
 
-    /// The interrupt of the command that has lost its disc leads the guest at once to the new one.
-    func testTheNewDiscIsReadFromWithinTheInterrupt() throws {
-        let other = try otherDisc()
-        for configuration in MachineConfiguration.engines {
-            let m = try cdMachine(configuration)
-            let hold = m.faults.add(.init(.hold, operations: [.read]))
-            m.givePacket(Machine.read10(0, count: 1))
-            try m.controller.changeMedium(slot, to: m.openCD(other.path))
-            let guest = InterruptedGuest(m, packets: [[0x00], [0x00], Machine.read10(0, count: 1)])
-            m.controller.delegate = guest
-            m.faults.remove(hold)
-            m.faults.release()
-            m.settle()
-            m.controller.delegate = m
-            XCTAssertEqual(guest.statuses, [0x41, 0x41, 0x41, 0x58], "\(configuration)")
-            XCTAssertEqual(m.readData(count: 2048), [UInt8](repeating: 0, count: 2048))
-        }
-    }
-
     func testTheMediumGoesBetweenBursts() throws {
         let other = try otherDisc()
         try forEachCD(over: MachineConfiguration.engines) { m in
@@ -349,30 +330,5 @@ final class MediumTests: CDTestCase {
             m.packet([0x4A, 0, 0, 0, 0x10, 0, 0, 0, 8])
             m.expectFailure(5, 0x2400)
         }
-    }
-}
-
-/// A driver that gives its next packet in the middle of an interrupt.
-private final class InterruptedGuest: IDEControllerDelegate {
-    private let machine: Machine
-    private var packets: [[UInt8]]
-    /// What it has seen in each interrupt.
-    private(set) var statuses: [UInt8] = []
-
-    init(_ machine: Machine, packets: [[UInt8]]) {
-        self.machine = machine
-        self.packets = packets
-    }
-
-    func controller(
-        _ controller: IDEController, interrupt line: IDEInterrupt, isRaised: Bool
-    ) {
-        guard isRaised else { return }
-        statuses.append(machine.status)
-        if !packets.isEmpty { machine.givePacket(packets.removeFirst()) }
-    }
-
-    func controller(_ controller: IDEController, driveEvent event: DriveEvent) {
-        XCTFail("\(event)")
     }
 }

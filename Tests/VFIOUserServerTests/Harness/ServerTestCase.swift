@@ -1,3 +1,4 @@
+import BlockPCI
 import CTestSupport
 import GuestMemory
 import XCTest
@@ -28,15 +29,16 @@ class ServerTestCase: XCTestCase {
         function.mapper = nil
     }
 
-    /// Another peer, of another server, whose socket has room for about `sendBuffer` bytes.
-    func connect(sendBuffer: CInt? = nil) throws {
+    /// Another peer, of another server, whose socket has room for about `sendBuffer` bytes. It serves
+    /// ``function`` unless there is another.
+    func connect(to other: PCIFunction? = nil, sendBuffer: CInt? = nil) throws {
         var ends: [CInt] = [-1, -1]
         try SystemCall.check(cts_socketpair(&ends), "socketpair")
         if var sendBuffer {
             let size = socklen_t(MemoryLayout<CInt>.size)
             XCTAssertEqual(setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &sendBuffer, size), 0)
         }
-        let server = try VFIOUserServer(connectedTo: ends[0], function: function.pci)
+        let server = try VFIOUserServer(connectedTo: ends[0], function: other ?? function.pci)
         self.server = server
         peer = VFIOPeer(ends[1]) { try server.turn(milliseconds: 0) }
     }
