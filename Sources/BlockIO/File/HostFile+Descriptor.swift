@@ -73,7 +73,8 @@ extension HostFile {
         if flags.appends {
             throw BlockError(
                 .invalidOption, operation: .open, image: name.description,
-                detail: "the descriptor is open with O_APPEND, so writes would go to the end of the "
+                detail:
+                    "the descriptor is open with O_APPEND, so writes would go to the end of the "
                     + "file; open it without")
         }
     }
