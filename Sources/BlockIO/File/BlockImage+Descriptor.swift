@@ -6,7 +6,8 @@ extension BlockImage {
     /// changes that description, and so what all of its duplicates see, in two ways:
     ///
     /// - While the image is open, O_DIRECT is on or off as ``OpenOptions/caching`` says, and O_NONBLOCK is
-    ///   off. When it is released, both are as they were.
+    ///   off. When it is released, both are as they were. So images that are opened from duplicates of one
+    ///   descriptor must agree in ``OpenOptions/caching``, and the one that was opened first is released last.
     /// - The lock (``OpenOptions/lock``) belongs to the description. So it does not keep apart two images
     ///   that are opened from duplicates of one descriptor. When the image is released, or cannot be
     ///   opened because of another lock, no lock of this kind is left on the description, even if its owner
