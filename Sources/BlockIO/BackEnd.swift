@@ -10,10 +10,6 @@
 /// checks none of that again. It may not trap on any position or length, and not on memory that others
 /// change, or take away, while it reads or writes it: the answer is then -EFAULT.
 ///
-/// **Geometry.** The image is opened from a host file that stands for the storage. The queue takes size,
-/// alignment and caching from that file, so whoever opens the image sees to it that they agree with ``size``,
-/// ``alignment`` and ``isDirect``.
-///
 /// **Threads.** The back end is used from any thread, its engine by one thread at a time: that of the
 /// queue. A back end that hears of its answers on threads of its own keeps them under a lock of its own;
 /// only ``Engine/reap(minimum:limit:pending:finished:)`` may put them into `finished`. Nothing in the
