@@ -41,19 +41,21 @@ class CarrierTestCase: XCTestCase {
 
     /// Plugs in a disk whose sectors tell their number.
     func plugIn(_ options: DiskOptions = DiskOptions()) throws {
-        try prepare()
+        try prepare(.readWrite)
         let disk = try ATADisk(image, options, queue: QueueOptions().checked(with: faults))
         carrier.drive.pointee = .disk(ATADrive(disk, carrier.connection))
     }
 
     /// Plugs in a CD/DVD-ROM drive with a disc of the same bytes.
-    func plugInDisc(_ options: CDROMOptions = CDROMOptions()) throws {
-        try prepare()
+    @discardableResult
+    func plugInDisc(_ options: CDROMOptions = CDROMOptions()) throws -> CDROM {
+        try prepare(.readOnly)
         let cdrom = try CDROM(image, options, queue: QueueOptions().checked(with: faults))
         carrier.drive.pointee = .packet(ATAPIDrive(cdrom, carrier.connection))
+        return cdrom
     }
 
-    private func prepare() throws {
+    private func prepare(_ access: OpenOptions.Access) throws {
         directory = try TemporaryDirectory()
         let path = directory.path("image")
         let bytes = Self.content(sector: 0, count: Self.sectors)
@@ -63,7 +65,7 @@ class CarrierTestCase: XCTestCase {
         space = try AddressSpace()
         ram = try GuestRAM(size: Self.memorySize)
         try space.map(.ram(ram), at: 0)
-        image = try BlockImage.open(path, OpenOptions(access: .readWrite))
+        image = try BlockImage.open(path, OpenOptions(access: access))
         faults = FaultInjector()
         carrier = try QueuedCarrier(space)
     }
@@ -94,15 +96,15 @@ class CarrierTestCase: XCTestCase {
 
     // MARK: The disk
 
-    /// What the image's file has.
+    /// What the image has, read past the drive.
     func medium(sector: Int, count: Int) throws -> [UInt8] {
-        let path = directory.path("image")
+        let path = image.path
         let file = Descriptor(try SystemCall.check(Descriptor.open(path, O_RDONLY), path))
         var bytes = [UInt8](repeating: 0, count: count * 512)
-        let done = bytes.withUnsafeMutableBytes {
-            pread(file.raw, $0.baseAddress, $0.count, off_t(sector * 512))
+        let length = bytes.withUnsafeMutableBytes {
+            pread(file.raw, $0.baseAddress, $0.count, sector * 512)
         }
-        XCTAssertEqual(done, bytes.count)
+        XCTAssertEqual(length, bytes.count)
         return bytes
     }
 
