@@ -74,9 +74,13 @@ struct ModelEngine: ~Copyable, Engine {
                 return .interrupted
             }
             // A wake can come from another thread.
-            _ = event.wait(limit)
-            _ = kernel.clearEvent()
-            return .normal
+            switch event.wait(limit) {
+            case .interrupted: return .interrupted
+            case .timedOut: return .normal
+            case .readable:
+                _ = kernel.clearEvent()
+                return .woken
+            }
         }
         kernel.end(from: minimum, through: kernel.inFlight)
         return .normal
