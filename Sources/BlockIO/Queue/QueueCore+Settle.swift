@@ -51,7 +51,8 @@ extension QueueCore {
                 writes.count(bytes, false)
                 latencies.count(.write, bucket)
                 if request.pointee.isTracked {
-                    files.base.pointee.tracked.remove(request, released: &runnable)
+                    let file = files.base
+                    file.pointee.tracked.remove(request, released: &runnable)
                 }
             }
             number &+= 1
