@@ -1,7 +1,7 @@
 import Dispatch
 import GuestMemory
-import Synchronization
 import XCTest
+@testable import TestSupport
 
 /// Memory of another process whose answers come from several threads at once.
 final class RemoteAnswerTests: XCTestCase {
@@ -144,7 +144,7 @@ private final class ThreadedPeer: RemoteMemory {
         deinit { start.deallocate() }
     }
 
-    private final class Shared: Sendable { let state = Mutex(State()) }
+    private final class Shared: Sendable { let state = Locked(State()) }
 
     private let bytes: Bytes
     private let shared = Shared()
