@@ -19,44 +19,6 @@ extension BlockQueue {
             writev(piece.vectors, at: offset, durability: durability, userData: userData)
         }
     }
-
-    /// Carries out a step of a transfer whose data is at byte `offset` of the image. Returns the
-    /// result when the transfer is over; otherwise a completion goes to
-    /// ``end(_:of:at:durability:)``, or the transfer waits for its mapper's `resume`.
-    ///
-    /// The transfer itself is the request's `userData`: see ``BlockIO/BlockCompletion/transfer``. A
-    /// device that can be reset, stopped or asked to run a request again uses a ``HostRequest``.
-    @inlinable
-    @inline(__always)
-    public func perform(
-        _ step: DMAStep, of transfer: DMATransfer, at offset: UInt64,
-        durability: WriteDurability = .volatile
-    ) -> DMAResult? {
-        switch step {
-        case .submit(let piece):
-            submit(
-                piece, transfer.direction, at: offset &+ piece.offset.rawValue,
-                durability: durability,
-                userData: UInt(bitPattern: Unmanaged.passUnretained(transfer).toOpaque()))
-            return nil
-        case .wait: return nil
-        case .done(let result): return result
-        }
-    }
-
-    /// Answers the completion of a piece and carries out the step after it.
-    @inlinable
-    public func end(
-        _ completion: BlockCompletion, of transfer: DMATransfer, at offset: UInt64,
-        durability: WriteDurability = .volatile
-    ) -> DMAResult? {
-        let step =
-            completion.isMemoryFault
-            ? transfer.memoryFailed(transferred: completion.transferred)
-            : transfer.pieceEnded(
-                transferred: completion.transferred, isSuccess: completion.isSuccess)
-        return perform(step, of: transfer, at: offset, durability: durability)
-    }
 }
 
 extension BlockCompletion {
@@ -64,11 +26,4 @@ extension BlockCompletion {
     /// shares can (`GuestRAM.surviveTruncation()`). No error policy applies then:
     /// a request made again would fail again.
     public var isMemoryFault: Bool { errno == EFAULT }
-
-    /// The transfer whose piece this completes, for requests made by
-    /// ``BlockIO/BlockQueue/perform(_:of:at:durability:)`` and only those.
-    @inlinable public var transfer: DMATransfer {
-        Unmanaged<DMATransfer>.fromOpaque(UnsafeRawPointer(bitPattern: userData).unsafelyUnwrapped)
-            .takeUnretainedValue()
-    }
 }

@@ -5,12 +5,14 @@ public import GuestMemory
 extension HostRequest {
     /// Begins a transfer, what `DMAMapper.begin(_:_:alignment:unit:userData:)` has returned,
     /// whose data begins at byte `offset` of the image.
+    @inlinable
+    @inline(__always)
     public mutating func begin(
         _ transfer: DMATransfer, _ step: DMAStep, on queue: BlockQueue, at offset: UInt64,
         durability: WriteDurability = .volatile
     ) -> HostAnswer {
-        precondition(state == .idle, "the host is at work on another request")
-        isStopped = false
+        precondition(current == .idle, "the host is at work on another request")
+        wasStopped = false
         self.transfer = .passUnretained(transfer)
         self.offset = offset
         self.durability = durability
@@ -18,28 +20,56 @@ extension HostRequest {
     }
 
     /// Takes a completion whose `userData` is the tag.
+    @inlinable
+    @inline(__always)
     public mutating func complete(
         _ completion: BlockCompletion, on queue: BlockQueue
     ) -> HostAnswer {
-        precondition(
-            state == .submitted || state == .abandoned, "the host has no request with this tag")
-        if state == .abandoned { return completeAbandoned(completion) }
-        guard isPiece, let transfer else {
-            state = transfer == nil ? .idle : .held
-            return completion.isSuccess ? .succeeded : .failed
+        guard current == .submitted, isPiece, completion.isSuccess else {
+            return completeOther(completion, on: queue)
         }
-        if completion.isSuccess {
-            return transfer._withUnsafeGuaranteedRef {
-                carryOut(
-                    $0.pieceEnded(transferred: completion.transferred, isSuccess: true), of: $0,
-                    on: queue)
-            }
+        // A piece has a transfer.
+        let step = transfer.unsafelyUnwrapped._withUnsafeGuaranteedRef {
+            $0.pieceEnded(transferred: completion.transferred, isSuccess: true)
         }
-        state = .held
+        guard case .done(let result) = step else { return goOn(step, on: queue) }
+        self.transfer = nil
+        current = .idle
+        return .finished(result)
+    }
+
+    /// Carries out a step after the first. Apart, because most transfers have one piece.
+    @usableFromInline
+    @inline(never)
+    mutating func goOn(_ step: DMAStep, on queue: BlockQueue) -> HostAnswer {
+        guard let transfer else { preconditionFailure("a step of no transfer") }
+        return carryOut(step, of: transfer.takeUnretainedValue(), on: queue)
+    }
+
+    /// Takes a completion that is not that of a piece which has succeeded.
+    @usableFromInline
+    @inline(never)
+    mutating func completeOther(
+        _ completion: BlockCompletion, on queue: BlockQueue
+    ) -> HostAnswer {
+        guard isPiece, current == .submitted, let transfer else {
+            return completeRest(completion)
+        }
+        current = .held
         guard completion.isMemoryFault else { return .failed }
+        // The mapper lets go of a transfer that is over; it has to live until this returns.
+        let held = transfer.takeUnretainedValue()
         return carryOut(
-            transfer.takeUnretainedValue().memoryFailed(transferred: completion.transferred),
-            of: transfer.takeUnretainedValue(), on: queue)
+            held.memoryFailed(transferred: completion.transferred), of: held, on: queue)
+    }
+
+    /// Takes the completion of a request of the device's own, or of a command that was abandoned.
+    mutating func completeRest(_ completion: BlockCompletion) -> HostAnswer {
+        precondition(
+            current == .submitted || current == .abandoned, "the host has no request with this tag")
+        if current == .abandoned { return completeAbandoned(completion) }
+        current = transfer == nil ? .idle : .held
+        return completion.isSuccess ? .succeeded : .failed
     }
 
     /// Does what a policy says about the request that the host has failed, by `completion`. What the
@@ -48,12 +78,12 @@ extension HostRequest {
     public mutating func apply(
         _ action: ErrorAction, to completion: BlockCompletion, on queue: BlockQueue
     ) -> HostAnswer {
-        precondition(state == .held || state == .idle, "the host has failed nothing")
+        precondition(current == .held || current == .idle, "the host has failed nothing")
         if action == .stop {
             park(transferred: isPiece ? completion.transferred : 0)
             return .pending
         }
-        guard isPiece, state == .held, let transfer = transfer?.takeUnretainedValue() else {
+        guard isPiece, current == .held, let transfer = transfer?.takeUnretainedValue() else {
             return action == .ignore ? .succeeded : .failed
         }
         let step =
@@ -69,29 +99,30 @@ extension HostRequest {
         _ transfer: DMATransfer, _ step: DMAStep, on queue: BlockQueue
     ) -> HostAnswer {
         guard owns(transfer) else { return .pending }
-        if state == .abandoned { return endAbandoned(step) }
+        if current == .abandoned { return endAbandoned(step) }
         return carryOut(step, of: transfer, on: queue)
     }
 
+    @inlinable
     @inline(__always)
-    private mutating func carryOut(
+    mutating func carryOut(
         _ step: DMAStep, of transfer: DMATransfer, on queue: BlockQueue
     ) -> HostAnswer {
         switch step {
         case .submit(let piece):
             isPiece = true
-            state = .submitted
+            current = .submitted
             queue.submit(
                 piece, transfer.direction, at: offset &+ piece.offset.rawValue,
                 durability: durability,
                 userData: tag)
             return .pending
         case .wait:
-            state = .waiting
+            current = .waiting
             return .pending
         case .done(let result):
             self.transfer = nil
-            state = .idle
+            current = .idle
             return .finished(result)
         }
     }
@@ -100,7 +131,7 @@ extension HostRequest {
     @inline(never)
     private mutating func completeAbandoned(_ completion: BlockCompletion) -> HostAnswer {
         guard let transfer else {
-            state = .idle
+            current = .idle
             return .released
         }
         // What a request of the device's own has moved says nothing about the piece.

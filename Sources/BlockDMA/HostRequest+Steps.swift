@@ -1,3 +1,4 @@
+public import BlockIO
 public import GuestMemory
 
 // For a device that fills or empties the pieces of a transfer itself.
@@ -6,8 +7,8 @@ extension HostRequest {
     /// With `DMAStep.submit(_:)` the device holds the piece and answers it with
     /// ``pieceEnded(transferred:isSuccess:)`` or ``memoryFailed(transferred:)``.
     public mutating func begin(_ transfer: DMATransfer, _ step: DMAStep) -> DMAStep {
-        precondition(state == .idle, "the host is at work on another request")
-        isStopped = false
+        precondition(current == .idle, "the host is at work on another request")
+        wasStopped = false
         isPiece = false
         self.transfer = .passUnretained(transfer)
         return take(step)
@@ -25,18 +26,25 @@ extension HostRequest {
         take(heldTransfer.memoryFailed(transferred: transferred))
     }
 
+    /// Takes a completion whose `userData` is the tag, for a device that takes the steps of its transfers
+    /// itself and so has only requests of its own on the queue.
+    public mutating func complete(_ completion: BlockCompletion) -> HostAnswer {
+        precondition(!isPiece, "a piece that was given to a queue goes on with a queue")
+        return completeRest(completion)
+    }
+
     /// Goes on with a transfer that has waited: what `DMAMapper.resume(_:)` hands out. `nil`
     /// when it is not the transfer of this request, or nobody wants it any more; then ``isBusy`` says
     /// whether it has been released.
     public mutating func resume(_ transfer: DMATransfer, _ step: DMAStep) -> DMAStep? {
         guard owns(transfer) else { return nil }
-        guard state == .abandoned else { return take(step) }
+        guard current == .abandoned else { return take(step) }
         endAbandoned(step)
         return nil
     }
 
     private var heldTransfer: DMATransfer {
-        guard state == .held, let transfer else {
+        guard current == .held, let transfer else {
             preconditionFailure("the device holds no piece")
         }
         return transfer.takeUnretainedValue()
@@ -45,11 +53,11 @@ extension HostRequest {
     /// Follows a step of the transfer.
     mutating func take(_ step: DMAStep) -> DMAStep {
         switch step {
-        case .submit: state = .held
-        case .wait: state = .waiting
+        case .submit: current = .held
+        case .wait: current = .waiting
         case .done:
             transfer = nil
-            state = .idle
+            current = .idle
         }
         return step
     }
@@ -60,7 +68,7 @@ extension HostRequest {
     mutating func endAbandoned(_ step: DMAStep) -> HostAnswer {
         if case .wait = step { return .pending }
         transfer = nil
-        state = .idle
+        current = .idle
         return .released
     }
 }

@@ -24,7 +24,8 @@ public import GuestMemory
 ///
 /// A device that fills or empties the pieces of a transfer from a buffer takes the steps itself:
 /// ``begin(_:_:)``, ``pieceEnded(transferred:isSuccess:)``, ``memoryFailed(transferred:)``,
-/// ``resume(_:_:)``. Between two of them it holds a piece, and may make requests of its own meanwhile.
+/// ``resume(_:_:)``. Between two of them it holds a piece, and may make requests of its own meanwhile, whose
+/// completions ``complete(_:)`` takes.
 ///
 /// Nothing here allocates, counts references or takes a lock. A request belongs to the thread that its queue
 /// and its mapper belong to at the moment.
@@ -100,27 +101,33 @@ public struct HostRequest: ~Copyable {
 
     /// The number of the command, and the `userData` of what is asked for it.
     public let tag: UInt
-    /// Where it is in its life.
-    public internal(set) var state = State.idle
-    /// The guest has taken the command back with something under way: no further piece is submitted, and
-    /// a failure cannot be asked for again. It is so until the next transfer begins or ``finish()``.
-    public internal(set) var isStopped = false
+    /// What ``state`` shows.
+    @usableFromInline var current = State.idle
+    /// What ``isStopped`` shows.
+    @usableFromInline var wasStopped = false
     /// What the host has, or had last, is a piece of the transfer.
-    var isPiece = false
-    var durability = WriteDurability.volatile
+    @usableFromInline var isPiece = false
+    @usableFromInline var durability = WriteDurability.volatile
     /// The transfer under way; alive until it is done.
-    var transfer: Unmanaged<DMATransfer>?
+    @usableFromInline var transfer: Unmanaged<DMATransfer>?
     /// Where the transfer begins in the image.
-    var offset: UInt64 = 0
+    @usableFromInline var offset: UInt64 = 0
 
     /// Nothing has been asked for yet.
     public init(tag: UInt = 0) { self.tag = tag }
 
+    /// Where it is in its life.
+    @inlinable public var state: State { current }
+
+    /// The guest has taken the command back with something under way: no further piece is submitted, and
+    /// a failure cannot be asked for again. It is so until the next transfer begins or ``finish()``.
+    @inlinable public var isStopped: Bool { wasStopped }
+
     /// Whether the host, or a transfer, may still touch memory of the guest or of the device.
-    public var isBusy: Bool { state != .idle && state != .parked }
+    @inlinable public var isBusy: Bool { current != .idle && current != .parked }
 
     /// Whether a failed request waits for ``retry()``.
-    public var isParked: Bool { state == .parked }
+    @inlinable public var isParked: Bool { current == .parked }
 
     /// Whether the transfer under way is this one.
     public func owns(_ transfer: DMATransfer) -> Bool {
@@ -130,10 +137,12 @@ public struct HostRequest: ~Copyable {
     // MARK: Requests of the device's own
 
     /// Takes note of a request that the device makes on the queue, and returns the `userData` for it.
+    @inlinable
+    @inline(__always)
     public mutating func submit() -> UInt {
-        precondition(state == .idle || state == .held, "the host is at work on another request")
+        precondition(current == .idle || current == .held, "the host is at work on another request")
         isPiece = false
-        state = .submitted
+        current = .submitted
         return tag
     }
 
@@ -143,13 +152,13 @@ public struct HostRequest: ~Copyable {
     /// bytes were transferred; the device begins another one then.
     public mutating func park(transferred: UInt64 = 0) {
         release(transferred: transferred)
-        state = .parked
+        current = .parked
     }
 
     /// Whether something was kept: then the device asks for it again, from the start.
     public mutating func retry() -> Bool {
-        guard state == .parked else { return false }
-        state = .idle
+        guard current == .parked else { return false }
+        current = .idle
         return true
     }
 
@@ -157,38 +166,40 @@ public struct HostRequest: ~Copyable {
     /// transferred; without one it does nothing. Bytes that another process stores are still on their way
     /// when this returns, and nobody is told when they are there.
     public mutating func release(transferred: UInt64 = 0) {
-        precondition(state == .idle || state == .held, "there is no piece to give back")
+        precondition(current == .idle || current == .held, "there is no piece to give back")
         if let transfer {
             _ = transfer._withUnsafeGuaranteedRef {
                 $0.pieceEnded(transferred: transferred, isSuccess: false)
             }
             self.transfer = nil
         }
-        state = .idle
+        current = .idle
     }
 
     // MARK: Ends
 
     /// The command has ended, and the next one begins with nothing of it.
+    @inlinable
+    @inline(__always)
     public mutating func finish() {
         precondition(!isBusy, "a command ends while memory is in use for it")
-        state = .idle
-        isStopped = false
+        current = .idle
+        wasStopped = false
     }
 
     /// The guest takes the command back: what the host has begun it ends, and what it has not begun it is
     /// not asked for. ``HostAnswer/finished(_:)`` when there is nothing to wait for.
     public mutating func stop() -> HostAnswer {
-        switch state {
+        switch current {
         case .idle, .abandoned: return .pending
         case .held: preconditionFailure("a command is stopped from within")
         case .parked:
-            state = .idle
+            current = .idle
             return .finished(DMAResult(outcome: .cancelled, transferred: 0))
         case .submitted, .waiting:
-            isStopped = true
+            wasStopped = true
             guard case .done(let result)? = cancel() else { return .pending }
-            state = .idle
+            current = .idle
             return .finished(result)
         }
     }
@@ -196,12 +207,12 @@ public struct HostRequest: ~Copyable {
     /// A reset: nobody wants to hear of the command any more. If ``isBusy`` still holds then, the device
     /// must not say that the reset is over before ``HostAnswer/released``.
     public mutating func abandon() {
-        isStopped = false
-        switch state {
+        wasStopped = false
+        switch current {
         case .idle, .abandoned: break
         case .held: preconditionFailure("a command is abandoned from within")
-        case .parked: state = .idle
-        case .submitted, .waiting: state = cancel() == nil ? .abandoned : .idle
+        case .parked: current = .idle
+        case .submitted, .waiting: current = cancel() == nil ? .abandoned : .idle
         }
     }
 

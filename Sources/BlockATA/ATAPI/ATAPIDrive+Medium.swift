@@ -25,8 +25,9 @@ extension ATAPIDrive {
 
     /// A host request under way keeps its medium until it ends; the command it is for fails.
     private func replaceMedium(_ medium: CDMedium?) {
-        if state.pointee.core.isInFlight && state.pointee.retiring == nil {
-            state.pointee.retiring = state.pointee.medium
+        let old = state.pointee.medium
+        if let old, old.queue.outstanding > 0 && state.pointee.retiring == nil {
+            state.pointee.retiring = old
         }
         if state.pointee.job.kind == .reading {
             state.pointee.job.isMediumGone = true

@@ -1,17 +1,20 @@
+import BlockDMA
 internal import BlockState
 
 // Saving and restoring a CD/DVD-ROM drive, with the command it is at work on.
 extension ATAPIDrive {
     func save() -> SavedDrive {
         let state = state.pointee
+        var job = state.job
+        job.isParked = state.core.host.pointee.isParked
         return .packet(
             SavedPacketDrive(
                 blockCount: discSize, settings: state.settings, tray: state.tray,
-                sense: state.sense, lastBlock: state.lastBlock, job: state.job,
+                sense: state.sense, lastBlock: state.lastBlock, job: job,
                 packet: state.packet,
                 packetBuffer: [UInt8](savedFrom: state.packetBuffer, count: CommandPacket.size),
-                window: SavedWindow(registers.pointee.window, on: baseOfWindow(state.job)),
-                data: [UInt8](savedFrom: state.buffer, count: state.job.bytesInBuffer)))
+                window: SavedWindow(registers.pointee.window, on: baseOfWindow(job)),
+                data: [UInt8](savedFrom: state.buffer, count: job.bytesInBuffer)))
     }
 
     func check(_ saved: SavedDrive, isArmed: Bool) throws(StateError) -> DriveActivity {
@@ -37,6 +40,8 @@ extension ATAPIDrive {
         state.pointee.lastBlock = saved.lastBlock
         state.pointee.tag = 0
         state.pointee.job = saved.job
+        state.pointee.job.isParked = false
+        state.pointee.core.load(isParked: saved.job.isParked)
         state.pointee.packet = saved.packet
         state.pointee.packetBuffer.load(saved.packetBuffer)
         state.pointee.buffer.load(saved.data)

@@ -7,7 +7,17 @@ import GuestMemory
 extension PacketExecution {
     func failUnwanted() { failTransfer(.mediumNotPresent) }
 
-    func perform(_ step: DMAStep, of transfer: DMATransfer) {
+    func beginTransfer(_ transfer: DMATransfer, _ step: DMAStep) {
+        perform(host.pointee.begin(transfer, step))
+    }
+
+    /// Goes on with a transfer that has waited for memory, if it is that of the command.
+    func resume(_ transfer: DMATransfer, _ step: DMAStep) {
+        if let step = host.pointee.resume(transfer, step) { perform(step) }
+    }
+
+    /// Carries out a step of the transfer, which ``host`` has taken note of.
+    private func perform(_ step: DMAStep) {
         let job = self.job
         switch step {
         case .submit(let piece):
@@ -22,11 +32,10 @@ extension PacketExecution {
                 state.pointee.spread = SpreadPiece(piece, block: job.block, medium.disc.layout)
                 return readSpread(medium.queue)
             }
-            work.pointee.isInFlight = true
             medium.queue.readv(
                 piece.vectors,
                 at: UInt64(job.block) &* UInt64(Disc.blockSize) &+ piece.offset.rawValue,
-                userData: requestTag)
+                userData: host.pointee.submit())
         case .wait: state.pointee.cursor = DMAPieceCursor()
         case .done(let result): end(result)
         }
@@ -36,24 +45,22 @@ extension PacketExecution {
 
     /// Asks for the user data of as many raw sectors as one request takes.
     private func readSpread(_ queue: BlockQueue) {
-        work.pointee.isInFlight = true
         let offset = state.pointee.spread.imageOffset
         // The buffer has no data while a transfer goes without it.
         let count = state.pointee.spread.layNext(vectors, between: buffer)
         queue.readv(
-            UnsafeBufferPointer(start: vectors, count: count), at: offset, userData: requestTag)
+            UnsafeBufferPointer(start: vectors, count: count), at: offset,
+            userData: host.pointee.submit())
     }
 
     /// The host has answered a piece, or a request for a part of it.
     func pieceEnded(_ completion: BlockCompletion) {
-        guard let entry = work.pointee.transfer else { return }
-        let transfer = entry.takeUnretainedValue()
         if job.isMediumGone { return failTransfer(.mediumNotPresent) }
         let layout = layout
         var transferred = completion.transferred
         if layout.isRaw { transferred = state.pointee.spread.reached(transferred) }
         if completion.isMemoryFault {
-            return perform(transfer.memoryFailed(transferred: transferred), of: transfer)
+            return perform(host.pointee.memoryFailed(transferred: transferred))
         }
         if !completion.isSuccess {
             switch decide(completion) {
@@ -73,25 +80,23 @@ extension PacketExecution {
             }
             transferred = state.pointee.spread.length
         }
-        perform(transfer.pieceEnded(transferred: transferred, isSuccess: true), of: transfer)
+        perform(host.pointee.pieceEnded(transferred: transferred, isSuccess: true))
     }
 
     // MARK: Through the buffer
 
     /// Moves what there is, and sees to it that there is more.
     func moveData() {
-        guard let entry = work.pointee.transfer else { return }
-        let transfer = entry.takeUnretainedValue()
         while true {
             if state.pointee.cursor.isAtEnd {
-                let step = transfer.pieceEnded(
+                let step = host.pointee.pieceEnded(
                     transferred: state.pointee.cursor.length, isSuccess: true)
-                guard case .submit(let piece) = step else { return perform(step, of: transfer) }
+                guard case .submit(let piece) = step else { return perform(step) }
                 state.pointee.cursor = DMAPieceCursor(piece)
             }
             let job = self.job
             if job.available == 0 {
-                if work.pointee.isStopped { return failTransfer(nil) }
+                if host.pointee.isStopped { return failTransfer(nil) }
                 let next = job.position / UInt64(max(job.fields.size, 1))
                 let left = job.sectorCount &- next
                 return request(next, count: Int(min(left, UInt64(ATAPIDrive.bufferSectors))))
@@ -100,7 +105,7 @@ extension PacketExecution {
                 buffer + job.place, count: Int(clamping: job.available), demand.direction)
             guard let moved else {
                 let done = state.pointee.cursor.done
-                return perform(transfer.memoryFailed(transferred: done), of: transfer)
+                return perform(host.pointee.memoryFailed(transferred: done))
             }
             self.job.position &+= UInt64(moved)
         }
@@ -118,8 +123,9 @@ extension PacketExecution {
     func failTransfer(_ sense: Sense?, _ transferred: UInt64? = nil) {
         if job.isDMA {
             // The cursor of a transfer that goes without the buffer is that of an earlier one.
-            releaseTransfer(transferred ?? (job.isDirect ? 0 : state.pointee.cursor.done))
-            work.pointee.transferEnd = .failure
+            host.pointee.release(
+                transferred: transferred ?? (job.isDirect ? 0 : state.pointee.cursor.done))
+            transferEnd = .failure
         }
         if let sense { fail(sense) } else { abort() }
     }
@@ -127,11 +133,10 @@ extension PacketExecution {
     /// Keeps the command until the emulator goes on; a transfer then runs again from its start.
     func park() {
         if job.isDMA {
-            releaseTransfer(0)
             job.position = 0
             job.heldFirst = 0
             job.heldCount = 0
         }
-        job.isParked = true
+        host.pointee.park()
     }
 }

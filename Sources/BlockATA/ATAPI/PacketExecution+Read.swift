@@ -66,18 +66,18 @@ extension PacketExecution {
         }
         let (queue, layout) = (medium.queue, medium.disc.layout)
         registers.pointee.status = Status.working
-        work.pointee.isInFlight = true
+        let tag = host.pointee.submit()
         let offset = (UInt64(job.block) &+ job.heldFirst) &* UInt64(layout.stride)
         if layout.isRaw {
             queue.read(
                 into: UnsafeMutableRawBufferPointer(
                     start: buffer, count: job.inHand &* RawSector.size),
-                at: offset, userData: requestTag)
+                at: offset, userData: tag)
         } else if job.fields.isUserData {
             queue.read(
                 into: UnsafeMutableRawBufferPointer(
                     start: buffer, count: job.inHand &* Disc.blockSize),
-                at: offset, userData: requestTag)
+                at: offset, userData: tag)
         } else {
             for index in 0..<job.inHand {
                 vectors[index] = iovec(
@@ -86,7 +86,7 @@ extension PacketExecution {
             }
             queue.readv(
                 UnsafeBufferPointer(start: vectors, count: job.inHand), at: offset,
-                userData: requestTag)
+                userData: tag)
         }
     }
 
@@ -144,8 +144,13 @@ extension PacketExecution {
 
     // MARK: Completions
 
-    func requestAnswered(_ completion: BlockCompletion) {
-        if job.isDirect { pieceEnded(completion) } else { sectorsRead(completion) }
+    /// The host has answered a request: all are the drive's own, also those that fill a piece.
+    func requestEnded(_ completion: BlockCompletion) {
+        switch host.pointee.complete(completion) {
+        case .succeeded, .failed:
+            if job.isDirect { pieceEnded(completion) } else { sectorsRead(completion) }
+        case .pending, .finished, .released: break
+        }
     }
 
     func repeatRequest() { submit() }

@@ -27,8 +27,6 @@ struct PacketExecution: CommandExecution {
 
     var demand: TransferDemand { job.demand }
 
-    var movesPieces: Bool { false }
-
     func policy(for operation: BlockOperation) -> ErrorPolicy {
         cdrom.options.readErrorPolicy
     }
@@ -69,7 +67,7 @@ struct PacketExecution: CommandExecution {
     private func at(_ tag: Int) -> Self { Self(state: state, tag: tag, carrier: carrier) }
 
     private func drop() {
-        if registers.pointee.isArmed || work.pointee.isBusy {
+        if registers.pointee.isArmed || host.pointee.isBusy {
             registers.pointee.isArmed = false
             carrier.commandDropped(tag: tag, device: core.connection.device)
         }

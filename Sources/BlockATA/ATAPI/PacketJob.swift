@@ -21,7 +21,8 @@ package struct PacketJob: Equatable, DriveJob {
     package var isDMA = false
     /// Bytes that the host takes or gives at a time (ATA/ATAPI-6 8.23.4, byte count limit).
     package var limit: UInt16 = 0
-    /// A host request failed and waits for ``AttachedDrive/retry(on:)``.
+    /// A host request failed and waits for ``AttachedDrive/retry(on:)``. Only a saved job says so: that of
+    /// a drive has its ``BlockDMA/HostRequest`` for it.
     package var isParked = false
     /// The medium it reads has been taken away.
     package var isMediumGone = false

@@ -1,9 +1,11 @@
+import BlockDMA
 internal import BlockState
 
 // Saving and restoring a disk, with the command of tag 0 that it is at work on.
 extension ATADrive {
     func save() -> SavedDrive {
-        let command = state.pointee.commands[0]
+        var command = state.pointee.commands[0]
+        command.job.isParked = state.pointee.core.host.pointee.isParked
         var saved = SavedDisk(
             sectorCount: state.pointee.sectorCount, geometry: disk.geometry,
             settings: state.pointee.settings,
@@ -29,16 +31,18 @@ extension ATADrive {
         guard case .disk(let saved) = saved else { return }
         var command = DiskCommand()
         command.job = saved.job
+        command.job.isParked = false
         command.opcode = saved.opcode
         command.parameters = saved.parameters
         state.pointee.commands[0] = command
+        state.pointee.core.load(isParked: saved.job.isParked)
         state.pointee.settings = saved.settings
         state.pointee.errorLog = saved.errorLog
         state.pointee.selfTests = saved.selfTests
         state.pointee.sectorBuffer.load(saved.sectorBuffer)
         state.pointee.buffer.load(saved.data)
         registers.pointee.window = saved.window.onBuffer(state.pointee.buffer)
-        registers.pointee.demand = state.pointee.demand(of: saved.job)
+        registers.pointee.demand = saved.job.demand(sectorCount: state.pointee.sectorCount)
     }
 
     private var disk: ATADisk { state.pointee.disk }

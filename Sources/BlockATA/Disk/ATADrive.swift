@@ -49,14 +49,15 @@ package struct ATADrive: ~Copyable {
 
         /// Whether `sectors` sectors from `sector` on are on the disk.
         package func isInside(_ sector: UInt64, _ sectors: Int) -> Bool {
-            sector < sectorCount && UInt64(sectors) <= sectorCount &- sector
+            ATADrive.isInside(sector, sectors, of: sectorCount)
         }
+    }
 
-        /// What a command needs in guest memory.
-        package func demand(of job: DiskJob) -> TransferDemand {
-            job.demand(
-                isUnwanted: job.kind != .trimming && !isInside(job.sector, job.remaining))
-        }
+    /// Whether `sectors` sectors from `sector` on are on a disk of `sectorCount`.
+    ///
+    /// A method of ``State`` behind a pointer copies all of it, and that costs more than the command.
+    static func isInside(_ sector: UInt64, _ sectors: Int, of sectorCount: UInt64) -> Bool {
+        sector < sectorCount && UInt64(sectors) <= sectorCount &- sector
     }
 
     /// Takes a disk that nobody else uses from now on, until this is released.

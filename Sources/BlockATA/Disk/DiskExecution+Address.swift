@@ -72,7 +72,7 @@ extension DiskExecution {
 
     /// Whether `sectors` sectors from `sector` on are on the disk.
     func isInside(_ sector: UInt64, _ sectors: Int) -> Bool {
-        state.pointee.isInside(sector, sectors)
+        ATADrive.isInside(sector, sectors, of: state.pointee.sectorCount)
     }
 
     /// The command reaches outside the disk: the registers name the first sector that does.

@@ -14,57 +14,27 @@ extension DiskExecution {
     func failUnwanted() { failOutside() }
 
     @inline(__always)
-    func perform(_ step: DMAStep, of transfer: DMATransfer) {
-        if job.kind == .trimming { return collectRanges(transfer, step) }
-        switch step {
-        case .submit(let piece): submit(piece, transfer.direction)
-        case .wait: break
-        case .done(let result): end(result)
-        }
-    }
-
-    @inline(__always)
-    private func submit(_ piece: DMAPiece, _ direction: DMADirection) {
+    func beginTransfer(_ transfer: DMATransfer, _ step: DMAStep) {
         let job = self.job
-        work.pointee.isInFlight = true
-        state.pointee.requests._withUnsafeGuaranteedRef { requests in
-            requests.submit(
-                piece, direction,
-                at: job.sector &* UInt64(ATADisk.sectorSize) &+ piece.offset.rawValue,
-                durability: job.isDurable ? .forceUnitAccess : .volatile, userData: requestTag)
+        if job.kind == .trimming { return beginRanges(transfer, step) }
+        let answer = state.pointee.requests._withUnsafeGuaranteedRef { requests in
+            host.pointee.begin(
+                transfer, step, on: requests, at: job.sector &* UInt64(ATADisk.sectorSize),
+                durability: job.isDurable ? .forceUnitAccess : .volatile)
         }
+        if case .finished(let result) = answer { endAtOnce(result) }
     }
 
-    /// The host has answered a piece.
-    @inline(__always)
-    func pieceEnded(_ completion: BlockCompletion, _ entry: Unmanaged<DMATransfer>) {
-        guard completion.isSuccess else { return pieceFailed(completion, entry) }
-        entry._withUnsafeGuaranteedRef { transfer in
-            perform(
-                transfer.pieceEnded(transferred: completion.transferred, isSuccess: true),
-                of: transfer)
-        }
-    }
-
+    /// The transfer was over when it began. Apart, because that is rare.
     @inline(never)
-    private func pieceFailed(_ completion: BlockCompletion, _ entry: Unmanaged<DMATransfer>) {
-        let transfer = entry.takeUnretainedValue()
-        if completion.isMemoryFault {
-            return perform(
-                transfer.memoryFailed(transferred: completion.transferred), of: transfer)
-        }
-        switch decide(completion) {
-        case .ignore:
-            perform(
-                transfer.pieceEnded(transferred: completion.length, isSuccess: true), of: transfer)
-        case .stop:
-            releaseTransfer(completion.transferred)
-            job.isParked = true
-        case .report:
-            perform(
-                transfer.pieceEnded(transferred: completion.transferred, isSuccess: false),
-                of: transfer)
-        }
+    private func endAtOnce(_ result: DMAResult) { end(result) }
+
+    /// Goes on with a transfer that has waited for memory, if it is that of the command.
+    func resume(_ transfer: DMATransfer, _ step: DMAStep) {
+        guard host.pointee.owns(transfer) else { return }
+        if job.kind == .trimming { return resumeRanges(transfer, step) }
+        let answer = host.pointee.resume(transfer, step, on: disk.queue)
+        if case .finished(let result) = answer { end(result) }
     }
 
     @inline(__always)

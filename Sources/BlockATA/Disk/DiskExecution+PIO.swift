@@ -55,8 +55,8 @@ extension DiskExecution {
     /// Gives the host what is in hand; again, after a policy has kept it.
     func submit() {
         registers.pointee.status = Status.working
-        work.pointee.isInFlight = true
         let job = self.job
+        let tag = host.pointee.submit()
         let bytes = UnsafeMutableRawBufferPointer(
             start: buffer, count: job.inHand &* ATADisk.sectorSize)
         let offset = job.sector &* UInt64(ATADisk.sectorSize)
@@ -65,9 +65,9 @@ extension DiskExecution {
         case .writingBlocks:
             requests.write(
                 from: UnsafeRawBufferPointer(bytes), at: offset,
-                durability: job.isDurable ? .forceUnitAccess : .volatile, userData: requestTag)
-        case .flushing: requests.flush(userData: requestTag)
-        default: requests.read(into: bytes, at: offset, userData: requestTag)
+                durability: job.isDurable ? .forceUnitAccess : .volatile, userData: tag)
+        case .flushing: requests.flush(userData: tag)
+        default: requests.read(into: bytes, at: offset, userData: tag)
         }
     }
 
@@ -88,16 +88,8 @@ extension DiskExecution {
         }
     }
 
-    /// The host has answered the request in hand.
-    @inline(never)
-    func blockEnded(_ completion: BlockCompletion) {
-        if !completion.isSuccess {
-            switch decide(completion) {
-            case .stop: return job.isParked = true
-            case .report: return failRequest(completion)
-            case .ignore: conceal(completion)
-            }
-        }
+    /// The host has carried out the request in hand.
+    func blockEnded() {
         switch job.kind {
         case .readingBlocks:
             advance(job.inHand)
@@ -124,7 +116,7 @@ extension DiskExecution {
     }
 
     /// What a failed read has left in the buffer is nobody's business.
-    private func conceal(_ completion: BlockCompletion) {
+    func conceal(_ completion: BlockCompletion) {
         guard completion.operation == .read else { return }
         let from = Int(clamping: completion.transferred)
         let count = job.inHand &* ATADisk.sectorSize &- from

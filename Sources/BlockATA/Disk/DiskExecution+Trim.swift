@@ -26,16 +26,28 @@ extension DiskExecution {
 
     /// Takes the ranges out of guest memory.
     @inline(never)
-    func collectRanges(_ transfer: DMATransfer, _ step: DMAStep) {
-        let bytes = UnsafeMutableRawBufferPointer(start: buffer, count: ATADrive.bufferSize)
-        if case .done(let result) = transfer.copyPieces(from: step, bytes) { end(result) }
+    func beginRanges(_ transfer: DMATransfer, _ step: DMAStep) {
+        let step = host.pointee.begin(transfer, collectRanges(transfer, step))
+        if case .done(let result) = step { end(result) }
+    }
+
+    /// Goes on with that.
+    func resumeRanges(_ transfer: DMATransfer, _ step: DMAStep) {
+        let step = host.pointee.resume(transfer, collectRanges(transfer, step))
+        if case .done(let result)? = step { end(result) }
+    }
+
+    /// The step that is left, which is none that hands out a piece.
+    private func collectRanges(_ transfer: DMATransfer, _ step: DMAStep) -> DMAStep {
+        transfer.copyPieces(
+            from: step, UnsafeMutableRawBufferPointer(start: buffer, count: ATADrive.bufferSize))
     }
 
     /// All ranges are there.
     @inline(never)
     func trim() {
         for index in 0..<rangeCount where !state.pointee.isInside(range(index)) {
-            work.pointee.transferEnd = .failure
+            transferEnd = .failure
             return abort()
         }
         discardFirst()
@@ -52,34 +64,24 @@ extension DiskExecution {
         while job.inHand < rangeCount {
             let range = range(job.inHand)
             if range.count > 0 {
-                work.pointee.isInFlight = true
                 disk.queue.discard(
                     at: range.sector &* UInt64(ATADisk.sectorSize),
-                    length: range.count &* UInt64(ATADisk.sectorSize), userData: requestTag)
+                    length: range.count &* UInt64(ATADisk.sectorSize),
+                    userData: host.pointee.submit())
                 return
             }
             job.inHand &+= 1
         }
         advance(job.remaining)
-        work.pointee.transferEnd = .success
+        transferEnd = .success
         succeed()
     }
 
-    /// The host has answered a discard.
-    @inline(never)
-    func rangeEnded(_ completion: BlockCompletion) {
-        if !completion.isSuccess {
-            switch decide(completion) {
-            case .ignore: break
-            case .stop: return job.isParked = true
-            case .report:
-                work.pointee.transferEnd = .failure
-                return failHost(.discard)
-            }
-        }
+    /// The host has carried out a discard.
+    func rangeEnded() {
         job.inHand &+= 1
-        if work.pointee.isStopped && hasRangesLeft {
-            work.pointee.transferEnd = .failure
+        if host.pointee.isStopped && hasRangesLeft {
+            transferEnd = .failure
             return abort()
         }
         discardNext()

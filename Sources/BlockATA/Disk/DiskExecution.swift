@@ -23,9 +23,7 @@ struct DiskExecution: CommandExecution {
         nonmutating _modify { yield &state.pointee.settings }
     }
 
-    var demand: TransferDemand { state.pointee.demand(of: job) }
-
-    var movesPieces: Bool { true }
+    var demand: TransferDemand { job.demand(sectorCount: state.pointee.sectorCount) }
 
     func policy(for operation: BlockOperation) -> ErrorPolicy {
         operation == .read ? disk.options.readErrorPolicy : disk.options.writeErrorPolicy

@@ -33,7 +33,8 @@ package struct DiskJob: Equatable, DriveJob {
     package var addressing = Addressing.lba28
     /// FUA, or the write cache is off.
     package var isDurable = false
-    /// A host request failed and waits for ``AttachedDrive/retry(on:)``.
+    /// A host request failed and waits for ``AttachedDrive/retry(on:)``. Only a saved job says so: that of
+    /// a drive has its ``BlockDMA/HostRequest`` for it.
     package var isParked = false
     /// The next sector; ``nowhere`` for a CHS address that is none.
     package var sector: UInt64 = 0
@@ -60,12 +61,13 @@ package struct DiskJob: Equatable, DriveJob {
     /// A TRIM that is run again has its ranges already.
     var repeatsTransfer: Bool { kind == .readingDMA || kind == .writingDMA }
 
-    /// What the command needs in guest memory.
-    package func demand(isUnwanted: Bool) -> TransferDemand {
+    /// What the command needs in guest memory, on a disk of `sectorCount`.
+    package func demand(sectorCount: UInt64) -> TransferDemand {
         var demand = TransferDemand(
             bytes: UInt64(remaining) &* UInt64(ATADisk.sectorSize),
             direction: kind == .readingDMA ? .fromDevice : .toDevice, unit: ATADisk.sectorSize)
-        demand.isUnwanted = isUnwanted
+        demand.isUnwanted =
+            kind != .trimming && !ATADrive.isInside(sector, remaining, of: sectorCount)
         return demand
     }
 }

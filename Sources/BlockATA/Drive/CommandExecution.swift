@@ -21,19 +21,14 @@ protocol CommandExecution {
     /// What a failed request of this operation means.
     func policy(for operation: BlockOperation) -> ErrorPolicy
 
-    /// Carries out a step of the command's transfer.
-    func perform(_ step: DMAStep, of transfer: DMATransfer)
-    /// The transfer is over, and ``HostWork/transferEnd`` is set.
+    /// Carries out the first step of the command's transfer.
+    func beginTransfer(_ transfer: DMATransfer, _ step: DMAStep)
+    /// The transfer is over, and ``transferEnd`` is set.
     func transferEnded(_ result: DMAResult)
     /// Ends a command whose ``TransferDemand/isUnwanted`` was set.
     func failUnwanted()
-    /// The host has answered a request that has not been abandoned.
-    func requestAnswered(_ completion: BlockCompletion)
     /// Makes the request of a parked command again that is not a part of a transfer.
     func repeatRequest()
-    /// Whether what a request has transferred is what its transfer has: the drive has given the host
-    /// the pieces themselves.
-    var movesPieces: Bool { get }
     /// Changes what the registers show of a command that is about to end.
     func showEnd()
 }
@@ -41,10 +36,14 @@ protocol CommandExecution {
 extension CommandExecution {
     var registers: UnsafeMutablePointer<DriveRegisters> { core.connection.registers + tag }
 
-    var work: UnsafeMutablePointer<HostWork> { core.work + tag }
+    /// What the host is asked for on behalf of the command.
+    var host: UnsafeMutablePointer<HostRequest> { core.host + tag }
 
-    /// What names the command in a host request.
-    var requestTag: UInt { UInt(bitPattern: tag) }
+    /// How the transfer has ended, until the carrier is told with the end of the command.
+    var transferEnd: CommandEnd.Transfer? {
+        get { core.transferEnds[tag] }
+        nonmutating set { core.transferEnds[tag] = newValue }
+    }
 
     // MARK: How commands end
 
@@ -67,13 +66,14 @@ extension CommandExecution {
     @inline(__always)
     private func end(status: UInt8, error: UInt8, interrupt: Bool) {
         showEnd()
+        let registers = registers
         job = Job()
+        host.pointee.finish()
         registers.pointee.window.close()
         registers.pointee.status = status
         registers.pointee.error = error
-        let transfer = work.pointee.transferEnd
-        work.pointee.transferEnd = nil
-        work.pointee.isStopped = false
+        let transfer = transferEnd
+        transferEnd = nil
         carrier.commandEnded(
             CommandEnd(
                 status: status, error: error, isInterrupting: interrupt, transfer: transfer),

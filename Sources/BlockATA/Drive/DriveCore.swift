@@ -1,35 +1,42 @@
+import BlockDMA
+
 /// What both kinds of drive are made of.
 struct DriveCore {
     /// How the drive is connected to its carrier.
     let connection: DriveConnection
-    /// One element for each tag.
-    let work: UnsafeMutablePointer<HostWork>
+    /// What the host is asked for on behalf of the command of each tag.
+    let host: UnsafeMutablePointer<HostRequest>
+    /// How the transfer of each tag has ended, until the carrier is told with the end of the command.
+    let transferEnds: UnsafeMutablePointer<CommandEnd.Transfer?>
     /// Data that the drive moves itself: by PIO, for commands that only look at it, and lists.
     let buffer: UnsafeMutableRawPointer
 
     init(_ connection: DriveConnection, bufferSize: Int) {
         self.connection = connection
-        work = .allocate(capacity: connection.tags)
-        work.initialize(repeating: HostWork(), count: connection.tags)
+        host = .allocate(capacity: connection.tags)
+        for tag in 0..<connection.tags { (host + tag).initialize(to: HostRequest(tag: UInt(tag))) }
+        transferEnds = .allocate(capacity: connection.tags)
+        transferEnds.initialize(repeating: nil, count: connection.tags)
         buffer = .allocate(byteCount: bufferSize, alignment: 4096)
         buffer.initializeMemory(as: UInt8.self, repeating: 0, count: bufferSize)
     }
 
     func deallocate() {
-        work.deinitialize(count: connection.tags)
-        work.deallocate()
+        host.deinitialize(count: connection.tags)
+        host.deallocate()
+        transferEnds.deallocate()
         buffer.deallocate()
-    }
-
-    /// Whether the host has a request of the drive.
-    var isInFlight: Bool {
-        for tag in 0..<connection.tags where work[tag].isInFlight { return true }
-        return false
     }
 
     /// Whether the host may still touch memory for the drive.
     var isBusy: Bool {
-        for tag in 0..<connection.tags where work[tag].isBusy { return true }
+        for tag in 0..<connection.tags where host[tag].isBusy { return true }
         return false
+    }
+
+    /// Becomes what a saved state says of the command of tag 0.
+    func load(isParked: Bool) {
+        host.pointee.finish()
+        if isParked { host.pointee.park() }
     }
 }

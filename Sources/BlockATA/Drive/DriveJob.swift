@@ -2,8 +2,6 @@
 protocol DriveJob {
     /// Nothing is under way.
     init()
-    /// A host request failed, and its policy keeps the command until ``AttachedDrive/retry(on:)``.
-    var isParked: Bool { get set }
     /// The command moves data between the drive and guest memory.
     var isTransfer: Bool { get }
     /// To run it again, the transfer has to be begun again.

@@ -74,16 +74,18 @@ final class HostAbandonTests: HostRequestTestCase {
             try world.setBouncing(true)
             world.fillMemory(0..<4096, 0x12)
             let buffer = AlignedBuffer(count: 4096)
-            let piece = try assertPiece(
-                world.beginSteps(0, .fromDevice, at: 0, count: 8192), 0..<4096)
-            memset(piece.vectors[0].iov_base!, 0xFF, 4096)
-            world.queue.read(into: buffer.bytes, at: 0, userData: world.requests[0].submit())
-            world.requests[0].abandon()
-            XCTAssertEqual(world.state(), .abandoned)
-            try world.deliver()
-            XCTAssertEqual(world.answers[0], [.released])
-            XCTAssertEqual(world.state(), .idle)
-            XCTAssertEqual(world.memory(0..<4096), 0x12)
+            for takesSteps in [false, true] {
+                let piece = try assertPiece(
+                    world.beginSteps(0, .fromDevice, at: 0, count: 8192), 0..<4096)
+                memset(piece.vectors[0].iov_base!, 0xFF, 4096)
+                world.queue.read(into: buffer.bytes, at: 0, userData: world.requests[0].submit())
+                world.requests[0].abandon()
+                XCTAssertEqual(world.state(), .abandoned)
+                try world.deliver(takesSteps: takesSteps)
+                XCTAssertEqual(world.state(), .idle)
+                XCTAssertEqual(world.memory(0..<4096), 0x12)
+            }
+            XCTAssertEqual(world.answers[0], [.released, .released])
         }
     }
 

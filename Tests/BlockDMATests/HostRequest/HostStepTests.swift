@@ -10,12 +10,14 @@ import XCTest
 final class HostStepTests: HostRequestTestCase {
     func testARequestOfItsOwn() throws {
         try forEachEngine { world in
-            XCTAssertEqual(world.requests[3].submit(), 3)
-            world.queue.flush(userData: 3)
-            XCTAssertEqual(world.state(3), .submitted)
-            try world.deliver()
-            XCTAssertEqual(world.state(3), .idle)
-            XCTAssertEqual(world.answers[3], [.succeeded])
+            for takesSteps in [false, true] {
+                XCTAssertEqual(world.requests[3].submit(), 3)
+                world.queue.flush(userData: 3)
+                XCTAssertEqual(world.state(3), .submitted)
+                try world.deliver(takesSteps: takesSteps)
+                XCTAssertEqual(world.state(3), .idle)
+            }
+            XCTAssertEqual(world.answers[3], [.succeeded, .succeeded])
         }
     }
 
@@ -79,7 +81,7 @@ final class HostStepTests: HostRequestTestCase {
                 XCTAssertEqual(world.state(), .held)
                 world.queue.read(into: buffer.bytes, at: 0, userData: world.requests[0].submit())
                 XCTAssertEqual(world.state(), .submitted)
-                try world.deliver()
+                try world.deliver(takesSteps: number == 1)
                 XCTAssertEqual(world.state(), .held)
                 memcpy(piece.vectors[0].iov_base!, buffer.bytes.baseAddress!, 4096)
                 step = world.requests[0].pieceEnded(transferred: 4096, isSuccess: true)
@@ -109,7 +111,7 @@ final class HostStepTests: HostRequestTestCase {
                 try assertPiece(step, 0..<4096)
                 world.faults.add(.init(.error(EIO), count: 1))
                 world.queue.read(into: buffer.bytes, at: 0, userData: world.requests[0].submit())
-                try world.deliver()
+                try world.deliver(takesSteps: end == "failed")
                 XCTAssertEqual(world.answers[0].last, .failed)
                 XCTAssertEqual(world.state(), .held)
                 switch end {

@@ -99,12 +99,17 @@ final class HostWorld {
         return answer
     }
 
-    /// Delivers one completion or more.
-    func deliver() throws {
+    /// Delivers one completion or more; with `takesSteps` to a device that has only requests of its own
+    /// on the queue.
+    func deliver(takesSteps: Bool = false) throws {
         try queue.pollForOne { completion in
             let tag = Int(completion.userData)
             if !completion.isSuccess { failures.append(completion) }
-            note(tag, requests[tag].complete(completion, on: queue))
+            note(
+                tag,
+                takesSteps
+                    ? requests[tag].complete(completion)
+                    : requests[tag].complete(completion, on: queue))
         }
     }
 

@@ -75,10 +75,11 @@ final class DMAAllocationTests: ConformanceTestCase {
             report.vectors = piece.vectors.count
             report.isInRAM = machine.isInRAM(piece.vectors)
         }
-        var result = queue.perform(step, of: transfer, at: 0)
+        var request = HostRequest()
+        var result = request.begin(transfer, step, on: queue, at: 0).result
         while result == nil {
             if queue.outstanding == 0 { throw Stuck(outstanding: 0) }
-            queue.poll(minimum: 1) { result = queue.end($0, of: $0.transfer, at: 0) }
+            queue.poll(minimum: 1) { result = request.end($0, on: queue) }
         }
         report.outcome = result?.outcome
         return report

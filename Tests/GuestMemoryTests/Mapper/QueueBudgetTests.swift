@@ -29,6 +29,7 @@ final class QueueBudgetTests: ConformanceTestCase {
                 guest.space, options: DMAOptions(forceBounce: true)
             ) { wakes.withLock { $0 += 1 } }
             let length = 32 << 10
+            var requests = InlineArray<32, HostRequest> { HostRequest(tag: UInt($0)) }
             var results: [UInt: DMAResult] = [:]
             // The first half of the image is read, the second half written.
             for number in 0..<32 as Range<UInt> {
@@ -42,20 +43,20 @@ final class QueueBudgetTests: ConformanceTestCase {
                         guest.ram.base + Int(number) * length, length)
                 }
                 let (transfer, step) = mapper.begin(list, direction, unit: 512, userData: number)
-                XCTAssertNil(queue.perform(step, of: transfer, at: UInt64(number) * UInt64(length)))
+                let answer = requests[Int(number)].begin(
+                    transfer, step, on: queue, at: UInt64(number) * UInt64(length))
+                XCTAssertEqual(answer, .pending)
             }
             XCTAssertEqual(mapper.statistics.active, 32)
             while mapper.statistics.active > 0 {
                 mapper.resume { transfer, step in
-                    let offset = UInt64(transfer.userData) * UInt64(length)
-                    XCTAssertNil(queue.perform(step, of: transfer, at: offset))
+                    let answer = requests[Int(transfer.userData)].resume(transfer, step, on: queue)
+                    XCTAssertEqual(answer, .pending)
                 }
                 guard queue.outstanding > 0 else { throw Stuck(outstanding: 0) }
                 try queue.pollForOne { completion in
-                    let transfer = completion.transfer
-                    let number = transfer.userData
-                    let offset = UInt64(number) * UInt64(length)
-                    if let result = queue.end(completion, of: transfer, at: offset) {
+                    let number = completion.userData
+                    if let result = requests[Int(number)].end(completion, on: queue) {
                         results[number] = result
                     }
                 }

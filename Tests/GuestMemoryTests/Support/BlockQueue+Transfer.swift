@@ -12,7 +12,8 @@ extension BlockQueue {
         at offset: Int, alignment: Int = 1, unit: Int = 512, faults: FaultInjector? = nil
     ) throws -> DMAResult {
         let (transfer, step) = mapper.begin(list, direction, alignment: alignment, unit: unit)
-        var result = perform(step, of: transfer, at: UInt64(offset))
+        var request = HostRequest()
+        var result = request.begin(transfer, step, on: self, at: UInt64(offset)).result
         var deadline = ContinuousClock.now + Patience.limit
         while result == nil {
             guard outstanding > 0, ContinuousClock.now < deadline else {
@@ -22,7 +23,7 @@ extension BlockQueue {
             faults?.release()
             let limit = faults == nil ? Patience.limit : .milliseconds(2)
             poll(minimum: 1, timeout: limit) { completion in
-                result = end(completion, of: completion.transfer, at: UInt64(offset))
+                result = request.end(completion, on: self)
                 deadline = ContinuousClock.now + Patience.limit
             }
         }

@@ -163,6 +163,32 @@ final class PacketErrorTests: CDTestCase {
         }
     }
 
+    /// That a guest has taken a transfer back says nothing about its next command.
+    func testACommandAfterAStopIsKeptToo() throws {
+        try forEachCD(
+            CDROMOptions(readErrorPolicy: .stop),
+            over: MachineConfiguration.engines.filter { $0.bounce != .forced }
+        ) { m in
+            let held = m.faults.add(.init(.hold, operations: [.read]))
+            m.setTable([(data, 2048)])
+            m.givePacket(Machine.read10(10, count: 1), isDMA: true)
+            m.start(toMemory: true)
+            m.stop()
+            m.faults.remove(held)
+            m.faults.release()
+            m.settle()
+            XCTAssertEqual(m.status, 0x50)
+            fault(m, count: 1)
+            m.packet(Machine.read10(10, count: 1))
+            XCTAssertEqual(m.alternateStatus, 0xD0)
+            XCTAssertEqual(m.events.map(\.action), [.stop])
+            m.controller.resume()
+            m.settle()
+            XCTAssertEqual(m.takeBursts().data, Self.content(block: 10))
+            m.expectSuccess()
+        }
+    }
+
     func testStoppedAndTheMediumGoes() throws {
         try forEachCD(CDROMOptions(readErrorPolicy: .stop), over: MachineConfiguration.engines) {
             m in

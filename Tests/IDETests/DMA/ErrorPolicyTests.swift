@@ -242,6 +242,30 @@ final class ErrorPolicyTests: IDETestCase {
         }
     }
 
+    /// That a guest has taken a transfer back says nothing about its next command.
+    func testACommandAfterAStopIsKeptToo() throws {
+        try forEachMachine(DiskOptions(readErrorPolicy: .stop), over: MachineConfiguration.engines)
+        { m in
+            let held = m.faults.add(.init(.hold, operations: [.read]))
+            m.setTable([(Machine.data, 512)])
+            m.command28(0xC8, lba: 40, count: 1)
+            m.start(toMemory: true)
+            m.stop()
+            m.faults.remove(held)
+            m.faults.release()
+            m.settle()
+            XCTAssertEqual(m.status, 0x50)
+            m.faults.add(.init(.error(EIO), count: 1))
+            m.command28(0x20, lba: 40, count: 1)
+            m.settle()
+            XCTAssertEqual(m.alternateStatus, 0xD0)
+            XCTAssertEqual(m.events.map(\.action), [.stop])
+            m.controller.resume()
+            m.settle()
+            XCTAssertEqual(m.readData(count: 512), Self.content(sector: 40))
+        }
+    }
+
     func testWhatIsKeptEndsWithAResetOrAStop() throws {
         try forEachMachine(DiskOptions(readErrorPolicy: .stop), over: MachineConfiguration.engines)
         { m in
