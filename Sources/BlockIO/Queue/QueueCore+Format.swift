@@ -22,7 +22,10 @@ extension QueueCore {
         work.pointee.isRunnable = false
         // Children that end meanwhile do not come here: the stack is as deep for many as for one.
         work.pointee.isAsking = true
+        var questions = 0
         while isToAsk(request, work) {
+            if questions == Self.questionLimit { return postpone(request, work) }
+            questions += 1
             if work.pointee.stage == .files {
                 flushFiles(request, work)
             } else if !isAnswered(request, work, layout) {
@@ -31,6 +34,29 @@ extension QueueCore {
         }
         work.pointee.isAsking = false
         if work.pointee.children == 0 { endGuest(request, work) }
+    }
+
+    /// The most questions about one request in a row. What the format answers without I/O costs time
+    /// only, and a request may be larger than a caller has time for.
+    private static var questionLimit: Int { 4096 }
+
+    /// Goes on with a request at the next visit to the engine, which the wake brings about.
+    private mutating func postpone(
+        _ request: RequestPointer, _ work: UnsafeMutablePointer<GuestWork>
+    ) {
+        work.pointee.isAsking = false
+        work.pointee.isRunnable = true
+        postponed.append(request)
+        wake()
+    }
+
+    /// Goes on with what was postponed before this visit.
+    @inline(never)
+    mutating func goOnPostponed() {
+        for _ in 0..<postponed.count {
+            if let request = postponed.popFirst() { goOn(request) }
+        }
+        runFollowers()
     }
 
     /// Whether there is something to ask, and nothing to wait for before.

@@ -126,6 +126,7 @@ extension QueueCore {
             minimum: minimum, limit: limit, pending: &pending, finished: &ended)
         counters.kernelRequests &+= UInt64(before &- pending.count)
         settleEnded()
+        if composite != 0 && !postponed.isEmpty { goOnPostponed() }
         readMail()
         // Pieces and retries that `settle` has sent back.
         if !pending.isEmpty { giveToEngine() }

@@ -48,6 +48,8 @@ struct QueueCore: ~Copyable {
     @usableFromInline var finished = RequestFIFO()
     /// What waited for others and may go on.
     var runnable = RequestFIFO()
+    /// Requests in an image with a format that have had their share of time for now.
+    var postponed = RequestFIFO()
     /// Requests under way that take several engine operations, or wait for others: while there are any,
     /// each answer of the engine may be what the next operation waits for.
     var composite = 0
@@ -291,7 +293,7 @@ struct QueueCore: ~Copyable {
         if !isClosed && !finished.isEmpty { wake() }
     }
 
-    private mutating func wake() {
+    mutating func wake() {
         if isWoken { return }
         isWoken = true
         engine.wake()

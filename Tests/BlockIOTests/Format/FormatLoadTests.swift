@@ -63,6 +63,46 @@ final class FormatLoadTests: FormatTestCase {
         }
     }
 
+    /// A format that answers without I/O holds up neither the caller nor other requests, however large the
+    /// request is, and the descriptor tells when to go on.
+    func testAnswersWithoutRequestsTakeTurns() throws {
+        for kind in EngineKind.allCases {
+            let target = try orSkip(StorageTarget.make(.tmpfsFile, size: 1 << 20))
+            defer { target.close() }
+            let questions = Locked(0)
+            let format = OpenOptions.Format(name: "zeroes") { (file, _) throws(BlockError) in
+                HostileFormat([file]) { _ in
+                    questions.withLock { $0 += 1 }
+                    return .zeroes(count: 1)
+                }
+            }
+            let image = try BlockImage.open(
+                target.path,
+                OpenOptions(access: .readWrite, engine: .forced(kind), format: format))
+            let queue = try BlockQueue(image)
+            queue.discard(at: 0, length: 1 << 20, userData: 1)
+            XCTAssertLessThanOrEqual(questions.withLock { $0 }, 4096, "\(kind)")
+            let cancelled = queue.discard(at: 0, length: 1 << 20, userData: 2)
+            queue.cancel(cancelled)
+            var ended: [UInt: BlockCompletion] = [:]
+            let set = try EventSet(queue.descriptor)
+            while queue.outstanding > 0 {
+                guard set.wait() != nil else { return XCTFail("\(kind): the descriptor is quiet") }
+                let before = questions.withLock { $0 }
+                queue.poll { ended[$0.userData] = $0 }
+                XCTAssertLessThanOrEqual(questions.withLock { $0 } - before, 2 * 4096, "\(kind)")
+            }
+            XCTAssertEqual(ended[1]?.failure, nil, "\(kind)")
+            XCTAssertEqual(ended[1]?.effect, .zeroes, "\(kind)")
+            XCTAssertEqual(ended[2]?.failure, .cancelled, "\(kind)")
+            // A wait for it goes on by itself.
+            let before = questions.withLock { $0 }
+            queue.discard(at: 0, length: 1 << 20, userData: 3)
+            queue.close { XCTAssertNil($0.failure, "\(kind)") }
+            XCTAssertEqual(questions.withLock { $0 } - before, 1 << 20, "\(kind)")
+        }
+    }
+
     func testClosingWaitsForChildren() throws {
         try forEachBench { bench in
             let buffers = (0..<64).map { _ in AlignedBuffer(count: 3 * Stripes.chunk) }
