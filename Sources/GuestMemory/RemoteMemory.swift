@@ -53,32 +53,35 @@ public final class RemoteAnswer: Sendable {
         return left
     }
 
-    private func request() { outstanding.add(1, ordering: .relaxed) }
-
     func read(
         _ memory: any RemoteMemory, offset: UInt64, into buffer: UnsafeMutableRawPointer, count: Int
     ) {
-        var done = 0
-        while done < count {
-            let length = min(count - done, max(1, memory.maximumTransfer))
-            request()
+        forEachRequest(count, memory) { start, length in
             memory.read(
-                offset: offset &+ UInt64(done),
-                into: UnsafeMutableRawBufferPointer(start: buffer + done, count: length), self)
-            done += length
+                offset: offset &+ UInt64(start),
+                into: UnsafeMutableRawBufferPointer(start: buffer + start, count: length), self)
         }
     }
 
     func write(
         _ memory: any RemoteMemory, offset: UInt64, from buffer: UnsafeRawPointer, count: Int
     ) {
+        forEachRequest(count, memory) { start, length in
+            memory.write(
+                offset: offset &+ UInt64(start),
+                from: UnsafeRawBufferPointer(start: buffer + start, count: length), self)
+        }
+    }
+
+    /// Cuts `count` bytes into requests that are not too large, and counts each before it is made.
+    private func forEachRequest(
+        _ count: Int, _ memory: any RemoteMemory, _ make: (_ start: Int, _ length: Int) -> Void
+    ) {
         var done = 0
         while done < count {
             let length = min(count - done, max(1, memory.maximumTransfer))
-            request()
-            memory.write(
-                offset: offset &+ UInt64(done),
-                from: UnsafeRawBufferPointer(start: buffer + done, count: length), self)
+            outstanding.add(1, ordering: .relaxed)
+            make(done, length)
             done += length
         }
     }
