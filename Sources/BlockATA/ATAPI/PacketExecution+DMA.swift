@@ -76,6 +76,7 @@ extension PacketExecution {
         if layout.isRaw {
             state.pointee.spread.advance()
             if !state.pointee.spread.isAtEnd, let queue = state.pointee.medium?.queue {
+                if host.pointee.isStopped { return failTransfer(nil, state.pointee.spread.done) }
                 return readSpread(queue)
             }
             transferred = state.pointee.spread.length
