@@ -75,7 +75,8 @@ extension FuzzMachine {
         for _ in 0..<100 {
             faults.release()
             if channels.contains(where: \.isStopped) || isUnknown { resume() }
-            for _ in 0..<2000 where controller.isBusy {
+            for _ in 0..<2000 {
+                guard controller.isBusy else { break }
                 faults.release()
                 controller.poll(timeout: .milliseconds(20))
             }
