@@ -75,7 +75,8 @@ extension FuzzMachine {
         for _ in 0..<100 {
             letGo()
             if channels.contains(where: \.isStopped) || isUnknown { resume() }
-            for _ in 0..<2000 where controller.isBusy {
+            for _ in 0..<2000 {
+                guard controller.isBusy else { break }
                 letGo()
                 controller.poll(timeout: .milliseconds(20))
             }
