@@ -148,10 +148,10 @@ public struct HostRequest: ~Copyable {
 
     // MARK: Policies
 
-    /// Keeps what has failed until ``retry()``. A transfer is given up, of whose piece `transferred`
-    /// bytes were transferred; the device begins another one then.
-    public mutating func park(transferred: UInt64 = 0) {
-        release(transferred: transferred)
+    /// Keeps what has failed until ``retry()``. A transfer is given up, as ``release()`` does it; the device
+    /// begins another one then.
+    public mutating func park() {
+        release()
         current = .parked
     }
 
@@ -162,14 +162,14 @@ public struct HostRequest: ~Copyable {
         return true
     }
 
-    /// Gives up a transfer of which the device holds a piece, with `transferred` bytes of that piece
-    /// transferred; without one it does nothing. Bytes that another process stores are still on their way
-    /// when this returns, and nobody is told when they are there.
-    public mutating func release(transferred: UInt64 = 0) {
+    /// Gives up a transfer of which the device holds a piece; without one it does nothing. No memory is in
+    /// use when this returns: what of the piece would have to be copied to guest memory does not get
+    /// there. Where that matters, ``pieceEnded(transferred:isSuccess:)`` ends the piece.
+    public mutating func release() {
         precondition(current == .idle || current == .held, "there is no piece to give back")
         if let transfer {
             _ = transfer._withUnsafeGuaranteedRef {
-                $0.pieceEnded(transferred: transferred, isSuccess: false)
+                $0.pieceEnded(transferred: 0, isSuccess: false)
             }
             self.transfer = nil
         }

@@ -16,8 +16,27 @@ extension IDEController {
     /// `timeout` has passed; `nil` is no limit.
     @discardableResult
     public func poll(timeout: Duration? = .zero) -> Int {
-        let count = poll(primary) &+ poll(secondary)
+        let count = pollChannels()
         return count > 0 || timeout == .zero ? count : pollUntil(timeout)
+    }
+
+    @inline(__always)
+    private func pollChannels() -> Int {
+        let count = poll(primary) &+ poll(secondary)
+        return count > 0 && primary.mapper.isWaiting ? count &+ goOnInTurns() : count
+    }
+
+    /// Goes on with what waited for bounce buffers that the other channel has given back: no descriptor
+    /// tells of it.
+    @inline(never)
+    private func goOnInTurns() -> Int {
+        var count = 0
+        var more: Int
+        repeat {
+            more = primary.goOn() &+ secondary.goOn()
+            count &+= more
+        } while more > 0
+        return count
     }
 
     /// Delivers what the queues of a channel's drives have completed; the drives tell the channel.
@@ -42,7 +61,7 @@ extension IDEController {
                 if left <= .zero { break }
             }
             wait(left)
-            count = poll(primary) &+ poll(secondary)
+            count = pollChannels()
         }
         return count
     }

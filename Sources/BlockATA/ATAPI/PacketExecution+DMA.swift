@@ -8,12 +8,15 @@ extension PacketExecution {
     func failUnwanted() { failTransfer(.mediumNotPresent) }
 
     func beginTransfer(_ transfer: DMATransfer, _ step: DMAStep) {
+        state.pointee.failure = nil
         perform(host.pointee.begin(transfer, step))
     }
 
     /// Goes on with a transfer that has waited for memory, if it is that of the command.
     func resume(_ transfer: DMATransfer, _ step: DMAStep) {
-        if let step = host.pointee.resume(transfer, step) { perform(step) }
+        if let step = host.pointee.resume(transfer, step) { return perform(step) }
+        // It may be what a reset has waited for, and nothing else tells of it.
+        if let tag = state.pointee.resetTag { at(tag).finishDeviceReset() }
     }
 
     /// Carries out a step of the transfer, which ``host`` has taken note of.
@@ -76,6 +79,7 @@ extension PacketExecution {
         if layout.isRaw {
             state.pointee.spread.advance()
             if !state.pointee.spread.isAtEnd, let queue = state.pointee.medium?.queue {
+                if host.pointee.isStopped { return failTransfer(nil, state.pointee.spread.done) }
                 return readSpread(queue)
             }
             transferred = state.pointee.spread.length
@@ -114,19 +118,24 @@ extension PacketExecution {
     // MARK: How transfers end
 
     func transferEnded(_ result: DMAResult) {
-        guard result.outcome == .success else { return abort() }
+        guard result.outcome == .success else { return endFailed(state.pointee.failure) }
         if job.kind == .selecting { finishSelect() } else { succeed() }
     }
 
     /// A command fails whose data comes from the disc, by PIO or DMA. Without a sense it was the
-    /// host that gave up.
+    /// host that gave up. The command ends when guest memory has what was transferred.
     func failTransfer(_ sense: Sense?, _ transferred: UInt64? = nil) {
-        if job.isDMA {
-            // The cursor of a transfer that goes without the buffer is that of an earlier one.
-            host.pointee.release(
-                transferred: transferred ?? (job.isDirect ? 0 : state.pointee.cursor.done))
-            transferEnd = .failure
+        guard job.isDMA, host.pointee.state == .held else {
+            if job.isDMA { transferEnd = .failure }
+            return endFailed(sense)
         }
+        state.pointee.failure = sense
+        // The cursor of a transfer that goes without the buffer is that of an earlier one.
+        let moved = transferred ?? (job.isDirect ? 0 : state.pointee.cursor.done)
+        perform(host.pointee.pieceEnded(transferred: moved, isSuccess: false))
+    }
+
+    private func endFailed(_ sense: Sense?) {
         if let sense { fail(sense) } else { abort() }
     }
 

@@ -75,6 +75,7 @@ extension IDEChannel {
     /// The caller is not made to wait: what the host has begun, it ends.
     private func stop() {
         state.pointee.isDetached = true
+        state.pointee.fetchedTable = nil
         for device in 0..<2 { drives[device].stop(tag: Self.tag, on: self) }
     }
 

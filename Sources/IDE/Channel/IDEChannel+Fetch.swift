@@ -32,7 +32,7 @@ extension IDEChannel {
         else { return false }
         advanceFetch(transfer, step)
         guard state.pointee.fetch == nil else { return true }
-        // Another table may have been named meanwhile.
+        // Another table may have been named meanwhile, or this one have been written anew.
         if state.pointee.fetchedTable != state.pointee.busMaster.table {
             state.pointee.table.setFetched(nil)
         }

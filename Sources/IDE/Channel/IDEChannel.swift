@@ -35,8 +35,9 @@ final class IDEChannel {
         var isDetached = false
         /// Brings a descriptor table from another process.
         var fetch: Unmanaged<DMATransfer>?
-        /// Which.
-        var fetchedTable: UInt32 = 0
+        /// Which; `nil` once the bus master has been stopped: when it is started again, the table may be
+        /// another.
+        var fetchedTable: UInt32?
         var accounts = Accounts()
     }
 
