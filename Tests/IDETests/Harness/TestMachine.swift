@@ -136,7 +136,7 @@ final class TestMachine: IDEControllerDelegate {
     func settle(file: StaticString = #filePath, line: UInt = #line) {
         // The limit makes a controller that is busy for ever a failure of the test and not a hang.
         for _ in 0..<10_000 {
-            guard controller.isBusy, controller.poll(timeout: .seconds(30)) > 0 else { break }
+            guard controller.isBusy, controller.poll(timeout: Patience.limit) > 0 else { break }
         }
         XCTAssertFalse(controller.isBusy, "the host does not end", file: file, line: line)
     }

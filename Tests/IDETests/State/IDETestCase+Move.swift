@@ -1,12 +1,13 @@
 import IDE
 import XCTest
+@testable import TestSupport
 
 // A machine that goes on elsewhere.
 extension IDETestCase {
     /// Saves, makes a new controller with the same drives, restores, and compares: the state bit
     /// for bit, everything a guest can look at, and the lines.
     func move(_ machine: TestMachine, line: UInt = #line) throws {
-        let state = try machine.controller.save(timeout: .seconds(10))
+        let state = try machine.controller.save(timeout: Patience.limit)
         let irq = machine.irq
         let before = look(machine)
         try machine.replaceController()
