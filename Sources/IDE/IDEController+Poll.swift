@@ -9,11 +9,11 @@ extension IDEController {
         IDESlot.allCases.compactMap { channel($0.channel).drives[$0.device].descriptor }
     }
 
-    /// Takes in what the host has completed, and returns how much it was: commands end here, and
-    /// interrupts are raised.
+    /// Delivers completions of the host, and returns how many there were. Commands end and
+    /// interrupts are raised in this call.
     ///
-    /// Does not wait unless asked to: until something has completed, nothing is under way, or
-    /// `timeout` has passed; `nil` is no limit.
+    /// Does not wait by default. With a timeout it waits until a request has completed, nothing is
+    /// under way, or `timeout` has passed; `nil` is no limit.
     @discardableResult
     public func poll(timeout: Duration? = .zero) -> Int {
         let count = poll(primary) &+ poll(secondary)
@@ -27,10 +27,11 @@ extension IDEController {
         var count = 0
         if channel.hasDrive(0) { count = channel.drives[0].poll(on: channel) }
         if channel.hasDrive(1) { count &+= channel.drives[1].poll(on: channel) }
-        return count &+ channel.goOn()
+        return count &+ channel.resumeWaiting()
     }
 
-    // Apart, so that its local variables cost the usual poll nothing.
+    // A function of its own, so that a poll that does not wait does not pay for its local
+    // variables.
     @inline(never)
     private func pollUntil(_ timeout: Duration?) -> Int {
         var count = 0
@@ -47,7 +48,7 @@ extension IDEController {
         return count
     }
 
-    /// Sleeps until a descriptor is readable, or so long.
+    /// Sleeps until a descriptor is readable, at most for `limit`.
     private func wait(_ limit: Duration) {
         withUnsafeTemporaryAllocation(of: pollfd.self, capacity: 4) { entries in
             var count = 0
@@ -60,7 +61,7 @@ extension IDEController {
                     at: count, to: pollfd(fd: queue.descriptor, events: Int16(POLLIN), revents: 0))
                 count += 1
             }
-            // What waits for bounce buffers of another device has no descriptor.
+            // A transfer that waits for bounce buffers of another device has no descriptor.
             let limit = count == 0 ? min(limit, .milliseconds(1)) : limit
             let milliseconds = max(1, min(limit / .milliseconds(1), 3_600_000)).rounded(.up)
             _ = Glibc.poll(entries.baseAddress, nfds_t(count), CInt(milliseconds))

@@ -7,17 +7,17 @@ import GuestMemory
 extension PacketExecution {
     func failUnwanted() { failTransfer(.mediumNotPresent) }
 
-    func beginTransfer(_ transfer: DMATransfer, _ step: DMAStep) {
-        perform(host.pointee.begin(transfer, step))
+    func carryOutFirst(_ step: DMAStep, of transfer: DMATransfer) {
+        carryOut(host.pointee.begin(transfer, step))
     }
 
     /// Goes on with a transfer that has waited for memory, if it is that of the command.
     func resume(_ transfer: DMATransfer, _ step: DMAStep) {
-        if let step = host.pointee.resume(transfer, step) { perform(step) }
+        if let step = host.pointee.resume(transfer, step) { carryOut(step) }
     }
 
-    /// Carries out a step of the transfer, which ``host`` has taken note of.
-    private func perform(_ step: DMAStep) {
+    /// Carries out a step of the transfer that ``host`` has already noted.
+    private func carryOut(_ step: DMAStep) {
         let job = self.job
         switch step {
         case .submit(let piece):
@@ -37,13 +37,13 @@ extension PacketExecution {
                 at: UInt64(job.block) &* UInt64(Disc.blockSize) &+ piece.offset.rawValue,
                 userData: host.pointee.submit())
         case .wait: state.pointee.cursor = DMAPieceCursor()
-        case .done(let result): end(result)
+        case .done(let result): completeTransfer(result)
         }
     }
 
     // MARK: Without a copy
 
-    /// Asks for the user data of as many raw sectors as one request takes.
+    /// Submits a read of the user data of as many raw sectors as one request takes.
     private func readSpread(_ queue: BlockQueue) {
         let offset = state.pointee.spread.imageOffset
         // The buffer has no data while a transfer goes without it.
@@ -53,14 +53,14 @@ extension PacketExecution {
             userData: host.pointee.submit())
     }
 
-    /// The host has answered a piece, or a request for a part of it.
-    func pieceEnded(_ completion: BlockCompletion) {
+    /// The host has completed the request for a piece, or for a part of it.
+    func pieceCompleted(_ completion: BlockCompletion) {
         if job.isMediumGone { return failTransfer(.mediumNotPresent) }
         let layout = layout
         var transferred = completion.transferred
         if layout.isRaw { transferred = state.pointee.spread.reached(transferred) }
         if completion.isMemoryFault {
-            return perform(host.pointee.memoryFailed(transferred: transferred))
+            return carryOut(host.pointee.memoryFailed(transferred: transferred))
         }
         if !completion.isSuccess {
             switch decide(completion) {
@@ -80,18 +80,19 @@ extension PacketExecution {
             }
             transferred = state.pointee.spread.length
         }
-        perform(host.pointee.pieceEnded(transferred: transferred, isSuccess: true))
+        carryOut(host.pointee.pieceEnded(transferred: transferred, isSuccess: true))
     }
 
     // MARK: Through the buffer
 
-    /// Moves what there is, and sees to it that there is more.
+    /// Moves data between buffer and pieces, until the transfer waits or is complete, or the buffer
+    /// needs the host.
     func moveData() {
         while true {
             if state.pointee.cursor.isAtEnd {
                 let step = host.pointee.pieceEnded(
                     transferred: state.pointee.cursor.length, isSuccess: true)
-                guard case .submit(let piece) = step else { return perform(step) }
+                guard case .submit(let piece) = step else { return carryOut(step) }
                 state.pointee.cursor = DMAPieceCursor(piece)
             }
             let job = self.job
@@ -105,7 +106,7 @@ extension PacketExecution {
                 buffer + job.place, count: Int(clamping: job.available), demand.direction)
             guard let moved else {
                 let done = state.pointee.cursor.done
-                return perform(host.pointee.memoryFailed(transferred: done))
+                return carryOut(host.pointee.memoryFailed(transferred: done))
             }
             self.job.position &+= UInt64(moved)
         }
@@ -113,13 +114,13 @@ extension PacketExecution {
 
     // MARK: How transfers end
 
-    func transferEnded(_ result: DMAResult) {
+    func goOn(after result: DMAResult) {
         guard result.outcome == .success else { return abort() }
-        if job.kind == .selecting { finishSelect() } else { succeed() }
+        if job.kind == .selecting { selectModes() } else { succeed() }
     }
 
-    /// A command fails whose data comes from the disc, by PIO or DMA. Without a sense it was the
-    /// host that gave up.
+    /// Fails a command that reads the disc, by PIO or DMA. Without a sense it was the guest that
+    /// stopped the command.
     func failTransfer(_ sense: Sense?, _ transferred: UInt64? = nil) {
         if job.isDMA {
             // The cursor of a transfer that goes without the buffer is that of an earlier one.
@@ -130,7 +131,7 @@ extension PacketExecution {
         if let sense { fail(sense) } else { abort() }
     }
 
-    /// Keeps the command until the emulator goes on; a transfer then runs again from its start.
+    /// Keeps the command until the emulator resumes. A transfer is then repeated from its start.
     func park() {
         if job.isDMA {
             job.position = 0
