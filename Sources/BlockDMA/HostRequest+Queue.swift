@@ -91,7 +91,7 @@ extension HostRequest {
     ) -> HostAnswer {
         precondition(current == .held || current == .idle, "the host has failed nothing")
         if action == .stop {
-            park(transferred: isPiece ? completion.transferred : 0)
+            park()
             return .pending
         }
         guard isPiece, current == .held, let transfer = transfer?.takeUnretainedValue() else {

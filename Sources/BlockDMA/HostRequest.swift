@@ -149,10 +149,10 @@ public struct HostRequest: ~Copyable {
 
     // MARK: Policies
 
-    /// Keeps the failed request until ``retry()``. A transfer is released, with `transferred` bytes
-    /// of its piece transferred; after ``retry()`` the device begins another one.
-    public mutating func park(transferred: UInt64 = 0) {
-        release(transferred: transferred)
+    /// Keeps the failed request until ``retry()``. A transfer is released as by ``release()``; after
+    /// ``retry()`` the device begins another one.
+    public mutating func park() {
+        release()
         current = .parked
     }
 
@@ -163,14 +163,14 @@ public struct HostRequest: ~Copyable {
         return true
     }
 
-    /// Releases a transfer of which the device holds a piece, with `transferred` bytes of that
-    /// piece transferred. Without a transfer it does nothing. Bytes that another process stores may
-    /// still be on their way when this returns, and their arrival is not reported.
-    public mutating func release(transferred: UInt64 = 0) {
+    /// Releases a transfer of which the device holds a piece; without one it does nothing. No memory is
+    /// in use when this returns: bytes of the piece that would have to be copied to guest memory are
+    /// dropped. Where they matter, ``pieceEnded(transferred:isSuccess:)`` ends the piece.
+    public mutating func release() {
         precondition(current == .idle || current == .held, "there is no piece to give back")
         if let transfer {
             _ = transfer._withUnsafeGuaranteedRef {
-                $0.pieceEnded(transferred: transferred, isSuccess: false)
+                $0.pieceEnded(transferred: 0, isSuccess: false)
             }
             self.transfer = nil
         }

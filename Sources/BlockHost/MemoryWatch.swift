@@ -27,6 +27,6 @@ import CBlockHost
         cblockhost_intact(watch, start, count)
     }
 
-    /// Ends it, before the memory is unmapped.
-    package func end() { cblockhost_unwatch(watch) }
+    /// Stops watching, before the memory is unmapped.
+    package func stop() { cblockhost_unwatch(watch) }
 }

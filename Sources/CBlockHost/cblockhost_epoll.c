@@ -13,11 +13,11 @@ int cblockhost_epoll(void) {
     return set < 0 ? -errno : set;
 }
 
-static int control(int set, int operation, int member, bool readable, bool writable) {
+static int control(int set, int call, int member, bool readable, bool writable) {
     struct epoll_event event = {
         .events = (readable ? (uint32_t)EPOLLIN : 0) | (writable ? (uint32_t)EPOLLOUT : 0),
         .data.fd = member};
-    return epoll_ctl(set, operation, member, &event) < 0 ? -errno : 0;
+    return epoll_ctl(set, call, member, &event) < 0 ? -errno : 0;
 }
 
 int cblockhost_epoll_add(int set, int member, bool readable, bool writable) {

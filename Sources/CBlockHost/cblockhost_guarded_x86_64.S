@@ -31,25 +31,18 @@
 
     label cblockhost_guarded_begin
 
-    routine cblockhost_guarded_copy_1
-    movb (%rsi), %al
-    movb %al, (%rdi)
-    done cblockhost_guarded_copy_1
+    // One load and one store of a width: no other access comes between the bytes.
+    .macro copy_one width, move, register
+    routine cblockhost_guarded_copy_\width
+    \move (%rsi), \register
+    \move \register, (%rdi)
+    done cblockhost_guarded_copy_\width
+    .endm
 
-    routine cblockhost_guarded_copy_2
-    movw (%rsi), %ax
-    movw %ax, (%rdi)
-    done cblockhost_guarded_copy_2
-
-    routine cblockhost_guarded_copy_4
-    movl (%rsi), %eax
-    movl %eax, (%rdi)
-    done cblockhost_guarded_copy_4
-
-    routine cblockhost_guarded_copy_8
-    movq (%rsi), %rax
-    movq %rax, (%rdi)
-    done cblockhost_guarded_copy_8
+    copy_one 1, movb, %al
+    copy_one 2, movw, %ax
+    copy_one 4, movl, %eax
+    copy_one 8, movq, %rax
 
     routine cblockhost_guarded_copy_words
     addq %rdx, %rdi

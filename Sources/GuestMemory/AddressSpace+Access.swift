@@ -1,36 +1,29 @@
 import Glibc
 
-// The slow path: bytes by address, whatever is there.
+// Accesses that are not transfers: bytes at an address, in memory and in devices.
 extension AddressSpace {
-    /// Copies the bytes from `address` on into `buffer`, across regions. Each byte of memory is
-    /// read once; devices are read in naturally aligned steps of the widths that they take.
+    /// Fills `buffer` with the bytes that begin at `address`, across regions. Each byte of memory is
+    /// read once. Devices are read in naturally aligned steps, none wider than
+    /// ``MemoryRegion/maximumWidth``.
     ///
-    /// Throws at the first byte that cannot be read, with its address; those before it are in
-    /// `buffer`.
+    /// Throws the address of the first byte that cannot be read. The bytes before it are in `buffer`.
     public func read(
         at address: GuestAddress, into buffer: UnsafeMutableRawBufferPointer
     ) throws(GuestMemoryError) {
-        guard let base = buffer.baseAddress else { return }
-        try withMap { (map) throws(GuestMemoryError) in
-            try map.read(at: address, into: base, count: buffer.count)
-        }
+        try withMap { (map) throws(GuestMemoryError) in try map.read(at: address, into: buffer) }
     }
 
-    /// Copies `buffer` to `address` on, across regions, and marks the pages written. Writes to ROM
-    /// are lost.
+    /// Copies `buffer` to the bytes that begin at `address`, across regions, and marks the pages that it
+    /// writes. Writes to ROM are lost.
     ///
-    /// Throws at the first byte that cannot be written, with its address; those before it are
-    /// written.
+    /// Throws the address of the first byte that cannot be written. The bytes before it are written.
     public func write(
         at address: GuestAddress, from buffer: UnsafeRawBufferPointer
     ) throws(GuestMemoryError) {
-        guard let base = buffer.baseAddress else { return }
-        try withMap { (map) throws(GuestMemoryError) in
-            try map.write(at: address, from: base, count: buffer.count)
-        }
+        try withMap { (map) throws(GuestMemoryError) in try map.write(at: address, from: buffer) }
     }
 
-    /// Writes `count` times `byte`, under the rules of ``write(at:from:)``.
+    /// Writes `count` bytes of the value `byte`, under the rules of ``write(at:from:)``.
     public func fill(
         at address: GuestAddress, with byte: UInt8, count: UInt64
     ) throws(GuestMemoryError) {
@@ -39,26 +32,23 @@ extension AddressSpace {
         }
     }
 
-    /// Reads a little-endian integer.
+    /// Reads the little-endian integer at `address`, under the rules of ``read(at:into:)``.
     public func load<Value: FixedWidthInteger>(
         at address: GuestAddress, as type: Value.Type
     ) throws(GuestMemoryError) -> Value {
         var value: Value = 0
-        let count = MemoryLayout<Value>.size
-        try withMap { (map) throws(GuestMemoryError) in
-            try map.read(at: address, into: &value, count: count)
+        try withUnsafeMutableBytes(of: &value) { (bytes) throws(GuestMemoryError) in
+            try read(at: address, into: bytes)
         }
         return Value(littleEndian: value)
     }
 
-    /// Writes a little-endian integer.
+    /// Writes `value` to `address` as a little-endian integer, under the rules of ``write(at:from:)``.
     public func store<Value: FixedWidthInteger>(
         _ value: Value, at address: GuestAddress
     ) throws(GuestMemoryError) {
-        var value = value.littleEndian
-        let count = MemoryLayout<Value>.size
-        try withMap { (map) throws(GuestMemoryError) in
-            try map.write(at: address, from: &value, count: count)
+        try withUnsafeBytes(of: value.littleEndian) { (bytes) throws(GuestMemoryError) in
+            try write(at: address, from: bytes)
         }
     }
 

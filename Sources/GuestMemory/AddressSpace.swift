@@ -54,7 +54,7 @@ public final class AddressSpace: @unchecked Sendable {
         ) throws(GuestMemoryError) -> MappedRegion {
             try region.validate(at: base)
             let mapped = MappedRegion(
-                region, at: base, priority: priority, order: layout.additions, version: version)
+                region, at: base, priority: priority, sequence: layout.additions, version: version)
             layout.add(mapped)
             return mapped
         }

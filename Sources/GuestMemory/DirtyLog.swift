@@ -2,14 +2,6 @@ import CGuestMemory
 import Glibc
 import Synchronization
 
-/// Who wants to know about written pages. Each has a bitmap of its own.
-public enum DirtyConsumer: Int, Sendable, CaseIterable {
-    /// Live migration, snapshots and tests.
-    case migration
-    /// A display that redraws what has changed.
-    case display
-}
-
 /// Which pages of a ``GuestRAM`` have been written, for several consumers, and which hold code that
 /// an emulator has translated.
 ///

@@ -147,7 +147,7 @@ public final class GuestRAM: @unchecked Sendable {
         do throws(GuestMemoryError) {
             dirtyLog = try DirtyLog(pageCount: size / Self.pageSize)
         } catch {
-            watch?.end()
+            watch?.stop()
             mapping?.unmap()
             throw error
         }
@@ -160,7 +160,7 @@ public final class GuestRAM: @unchecked Sendable {
     }
 
     deinit {
-        watch?.end()
+        watch?.stop()
         mapping?.unmap()
         if descriptor >= 0 { Glibc.close(descriptor) }
         released?()

@@ -1,15 +1,15 @@
 import BlockHost
 import Glibc
 
-// Copying between guest addresses and a buffer of the host's: what is memory is copied, what is a
-// device is called.
+// Copies between guest addresses and a buffer of the host: memory is copied, a device is called.
 extension MemoryMap {
-    /// Copies `count` bytes from `address` on to `target`. Stops at the first byte that cannot be
+    /// Fills `buffer` with the bytes that begin at `address`. Stops at the first byte that cannot be
     /// read.
     func read(
-        at address: GuestAddress, into target: UnsafeMutableRawPointer, count: Int
+        at address: GuestAddress, into buffer: UnsafeMutableRawBufferPointer
     ) throws(GuestMemoryError) {
-        try visit(at: address, count: count) {
+        guard let target = buffer.baseAddress else { return }
+        try visit(at: address, count: buffer.count) {
             (range, offset, done, length) throws(GuestMemoryError) in
             if range.pointee.host != nil {
                 try range.pointee.access(length, at: offset) {
@@ -22,12 +22,13 @@ extension MemoryMap {
         }
     }
 
-    /// Copies `count` bytes from `source` to `address` on and marks the pages written. Writes to
-    /// ROM are lost. Stops at the first byte that cannot be written.
+    /// Copies `buffer` to the bytes that begin at `address`, and marks the pages that it writes. Writes
+    /// to ROM are lost. Stops at the first byte that cannot be written.
     func write(
-        at address: GuestAddress, from source: UnsafeRawPointer, count: Int
+        at address: GuestAddress, from buffer: UnsafeRawBufferPointer
     ) throws(GuestMemoryError) {
-        try visit(at: address, count: count) {
+        guard let source = buffer.baseAddress else { return }
+        try visit(at: address, count: buffer.count) {
             (range, offset, done, length) throws(GuestMemoryError) in
             switch range.pointee.kind {
             case .ram:
@@ -42,7 +43,7 @@ extension MemoryMap {
         }
     }
 
-    /// The same with one byte for all.
+    /// Writes `count` bytes of the value `byte`, under the rules of ``write(at:from:)``.
     func fill(at address: GuestAddress, with byte: UInt8, count: UInt64) throws(GuestMemoryError) {
         if count > 0, address.advanced(by: count - 1) == nil {
             throw GuestMemoryError(.addressWraps, at: address)
@@ -68,8 +69,8 @@ extension MemoryMap {
         }
     }
 
-    /// Calls `body` for each range under the bytes: the range, where in it, how many bytes came
-    /// before and how many there are.
+    /// Calls `body` for each range that holds some of the bytes: with the range, the offset in it, how
+    /// many bytes were visited before, and how many are in this range.
     @inline(__always)
     private func visit(
         at address: GuestAddress, count: Int,
@@ -92,13 +93,13 @@ extension MemoryMap {
 }
 
 extension FlatRange {
-    /// Has `body` write `length` bytes from `offset` on, and marks the pages.
+    /// Calls `body` to write the `length` bytes that begin at `offset`, and marks their pages.
     @inline(__always)
     fileprivate func write(
         _ length: Int, at offset: UInt64,
         _ body: (UnsafeMutableRawPointer, Int) -> VolatileMemory.Outcome
     ) throws(GuestMemoryError) {
-        // Also where not all of it is there: the pages before have been written.
+        // Also when some of the memory is lost: the pages before have been written.
         defer {
             log?._withUnsafeGuaranteedRef {
                 $0.mark(offset: logOffset + Int(truncatingIfNeeded: offset), length: length)
@@ -107,11 +108,11 @@ extension FlatRange {
         try access(length, at: offset, body)
     }
 
-    /// Has `body` copy `length` bytes from `offset` on, from the first to the last; throws when the
-    /// memory has become too short for them, with the address of the first that is not there.
+    /// Calls `body` to copy the `length` bytes that begin at `offset`, from the first to the last.
+    /// Throws the address of the first byte that is lost, if the memory has become shorter.
     ///
-    /// What is lost is left out, and looked for again afterwards: the copy may be of zeroes that have
-    /// taken the place of a page in the meantime.
+    /// Lost bytes are not copied. The loss is looked up again after the copy, because a page of zeroes
+    /// may have taken the place of a lost page in the meantime.
     @inline(__always)
     func access(
         _ length: Int, at offset: UInt64,
@@ -132,70 +133,6 @@ extension FlatRange {
 }
 
 extension GuestMemoryError {
-    /// Memory that other processes have taken away, as the kernel says it.
+    /// The error for memory that other processes have taken away: EFAULT, as from the kernel.
     static func lost(at address: GuestAddress) -> Self { Self(.system, at: address, errno: EFAULT) }
-}
-
-/// An access to the registers of a device, divided into the widths that it takes.
-private struct MMIOAccess {
-    private let region: MappedRegion
-    private let device: any MMIODevice
-    private let address: GuestAddress
-
-    init(_ range: UnsafePointer<FlatRange>, at address: GuestAddress) throws(GuestMemoryError) {
-        let region = range.pointee.region.takeUnretainedValue()
-        if region.region.kind == .remote { throw GuestMemoryError(.remote, at: address) }
-        guard let device = region.region.device else { throw GuestMemoryError(.hole, at: address) }
-        if let reentrancy = region.region.reentrancy, reentrancy.isEntered {
-            throw GuestMemoryError(.reentrant, at: address)
-        }
-        self.region = region
-        self.device = device
-        self.address = address
-    }
-
-    func read(into target: UnsafeMutableRawPointer, count: Int) throws(GuestMemoryError) {
-        try divide(count) { (place, offset, done, width) throws(GuestMemoryError) in
-            guard let value = device.read(offset: offset, width: width) else {
-                throw GuestMemoryError(.deviceRefused, at: place)
-            }
-            withUnsafeBytes(of: value.littleEndian) {
-                (target + done).copyMemory(from: $0.baseAddress!, byteCount: width)
-            }
-        }
-    }
-
-    func write(from source: UnsafeRawPointer, count: Int) throws(GuestMemoryError) {
-        try divide(count) { (place, offset, done, width) throws(GuestMemoryError) in
-            var value: UInt64 = 0
-            withUnsafeMutableBytes(of: &value) {
-                $0.baseAddress!.copyMemory(from: source + done, byteCount: width)
-            }
-            guard device.write(offset: offset, width: width, value: UInt64(littleEndian: value))
-            else { throw GuestMemoryError(.deviceRefused, at: place) }
-        }
-    }
-
-    func fill(_ byte: UInt8, count: Int) throws(GuestMemoryError) {
-        try divide(count) { (place, offset, _, width) throws(GuestMemoryError) in
-            let value = UInt64(byte) &* 0x0101_0101_0101_0101
-            let mask = UInt64.max >> UInt64(64 - 8 * width)
-            guard device.write(offset: offset, width: width, value: value & mask)
-            else { throw GuestMemoryError(.deviceRefused, at: place) }
-        }
-    }
-
-    private func divide(
-        _ count: Int, _ body: (GuestAddress, UInt64, Int, Int) throws(GuestMemoryError) -> Void
-    ) throws(GuestMemoryError) {
-        var done = 0
-        while done < count {
-            let place = address &+ UInt64(done)
-            let offset = place.offset(from: region.base)
-            var width = region.region.maximumWidth
-            while width > count - done || offset & UInt64(width - 1) != 0 { width >>= 1 }
-            try body(place, offset, done, width)
-            done += width
-        }
-    }
 }

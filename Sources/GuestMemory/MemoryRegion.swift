@@ -1,17 +1,3 @@
-import Synchronization
-
-/// A device whose registers are in guest memory.
-///
-/// Called on the thread that makes the access, without any lock of this library's: the device
-/// brings its own.
-public protocol MMIODevice: AnyObject, Sendable {
-    /// Reads `width` bytes (1, 2, 4 or 8, naturally aligned) at `offset` in the region,
-    /// little-endian; `nil` refuses the access.
-    func read(offset: UInt64, width: Int) -> UInt64?
-    /// Writes the low `width` bytes of `value`; false refuses the access.
-    func write(offset: UInt64, width: Int, value: UInt64) -> Bool
-}
-
 /// What an ``AddressSpace`` can have at an address.
 public struct MemoryRegion: Sendable {
     /// What an access does.
@@ -125,45 +111,5 @@ public struct MemoryRegion: Sendable {
         guard [1, 2, 4, 8].contains(maximumWidth) else {
             throw GuestMemoryError(.invalidOption, at: base)
         }
-    }
-}
-
-/// A region in an address space, made by ``AddressSpace/map(_:at:priority:)``.
-public final class MappedRegion: Sendable {
-    /// What is there.
-    public let region: MemoryRegion
-    /// Its first address.
-    public let base: GuestAddress
-    /// Where regions overlap, the one of higher priority is seen; of equals, the one mapped last.
-    public let priority: Int
-
-    /// Of two regions of one space, the one with the greater order was mapped later.
-    let order: UInt64
-    /// The first map of the space that shows it.
-    private let firstVersion: UInt64
-    /// The first map after that which does not; 0 as long as it is mapped.
-    private let endVersion = Atomic<UInt64>(0)
-
-    init(
-        _ region: MemoryRegion, at base: GuestAddress, priority: Int, order: UInt64, version: UInt64
-    ) {
-        self.region = region
-        self.base = base
-        self.priority = priority
-        self.order = order
-        firstVersion = version
-    }
-
-    var last: GuestAddress { base &+ (region.size - 1) }
-
-    var rank: RegionIndex.Rank { RegionIndex.Rank(priority: priority, order: order) }
-
-    /// It was removed, so that the map of this version is the first without it.
-    func noteRemoval(in version: UInt64) { endVersion.store(version, ordering: .relaxed) }
-
-    /// The maps that showed it, if it has been removed.
-    var versions: Range<UInt64> {
-        let end = endVersion.load(ordering: .relaxed)
-        return firstVersion..<max(firstVersion, end)
     }
 }

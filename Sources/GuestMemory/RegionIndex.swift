@@ -5,10 +5,10 @@ struct RegionIndex {
     /// What decides which of two regions is seen: the greater one is.
     struct Rank: Comparable {
         let priority: Int
-        let order: UInt64
+        let sequence: UInt64
 
         static func < (left: Self, right: Self) -> Bool {
-            (left.priority, left.order) < (right.priority, right.order)
+            (left.priority, left.sequence) < (right.priority, right.sequence)
         }
     }
 
@@ -35,8 +35,8 @@ struct RegionIndex {
         }
 
         func side(_ other: MappedRegion) -> PersistentTree<Self>.Side {
-            if (mapped.base, mapped.order) < (other.base, other.order) { return .before }
-            return mapped.base == other.base && mapped.order == other.order ? .here : .after
+            if (mapped.base, mapped.sequence) < (other.base, other.sequence) { return .before }
+            return mapped.base == other.base && mapped.sequence == other.sequence ? .here : .after
         }
     }
 

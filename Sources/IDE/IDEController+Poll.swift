@@ -16,8 +16,28 @@ extension IDEController {
     /// under way, or `timeout` has passed; `nil` is no limit.
     @discardableResult
     public func poll(timeout: Duration? = .zero) -> Int {
-        let count = poll(primary) &+ poll(secondary)
+        let count = pollChannels()
         return count > 0 || timeout == .zero ? count : pollUntil(timeout)
+    }
+
+    /// Polls both channels.
+    @inline(__always)
+    private func pollChannels() -> Int {
+        let count = poll(primary) &+ poll(secondary)
+        return count > 0 && primary.mapper.isWaiting ? count &+ resumeInTurns() : count
+    }
+
+    /// Goes on with transfers that waited for bounce buffers which the other channel has released. No
+    /// descriptor is readable for that.
+    @inline(never)
+    private func resumeInTurns() -> Int {
+        var count = 0
+        var more: Int
+        repeat {
+            more = primary.resumeWaiting() &+ secondary.resumeWaiting()
+            count &+= more
+        } while more > 0
+        return count
     }
 
     /// Delivers what the queues of a channel's drives have completed; the drives tell the channel.
@@ -43,7 +63,7 @@ extension IDEController {
                 if left <= .zero { break }
             }
             wait(left)
-            count = poll(primary) &+ poll(secondary)
+            count = pollChannels()
         }
         return count
     }

@@ -9,7 +9,7 @@ public struct IDEOptions: Sendable {
     public var dmaCache: Bool
     /// Called from any thread when ``IDEController/poll(timeout:)`` has work for which none of the
     /// ``IDEController/descriptors`` is readable: another device on the same address space has
-    /// released bounce buffers that a transfer waits for.
+    /// released bounce buffers that a transfer waits for, or a `RemoteMemory` has answered.
     public var wake: (@Sendable () -> Void)?
 
     /// Options with the defaults described at each property.

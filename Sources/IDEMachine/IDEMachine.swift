@@ -66,7 +66,7 @@ struct IDEMachine: ParsableCommand {
             return try face.run(until: termination)
         }
         guard let qtest else { return }
-        let machine = try Machine(options)
+        let machine = try QtestMachine(options)
         let face = try QtestFace(machine, qtest: qtest, qmp: qmp)
         try face.run(until: termination)
     }

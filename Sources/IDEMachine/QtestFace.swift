@@ -3,14 +3,14 @@ import IDE
 
 /// Drives a machine from a qtest socket and a QMP socket, until one of them ends.
 final class QtestFace {
-    private let machine: Machine
+    private let machine: QtestMachine
     private let qtestConnection: Connection
     private let qtest: QtestServer
     private let qmpConnection: Connection?
     private let qmp: QMPServer?
     private var failures = FailureLog(kept: "it waits, and without --qmp nobody can let it go on")
 
-    init(_ machine: Machine, qtest qtestPath: SocketPath, qmp qmpPath: SocketPath?) throws {
+    init(_ machine: QtestMachine, qtest qtestPath: SocketPath, qmp qmpPath: SocketPath?) throws {
         self.machine = machine
         qtestConnection = try Connection(to: qtestPath.pathname)
         qmpConnection = try qmpPath.map { try Connection(to: $0.pathname) }

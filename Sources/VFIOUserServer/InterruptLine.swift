@@ -20,7 +20,7 @@ final class InterruptLine: PCIInterruptReceiver {
     private(set) var unmaskEvent: CInt = -1
     /// Called with ``unmaskEvent`` before it is closed. The peer has the same eventfd, so one that is
     /// watched stays watched when it is closed here.
-    var unmaskEventEnds: (CInt) -> Void = { _ in }
+    var unmaskEventWillClose: (CInt) -> Void = { _ in }
 
     deinit { disconnect() }
 
@@ -45,7 +45,7 @@ final class InterruptLine: PCIInterruptReceiver {
     /// Takes over the descriptor that unmasks when it becomes readable; -1 for none.
     func connectUnmask(_ descriptor: CInt) {
         if unmaskEvent >= 0 {
-            unmaskEventEnds(unmaskEvent)
+            unmaskEventWillClose(unmaskEvent)
             close(unmaskEvent)
         }
         unmaskEvent = descriptor

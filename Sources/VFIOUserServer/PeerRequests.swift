@@ -117,7 +117,7 @@ final class PeerRequests {
     /// A request fails without being asked for.
     func refuse(_ answer: RemoteAnswer) {
         hasNews = true
-        answer.ended(isSuccess: false)
+        answer.requestCompleted(isSuccess: false)
     }
 
     private func transfer(of answer: RemoteAnswer) -> Transfer {
@@ -182,7 +182,7 @@ final class PeerRequests {
         forget(before: entry.number)
         transfer.outstanding -= 1
         dropIfDone(transfer)
-        transfer.answer.ended(isSuccess: take(header, body, for: entry.request))
+        transfer.answer.requestCompleted(isSuccess: take(header, body, for: entry.request))
     }
 
     /// Whether it is a good answer, whose data has been taken then.
@@ -227,7 +227,7 @@ final class PeerRequests {
         if !failed.isEmpty { hasNews = true }
         for transfer in failed {
             for _ in 0..<transfer.waiting.count + transfer.outstanding {
-                transfer.answer.ended(isSuccess: false)
+                transfer.answer.requestCompleted(isSuccess: false)
             }
         }
     }
@@ -249,7 +249,7 @@ final class PeerRequests {
             transfer.failed = 0
             guard failed > 0 else { continue }
             dropIfDone(transfer)
-            for _ in 0..<failed { transfer.answer.ended(isSuccess: false) }
+            for _ in 0..<failed { transfer.answer.requestCompleted(isSuccess: false) }
         }
         turns.removeAll { $0.waiting.isEmpty }
         send()

@@ -7,7 +7,7 @@ import Glibc
 /// (QEMU, docs/interop/vfio-user.rst): QEMU's `vfio-user-pci` is such a peer. While there is a server, the
 /// function's interrupt pin leads to it. The device behind the function must live as long.
 ///
-/// **One thread.** ``run(until:peerEnded:)`` sleeps in epoll(7) over the socket, the peer's eventfds and the
+/// **One thread.** ``run(until:peerDisconnected:)`` sleeps in epoll(7) over the socket, the peer's eventfds and the
 /// function's descriptors, and everything happens on its thread: register accesses, completions,
 /// interrupts.
 ///
@@ -33,7 +33,7 @@ public final class VFIOUserServer {
     private var watched = EpollSet.Interest()
     private var watchedUnmask: CInt = -1
     private var former = VFIOUserStatistics()
-    private var peerEnded: () -> Void = {}
+    private var peerDisconnected: () -> Void = {}
 
     /// A server that listens at `path`, which is text.
     public convenience init(
@@ -74,7 +74,7 @@ public final class VFIOUserServer {
 
     private func attach() throws(VFIOUserError) {
         for descriptor in functionDescriptors { try watch(descriptor) }
-        line.unmaskEventEnds = { [unowned self] event in
+        line.unmaskEventWillClose = { [unowned self] event in
             guard event == watchedUnmask else { return }
             loop.remove(event)
             watchedUnmask = -1
@@ -88,7 +88,7 @@ public final class VFIOUserServer {
     }
 
     deinit {
-        line.unmaskEventEnds = { _ in }
+        line.unmaskEventWillClose = { _ in }
         if let session { session.end() }
         if listener >= 0 { close(listener) }
         if let path { unlink(path) }
@@ -108,15 +108,15 @@ public final class VFIOUserServer {
 
     // MARK: The loop
 
-    /// Serves peers until `termination` is readable. `peerEnded` is called when one has gone.
+    /// Serves peers until `termination` is readable. `peerDisconnected` is called when one has gone.
     public func run(
-        until termination: CInt, peerEnded: @escaping () -> Void = {}
+        until termination: CInt, peerDisconnected: @escaping () -> Void = {}
     ) throws(VFIOUserError) {
-        self.peerEnded = peerEnded
+        self.peerDisconnected = peerDisconnected
         try watch(termination)
         defer {
             loop.remove(termination)
-            self.peerEnded = {}
+            self.peerDisconnected = {}
         }
         var isOver = false
         while !isOver {
@@ -198,7 +198,7 @@ public final class VFIOUserServer {
         function.poll()
         self.session = nil
         if listener >= 0 { try watch(listener) }
-        peerEnded()
+        peerDisconnected()
     }
 
     /// Ends the connection to the peer, if there is one.
@@ -216,25 +216,5 @@ private func host<Result: ~Copyable>(
         return try body()
     } catch {
         throw VFIOUserError(error.call, error.errno)
-    }
-}
-
-/// What a ``VFIOUserServer`` has done since it was made.
-public struct VFIOUserStatistics: Sendable, Hashable {
-    /// Messages that came from peers.
-    public internal(set) var messages: UInt64 = 0
-    /// How often the function's interrupt line rose.
-    public internal(set) var interrupts: UInt64 = 0
-    /// How often an eventfd was written for it.
-    public internal(set) var signals: UInt64 = 0
-    /// Bytes of memory that were read by message.
-    public internal(set) var messageBytesRead: UInt64 = 0
-    /// Bytes of memory that were written by message.
-    public internal(set) var messageBytesWritten: UInt64 = 0
-
-    mutating func add(_ session: VFIOUserSession) {
-        messages &+= session.messages
-        messageBytesRead &+= session.requests.bytesRead
-        messageBytesWritten &+= session.requests.bytesWritten
     }
 }

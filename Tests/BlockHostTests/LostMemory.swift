@@ -28,7 +28,7 @@ final class LostMemory {
     }
 
     deinit {
-        watch.end()
+        watch.stop()
         munmap(base, pages.count)
     }
 }

@@ -128,9 +128,9 @@ extension ScaleCase {
             let iommu = try PageTableIOMMU(space: space, root: 0)
             let ended = Counter()
             try measured {
-                let token = iommu.beginTransfer()
+                let token = iommu.holdTranslations()
                 for _ in 0..<n { try iommu.invalidate { ended.count += 1 } }
-                iommu.endTransfer(token)
+                iommu.releaseTranslations(token)
             }
             try require(ended.count == n, "\(ended.count) of \(n) invalidations ended")
         },
@@ -145,10 +145,10 @@ extension ScaleCase {
             try measured {
                 var tokens: [Int] = []
                 for _ in 0..<n {
-                    tokens.append(iommu.beginTransfer())
+                    tokens.append(iommu.holdTranslations())
                     try iommu.invalidate { ended.count += 1 }
                 }
-                for token in tokens.reversed() { iommu.endTransfer(token) }
+                for token in tokens.reversed() { iommu.releaseTranslations(token) }
             }
             try require(ended.count == n, "\(ended.count) of \(n) invalidations ended")
         },

@@ -25,6 +25,8 @@ package struct ATAPIDrive: ~Copyable {
         package var job = PacketJob()
         package var packet = CommandPacket()
         package var sense = Sense.none
+        /// Why the transfer under way fails, once its piece has been given back.
+        var failure: Sense?
         package var tray = Tray()
         package var settings = ATAPISettings()
         /// Where the last read ended.

@@ -8,12 +8,15 @@ extension PacketExecution {
     func failUnwanted() { failTransfer(.mediumNotPresent) }
 
     func carryOutFirst(_ step: DMAStep, of transfer: DMATransfer) {
+        state.pointee.failure = nil
         carryOut(host.pointee.begin(transfer, step))
     }
 
     /// Goes on with a transfer that has waited for memory, if it is that of the command.
     func resume(_ transfer: DMATransfer, _ step: DMAStep) {
-        if let step = host.pointee.resume(transfer, step) { carryOut(step) }
+        if let step = host.pointee.resume(transfer, step) { return carryOut(step) }
+        // A reset may have waited for it, and no completion of the queue follows.
+        if let tag = state.pointee.resetTag { at(tag).showSignatureUnlessBusy() }
     }
 
     /// Carries out a step of the transfer that ``host`` has already noted.
@@ -76,6 +79,7 @@ extension PacketExecution {
         if layout.isRaw {
             state.pointee.spread.advance()
             if !state.pointee.spread.isAtEnd, let queue = state.pointee.medium?.queue {
+                if host.pointee.isStopped { return failTransfer(nil, state.pointee.spread.done) }
                 return readSpread(queue)
             }
             transferred = state.pointee.spread.length
@@ -115,19 +119,24 @@ extension PacketExecution {
     // MARK: How transfers end
 
     func goOn(after result: DMAResult) {
-        guard result.outcome == .success else { return abort() }
+        guard result.outcome == .success else { return endFailed(state.pointee.failure) }
         if job.kind == .selecting { selectModes() } else { succeed() }
     }
 
     /// Fails a command that reads the disc, by PIO or DMA. Without a sense it was the guest that
-    /// stopped the command.
+    /// stopped the command. The command ends when guest memory has what was transferred.
     func failTransfer(_ sense: Sense?, _ transferred: UInt64? = nil) {
-        if job.isDMA {
-            // The cursor of a transfer that goes without the buffer is that of an earlier one.
-            host.pointee.release(
-                transferred: transferred ?? (job.isDirect ? 0 : state.pointee.cursor.done))
-            transferEnd = .failure
+        guard job.isDMA, host.pointee.state == .held else {
+            if job.isDMA { transferEnd = .failure }
+            return endFailed(sense)
         }
+        state.pointee.failure = sense
+        // The cursor of a transfer that goes without the buffer is that of an earlier one.
+        let moved = transferred ?? (job.isDirect ? 0 : state.pointee.cursor.done)
+        carryOut(host.pointee.pieceEnded(transferred: moved, isSuccess: false))
+    }
+
+    private func endFailed(_ sense: Sense?) {
         if let sense { fail(sense) } else { abort() }
     }
 

@@ -63,7 +63,8 @@ struct PacketExecution: CommandExecution {
         showSignatureUnlessBusy()
     }
 
-    private func at(_ tag: Int) -> Self { Self(state: state, tag: tag, carrier: carrier) }
+    /// The drive at work on the command of another tag.
+    func at(_ tag: Int) -> Self { Self(state: state, tag: tag, carrier: carrier) }
 
     private func drop() {
         if registers.pointee.isArmed || host.pointee.isBusy {

@@ -1,53 +1,39 @@
-/// A step between a device and memory: an IOMMU, a DMA controller, a bus with its own addresses.
+/// A step between a device and memory: an IOMMU, a DMA controller, or a bus with its own addresses.
 ///
-/// Steps stack, from the device to memory; the answer of one is what the next is asked. A step that
-/// only rewrites addresses keeps transfers free of copies; one that changes the data works on
-/// bounce buffers.
+/// Resolvers stack, from the device to memory: the address that one returns is what the next is asked
+/// for. A resolver that only changes addresses keeps transfers free of copies. A resolver that changes
+/// the data works on bounce buffers.
 public protocol AddressResolver: AnyObject, Sendable {
-    /// Says where `address` leads and how many bytes from there on (1 to `length`) belong
-    /// together; the rest is asked for again. Throws what stops the transfer.
+    /// Translates `address`. Returns the address for the next step and for how many bytes (1 to
+    /// `length`) the answer holds; the resolver is asked again for the rest. An error that it throws
+    /// ends the transfer.
     func resolve(
         _ address: GuestAddress, length: UInt64, direction: DMADirection
     ) throws(GuestMemoryError) -> ResolvedRange
 
-    /// Changes bytes on their way: in place, from the form in memory to that of the device for
-    /// `toDevice`, back for `fromDevice`. Called for what `resolve` has said to be transformed, in
-    /// stretches that begin at a multiple of 8 bytes of the transfer and are as long as that, or
-    /// end where an answer of `resolve` does.
+    /// Changes bytes in place: from the form in memory to that of the device for `toDevice`, back for
+    /// `fromDevice`. Called for the ranges that `resolve` has marked as transformed. `bytes` begins at a
+    /// multiple of 8 bytes of the transfer, and its length is a multiple of 8 unless it ends where an
+    /// answer of `resolve` ends.
     func transform(_ bytes: UnsafeMutableRawBufferPointer, direction: DMADirection)
 
-    /// A transfer begins to use answers of `resolve`; what is returned comes back when it has
+    /// Holds the present translations for a transfer that is about to call `resolve`: its answers stay
+    /// valid until ``releaseTranslations(_:)`` is called with the returned token, when the transfer has
     /// ended.
-    func beginTransfer() -> Int
+    func holdTranslations() -> Int
 
-    /// A transfer has ended: it uses no answers any more.
-    func endTransfer(_ token: Int)
+    /// Releases the translations of a transfer that has ended. `token` is what
+    /// ``holdTranslations()`` returned for it.
+    func releaseTranslations(_ token: Int)
 }
 
 extension AddressResolver {
     /// Changes nothing.
     public func transform(_ bytes: UnsafeMutableRawBufferPointer, direction: DMADirection) {}
 
-    /// Keeps no account of transfers.
-    public func beginTransfer() -> Int { 0 }
+    /// For resolvers whose translations never change: holds nothing, and returns 0.
+    public func holdTranslations() -> Int { 0 }
 
-    /// Keeps no account of transfers.
-    public func endTransfer(_ token: Int) {}
-}
-
-/// An answer of an ``AddressResolver``.
-public struct ResolvedRange: Sendable, Hashable {
-    /// Where the first byte is for the next step.
-    public var address: GuestAddress
-    /// How many bytes follow each other from there on.
-    public var length: UInt64
-    /// Whether the data is changed on the way.
-    public var isTransformed: Bool
-
-    /// An answer of `length` bytes from `address` on.
-    public init(address: GuestAddress, length: UInt64, isTransformed: Bool = false) {
-        self.address = address
-        self.length = length
-        self.isTransformed = isTransformed
-    }
+    /// For resolvers whose translations never change: does nothing.
+    public func releaseTranslations(_ token: Int) {}
 }

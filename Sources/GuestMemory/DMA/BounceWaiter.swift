@@ -1,77 +1,27 @@
-/// What a transfer waits by: first in the pool's line for bounce buffers, then among the transfers of
-/// its mapper that can go on. A transfer that waits for another process is only among the latter.
+/// The entry of a transfer in the lists of those that wait: first in the pool's line for bounce buffers,
+/// then in its mapper's list of transfers that can continue. A transfer that waits for another process
+/// is only in the latter.
 ///
-/// All of it but the constants belongs to the pool's mutex, so it is safe to share. A transfer that waits
-/// is alive.
+/// `@unchecked`: the mutex of the pool guards every variable, and the transfer is alive while it waits.
 final class BounceWaiter: @unchecked Sendable {
-    /// Which list links to it.
+    /// The list that it is in.
     enum Place { case nowhere, line, ready }
 
-    /// The transfers of its mapper that can go on.
+    /// The list of its mapper's transfers that can continue.
     let ready: ReadyList
-    /// Whose waiter it is.
+    /// The transfer that waits.
     let transfer: Unmanaged<DMATransfer>
     var place = Place.nowhere
     /// How many bytes it waits for.
     var count = 0
-    /// What it has been given.
+    /// The bounce buffer that the pool has given to it.
     var grant: UnsafeMutableRawPointer?
-    fileprivate var next: Unmanaged<BounceWaiter>?
-    fileprivate var previous: Unmanaged<BounceWaiter>?
+    /// Links of the ``WaiterList`` that it is in.
+    var next: Unmanaged<BounceWaiter>?
+    var previous: Unmanaged<BounceWaiter>?
 
     init(ready: ReadyList, transfer: Unmanaged<DMATransfer>) {
         self.ready = ready
         self.transfer = transfer
-    }
-}
-
-/// The transfers of a mapper that can go on, in the order in which they became able to.
-final class ReadyList {
-    /// Under the mutex of the pool.
-    var list = WaiterList()
-    /// Called when a transfer has become able to go on, on the thread that made it so.
-    let wake: (@Sendable () -> Void)?
-
-    init(wake: (@Sendable () -> Void)?) { self.wake = wake }
-}
-
-/// Waiters in order. Adding at the end and removing anywhere take constant time, and allocate nothing.
-struct WaiterList {
-    private(set) var count = 0
-    private var head: Unmanaged<BounceWaiter>?
-    private var tail: Unmanaged<BounceWaiter>?
-
-    var isEmpty: Bool { count == 0 }
-
-    var first: BounceWaiter? { head?.takeUnretainedValue() }
-
-    mutating func append(_ waiter: BounceWaiter) {
-        let entry = Unmanaged.passUnretained(waiter)
-        waiter.next = nil
-        waiter.previous = tail
-        if let tail {
-            tail._withUnsafeGuaranteedRef { $0.next = entry }
-        } else {
-            head = entry
-        }
-        tail = entry
-        count += 1
-    }
-
-    /// Removes a waiter that is in this list.
-    mutating func remove(_ waiter: BounceWaiter) {
-        if let previous = waiter.previous {
-            previous._withUnsafeGuaranteedRef { $0.next = waiter.next }
-        } else {
-            head = waiter.next
-        }
-        if let next = waiter.next {
-            next._withUnsafeGuaranteedRef { $0.previous = waiter.previous }
-        } else {
-            tail = waiter.previous
-        }
-        waiter.next = nil
-        waiter.previous = nil
-        count -= 1
     }
 }

@@ -61,7 +61,7 @@ extension AddressSpace {
     }
 }
 
-extension MapperCore {
+extension DMAMapper.Core {
     fileprivate func read(
         at address: GuestAddress, into buffer: UnsafeMutableRawBufferPointer,
         through mapper: DMAMapper

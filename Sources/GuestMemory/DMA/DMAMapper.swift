@@ -1,24 +1,24 @@
 /// A device's way to guest memory: maps lists of guest addresses to host memory that the kernel
-/// transfers to directly, and bounces only what has no host memory.
+/// accesses directly. Only what has no host memory passes through a bounce buffer.
 ///
-/// A device, or each of its queues, has one. Callers synchronise themselves: any thread, one at a
-/// time. The address space and its bounce pool may be shared with others without more ado. A mapper
-/// released while transfers are under way leaves them, and what they hold, in place.
+/// A device, or each of its queues, has a mapper. Callers synchronise themselves: any thread may use a
+/// mapper, one at a time. The address space and its bounce pool may be shared with others. When a mapper
+/// is released before its transfers have ended, the transfers and what they hold stay in place.
 public final class DMAMapper {
-    let core: MapperCore
+    let core: Core
 
-    /// The most that a device can demand of addresses: a page.
+    /// The largest alignment that a device can demand of addresses: a page of 4096 bytes.
     public static let largestAlignment = 4096
 
     /// A mapper for a device on `space`.
     ///
     /// - Parameters:
-    ///   - space: What the device's addresses lead to, after the resolvers.
+    ///   - space: The addresses that the last resolver, or the device, names.
     ///   - resolvers: Up to eight steps between device and memory, the device's side first.
-    ///   - gate: What keeps the device from memory while it is closed; the bus's, if it has one.
-    ///   - reentrancy: The device's own: transfers to its own registers are refused.
-    ///   - wake: Called from any thread when ``resume(_:)`` has something to do.
-    ///   - options: What the debug switches say, and limits.
+    ///   - gate: Keeps the device from memory while it is closed; the gate of the bus, if it has one.
+    ///   - reentrancy: The device's own guard: transfers to its own registers are refused.
+    ///   - options: Limits, and switches for debugging.
+    ///   - wake: Called on any thread when a waiting transfer can continue: call ``resume(_:)``.
     public init(
         _ space: AddressSpace, resolvers: [any AddressResolver] = [], gate: DMAGate? = nil,
         reentrancy: ReentrancyGuard? = nil, options: DMAOptions = DMAOptions(),
@@ -26,7 +26,7 @@ public final class DMAMapper {
     ) throws(GuestMemoryError) {
         try options.validate(pool: space.bouncePool)
         guard resolvers.count <= 8 else { throw GuestMemoryError(.invalidOption) }
-        core = MapperCore(
+        core = Core(
             space: space, resolvers: resolvers, gate: gate ?? DMAGate(isOpen: true),
             reentrancy: reentrancy, wake: wake, options: options)
     }
@@ -35,16 +35,16 @@ public final class DMAMapper {
         if core.state.pointee.active > 0 { _ = Unmanaged.passRetained(core) }
     }
 
-    /// The switches; what is set holds for transfers begun afterwards.
+    /// The options of transfers that begin from now on.
     public var options: DMAOptions { core.state.pointee.options }
 
-    /// Changes the switches.
+    /// Changes the options of transfers that begin from now on.
     public func setOptions(_ options: DMAOptions) throws(GuestMemoryError) {
         try options.validate(pool: core.pool)
         core.setOptions(options)
     }
 
-    /// What has been done so far.
+    /// Counters since the mapper was made.
     public var statistics: DMAStatistics {
         DMAStatistics(
             directBytes: core.state.pointee.directBytes,
@@ -52,19 +52,20 @@ public final class DMAMapper {
             allocatedTransfers: core.state.pointee.allocations, active: core.state.pointee.active)
     }
 
-    /// Begins a transfer. The whole list is mapped and checked before anything moves; what is wrong
-    /// with it comes as a result in the first step, and so does an `alignment` or `unit` that is
-    /// outside its range (``GuestMemoryError/Code/invalidOption``).
+    /// Begins a transfer. The whole list is mapped and checked before any byte moves. An error in the
+    /// list is the result in the first step, and so is an `alignment` or `unit` outside its range
+    /// (``GuestMemoryError/Code/invalidOption``).
     ///
     /// - Parameters:
-    ///   - list: Where in guest memory; read now, free to be changed afterwards.
+    ///   - list: The guest memory. It is read now, and may be changed afterwards.
     ///   - direction: `toDevice` reads guest memory, `fromDevice` writes it.
     ///   - alignment: What the device demands of each address, length and position: a power of two
-    ///     up to ``largestAlignment`` and the size of the bounce pool. What offends bounces, and the
-    ///     total must be a multiple. 1 for a device on a `BlockQueue`, which sees to it itself.
+    ///     up to ``largestAlignment`` and the size of the bounce pool. Segments that are not aligned
+    ///     bounce, and the total must be a multiple. 1 for a device on a `BlockQueue`, which aligns
+    ///     requests itself.
     ///   - unit: A transfer that goes in pieces is cut at multiples of this: a power of two, at
     ///     most the bounce limit, such as a disk's sector size.
-    ///   - userData: Comes back as ``DMATransfer/userData``.
+    ///   - userData: A value for the caller: ``DMATransfer/userData``.
     public func begin(
         _ list: borrowing ScatterGatherList, _ direction: DMADirection, alignment: Int = 1,
         unit: Int = 1, userData: UInt = 0
@@ -91,7 +92,7 @@ public final class DMAMapper {
         }
         let step = transfer.state.pointee.begin(
             elements, direction, alignment: alignment, unit: unit, core: core)
-        return (transfer, core.handOver(transfer, step))
+        return (transfer, core.record(step, of: transfer))
     }
 
     /// Whether a transfer can begin: the gate, if there is one, is open.
@@ -100,21 +101,153 @@ public final class DMAMapper {
     /// Whether a transfer waits for ``resume(_:)``.
     public var isWaiting: Bool { core.isWaiting }
 
-    /// Goes on with transfers that stood in line and have been given bounce buffers, each with its
-    /// next step. To be called after `wake`, and after a transfer of this mapper has ended.
+    /// Continues the transfers that were waiting and have been given what they waited for. `body` gets
+    /// each of them with its next step. To be called after `wake`, and after a transfer of this mapper
+    /// has ended.
     public func resume(_ body: (DMATransfer, DMAStep) -> Void) {
         if core.isWaiting { core.resume(body) }
     }
 }
 
-/// What a ``DMAMapper`` has done.
-public struct DMAStatistics: Sendable, Hashable {
-    /// Bytes that the device was given guest memory for.
-    public let directBytes: UInt64
-    /// Bytes that passed through a bounce buffer.
-    public let bouncedBytes: UInt64
-    /// Transfers that the cache had nothing for.
-    public let allocatedTransfers: Int
-    /// Transfers under way.
-    public let active: Int
+extension DMAMapper {
+    /// What the transfers of a mapper share. It outlives the mapper if transfers are active.
+    final class Core {
+        let space: AddressSpace
+        let pool: BouncePool
+        let resolvers: [any AddressResolver]
+        /// To be asked before the array is touched, which counts references.
+        let hasResolvers: Bool
+        let gate: DMAGate
+        /// Whether ``gate`` is open, without counting references.
+        let isOpen: UnsafePointer<Bool>
+        let reentrancy: ReentrancyGuard?
+        /// Transfers that can continue.
+        let ready: ReadyList
+        /// Behind a pointer, so that no access is checked at run time.
+        let state: UnsafeMutablePointer<State>
+
+        struct State {
+            fileprivate(set) var options: DMAOptions
+            /// Transfers that have ended, to be used again.
+            fileprivate var free: Unmanaged<DMATransfer>?
+            fileprivate var freeCount = 0
+            /// Transfers that wait.
+            fileprivate var waiting = 0
+            /// How often a transfer has begun to wait: numbers the waits in their order.
+            fileprivate var waits: UInt64 = 0
+
+            var directBytes: UInt64 = 0
+            var bouncedBytes: UInt64 = 0
+            fileprivate(set) var allocations = 0
+            fileprivate(set) var active = 0
+        }
+
+        /// A transfer with room for more iovecs than this is not kept.
+        static let largestKept = 2048
+
+        init(
+            space: AddressSpace, resolvers: [any AddressResolver], gate: DMAGate,
+            reentrancy: ReentrancyGuard?, wake: (@Sendable () -> Void)?, options: DMAOptions
+        ) {
+            self.space = space
+            pool = space.bouncePool
+            self.resolvers = resolvers
+            hasResolvers = !resolvers.isEmpty
+            self.gate = gate
+            isOpen = UnsafePointer(gate.state)
+            self.reentrancy = reentrancy
+            ready = ReadyList(wake: wake)
+            state = .allocate(capacity: 1)
+            state.initialize(to: State(options: options))
+        }
+
+        deinit {
+            while let transfer = popFree() { transfer.release() }
+            state.deinitialize(count: 1)
+            state.deallocate()
+        }
+
+        /// The options of transfers that begin from now on.
+        func setOptions(_ options: DMAOptions) {
+            state.pointee.options = options
+            while state.pointee.freeCount > options.cacheLimit, let transfer = popFree() {
+                transfer.release()
+            }
+        }
+
+        // MARK: Begin and end
+
+        /// A transfer that stays alive until its last step is recorded.
+        func take() -> Unmanaged<DMATransfer> {
+            state.pointee.active += 1
+            if let transfer = popFree() { return transfer }
+            state.pointee.allocations += 1
+            return .passRetained(DMATransfer(mapper: self))
+        }
+
+        private func popFree() -> Unmanaged<DMATransfer>? {
+            guard let transfer = state.pointee.free else { return nil }
+            state.pointee.free = transfer._withUnsafeGuaranteedRef { $0.state.pointee.next }
+            state.pointee.freeCount -= 1
+            return transfer
+        }
+
+        /// Ends a transfer that cannot begin.
+        @inline(never)
+        func refuse(
+            _ transfer: DMATransfer, _ error: GuestMemoryError
+        ) -> (DMATransfer, DMAStep) {
+            let result = DMAResult(outcome: .fault(error), transferred: 0)
+            return (transfer, record(.done(result), of: transfer))
+        }
+
+        /// Records a step that is about to be returned to the device: counts a transfer that begins to
+        /// wait, and takes back one that has ended.
+        @inline(__always)
+        func record(_ step: DMAStep, of transfer: DMATransfer) -> DMAStep {
+            switch step {
+            case .submit: break
+            case .wait: beginWait(transfer)
+            case .done: takeBack(transfer)
+            }
+            return step
+        }
+
+        private func takeBack(_ transfer: DMATransfer) {
+            state.pointee.active -= 1
+            let entry = Unmanaged.passUnretained(transfer)
+            guard state.pointee.freeCount < state.pointee.options.cacheLimit,
+                transfer.state.pointee.capacity <= Self.largestKept
+            else { return entry.release() }
+            transfer.state.pointee.next = state.pointee.free
+            state.pointee.free = entry
+            state.pointee.freeCount += 1
+        }
+
+        // MARK: Waiting
+
+        var isWaiting: Bool { state.pointee.waiting > 0 }
+
+        private func beginWait(_ transfer: DMATransfer) {
+            state.pointee.waiting += 1
+            state.pointee.waits += 1
+            transfer.state.pointee.wait = state.pointee.waits
+        }
+
+        /// A transfer continues, or has been cancelled.
+        func endWait() { state.pointee.waiting -= 1 }
+
+        /// Continues the transfers that can. A transfer that begins to wait meanwhile has its turn in the
+        /// next call, because `body` may begin, answer and cancel transfers without end.
+        func resume(_ body: (DMATransfer, DMAStep) -> Void) {
+            let last = state.pointee.waits
+            while let entry = pool.first(of: ready) {
+                let transfer = entry.takeUnretainedValue()
+                guard transfer.state.pointee.wait <= last else { return }
+                let step = transfer.state.pointee.resume()
+                endWait()
+                body(transfer, record(step, of: transfer))
+            }
+        }
+    }
 }

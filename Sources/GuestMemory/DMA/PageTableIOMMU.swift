@@ -99,10 +99,10 @@ public final class PageTableIOMMU: AddressResolver, @unchecked Sendable {
     }
 
     /// Holds the translations of now.
-    public func beginTransfer() -> Int { epochs.hold() }
+    public func holdTranslations() -> Int { epochs.hold() }
 
     /// Lets go of them.
-    public func endTransfer(_ token: Int) {
+    public func releaseTranslations(_ token: Int) {
         guard epochs.release(token) else { return }
         mutex.lock()
         let gone = epochs.retire(token)

@@ -119,9 +119,9 @@ struct PieceBuilder: ~Copyable {
             let address = list.segments[segment].address &+ UInt64(offset)
             guard let found = map.remote(at: address), let memory = found.region.remote
             else { return }
-            answer.read(
-                memory, offset: address.offset(from: found.base), into: buffer + place, count: count
-            )
+            answer.request(
+                .toDevice, memory, offset: address.offset(from: found.base), buffer + place,
+                count: count)
         }
     }
 
@@ -136,7 +136,9 @@ struct PieceBuilder: ~Copyable {
             let address = entry.address &+ UInt64(offset)
             do throws(GuestMemoryError) {
                 if map.remote(at: address) == nil {
-                    try map.read(at: address, into: buffer + place, count: count)
+                    try map.read(
+                        at: address,
+                        into: UnsafeMutableRawBufferPointer(start: buffer + place, count: count))
                 }
             } catch {
                 throw entry.fault(error)
@@ -209,14 +211,16 @@ struct PieceBuilder: ~Copyable {
             let address = entry.address &+ UInt64(offset)
             if let found = map.remote(at: address), let memory = found.region.remote {
                 if found.region.isWritable {
-                    answer.write(
-                        memory, offset: address.offset(from: found.base), from: buffer + place,
-                        count: count)
+                    answer.request(
+                        .fromDevice, memory, offset: address.offset(from: found.base),
+                        buffer + place, count: count)
                 }
                 return
             }
             do throws(GuestMemoryError) {
-                try map.write(at: address, from: buffer + place, count: count)
+                try map.write(
+                    at: address,
+                    from: UnsafeRawBufferPointer(start: buffer + place, count: count))
             } catch {
                 failure = entry.fault(error)
             }
@@ -246,5 +250,15 @@ extension SegmentList.Segment {
         GuestMemoryError(
             error.code, at: deviceAddress &+ error.address.offset(from: address), errno: error.errno
         )
+    }
+
+    /// Marks `length` bytes from byte `offset` on, which a device has written directly. `marker` is
+    /// the one before, to be used again.
+    @inline(__always)
+    fileprivate func mark(_ length: Int, at offset: Int, _ marker: inout DirtyLog.Marker?) {
+        guard let range, let log = range.pointee.log else { return }
+        if marker?.log.toOpaque() != log.toOpaque() { marker = DirtyLog.Marker(log) }
+        let start = Int(truncatingIfNeeded: address.offset(from: range.pointee.first)) &+ offset
+        marker?.mark(offset: range.pointee.logOffset &+ start, length: length)
     }
 }

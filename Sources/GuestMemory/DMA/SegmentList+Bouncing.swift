@@ -27,7 +27,7 @@ extension SegmentList {
         }
     }
 
-    /// The kernel may fill elements in any order. Those that overlap an earlier one are copied
+    /// The kernel may fill elements in any byAddress. Those that overlap an earlier one are copied
     /// afterwards instead, in order, so that the last one wins.
     mutating func bounceOverlaps() {
         if bounced == count { return }
@@ -44,22 +44,24 @@ extension SegmentList {
 
     /// Of direct segments that overlap, directly or by way of others, the first one stays.
     private mutating func bounceTouching() {
-        var order = (0..<count).filter { vectors[$0].iov_base != nil }
-        order.sort {
+        var byAddress = (0..<count).filter { vectors[$0].iov_base != nil }
+        byAddress.sort {
             UInt(bitPattern: vectors[$0].iov_base) < UInt(bitPattern: vectors[$1].iov_base)
         }
         describe()
         var first = 0
-        while first < order.count {
-            var reached = end(of: order[first])
-            var earliest = order[first]
+        while first < byAddress.count {
+            var reached = end(of: byAddress[first])
+            var earliest = byAddress[first]
             var next = first + 1
-            while next < order.count, UInt(bitPattern: vectors[order[next]].iov_base) < reached {
-                reached = Swift.max(reached, end(of: order[next]))
-                earliest = Swift.min(earliest, order[next])
+            while next < byAddress.count,
+                UInt(bitPattern: vectors[byAddress[next]].iov_base) < reached
+            {
+                reached = Swift.max(reached, end(of: byAddress[next]))
+                earliest = Swift.min(earliest, byAddress[next])
                 next += 1
             }
-            for index in order[first..<next] where index != earliest { bounce(index) }
+            for index in byAddress[first..<next] where index != earliest { bounce(index) }
             first = next
         }
     }

@@ -88,7 +88,7 @@ struct SegmentList: ~Copyable {
     ) throws(GuestMemoryError) {
         try reset(for: list, rules)
         try mapIdentity(list, map, rules)
-        try finish(rules)
+        try bounceOffenders(rules)
     }
 
     /// The same for addresses that go through resolvers first.
@@ -98,7 +98,7 @@ struct SegmentList: ~Copyable {
     ) throws(GuestMemoryError) {
         try reset(for: list, rules)
         try mapResolved(list, map, resolvers, rules)
-        try finish(rules)
+        try bounceOffenders(rules)
     }
 
     @inline(__always)
@@ -119,7 +119,7 @@ struct SegmentList: ~Copyable {
     }
 
     @inline(__always)
-    private mutating func finish(_ rules: Rules) throws(GuestMemoryError) {
+    private mutating func bounceOffenders(_ rules: Rules) throws(GuestMemoryError) {
         // First the overlaps: they are looked for among the direct ones.
         if rules.direction == .fromDevice && !isAscending { bounceOverlaps() }
         if rules.alignment > 1 { try bounceMisaligned(rules.alignment) }
@@ -360,6 +360,52 @@ struct SegmentList: ~Copyable {
         capacity = larger
         room = larger
     }
+}
+
+// MARK: Written pages
+
+extension SegmentList {
+    /// Marks what a device has written directly, up to byte `limit` of the list, nothing of which
+    /// bounces.
+    func markWritten(limit: UInt64) {
+        var others = count
+        if described < count, limit == total, isOfPages, let tail, let log = tail.pointee.log,
+            let bitmap = DirtyLog.Marker(log).bitmap
+        {
+            markPages(from: described, tail.pointee.logBase, bitmap)
+            others = described
+        }
+        if others > 0 { markEach(others, limit: limit) }
+    }
+
+    /// Marks all from `index` on, which are in the same memory.
+    @inline(__always)
+    private func markPages(from index: Int, _ base: UInt, _ bitmap: DirtyLog.Bitmap) {
+        for vector in UnsafeBufferPointer(start: vectors + index, count: count &- index) {
+            let offset = UInt(bitPattern: vector.iov_base) &- base
+            bitmap.mark(page: UInt64(truncatingIfNeeded: offset &>> 12))
+        }
+    }
+
+    /// Marks the first `number`, whatever they are.
+    @inline(never)
+    private func markEach(_ number: Int, limit: UInt64) {
+        var marker: DirtyLog.Marker?
+        var left = limit
+        for index in 0..<number where left > 0 {
+            guard let range = range(at: index), let log = range.pointee.log else { return }
+            if marker?.log.toOpaque() != log.toOpaque() { marker = DirtyLog.Marker(log) }
+            let length = Swift.min(left, UInt64(truncatingIfNeeded: vectors[index].iov_len))
+            let offset = UInt(bitPattern: vectors[index].iov_base) &- range.pointee.logBase
+            marker?.mark(offset: Int(bitPattern: offset), length: Int(truncatingIfNeeded: length))
+            left &-= length
+        }
+    }
+}
+
+extension FlatRange {
+    /// The host address of the first byte that the log is of.
+    fileprivate var logBase: UInt { UInt(bitPattern: host) &- UInt(bitPattern: logOffset) }
 }
 
 extension Optional where Wrapped == UnsafePointer<FlatRange> {

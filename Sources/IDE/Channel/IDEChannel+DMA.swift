@@ -91,6 +91,7 @@ extension IDEChannel {
     /// Does not wait: the host completes the request that it already has.
     private func stop() {
         state.pointee.isDetached = true
+        state.pointee.fetchedTable = nil
         for device in 0..<2 { drives[device].stop(tag: Self.tag, on: self) }
     }
 

@@ -27,7 +27,7 @@ extension IDEChannel {
         else { return false }
         advanceFetch(transfer, step)
         guard state.pointee.fetch == nil else { return true }
-        // The guest may have changed the table pointer meanwhile.
+        // The guest may have changed the table pointer or the table meanwhile.
         if state.pointee.fetchedTable != state.pointee.busMaster.table {
             state.pointee.table.setFetched(nil)
         }

@@ -35,8 +35,9 @@ final class IDEChannel {
         var isDetached = false
         /// The transfer that fetches a descriptor table from another process.
         var fetch: Unmanaged<DMATransfer>?
-        /// The address of that table.
-        var fetchedTable: UInt32 = 0
+        /// The address of that table; `nil` once the bus master has been stopped, because the guest may
+        /// change the table before the next start.
+        var fetchedTable: UInt32?
         var accounts = Accounts()
     }
 

@@ -130,9 +130,3 @@ struct DriveSpecification: Sendable {
         return value
     }
 }
-
-/// "on" or "off".
-enum OnOff: String, CaseIterable, ExpressibleByArgument {
-    case on
-    case off
-}

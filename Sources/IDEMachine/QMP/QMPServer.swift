@@ -9,7 +9,7 @@ final class QMPServer {
     /// Whether the peer has asked for the end of the program.
     private(set) var isQuitting = false
 
-    private let machine: Machine
+    private let machine: QtestMachine
     private let connection: Connection
     private var framer = JSONFramer()
     /// Commands other than qmp_capabilities are refused, and events kept back, until it has come.
@@ -23,7 +23,7 @@ final class QMPServer {
         case ioError = "io-error"
     }
 
-    init(_ machine: Machine, _ connection: Connection) {
+    init(_ machine: QtestMachine, _ connection: Connection) {
         self.machine = machine
         self.connection = connection
         // The version of QEMU whose protocol this is.

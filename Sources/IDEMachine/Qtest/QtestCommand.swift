@@ -34,30 +34,30 @@ enum QtestCommand {
 
     init(parsing line: UnsafeRawBufferPointer) throws(QtestError) {
         var words = QtestWords(line)
-        let verb = words.verb
-        switch verb {
+        let command = words.command
+        switch command {
         case "inb", "inw", "inl":
-            self = .input(port: try words.port(), width: Self.width(of: verb))
+            self = .input(port: try words.port(), width: Self.width(of: command))
         case "outb", "outw", "outl":
             let port = try words.port()
             self = .output(
-                port: port, width: Self.width(of: verb),
+                port: port, width: Self.width(of: command),
                 value: UInt32(truncatingIfNeeded: try words.number("value")))
         case "readb", "readw", "readl", "readq":
-            self = .load(address: try words.address(), width: Self.width(of: verb))
+            self = .load(address: try words.address(), width: Self.width(of: command))
         case "writeb", "writew", "writel", "writeq":
             let address = try words.address()
             self = .store(
-                address: address, width: Self.width(of: verb), value: try words.number("value"))
+                address: address, width: Self.width(of: command), value: try words.number("value"))
         case "read", "b64read":
             let address = try words.address()
             self = .read(
                 address: address, count: try words.count(),
-                "read" ~= verb ? .hexadecimal : .base64)
+                "read" ~= command ? .hexadecimal : .base64)
         case "write", "b64write":
             let address = try words.address()
             let count = try words.count()
-            let text: DataText = "write" ~= verb ? .hexadecimal : .base64
+            let text: DataText = "write" ~= command ? .hexadecimal : .base64
             let data = try words.next("data")
             guard let bytes = text.decode(data, count: count) else {
                 throw QtestError("the data is not \(text)")
@@ -79,23 +79,17 @@ enum QtestCommand {
                 nanoseconds: words.isAtEnd ? nil : Int64(clamping: try words.number("time")))
         case "clock_set": self = .clockSet(nanoseconds: Int64(clamping: try words.number("time")))
         case "endianness": self = .endianness
-        default: throw QtestError("Unknown command '\(words.verbText)'")
+        default: throw QtestError("Unknown command '\(words.commandText)'")
         }
-        guard words.isAtEnd else { throw QtestError("too many words for \(words.verbText)") }
+        guard words.isAtEnd else { throw QtestError("too many words for \(words.commandText)") }
     }
 
-    private static func width(of verb: QtestWord) -> Int {
-        switch verb.last {
+    private static func width(of command: QtestWord) -> Int {
+        switch command.last {
         case UInt8(ascii: "b"): 1
         case UInt8(ascii: "w"): 2
         case UInt8(ascii: "l"): 4
         default: 8
         }
     }
-}
-
-/// Why a command is answered with FAIL.
-struct QtestError: Error, CustomStringConvertible {
-    let description: String
-    init(_ text: String) { description = text }
 }

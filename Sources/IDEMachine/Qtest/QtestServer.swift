@@ -6,7 +6,7 @@ import IDE
 /// in order. `IRQ raise N` and `IRQ lower N` come at any time, and those that a command causes come
 /// before its answer.
 final class QtestServer {
-    private let machine: Machine
+    private let machine: QtestMachine
     private let connection: Connection
     private var isIntercepting = false
     private var isServing = false
@@ -16,7 +16,7 @@ final class QtestServer {
     /// The longest line: ``QtestCommand/dataLimit`` bytes in hexadecimal, and the words before.
     private static let lineLimit = 2 * QtestCommand.dataLimit + 256
 
-    init(_ machine: Machine, _ connection: Connection) {
+    init(_ machine: QtestMachine, _ connection: Connection) {
         self.machine = machine
         self.connection = connection
     }
@@ -99,28 +99,5 @@ final class QtestServer {
         for number in 0..<16 where machine.raisedInterrupts & 1 << number != 0 {
             interrupt(number, isRaised: true)
         }
-    }
-}
-
-/// What stands behind OK.
-enum QtestAnswer {
-    /// Nothing.
-    case done
-    /// Hexadecimal, with at least so many digits.
-    case number(UInt64, digits: Int)
-    case text(String)
-    case bytes([UInt8])
-
-    /// The whole line.
-    func write(to output: inout ByteQueue) {
-        output.append("OK")
-        if case .done = self {} else { output.append(UInt8(ascii: " ")) }
-        switch self {
-        case .done: break
-        case .number(let value, let digits): output.append(hexadecimal: value, digits: digits)
-        case .text(let text): output.append(text)
-        case .bytes(let bytes): bytes.withUnsafeBytes { output.append($0) }
-        }
-        output.append(UInt8(ascii: "\n"))
     }
 }

@@ -1,21 +1,18 @@
 import GuestMemory
 
-/// A word where it is in its line.
-typealias QtestWord = UnsafeBufferPointer<UInt8>
-
 /// The words of a qtest command, one after the other.
 struct QtestWords {
     /// The first.
-    let verb: QtestWord
+    let command: QtestWord
     private var rest: QtestWord
 
     init(_ line: UnsafeRawBufferPointer) {
         rest = line.assumingMemoryBound(to: UInt8.self)
-        verb = Self.word(of: &rest)
+        command = Self.word(of: &rest)
     }
 
     /// For messages: the first 80 bytes, since a peer may send megabytes.
-    var verbText: String { String(decoding: verb.prefix(80), as: UTF8.self) }
+    var commandText: String { String(decoding: command.prefix(80), as: UTF8.self) }
 
     /// Whether there are no more.
     var isAtEnd: Bool {
@@ -26,7 +23,7 @@ struct QtestWords {
     /// The next word, which is called `name` in messages.
     mutating func next(_ name: StaticString) throws(QtestError) -> QtestWord {
         let word = Self.word(of: &rest)
-        guard !word.isEmpty else { throw QtestError("\(verbText) without \(name)") }
+        guard !word.isEmpty else { throw QtestError("\(commandText) without \(name)") }
         return word
     }
 
@@ -51,7 +48,7 @@ struct QtestWords {
         let word = try next(name)
         if let value = Self.unsigned(word) { return value }
         let text = String(decoding: word.prefix(80), as: UTF8.self)
-        throw QtestError("\(name) '\(text)' of \(verbText) is no number")
+        throw QtestError("\(name) '\(text)' of \(commandText) is no number")
     }
 
     private static func unsigned(_ word: QtestWord) -> UInt64? {
@@ -97,10 +94,4 @@ struct QtestWords {
         }
         return Int(number)
     }
-}
-
-/// Whether a word is this one, for `switch`.
-func ~= (name: StaticString, word: QtestWord) -> Bool {
-    name.utf8CodeUnitCount == word.count
-        && (0..<word.count).allSatisfy { name.utf8Start[$0] == word[$0] }
 }

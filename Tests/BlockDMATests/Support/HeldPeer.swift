@@ -27,7 +27,7 @@ final class HeldPeer: RemoteMemory, @unchecked Sendable {
     func answerAll(isSuccess: Bool = true) -> Int {
         let answers = waiting
         waiting = []
-        for answer in answers { answer.ended(isSuccess: isSuccess) }
+        for answer in answers { answer.requestCompleted(isSuccess: isSuccess) }
         return answers.count
     }
 }

@@ -376,7 +376,7 @@ private final class RemoteStore: RemoteMemory, @unchecked Sendable {
     func answer(isSuccess: Bool) {
         let (copy, answer) = asked.removeFirst()
         if isSuccess { copy() }
-        answer.ended(isSuccess: isSuccess)
+        answer.requestCompleted(isSuccess: isSuccess)
     }
 
     func read(

@@ -48,11 +48,11 @@ private final class SilentPeer: RemoteMemory {
         offset: UInt64, into buffer: UnsafeMutableRawBufferPointer, _ answer: RemoteAnswer
     ) {
         XCTFail("\(buffer.count) bytes at \(offset) are read")
-        answer.ended(isSuccess: false)
+        answer.requestCompleted(isSuccess: false)
     }
 
     func write(offset: UInt64, from buffer: UnsafeRawBufferPointer, _ answer: RemoteAnswer) {
         XCTFail("\(buffer.count) bytes at \(offset) are written")
-        answer.ended(isSuccess: false)
+        answer.requestCompleted(isSuccess: false)
     }
 }

@@ -9,20 +9,20 @@ final class MapLayoutTests: RandomTestCase {
     private static let window = 200
 
     /// Each stretch with the region that is seen there, as long as it can be.
-    private func painted(_ regions: [MappedRegion]) -> [(order: UInt64, first: Int, last: Int)] {
+    private func painted(_ regions: [MappedRegion]) -> [(sequence: UInt64, first: Int, last: Int)] {
         var seen = [MappedRegion?](repeating: nil, count: Self.window)
         for mapped in regions.sorted(by: { $0.rank < $1.rank }) {
             for address in mapped.base.rawValue...mapped.last.rawValue {
                 seen[Int(address)] = mapped
             }
         }
-        var ranges: [(order: UInt64, first: Int, last: Int)] = []
+        var ranges: [(sequence: UInt64, first: Int, last: Int)] = []
         for (address, mapped) in seen.enumerated() {
             guard let mapped, mapped.region.kind != .hole else { continue }
-            if let last = ranges.last, last.order == mapped.order, last.last == address - 1 {
+            if let last = ranges.last, last.sequence == mapped.sequence, last.last == address - 1 {
                 ranges[ranges.count - 1].last = address
             } else {
-                ranges.append((mapped.order, address, address))
+                ranges.append((mapped.sequence, address, address))
             }
         }
         return ranges
@@ -53,7 +53,7 @@ final class MapLayoutTests: RandomTestCase {
                             ? .hole(size: UInt64(size))
                             : .mmio(ByteStore(size: size), size: UInt64(size)),
                         at: GuestAddress(base), priority: random.number(0...2),
-                        order: layout.additions, version: 1)
+                        sequence: layout.additions, version: 1)
                     layout.add(mapped)
                     regions.append(mapped)
                 } else {
@@ -65,10 +65,10 @@ final class MapLayoutTests: RandomTestCase {
                 // The former layout is what it was.
                 for (layout, regions) in [(layout, regions), (former, formerRegions)] {
                     let found = values(layout.visible.root).map {
-                        "\($0.region.order): \($0.first.rawValue)-\($0.last.rawValue)"
+                        "\($0.region.sequence): \($0.first.rawValue)-\($0.last.rawValue)"
                     }
                     XCTAssertEqual(
-                        found, painted(regions).map { "\($0.order): \($0.first)-\($0.last)" })
+                        found, painted(regions).map { "\($0.sequence): \($0.first)-\($0.last)" })
                 }
             }
         }
@@ -80,7 +80,7 @@ final class MapLayoutTests: RandomTestCase {
             layout.add(
                 MappedRegion(
                     .mmio(ByteStore(size: 2), size: 2), at: GuestAddress(index * 7919 % 1000 * 4),
-                    priority: 0, order: layout.additions, version: 1))
+                    priority: 0, sequence: layout.additions, version: 1))
         }
         // 1.44 log n would be that of an AVL tree.
         XCTAssertLessThanOrEqual(layout.visible.root?.height ?? 0, 18)

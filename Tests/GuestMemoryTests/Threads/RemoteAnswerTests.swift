@@ -171,7 +171,7 @@ private final class ThreadedPeer: RemoteMemory {
         guard let work else { return isStopped ? nil : true }
         let isRefused = (work.offset..<work.offset + work.count).contains(refused)
         if !isRefused { memcpy(work.target, work.source, work.count) }
-        work.answer.ended(isSuccess: !isRefused)
+        work.answer.requestCompleted(isSuccess: !isRefused)
         return false
     }
 
@@ -190,7 +190,9 @@ private final class ThreadedPeer: RemoteMemory {
     func read(
         offset: UInt64, into buffer: UnsafeMutableRawBufferPointer, _ answer: RemoteAnswer
     ) {
-        guard let target = buffer.baseAddress else { return answer.ended(isSuccess: false) }
+        guard let target = buffer.baseAddress else {
+            return answer.requestCompleted(isSuccess: false)
+        }
         let work = Work(
             offset: Int(offset), source: bytes.start + Int(offset), target: target,
             count: buffer.count, answer: answer)
@@ -198,7 +200,9 @@ private final class ThreadedPeer: RemoteMemory {
     }
 
     func write(offset: UInt64, from buffer: UnsafeRawBufferPointer, _ answer: RemoteAnswer) {
-        guard let source = buffer.baseAddress else { return answer.ended(isSuccess: false) }
+        guard let source = buffer.baseAddress else {
+            return answer.requestCompleted(isSuccess: false)
+        }
         let work = Work(
             offset: Int(offset), source: source, target: bytes.start + Int(offset),
             count: buffer.count, answer: answer)

@@ -37,7 +37,7 @@ final class QMPFuzzTests: XCTestCase {
     override func setUpWithError() throws {
         directory = try orSkip(TemporaryDirectory(in: ScratchSpace.directoryWithDirectIO()))
         try Bench.makeDisk(directory.path("disk.img"), size: 1 << 20)
-        let machine = try Machine(
+        let machine = try QtestMachine(
             try MachineOptions.parse([
                 "--memory", "1", "--drive", "primary-master=\(directory.path("disk.img"))",
                 "--drive", "primary-slave=,media=cdrom",

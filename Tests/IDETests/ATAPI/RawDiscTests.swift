@@ -241,6 +241,32 @@ final class RawDiscTests: CDTestCase {
 
     // MARK: Failures
 
+    /// What the host has begun it ends, and that is one of the requests that the piece needs.
+    func testAStopLeavesTheRestOfThePieceUnread() throws {
+        let raw = sectors(600, mode: 1)
+        let image = try image(raw)
+        try forEach(image.path, over: engines.filter { $0.bounce == .usual }) { m in
+            let hold = m.faults.add(.init(.hold, operations: [.read], count: 1))
+            let before = try XCTUnwrap(m.controller.statistics(of: slot)).reads.operations
+            m.packetDMA(
+                Machine.read10(0, count: 600), table(600 * 2048, sizes: [65536]), settles: false)
+            m.stop()
+            XCTAssertEqual([m.bmStatus, m.alternateStatus], [0, 0xD0])
+            m.faults.remove(hold)
+            m.faults.release()
+            m.settle()
+            let after = try XCTUnwrap(m.controller.statistics(of: slot)).reads.operations
+            XCTAssertEqual(after - before, 1)
+            XCTAssertEqual(m.bmStatus, 4)
+            m.expectAbort()
+            let first = Machine.data
+            XCTAssertEqual(
+                m.bytes(at: first, count: 2048), part(raw, 16..<2064, from: 0, count: 1))
+            XCTAssertEqual(
+                m.bytes(at: first + 599 * 2048, count: 2048), [UInt8](repeating: 0, count: 2048))
+        }
+    }
+
     func testAFailureNamesItsBlock() throws {
         let raw = sectors(640, mode: 1)
         let image = try image(raw)

@@ -23,7 +23,8 @@ extension FuzzGuest {
         case 186..<212: packetTransfer()
         case 212..<236: step { $0.poll() }
         case 236..<244: step { $0.poll(timeout: .microseconds(200)) }
-        case 244..<246: machine.faults.release()
+        case 244: machine.letGo()
+        case 245: step { _ in machine.memory.peer.answer() }
         case 246..<249: resume()
         default: disturb()
         }
@@ -146,6 +147,7 @@ extension FuzzGuest {
         stumble(base)
         if oneIn(3) { step { $0.poll(timeout: .microseconds(500)) } }
         stumble(base)
+        if oneIn(4) { machine.memory.peer.answer() }
         if oneIn(3) { write(bus(base), one([0, 8])) }
         if oneIn(2) { read(bus(base) + 2) }
         if oneIn(2) { read(base + 7) }
@@ -172,6 +174,7 @@ extension FuzzGuest {
             ? FuzzMemory.tablesSize - 4 * number(64) : 4 * number(FuzzMemory.tablesSize / 4 - 64)
         machine.memory.setTable(words, at: offset)
         var pointer = FuzzMemory.tables + UInt32(offset)
+        if oneIn(16) { pointer = FuzzMemory.remote + UInt32(offset) }
         if oneIn(24) { pointer = place() }
         remember("table \(words.prefix(64).map { hex($0) })")
         if oneIn(8) {
@@ -184,7 +187,7 @@ extension FuzzGuest {
 
     /// An address to move data to or from.
     private func place() -> UInt32 {
-        switch number(40) {
+        switch number(43) {
         case 0: value()
         case 1: UInt32.max - UInt32(number(8192))
         case 2: FuzzMemory.hole - UInt32(number(2048))
@@ -196,6 +199,7 @@ extension FuzzGuest {
         case 9: FuzzMemory.refusing + UInt32(number(8192))
         case 10: FuzzMemory.own + UInt32(number(16))
         case 11: FuzzMemory.leadingBack + UInt32(number(4096))
+        case 40...42: FuzzMemory.remote + UInt32(number(FuzzMemory.tablesSize))
         // Often the same.
         case 12..<16: UInt32(number(16) * 512)
         default: UInt32(number(FuzzMemory.size))

@@ -62,7 +62,7 @@ extension FuzzGuest {
 
     /// A reset after which everything is known again.
     func becomeKnown() {
-        machine.faults.release()
+        machine.letGo()
         for (_, file) in machine.disks { file.allow(0..<file.sectorCount) }
         try? machine.settle()
         reset()
@@ -95,7 +95,7 @@ extension FuzzGuest {
 
     /// Saves and restores, in the same controller or in another.
     private func save() {
-        if oneIn(2) { machine.faults.release() }
+        if oneIn(2) { machine.letGo() }
         guard let state = saved() else { return }
         remember("save")
         machine.tally.saves += 1
@@ -128,7 +128,7 @@ extension FuzzGuest {
     /// A state that nobody has saved; if it is taken, the machine runs with it for a while.
     private func loadDamaged() {
         if machine.isUnknown { return }
-        machine.faults.release()
+        machine.letGo()
         guard let state = saved() else { return }
         remember("damaged state")
         machine.isUnknown = true
@@ -145,7 +145,7 @@ extension FuzzGuest {
             guard (try? machine.controller.load(damaged)) != nil else { continue }
             machine.tally.damaged += 1
             for _ in 0..<12 { act() }
-            machine.faults.release()
+            machine.letGo()
             try? machine.settle()
         }
         becomeKnown()

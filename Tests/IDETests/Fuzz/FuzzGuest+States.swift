@@ -22,7 +22,7 @@ extension FuzzGuest {
         // A machine that is never at work has fewer.
         for _ in 0..<100 * count where moments.count < count && machine.finding == nil {
             act()
-            if oneIn(4) { machine.faults.release() }
+            if oneIn(4) { machine.letGo() }
             guard shows(0x88) || oneIn(40), let state = saved() else { continue }
             // A save waits for the host: a drive that is still busy keeps a request, or is in reset.
             guard shows(0x80) || oneIn(3) else { continue }
@@ -80,7 +80,7 @@ extension FuzzGuest {
         if oneIn(2) { resume() }
         let end = machine.tally.accesses + 200
         while machine.tally.accesses < end && machine.finding == nil { act() }
-        machine.faults.release()
+        machine.letGo()
         do { try machine.settle() } catch { machine.fail("\(error)") }
         guard let state = saved() else { return machine.fail("a state cannot be saved again") }
         machine.step = FuzzMachine.Step()
@@ -94,7 +94,7 @@ extension FuzzGuest {
 
     /// Makes the machine one that the state may belong to; false when it cannot be known.
     private func prepare(for moment: Moment) -> Bool {
-        machine.faults.release()
+        machine.letGo()
         do {
             try machine.settle()
             for slot in machine.cdroms

@@ -73,10 +73,11 @@ extension FuzzMachine {
         pauseFaults()
         defer { goOn() }
         for _ in 0..<100 {
-            faults.release()
+            letGo()
             if channels.contains(where: \.isStopped) || isUnknown { resume() }
-            for _ in 0..<2000 where controller.isBusy {
-                faults.release()
+            for _ in 0..<2000 {
+                guard controller.isBusy else { break }
+                letGo()
                 controller.poll(timeout: .milliseconds(20))
             }
             if controller.isBusy { throw FuzzFinding(text: "the host does not end") }
@@ -84,6 +85,12 @@ extension FuzzMachine {
             if !controller.isBusy && !channels.contains(where: \.isStopped) { return }
         }
         throw FuzzFinding(text: "requests that were kept do not end")
+    }
+
+    /// Lets go what the host holds, and what another process has been asked for.
+    func letGo() {
+        faults.release()
+        memory.peer.answer()
     }
 
     func resume() {

@@ -101,6 +101,8 @@ final class FuzzMachine: IDEControllerDelegate {
         addFaults(&random)
     }
 
+    deinit { memory.peer.isHolding = false }
+
     private static func controller(
         _ identity: IDEIdentity, _ space: AddressSpace, _ bounce: MachineConfiguration.Bounce
     ) throws -> IDEController {

@@ -22,6 +22,7 @@ final class FuzzMemory {
     static let refusing: UInt32 = 0x25_0000
     static let own: UInt32 = 0x26_0000
     static let leadingBack: UInt32 = 0x27_0000
+    static let remote: UInt32 = 0x28_0000
     static let deviceSize: UInt64 = 64 << 10
 
     let space: AddressSpace
@@ -29,6 +30,8 @@ final class FuzzMemory {
     let rom: GuestRAM
     private let flashMemory: GuestRAM
     let devices: [FuzzDevice]
+    /// Has the tables once more.
+    let peer = HeldMemory(size: FuzzMemory.tablesSize)
     private var ownRegion: MappedRegion?
     private let ownDevice = FuzzDevice(.plain)
 
@@ -58,6 +61,8 @@ final class FuzzMemory {
         try space.map(.hole(size: 4096), at: GuestAddress(Self.hole), priority: 1)
         try space.map(.rom(rom), at: GuestAddress(Self.tables))
         try space.map(.romDevice(flashMemory, device: ownDevice), at: GuestAddress(Self.flash))
+        try space.map(
+            .remote(peer, size: UInt64(Self.tablesSize)), at: GuestAddress(Self.remote))
         for (address, device) in zip([Self.registers, Self.refusing, Self.leadingBack], devices) {
             try space.map(
                 .mmio(device, size: Self.deviceSize, maximumWidth: 8), at: GuestAddress(address))
@@ -88,6 +93,7 @@ final class FuzzMemory {
             rom.base.storeBytes(
                 of: word.littleEndian, toByteOffset: offset + 4 * index, as: UInt32.self)
         }
+        peer.bytes = Array(UnsafeRawBufferPointer(start: rom.base, count: Self.tablesSize))
         formerROM.copyMemory(from: rom.base, byteCount: Self.tablesSize)
     }
 

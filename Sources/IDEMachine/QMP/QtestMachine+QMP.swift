@@ -2,7 +2,7 @@ import BlockIO
 import IDE
 
 // The commands that look at the machine's drives and memory, or change them.
-extension Machine {
+extension QtestMachine {
     func run(_ command: String, _ arguments: inout QMPArguments) throws(QMPError) -> JSONValue {
         switch command {
         case "query-blockstats":

@@ -4,19 +4,11 @@ import BlockPCI
 import GuestMemory
 import IDE
 
-/// What a machine tells those who drive it, in the middle of what they have it do.
-protocol MachineObserver: AnyObject {
-    /// An interrupt line, by its number on a PC, has changed its level.
-    func interruptChanged(_ number: Int, isRaised: Bool)
-    /// The host has failed a drive's request.
-    func driveFailed(_ event: DriveEvent)
-}
-
 /// A PC without a processor: guest memory, a PCI bus with an IDE controller on it, two interrupt
 /// lines. Whoever drives it does what a processor does: reads and writes ports and memory.
 ///
 /// One thread does everything. It sleeps on the controller's descriptors and then polls it.
-final class Machine {
+final class QtestMachine {
     let memory: MachineMemory
     let controller: IDEController
     let drives: [Drive]
@@ -93,7 +85,7 @@ final class Machine {
     }
 }
 
-extension Machine: IDEControllerDelegate {
+extension QtestMachine: IDEControllerDelegate {
     func controller(
         _ controller: IDEController, interrupt line: IDEInterrupt, isRaised: Bool
     ) {
@@ -110,24 +102,5 @@ extension Machine: IDEControllerDelegate {
 
     func controller(_ controller: IDEController, driveEvent event: DriveEvent) {
         observer?.driveFailed(event)
-    }
-}
-
-extension IDEController {
-    /// A controller with these drives plugged in.
-    convenience init(
-        _ identity: IDEIdentity, _ bus: PCIBus, _ drives: [Drive], _ options: MachineOptions
-    ) throws {
-        try self.init(
-            identity: identity, bus: bus,
-            options: IDEOptions(
-                forceBounce: options.forceBounce, bounceLimit: options.bounceLimit,
-                dmaCache: options.dmaCache == .on))
-        for drive in drives {
-            switch drive.device {
-            case .disk(let disk): try attach(disk, to: drive.slot)
-            case .cdrom(let cdrom): try attach(cdrom, to: drive.slot)
-            }
-        }
     }
 }

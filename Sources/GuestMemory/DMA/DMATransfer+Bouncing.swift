@@ -1,0 +1,124 @@
+import BlockHost
+
+// Transfers whose bytes pass through a bounce buffer, all or in part: they go in pieces that need no more
+// buffer than the limit, and may wait for buffers and for the memory of another process.
+extension DMATransfer.State {
+    mutating func nextPiece() -> DMAStep {
+        pieces.measure(list, unit: unit, limit: bounceLimit)
+        if pieces.bounced > 0 {
+            let pool = mapper._withUnsafeGuaranteedRef { $0.pool }
+            bufferSize = pieces.bounced
+            buffer = pool.take(bufferSize, for: waiter)
+            if buffer == nil {
+                phase = .waiting
+                return .wait
+            }
+        }
+        return submitPiece()
+    }
+
+    /// Continues a transfer when what it has waited for is there.
+    mutating func resume() -> DMAStep {
+        let grant = mapper._withUnsafeGuaranteedRef { $0.pool }.collect(waiter)
+        switch phase {
+        case .idle, .submitted: preconditionFailure("a transfer resumes that did not wait")
+        case .waiting:
+            buffer = grant
+            return submitPiece()
+        case .fetching:
+            if isCancelled { return done(.cancelled) }
+            return answer.hasFailed ? done(.fault(remoteFault)) : submitFetched()
+        case .storing: return pieceStored(answer.hasFailed ? remoteFault : nil)
+        }
+    }
+
+    /// Which of several requests failed is not known: the first address stands for all.
+    private var remoteFault: GuestMemoryError {
+        GuestMemoryError(.remoteFailed, at: list.segments[0].deviceAddress)
+    }
+
+    private mutating func submitPiece() -> DMAStep {
+        if MemoryWatch.isAnyLost, let loss = list.loss() { return done(.fault(loss)) }
+        vectors = pieces.build(list, over: buffer)
+        if direction == .toDevice, let buffer, let map {
+            answer.beginRequests()
+            pieces.fetch(list, to: buffer, from: map.takeUnretainedValue(), answer)
+            if answer.endRequests() {
+                phase = .fetching
+                return .wait
+            }
+            if answer.hasFailed { return done(.fault(remoteFault)) }
+        }
+        return submitFetched()
+    }
+
+    private mutating func submitFetched() -> DMAStep {
+        let core = mapper.takeUnretainedValue()
+        // Code that is called while data is copied must find that it is too late to cancel.
+        phase = .submitted
+        if direction == .toDevice, let buffer, let map {
+            do throws(GuestMemoryError) {
+                try ReentrancyGuard.within(core.reentrancy) { () throws(GuestMemoryError) in
+                    try pieces.copyIn(
+                        list, to: buffer, from: map.takeUnretainedValue(), through: core.resolvers)
+                }
+            } catch {
+                return done(.fault(error))
+            }
+        }
+        let length = pieces.end &- pieces.position
+        core.state.pointee.bouncedBytes &+= UInt64(pieces.bounced)
+        core.state.pointee.directBytes &+= length &- UInt64(pieces.bounced)
+        return .submit(DMAPiece(vectors: vectors, offset: pieces.position, length: length))
+    }
+
+    /// The answer to a piece of a transfer that bounces: copies the piece to guest memory.
+    mutating func bouncedPieceEnded(
+        transferred count: UInt64, isSuccess: Bool, written: UInt64
+    ) -> DMAStep {
+        let length = pieces.end &- pieces.position
+        storedPiece = (isSuccess ? length : Swift.min(count, length), isSuccess)
+        guard direction == .fromDevice else { return pieceStored(nil) }
+        answer.beginRequests()
+        let failure = copyOut(storedPiece.count, written: written)
+        if answer.endRequests() {
+            phase = .storing
+            storingFailure = failure
+            return .wait
+        }
+        return pieceStored(failure ?? (answer.hasFailed ? remoteFault : nil))
+    }
+
+    private func copyOut(_ count: UInt64, written: UInt64) -> GuestMemoryError? {
+        guard let map else { return nil }
+        let core = mapper.takeUnretainedValue()
+        return ReentrancyGuard.within(core.reentrancy) {
+            pieces.copyOut(
+                list, from: buffer, to: map.takeUnretainedValue(), through: core.resolvers,
+                limit: count, written: written, answer)
+        }
+    }
+
+    /// All bytes of the piece are in guest memory, or `failure` says why they are not.
+    private mutating func pieceStored(_ failure: GuestMemoryError?) -> DMAStep {
+        releaseBuffer()
+        let failure = storingFailure ?? failure
+        storingFailure = nil
+        if let failure {
+            loss = nil
+            return done(.fault(failure))
+        }
+        transferred &+= storedPiece.count
+        if !storedPiece.isSuccess { return pieceFailed() }
+        if pieces.end.rawValue == list.total { return done(.success) }
+        if isCancelled { return done(.cancelled) }
+        pieces.advance(list)
+        return nextPiece()
+    }
+
+    mutating func releaseBuffer() {
+        guard let memory = buffer else { return }
+        buffer = nil
+        mapper._withUnsafeGuaranteedRef { $0.pool }.give(back: memory, bufferSize)
+    }
+}

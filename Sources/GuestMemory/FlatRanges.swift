@@ -1,0 +1,19 @@
+/// The ranges of a map. For those who hold the map; without a reference count.
+struct FlatRanges {
+    let root: UnsafePointer<FlatRange>?
+
+    /// The range that contains `address`.
+    func range(at address: GuestAddress) -> UnsafePointer<FlatRange>? {
+        var next = root
+        while let range = next {
+            if address < range.pointee.first {
+                next = range.pointee.left
+            } else if address > range.pointee.last {
+                next = range.pointee.right
+            } else {
+                return range
+            }
+        }
+        return nil
+    }
+}

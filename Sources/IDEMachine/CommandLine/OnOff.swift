@@ -1,0 +1,7 @@
+import ArgumentParser
+
+/// "on" or "off".
+enum OnOff: String, CaseIterable, ExpressibleByArgument {
+    case on
+    case off
+}

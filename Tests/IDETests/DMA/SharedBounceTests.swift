@@ -1,0 +1,66 @@
+import BlockATA
+import BlockIO
+import Glibc
+import GuestMemory
+import IDE
+import XCTest
+@testable import TestSupport
+
+/// Transfers of both channels that want the same bounce buffers.
+final class SharedBounceTests: IDETestCase {
+    private let base: UInt32 = 0x4000_0000
+    /// As much as there is of bounce buffers.
+    private static let size = sectorCount * 512
+
+    /// The emulator sleeps on the descriptors, and has no `IDEOptions.wake`: there is no other device.
+    func testWhatOneChannelGivesBackTheOtherGoesOnWith() throws {
+        for ports: (first: UInt16, second: UInt16) in [(0x1F0, 0x170), (0x170, 0x1F0)] {
+            let m = try machine()
+            try m.attach(Self.plainPath(1), to: .secondaryMaster)
+            let peer = HeldMemory(size: Self.size)
+            peer.isHolding = false
+            try m.space.map(.remote(peer, size: UInt64(Self.size)), at: GuestAddress(base))
+            XCTAssertEqual(m.space.bouncePool.size, Self.size)
+            let hold = m.faults.add(.init(.hold, operations: [.read], count: 1))
+            read(m, ports.first, sectors: UInt16(Self.sectorCount), table: 0x1000)
+            XCTAssertEqual(m.space.bouncePool.available, 0)
+            read(m, ports.second, sectors: 8, table: 0x2000)
+            XCTAssertEqual(m.space.bouncePool.waiting, 1)
+            m.faults.remove(hold)
+            m.faults.release()
+            for _ in 0..<1000 where m.controller.isBusy {
+                guard isReadable(m.controller.descriptors) else {
+                    m.settle()
+                    return XCTFail("\(ports): nobody is told to poll")
+                }
+                m.controller.poll()
+            }
+            XCTAssertEqual([m.inb(0x1F7), m.inb(0x177)], [0x50, 0x50], "\(ports)")
+        }
+    }
+
+    /// READ DMA EXT from sector 0 on into the peer's memory.
+    private func read(_ m: Machine, _ port: UInt16, sectors: UInt16, table: UInt32) {
+        let registers = Machine.busMaster + (port == 0x170 ? 8 : 0)
+        var entries: [(address: UInt32, size: Int)] = []
+        for place in stride(from: 0, to: Int(sectors) * 512, by: 65536) {
+            entries.append((base + UInt32(place), min(65536, Int(sectors) * 512 - place)))
+        }
+        m.setTable(entries, at: table)
+        m.controller.writePort(registers + 4, width: 4, value: table)
+        m.outb(port + 6, 0xE0)
+        for byte in [UInt8(sectors >> 8), UInt8(truncatingIfNeeded: sectors)] {
+            m.outb(port + 2, byte)
+            for register in 3...5 as ClosedRange<UInt16> { m.outb(port + register, 0) }
+        }
+        m.outb(port + 7, 0x25)
+        m.outb(registers, 9)
+    }
+
+    private func isReadable(_ descriptors: [CInt]) -> Bool {
+        var entries = descriptors.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+        var count: CInt = -1
+        repeat { count = poll(&entries, nfds_t(entries.count), 5000) } while count < 0
+        return count > 0
+    }
+}
