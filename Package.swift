@@ -1,5 +1,12 @@
-// swift-tools-version: 6.1
+// swift-tools-version: 6.2
 import PackageDescription
+
+// For library targets whose unsafe code is marked (SE-0458). An import is internal unless it says
+// otherwise.
+let strict: [SwiftSetting] = [
+    .enableUpcomingFeature("InternalImportsByDefault"), .strictMemorySafety(),
+    .treatWarning("StrictMemorySafety", as: .error),
+]
 
 let package = Package(
     name: "swift-blockio",
@@ -28,17 +35,19 @@ let package = Package(
             linkerSettings: [.linkedLibrary("uring"), .linkedLibrary("aio")]),
         .target(name: "CBlockHost"),
         // What every target needs from the host; it knows no image and no guest.
-        .target(name: "BlockHost", dependencies: ["CBlockHost"]),
+        .target(name: "BlockHost", dependencies: ["CBlockHost"], swiftSettings: strict),
         .target(name: "BlockIO", dependencies: ["BlockHost", "CBlockIO"]),
         // For tests, also those of importers: faults, and a disk that loses what is in its cache.
         .target(name: "BlockIOTesting", dependencies: ["BlockHost", "BlockIO"]),
         .target(name: "CGuestMemory"),
-        .target(name: "GuestMemory", dependencies: ["BlockHost", "CGuestMemory"]),
+        .target(
+            name: "GuestMemory", dependencies: ["BlockHost", "CGuestMemory"],
+            swiftSettings: strict),
         // What a device model needs between guest memory and an image; it knows no controller.
         .target(name: "BlockDMA", dependencies: ["BlockIO", "GuestMemory"]),
         // What a device's saved state is made of; it knows no device.
         .target(name: "BlockState"),
-        .target(name: "BlockPCI", dependencies: ["GuestMemory"]),
+        .target(name: "BlockPCI", dependencies: ["GuestMemory"], swiftSettings: strict),
         // ATA drives on a carrier of their commands, such as an IDE channel; it knows no ports.
         .target(
             name: "BlockATA",
@@ -55,7 +64,8 @@ let package = Package(
         .target(name: "CVFIOUser"),
         .target(
             name: "VFIOUserServer",
-            dependencies: ["BlockHost", "BlockPCI", "CVFIOUser", "GuestMemory"]),
+            dependencies: ["BlockHost", "BlockPCI", "CVFIOUser", "GuestMemory"],
+            swiftSettings: [.enableUpcomingFeature("InternalImportsByDefault")]),
         .executableTarget(
             name: "IDEMachine",
             dependencies: [

@@ -1,8 +1,8 @@
 import CBlockHost
 import Glibc
 
-/// An epoll(7) set: one descriptor that is readable when any of its members is ready, level-triggered.
-/// Sets can be nested.
+/// An epoll(7) set: one descriptor that is readable when any of its members is ready,
+/// level-triggered. Sets can be nested.
 ///
 /// The value is a name for the descriptor and can be copied freely. Whoever made the set closes it,
 /// once, when nobody uses it any more.
@@ -10,7 +10,7 @@ package struct EpollSet: Sendable {
     /// For poll(2), epoll(7) and rings.
     package let descriptor: CInt
 
-    /// What a member is watched for. One that is broken is always told of.
+    /// What a member is watched for. Errors of a member are always reported.
     package struct Interest: Equatable, Sendable {
         package var readable: Bool
         package var writable: Bool
@@ -26,21 +26,21 @@ package struct EpollSet: Sendable {
         descriptor = try SystemCallError.check(cblockhost_epoll(), "epoll_create1(2)")
     }
 
-    /// Makes `member` one of them. Throws EEXIST for one that is there already.
+    /// Adds `member` to the set. Throws EEXIST if it is in the set already.
     package func add(_ member: CInt, for interest: Interest = Interest()) throws(SystemCallError) {
         let answer = cblockhost_epoll_add(
             descriptor, member, interest.readable, interest.writable)
         try SystemCallError.check(answer, "epoll_ctl(2)")
     }
 
-    /// Watches a member for something else from now on.
+    /// Changes what a member is watched for.
     package func change(_ member: CInt, to interest: Interest) throws(SystemCallError) {
         let answer = cblockhost_epoll_change(
             descriptor, member, interest.readable, interest.writable)
         try SystemCallError.check(answer, "epoll_ctl(2)")
     }
 
-    /// Takes `member` out again; nothing happens when it is not there.
+    /// Removes `member` from the set. Does nothing if it is not in the set.
     package func remove(_ member: CInt) { cblockhost_epoll_remove(descriptor, member) }
 
     package func close() { _ = Glibc.close(descriptor) }

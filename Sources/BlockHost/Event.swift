@@ -1,10 +1,11 @@
-import CBlockHost
+public import CBlockHost
 import Glibc
 
+// @usableFromInline: inlinable code of other targets signals and clears events.
 /// An eventfd(2): a descriptor that any thread makes readable, close-on-exec and non-blocking.
 ///
-/// The value is a name for the descriptor and can be copied freely. Whoever made the event closes it,
-/// once, when nobody uses it any more.
+/// The value is a name for the descriptor and can be copied freely. Whoever made the event closes
+/// it, once, when nobody uses it any more.
 @usableFromInline package struct Event: Sendable {
     /// For poll(2), epoll(7) and rings.
     @usableFromInline package let descriptor: CInt

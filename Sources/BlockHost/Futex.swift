@@ -1,32 +1,36 @@
 import CBlockHost
 
-/// A futex(2) at an address that stays: threads sleep on it while its value is the one they have seen.
+/// A futex(2) whose address does not change: threads sleep on it while its value is the one that
+/// they have read.
 ///
-/// Whoever has news changes the value under the lock that guards the news, and wakes the sleepers when
-/// it has given the lock up, so that they do not wake to wait for it.
-package struct Futex: ~Copyable, @unchecked Sendable {
+/// A thread with news changes the value while it holds the lock that guards the news, and wakes the
+/// sleepers after it has released the lock, so that they do not have to wait for the lock.
+///
+/// `@unchecked`: the C module accesses the word with atomic operations only, and the pointer is
+/// constant.
+@safe package struct Futex: ~Copyable, @unchecked Sendable {
     private let word: UnsafeMutablePointer<UInt32>
 
     /// A futex whose value is 0.
     package init() {
-        word = .allocate(capacity: 1)
-        word.initialize(to: 0)
+        unsafe word = .allocate(capacity: 1)
+        unsafe word.initialize(to: 0)
     }
 
-    deinit { word.deallocate() }
+    deinit { unsafe word.deallocate() }
 
-    /// To be read before a look at the news.
-    package var value: UInt32 { cblockhost_futex_read(word) }
+    /// The value. A thread reads it before it looks for news.
+    package var value: UInt32 { unsafe cblockhost_futex_read(word) }
 
-    /// Changes the value: there is news.
-    package func advance() { cblockhost_futex_advance(word) }
+    /// Changes the value, because there is news.
+    package func advance() { unsafe cblockhost_futex_advance(word) }
 
-    /// Wakes up to `count` of the threads that sleep.
-    package func wake(_ count: Int) { cblockhost_futex_wake(word, CInt(clamping: count)) }
+    /// Wakes up to `count` sleeping threads.
+    package func wake(_ count: Int) { unsafe cblockhost_futex_wake(word, CInt(clamping: count)) }
 
-    /// Sleeps while the value is `seen`, until woken or the limit has passed. 0, or -errno: EAGAIN when
-    /// the value is another, ETIMEDOUT, EINTR after a signal.
+    /// Sleeps while the value is `seen`, until ``wake(_:)`` or the limit. Returns 0 or -errno:
+    /// EAGAIN when the value differs from `seen`, ETIMEDOUT after the limit, EINTR after a signal.
     package func wait(_ seen: UInt32, _ limit: WaitLimit) -> CInt {
-        cblockhost_futex_wait(word, seen, limit.rawNanoseconds)
+        unsafe cblockhost_futex_wait(word, seen, limit.rawNanoseconds)
     }
 }

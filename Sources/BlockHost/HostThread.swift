@@ -1,36 +1,39 @@
-import CBlockHost
+public import CBlockHost
 
+// @usableFromInline: inlinable code of other targets uses `number`.
 /// Threads of this library.
 @usableFromInline package enum HostThread {
-    /// Stack of a thread with a few frames, with a margin for sanitizers; in bytes.
+    /// The stack size, in bytes, of a thread with few frames. It has a margin for sanitizers.
     package static var smallStack: Int { 512 * 1024 }
 
-    /// Starts a thread that nobody waits for and that runs `body`.
+    /// Starts a detached thread that runs `body`.
     ///
-    /// It blocks all signals, which are the emulator's business, but those that a fault of its own raises:
-    /// SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS and SIGTRAP. The kernel ends the process when a fault finds
-    /// its signal blocked: a thread that blocks SIGBUS cannot outlive guest memory that is taken away.
+    /// The thread blocks all signals, because signals belong to the emulator, except those that a
+    /// fault of the thread itself raises: SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS and SIGTRAP. The
+    /// kernel ends the process when a fault raises a signal that the thread blocks; a process could
+    /// then not survive the loss of guest memory.
     ///
     /// - Parameters:
     ///   - name: For debuggers and top(1), at most 15 bytes.
     ///   - stackSize: In bytes; 0 is the system's choice.
-    /// - Throws: What pthread_create(3) answers; `body` is not run then.
+    /// - Throws: The error of pthread_create(3). `body` is not called then.
     package static func start(
         named name: StaticString, stackSize: Int = 0, _ body: @escaping @Sendable () -> Void
     ) throws(SystemCallError) {
-        let job = Unmanaged.passRetained(ThreadJob(name, body))
-        let error = cblockhost_thread_start(
+        let job = unsafe Unmanaged.passRetained(ThreadJob(name, body))
+        let error = unsafe cblockhost_thread_start(
             stackSize,
             { context in
-                let job = Unmanaged<ThreadJob>.fromOpaque(context!).takeRetainedValue()
+                guard let context = unsafe context else { return nil }
+                let job = unsafe Unmanaged<ThreadJob>.fromOpaque(context).takeRetainedValue()
                 // A StaticString ends with a zero.
-                cblockhost_thread_set_name(
+                unsafe cblockhost_thread_set_name(
                     UnsafeRawPointer(job.name.utf8Start).assumingMemoryBound(to: CChar.self))
                 job.body()
                 return nil
-            }, job.toOpaque())
+            }, unsafe job.toOpaque())
         guard error == 0 else {
-            job.release()
+            unsafe job.release()
             throw SystemCallError("pthread_create(3)", error)
         }
     }

@@ -1,10 +1,10 @@
 import Glibc
 
-/// CLOCK_MONOTONIC, in nanoseconds.
-// Apart, so that its local variable costs its callers nothing.
+/// The time of CLOCK_MONOTONIC, in nanoseconds.
+// Not inlined, so that callers need no stack space for the timespec.
 @inline(never)
 package func monotonicNanoseconds() -> UInt64 {
     var now = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &now)
+    unsafe clock_gettime(CLOCK_MONOTONIC, &now)
     return UInt64(bitPattern: Int64(now.tv_sec &* 1_000_000_000 &+ now.tv_nsec))
 }

@@ -1,23 +1,26 @@
 import Glibc
 
-/// A pthread condition variable at an address that stays.
-package struct PthreadCondition: ~Copyable, @unchecked Sendable {
+/// A pthread condition variable whose address does not change.
+///
+/// `@unchecked`: pthread functions may be called on it by any thread, and the pointer is constant.
+@safe package struct PthreadCondition: ~Copyable, @unchecked Sendable {
     private let raw: UnsafeMutablePointer<pthread_cond_t>
 
     package init() {
-        raw = .allocate(capacity: 1)
-        raw.initialize(to: pthread_cond_t())
-        pthread_cond_init(raw, nil)
+        unsafe raw = .allocate(capacity: 1)
+        unsafe raw.initialize(to: pthread_cond_t())
+        unsafe pthread_cond_init(raw, nil)
     }
 
     deinit {
-        pthread_cond_destroy(raw)
-        raw.deallocate()
+        unsafe pthread_cond_destroy(raw)
+        unsafe raw.deallocate()
     }
 
-    /// Wakes one of the threads that wait.
-    package func signal() { pthread_cond_signal(raw) }
+    /// Wakes at least one of the threads that wait, if there are any.
+    package func signal() { unsafe pthread_cond_signal(raw) }
 
-    /// Gives up the mutex, waits for a signal, and takes the mutex again. It may return without a signal.
-    package func wait(_ mutex: borrowing PthreadMutex) { pthread_cond_wait(raw, mutex.raw) }
+    /// Releases the mutex, waits for a signal, and locks the mutex again. It may return without a
+    /// signal.
+    package func wait(_ mutex: borrowing PthreadMutex) { unsafe pthread_cond_wait(raw, mutex.raw) }
 }

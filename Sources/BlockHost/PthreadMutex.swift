@@ -1,32 +1,36 @@
-import Glibc
+public import Glibc
 
-/// A pthread mutex at an address that stays.
+// @usableFromInline: inlinable code of other targets locks it.
+/// A pthread mutex whose address does not change.
 ///
-/// `Synchronization.Mutex` would do but for the thread sanitizer, which does not see through its
-/// futex and reports races that are none.
-@usableFromInline package struct PthreadMutex: ~Copyable, @unchecked Sendable {
+/// `Synchronization.Mutex` is not used, because the thread sanitizer does not understand its futex
+/// and reports data races that do not exist.
+///
+/// `@unchecked`: pthread functions may be called on the mutex by any thread, and the pointer is
+/// constant.
+@safe @usableFromInline package struct PthreadMutex: ~Copyable, @unchecked Sendable {
     @usableFromInline let raw: UnsafeMutablePointer<pthread_mutex_t>
 
-    /// A mutex that nobody holds.
+    /// A mutex that no thread holds.
     package init() {
-        raw = .allocate(capacity: 1)
-        raw.initialize(to: pthread_mutex_t())
-        // Held for a few instructions at a time: one who finds it taken spins a little before it sleeps.
+        unsafe raw = .allocate(capacity: 1)
+        unsafe raw.initialize(to: pthread_mutex_t())
+        // It is held for a few instructions at a time, so a thread spins a little before it sleeps.
         var attributes = pthread_mutexattr_t()
-        pthread_mutexattr_init(&attributes)
-        pthread_mutexattr_settype(&attributes, CInt(PTHREAD_MUTEX_ADAPTIVE_NP))
-        pthread_mutex_init(raw, &attributes)
-        pthread_mutexattr_destroy(&attributes)
+        unsafe pthread_mutexattr_init(&attributes)
+        unsafe pthread_mutexattr_settype(&attributes, CInt(PTHREAD_MUTEX_ADAPTIVE_NP))
+        unsafe pthread_mutex_init(raw, &attributes)
+        unsafe pthread_mutexattr_destroy(&attributes)
     }
 
     deinit {
-        pthread_mutex_destroy(raw)
-        raw.deallocate()
+        unsafe pthread_mutex_destroy(raw)
+        unsafe raw.deallocate()
     }
 
-    /// Waits until this thread holds it. A thread that holds it already waits for ever.
-    @inlinable package func lock() { pthread_mutex_lock(raw) }
+    /// Waits until this thread holds the mutex. A thread that holds it already waits for ever.
+    @inlinable package func lock() { unsafe pthread_mutex_lock(raw) }
 
-    /// Gives it up; for the thread that holds it.
-    @inlinable package func unlock() { pthread_mutex_unlock(raw) }
+    /// Releases the mutex. Only the thread that holds it may call this.
+    @inlinable package func unlock() { unsafe pthread_mutex_unlock(raw) }
 }

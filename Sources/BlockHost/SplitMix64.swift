@@ -1,5 +1,6 @@
-/// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014): its whole
-/// state is the seed, so that a run can be repeated. Not for secrets.
+// @usableFromInline: inlinable code of other targets draws numbers.
+/// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014): its
+/// whole state is the seed, so that a run can be repeated. Not for secrets.
 @usableFromInline package struct SplitMix64: RandomNumberGenerator, Sendable {
     @usableFromInline var state: UInt64
 
@@ -14,6 +15,6 @@
         return mixed ^ (mixed >> 31)
     }
 
-    /// From 0 up to but not 1.
+    /// A number from 0 up to, but not including, 1.
     @inlinable package mutating func nextUnit() -> Double { Double(next() >> 11) * 0x1p-53 }
 }

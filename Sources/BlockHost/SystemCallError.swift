@@ -2,9 +2,9 @@ import Glibc
 
 /// A system call that failed.
 package struct SystemCallError: Error, Hashable, CustomStringConvertible {
-    /// The call, as in "eventfd(2)".
+    /// The name of the call, such as "eventfd(2)".
     package let call: String
-    /// Why: errno(3).
+    /// The reason: errno(3).
     package let errno: CInt
 
     package init(_ call: String, _ errno: CInt) {
@@ -14,7 +14,7 @@ package struct SystemCallError: Error, Hashable, CustomStringConvertible {
 
     package var description: String { "\(call) failed: \(errnoText(errno))" }
 
-    /// The answer of a C function of this package; throws when it is -errno.
+    /// Returns the result of a C function of this package, and throws if it is -errno.
     @discardableResult
     static func check(_ answer: CInt, _ call: String) throws(SystemCallError) -> CInt {
         guard answer >= 0 else { throw SystemCallError(call, -answer) }

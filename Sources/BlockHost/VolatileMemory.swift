@@ -1,36 +1,40 @@
-import CBlockHost
+public import CBlockHost
 
-/// Memory that others may write, or take away, at any time: a guest's, and that of other processes.
+// @usableFromInline: inlinable code of other targets copies with it.
+/// Copies of memory that others may write, or take away, at any time: memory of a guest or of
+/// another process.
 @usableFromInline package enum VolatileMemory {
-    /// How far a copy came.
+    /// Whether a copy moved all bytes.
     @usableFromInline package enum Outcome: Equatable, Sendable {
         /// All bytes have been moved.
         case whole
-        /// Watched memory has gone (``MemoryWatch``): the bytes before it have been moved, and what is at
-        /// the target from there on must not be used. As with EFAULT from the kernel.
+        /// Watched memory was lost (``MemoryWatch``). The bytes before it have been moved; the
+        /// bytes of the target from there on must not be used. It corresponds to EFAULT from the
+        /// kernel.
         case lost
     }
 
-    /// Copies `count` bytes. Each is read once and written once, from the first to the last, whatever
-    /// others do meanwhile; 1, 2, 4 or 8 bytes that are naturally aligned on both sides are one access.
-    @inlinable @discardableResult
+    /// Copies `count` bytes. Each byte is read once and written once, from the first to the last,
+    /// even if others write the memory at the same time. 1, 2, 4 or 8 bytes that are naturally
+    /// aligned on both sides are copied in one access.
+    @safe @inlinable @discardableResult
     package static func copy(
         to target: UnsafeMutableRawPointer, from source: UnsafeRawPointer, count: Int
     ) -> Outcome {
-        cblockhost_copy(target, source, count) ? .whole : .lost
+        unsafe cblockhost_copy(target, source, count) ? .whole : .lost
     }
 
-    /// Fills `count` bytes with one value, under the same conditions.
-    @inlinable
+    /// Fills `count` bytes with one value, under the rules of ``copy(to:from:count:)``.
+    @safe @inlinable
     package static func fill(
         _ target: UnsafeMutableRawPointer, with byte: UInt8, count: Int
     ) -> Outcome {
-        cblockhost_fill(target, byte, count) ? .whole : .lost
+        unsafe cblockhost_fill(target, byte, count) ? .whole : .lost
     }
 
-    /// Looks for the first of `count` bytes that has gone, so that its ``MemoryWatch`` knows of it. Does
-    /// nothing unless ``MemoryWatch/catchTruncation()`` has been called.
+    /// Looks for the first lost byte among `count` bytes and records it in the ``MemoryWatch`` of
+    /// the memory. Does nothing unless ``MemoryWatch/catchTruncation()`` has been called.
     package static func probe(_ start: UnsafeRawPointer, count: Int) {
-        cblockhost_probe(start, count)
+        unsafe cblockhost_probe(start, count)
     }
 }

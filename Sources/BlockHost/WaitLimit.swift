@@ -1,22 +1,23 @@
-import Glibc
+package import Glibc
 
-/// How long to wait.
+// @usableFromInline: inlinable code of other targets makes limits and asks them.
+/// How long a wait may last.
 @usableFromInline package enum WaitLimit: Sendable {
     case forever
-    /// Not negative; 0 does not wait.
+    /// At most this many nanoseconds: not negative; 0 does not wait.
     case nanoseconds(Int64)
 
-    /// Whether there is no time left.
+    /// Whether the limit is 0, so that there is nothing to wait for.
     @inlinable package var hasPassed: Bool {
         if case .nanoseconds(0) = self { true } else { false }
     }
 
-    /// Whether this many nanoseconds are left.
+    /// Whether the limit is `nanoseconds` or more.
     @inlinable package func isAtLeast(_ nanoseconds: UInt64) -> Bool {
         if case .nanoseconds(let value) = self { value >= nanoseconds } else { true }
     }
 
-    /// `nil` is for ever; a negative duration does not wait.
+    /// `nil` is no limit; a negative duration does not wait.
     @inlinable package init(_ duration: Duration?) {
         guard let duration else {
             self = .forever
@@ -27,7 +28,7 @@ import Glibc
             return
         }
         let (seconds, attoseconds) = duration.components
-        // 292 years are as good as forever.
+        // Half of what Int64 holds is 146 years: no limit at all.
         guard seconds < Int64.max / 2_000_000_000 else {
             self = .forever
             return
@@ -41,7 +42,7 @@ import Glibc
         return .nanoseconds(nanoseconds)
     }
 
-    /// As the C functions take it: negative without a limit.
+    /// The limit as the C functions expect it: -1 stands for no limit.
     @inlinable package var rawNanoseconds: Int64 {
         switch self {
         case .forever: -1
@@ -49,11 +50,11 @@ import Glibc
         }
     }
 
-    /// The moment on CLOCK_MONOTONIC when the limit passes; `nil` for ever.
+    /// The time of CLOCK_MONOTONIC at which the limit passes; `nil` without a limit.
     package func deadline() -> timespec? {
         guard case .nanoseconds(let nanoseconds) = self else { return nil }
         var moment = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &moment)
+        unsafe clock_gettime(CLOCK_MONOTONIC, &moment)
         let (seconds, rest) = (Int64(moment.tv_nsec) + nanoseconds % 1_000_000_000)
             .quotientAndRemainder(dividingBy: 1_000_000_000)
         moment.tv_sec += Int(nanoseconds / 1_000_000_000 + seconds)
@@ -61,10 +62,10 @@ import Glibc
         return moment
     }
 
-    /// What is left until `deadline`, 0 when it has passed.
+    /// The time that is left until `deadline`; 0 when it has passed.
     package init(until deadline: timespec) {
         var now = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &now)
+        unsafe clock_gettime(CLOCK_MONOTONIC, &now)
         let left =
             Int64(deadline.tv_sec - now.tv_sec) * 1_000_000_000
             + Int64(deadline.tv_nsec - now.tv_nsec)

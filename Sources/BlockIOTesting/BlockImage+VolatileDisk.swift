@@ -2,7 +2,7 @@ import BlockIO
 
 extension BlockImage {
     /// Opens an image whose bytes a ``VolatileDisk`` holds. No file of the host is involved: the image's
-    /// ``BlockIO/BlockImage/kind`` is `backEnd`, its engine has the name of the disk, "volatile disk", and it
+    /// `kind` is `backEnd`, its engine has the name of the disk, "volatile disk", and it
     /// holds no lock.
     ///
     /// The disk demands whole sectors of 512 bytes, unless `options.alignment` says otherwise. With a

@@ -1,11 +1,11 @@
 public import GuestMemory
 
-/// What the functions on a bus have in common: where their DMA goes.
+/// A bus, as its functions need it: the way of their DMA to memory.
 public struct PCIBus: Sendable {
-    /// What addresses of the bus lead to, after the resolvers.
+    /// The memory behind the resolvers.
     public let memory: AddressSpace
-    /// Steps between the bus and memory, such as an IOMMU, the bus's side first. They apply to every
-    /// function on the bus, behind the steps of the function's own.
+    /// Steps between the bus and memory, such as an IOMMU, the bus's side first. They apply to
+    /// every function on the bus, behind the steps of the function's own.
     public let resolvers: [any AddressResolver]
 
     /// A bus whose functions reach `memory` through `resolvers`.

@@ -1,25 +1,22 @@
-/// The bytes of a function's configuration space, and what a write does to each (PCI Local Bus 3.0, 6.1).
+/// The bytes of a function's configuration space, and the effect of a write on each (PCI Local Bus
+/// 3.0, 6.1).
 struct PCIConfigurationSpace: ~Copyable {
     /// In bytes.
     static let size = PCIRegister.conventionalEnd
 
-    private let bytes: UnsafeMutablePointer<UInt8>
+    private var bytes = [UInt8](repeating: 0, count: Self.size)
     /// The registers after a reset.
-    private let initial: UnsafeMutablePointer<UInt8>
-    /// Bits that keep what is written.
-    private let writable: UnsafeMutablePointer<UInt8>
+    private var initial = [UInt8](repeating: 0, count: Self.size)
+    /// Bits that keep the value that is written.
+    private var writable = [UInt8](repeating: 0, count: Self.size)
     /// Bits that are cleared by writing 1.
-    private let clearable: UnsafeMutablePointer<UInt8>
+    private var clearable = [UInt8](repeating: 0, count: Self.size)
 
     init(_ layout: PCIFunctionLayout) {
-        bytes = Self.allocate()
-        initial = Self.allocate()
-        writable = Self.allocate()
-        clearable = Self.allocate()
         lay(layout.identity)
         initial[PCIRegister.headerType] = layout.isMultifunction ? 0x80 : 0
-        put(layout.command.rawValue, writable, PCIRegister.command)
-        put(layout.clearableStatus.rawValue, clearable, PCIRegister.status)
+        Self.put(layout.command.rawValue, &writable, PCIRegister.command)
+        Self.put(layout.clearableStatus.rawValue, &clearable, PCIRegister.status)
         lay(layout.bars)
         if let pin = layout.interruptPin {
             initial[PCIRegister.interruptPin] = pin.rawValue
@@ -27,46 +24,33 @@ struct PCIConfigurationSpace: ~Copyable {
         }
         for block in layout.registers { lay(block) }
         lay(layout.capabilities)
-        put(status(layout).rawValue, initial, PCIRegister.status)
+        Self.put(Self.status(layout).rawValue, &initial, PCIRegister.status)
         reset()
-    }
-
-    deinit {
-        bytes.deallocate()
-        initial.deallocate()
-        writable.deallocate()
-        clearable.deallocate()
-    }
-
-    private static func allocate() -> UnsafeMutablePointer<UInt8> {
-        let bytes = UnsafeMutablePointer<UInt8>.allocate(capacity: size)
-        bytes.initialize(repeating: 0, count: size)
-        return bytes
     }
 
     // MARK: What the registers are
 
-    private func status(_ layout: PCIFunctionLayout) -> PCIStatus {
+    private static func status(_ layout: PCIFunctionLayout) -> PCIStatus {
         layout.capabilities.isEmpty ? layout.status : layout.status.union(.capabilities)
     }
 
-    private func put(_ value: UInt16, _ target: UnsafeMutablePointer<UInt8>, _ offset: Int) {
+    private static func put(_ value: UInt16, _ target: inout [UInt8], _ offset: Int) {
         target[offset] = UInt8(truncatingIfNeeded: value)
         target[offset + 1] = UInt8(truncatingIfNeeded: value >> 8)
     }
 
-    private func lay(_ identity: PCIIdentity) {
-        put(identity.vendor, initial, PCIRegister.vendor)
-        put(identity.device, initial, PCIRegister.device)
+    private mutating func lay(_ identity: PCIIdentity) {
+        Self.put(identity.vendor, &initial, PCIRegister.vendor)
+        Self.put(identity.device, &initial, PCIRegister.device)
         initial[PCIRegister.revision] = identity.revision
         initial[PCIRegister.programmingInterface] = identity.programmingInterface
         initial[PCIRegister.subclass] = identity.subclass
         initial[PCIRegister.baseClass] = identity.baseClass
-        put(identity.subsystemVendor, initial, PCIRegister.subsystemVendor)
-        put(identity.subsystem, initial, PCIRegister.subsystem)
+        Self.put(identity.subsystemVendor, &initial, PCIRegister.subsystemVendor)
+        Self.put(identity.subsystem, &initial, PCIRegister.subsystem)
     }
 
-    private func lay(_ bars: [PCIBaseAddress?]) {
+    private mutating func lay(_ bars: [PCIBaseAddress?]) {
         precondition(bars.count <= PCIFunction.barCount, "more than six base address registers")
         for (index, bar) in bars.enumerated() {
             guard let bar else { continue }
@@ -86,7 +70,7 @@ struct PCIConfigurationSpace: ~Copyable {
         index < PCIFunction.barCount && (!bars.indices.contains(index) || bars[index] == nil)
     }
 
-    private func lay(_ block: PCIRegisterBlock) {
+    private mutating func lay(_ block: PCIRegisterBlock) {
         let count = block.reset.count
         precondition(
             block.offset >= 0 && block.offset + count <= Self.size
@@ -103,7 +87,7 @@ struct PCIConfigurationSpace: ~Copyable {
         }
     }
 
-    private func lay(_ capabilities: [PCICapability]) {
+    private mutating func lay(_ capabilities: [PCICapability]) {
         var pointer = PCIRegister.capabilities
         for capability in capabilities {
             let offset = capability.offset
@@ -119,7 +103,7 @@ struct PCIConfigurationSpace: ~Copyable {
 
     // MARK: Accesses
 
-    mutating func reset() { bytes.update(from: initial, count: Self.size) }
+    mutating func reset() { bytes.replaceSubrange(0..., with: initial) }
 
     /// FFh beyond the end.
     func read(_ offset: Int) -> UInt8 {
@@ -155,7 +139,7 @@ struct PCIConfigurationSpace: ~Copyable {
     // MARK: Saved state
 
     /// All bytes.
-    var content: [UInt8] { Array(UnsafeBufferPointer(start: bytes, count: Self.size)) }
+    var content: [UInt8] { bytes }
 
     /// The first byte of `saved` whose constant bits are others than here.
     func firstDifference(from saved: some Sequence<UInt8>) -> Int? {

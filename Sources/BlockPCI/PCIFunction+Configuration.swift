@@ -2,8 +2,8 @@
 extension PCIFunction {
     static func clamped(_ width: Int) -> Int { min(max(width, 0), 4) }
 
-    /// Reads `width` bytes (up to 4) of the configuration space, little-endian. Bytes beyond its end are
-    /// FFh.
+    /// Reads `width` bytes (up to 4) of the configuration space, little-endian. Bytes beyond its
+    /// end are FFh.
     public func readConfiguration(_ offset: Int, width: Int) -> UInt32 {
         var value: UInt32 = 0
         for byte in 0..<Self.clamped(width) {
@@ -16,7 +16,7 @@ extension PCIFunction {
     /// Writes the low `width` bytes (up to 4) of `value`. Bytes beyond the end are lost.
     public func writeConfiguration(_ offset: Int, width: Int, value: UInt32) {
         for byte in 0..<Self.clamped(width) {
-            state.pointee.space.write(
+            unsafe state.pointee.space.write(
                 offset &+ byte, UInt8(truncatingIfNeeded: value >> UInt32(8 * byte)))
         }
         updateDecoding()
@@ -24,9 +24,9 @@ extension PCIFunction {
         updatePin()
     }
 
-    /// A register with what changes by itself.
+    /// A register as the guest reads it, with the bits that follow the device.
     private func shown(_ offset: Int) -> UInt8 {
-        let value = state.pointee.space.read(offset)
+        let value = unsafe state.pointee.space.read(offset)
         guard offset == PCIRegister.status, isInterruptRequested, hasInterruptStatus else {
             return value
         }
@@ -35,17 +35,18 @@ extension PCIFunction {
 
     /// The command register.
     public var command: PCICommand {
-        PCICommand(rawValue: state.pointee.space.read16(PCIRegister.command))
+        unsafe PCICommand(rawValue: state.pointee.space.read16(PCIRegister.command))
     }
 
     // MARK: For the device
 
-    /// A byte as it is kept, 0 to 255; FFh beyond.
-    public func register(_ offset: Int) -> UInt8 { state.pointee.space.read(offset) }
+    /// The byte that is kept at `offset`, 0 to 255; FFh beyond.
+    public func register(_ offset: Int) -> UInt8 { unsafe state.pointee.space.read(offset) }
 
-    /// Changes a byte to `value`, constant bits too: for registers whose content is the device's.
+    /// Changes a byte to `value`, constant bits included: for registers whose content the device
+    /// decides.
     public func setRegister(_ offset: Int, to value: UInt8) {
-        state.pointee.space.set(offset, value)
+        unsafe state.pointee.space.set(offset, value)
         updateDecoding()
         updatePin()
     }
@@ -53,26 +54,27 @@ extension PCIFunction {
     /// Sets those of the `bits` of the status register that are in
     /// ``PCIFunctionLayout/clearableStatus``.
     public func note(_ bits: PCIStatus) {
-        state.pointee.space.raise(PCIRegister.status, UInt8(truncatingIfNeeded: bits.rawValue))
-        state.pointee.space.raise(
+        unsafe state.pointee.space.raise(
+            PCIRegister.status, UInt8(truncatingIfNeeded: bits.rawValue))
+        unsafe state.pointee.space.raise(
             PCIRegister.status + 1, UInt8(truncatingIfNeeded: bits.rawValue >> 8))
     }
 
     // MARK: Saved state
 
-    /// The configuration space as it is kept, ``configurationSize`` bytes, to be saved. What the device or
-    /// the interrupt shows in it is not there.
-    public var savedRegisters: [UInt8] { state.pointee.space.content }
+    /// The ``configurationSize`` bytes of the configuration space, to be saved. They do not contain
+    /// bits that follow the device or the interrupt.
+    public var savedRegisters: [UInt8] { unsafe state.pointee.space.content }
 
-    /// The first byte of saved registers that cannot be this function's: its constant bits are others than
-    /// the function has. `nil` when there is none and ``restoreRegisters(_:)`` can take them.
+    /// The offset of the first byte of `saved` whose constant bits differ from those of this
+    /// function. `nil` if there is none, so that ``restoreRegisters(_:)`` can take them.
     public func firstDifference(from saved: some Sequence<UInt8>) -> Int? {
-        state.pointee.space.firstDifference(from: saved)
+        unsafe state.pointee.space.firstDifference(from: saved)
     }
 
-    /// Takes over saved registers, but for constant bits. The device is not told.
+    /// Restores saved registers, except constant bits. The device is not told.
     public func restoreRegisters(_ saved: some Sequence<UInt8>) {
-        state.pointee.space.restore(saved)
+        unsafe state.pointee.space.restore(saved)
         updateDecoding()
         updatePin()
     }

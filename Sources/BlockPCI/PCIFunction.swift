@@ -1,34 +1,38 @@
 public import GuestMemory
 
-/// A function of a device on a PCI bus: its configuration space, what its base address registers decode,
-/// its interrupt pin, and the gate that its DMA passes (PCI Local Bus 3.0, chapter 6).
+/// A function of a device on a PCI bus: its configuration space, the ranges that its base address
+/// registers decode, its interrupt pin, and the gate for its DMA (PCI Local Bus 3.0, chapter 6).
 ///
-/// Which registers there are says a ``PCIFunctionLayout``. What the device does when its registers are
-/// accessed says a ``PCIDevice``, which the function does not keep alive. A function without a device, such
-/// as a bridge that software only looks for, answers in its configuration space alone.
+/// A ``PCIFunctionLayout`` describes the registers. A ``PCIDevice`` implements what the device does
+/// when its registers are accessed; the function does not keep the device alive. A function without
+/// a device, such as a bridge that software only detects, answers in its configuration space alone.
 ///
-/// **Threads.** Callers synchronise themselves: any thread, one at a time, as under a device's lock. The
-/// device's DMA mappers (``mapper(resolvers:reentrancy:options:wake:)``) belong to the same.
+/// **Threads.** Callers synchronise themselves: any thread may use a function, one at a time, for example under
+/// a lock of the device. The same lock must protect the device's DMA mappers
+/// (``mapper(resolvers:reentrancy:options:wake:)``).
 ///
-/// **Guests.** Any offset, width and value is an access that a guest may make. What nobody answers reads as
-/// all ones, and a write there is lost.
-public final class PCIFunction {
+/// **Guests.** A guest may make an access with any offset, width and value. An access that no register answers
+/// reads as all ones, and a write is lost.
+@safe public final class PCIFunction {
     /// How many base address registers there can be (6.2.5.1).
     public static let barCount = 6
-    /// What kind of function it is.
+    /// The registers of the function.
     public let layout: PCIFunctionLayout
-    /// Where its DMA goes.
+    /// The bus of the function, through which its DMA reaches memory.
     public let bus: PCIBus
     /// Open while bit 2 of the command register is set; closed after a reset.
     public let gate = DMAGate(isOpen: false)
-    /// What is behind it.
+    /// The device that implements the function.
     public weak var device: (any PCIDevice)?
-    /// Where its interrupt pin leads. One that is set later hears of changes from then on; the level is
-    /// ``isInterruptRaised``.
+    /// Is told when the level of the interrupt pin changes, from the moment when it is set. The
+    /// present level is ``isInterruptRaised``.
     public weak var interruptReceiver: (any PCIInterruptReceiver)?
 
+    // @usableFromInline, here and in State and Window, for the inlinable functions that find the
+    // register of a port or an address: a controller calls them at every access.
+    /// Behind a pointer, so that no access is checked at run time.
     @usableFromInline let state: UnsafeMutablePointer<State>
-    /// For each base address register where ports are, and then for each where memory is.
+    /// The ports that each base address register decodes, and then the memory that each decodes.
     @usableFromInline let windows: UnsafeMutablePointer<Window>
 
     @usableFromInline struct State: ~Copyable {
@@ -48,23 +52,23 @@ public final class PCIFunction {
         @usableFromInline var size: UInt64 = 0
     }
 
-    /// A function in the state after a reset. It is a programming error, and ends the program, when the
-    /// layout asks for what its documentation excludes.
+    /// A function in the state after a reset. It is a programming error, and ends the program, when
+    /// the layout asks for what its documentation excludes.
     public init(_ layout: PCIFunctionLayout, on bus: PCIBus) {
         self.layout = layout
         self.bus = bus
-        state = .allocate(capacity: 1)
-        state.initialize(to: State(space: PCIConfigurationSpace(layout)))
-        windows = .allocate(capacity: 2 * Self.barCount)
-        windows.initialize(repeating: Window(), count: 2 * Self.barCount)
+        unsafe state = .allocate(capacity: 1)
+        unsafe state.initialize(to: State(space: PCIConfigurationSpace(layout)))
+        unsafe windows = .allocate(capacity: 2 * Self.barCount)
+        unsafe windows.initialize(repeating: Window(), count: 2 * Self.barCount)
         updateDecoding()
     }
 
     deinit {
-        state.deinitialize(count: 1)
-        state.deallocate()
-        windows.deinitialize(count: 2 * Self.barCount)
-        windows.deallocate()
+        unsafe state.deinitialize(count: 1)
+        unsafe state.deallocate()
+        unsafe windows.deinitialize(count: 2 * Self.barCount)
+        unsafe windows.deallocate()
     }
 
     /// The size of the configuration space in bytes: 256.
@@ -72,10 +76,12 @@ public final class PCIFunction {
 
     // MARK: DMA
 
-    /// A way to memory for the device, or for one of its queues: through `resolvers` of the device's own,
-    /// the device's side first, and then those of the bus. Eight of both at most.
+    /// Makes a DMA mapper for the device, or for one of its queues. Its transfers pass through
+    /// `resolvers`, the device's side first, and then through those of the bus: eight of both at
+    /// most.
     ///
-    /// While the ``gate`` is closed no transfer begins. One that has begun goes on when the gate closes.
+    /// While the ``gate`` is closed, no transfer can begin. A transfer that has begun continues
+    /// when the gate closes.
     public func mapper(
         resolvers: [any AddressResolver] = [], reentrancy: ReentrancyGuard? = nil,
         options: DMAOptions = DMAOptions(), wake: (@Sendable () -> Void)? = nil
@@ -87,12 +93,12 @@ public final class PCIFunction {
 
     // MARK: Running
 
-    /// What RST# does (4.3.2): the device is reset, and then the configuration space. The pin is low
-    /// afterwards and the gate closed.
+    /// The effect of RST# (4.3.2): resets the device, and then the configuration space. Afterwards
+    /// the interrupt is withdrawn and the gate is closed.
     public func reset() {
         device?.reset(self)
-        state.pointee.space.reset()
-        state.pointee.isInterruptRequested = false
+        unsafe state.pointee.space.reset()
+        unsafe state.pointee.isInterruptRequested = false
         updateDecoding()
         updatePin()
     }
@@ -103,6 +109,6 @@ public final class PCIFunction {
     /// The device's descriptors, see ``PCIDevice/descriptors``.
     public var descriptors: [CInt] { device?.descriptors ?? [] }
 
-    /// Lets the device take in what has happened elsewhere.
+    /// Lets the device handle events, see ``PCIDevice/poll(_:)``.
     public func poll() { device?.poll(self) }
 }

@@ -1,4 +1,4 @@
-/// What kind of function it is, as data: which registers its configuration space has, and what its base
+/// Describes a function as data: the registers of its configuration space, and what its base
 /// address registers decode. It does not change while the function exists.
 public struct PCIFunctionLayout: Sendable, Hashable {
     /// The interrupt pin of a function (PCI Local Bus 3.0, 2.2.6 and 6.2.4).
@@ -13,17 +13,18 @@ public struct PCIFunctionLayout: Sendable, Hashable {
         case d
     }
 
-    /// What software recognises it by.
+    /// The numbers by which software recognises the function.
     public var identity: PCIIdentity
-    /// Whether the device has other functions besides (bit 7 of the header type).
+    /// Whether the device has other functions, too (bit 7 of the header type).
     public var isMultifunction = false
-    /// The bits of the command register that keep what is written; the others are 0. None by default.
+    /// The bits of the command register that keep what is written; the others are 0. None by
+    /// default.
     public var command: PCICommand = []
     /// The bits of the status register that are always set, without those for interrupts and
     /// capabilities.
     public var status: PCIStatus = []
-    /// The bits of the status register that ``PCIFunction/note(_:)`` sets and the guest clears by writing
-    /// 1.
+    /// The bits of the status register that ``PCIFunction/note(_:)`` sets and the guest clears by
+    /// writing 1.
     public var clearableStatus: PCIStatus = []
     /// The base address registers, six at most; `nil` for one that does not exist.
     public var bars: [PCIBaseAddress?] = []
@@ -31,8 +32,8 @@ public struct PCIFunctionLayout: Sendable, Hashable {
     public var interruptPin: InterruptPin?
     /// Entries of the capabilities list, in its order.
     public var capabilities: [PCICapability] = []
-    /// Registers beyond the header, and those of the header that nothing else here is about, such as the
-    /// latency timer.
+    /// Registers beyond the header, and registers of the header that no other property describes,
+    /// such as the latency timer.
     public var registers: [PCIRegisterBlock] = []
 
     /// A function without base addresses, interrupt and registers of its own.

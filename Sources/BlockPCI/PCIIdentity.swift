@@ -1,4 +1,4 @@
-/// What software recognises a function by (PCI Local Bus 3.0, 6.2.1 and 6.2.4).
+/// The numbers by which software recognises a function (PCI Local Bus 3.0, 6.2.1 and 6.2.4).
 public struct PCIIdentity: Sendable, Hashable {
     /// Register 00h.
     public var vendor: UInt16
@@ -17,7 +17,7 @@ public struct PCIIdentity: Sendable, Hashable {
     /// Register 2Eh.
     public var subsystem: UInt16
 
-    /// An identity of these numbers; without a subsystem its registers read 0.
+    /// An identity with these numbers. The subsystem registers read as 0 by default.
     public init(
         vendor: UInt16, device: UInt16, revision: UInt8 = 0, baseClass: UInt8, subclass: UInt8,
         programmingInterface: UInt8 = 0, subsystemVendor: UInt16 = 0, subsystem: UInt16 = 0

@@ -1,6 +1,8 @@
-/// Where the interrupt pin of a function leads: an interrupt controller, or another process.
+/// Receives the interrupt pin of a function: an interrupt controller, or a server for another
+/// process.
 public protocol PCIInterruptReceiver: AnyObject {
-    /// The pin has changed its level, which is not inverted: INTA# is low on the bus while it is raised. Called
-    /// on the thread that accesses the function, in the middle of that.
+    /// The level of the pin has changed. `isRaised` is the logical level: INTA# is electrically low
+    /// while it is raised. Called on the thread that accesses the function, before the access
+    /// returns.
     func interrupt(of function: PCIFunction, isRaised: Bool)
 }

@@ -2,12 +2,13 @@ import BlockHost
 import Glibc
 import Synchronization
 
-/// What a device or a processor sees at each 64-bit physical address.
+/// The memory and devices that a device or a processor reaches at each 64-bit physical address.
 ///
-/// Regions are laid over each other by priority. Every change makes a new map as a whole; an access
-/// or a transfer that has begun keeps the map it began with, and with it the memory and devices in
-/// that map, to its end. Any thread may read, write and change the map at any time: what
-/// changes is atomic or under the mutex.
+/// Regions may overlap; priorities decide which one is visible. Every change makes a complete new
+/// map. An access or a transfer keeps the map with which it began, and the memory and devices in
+/// that map, until it ends. Any thread may read, write and change the map at any time.
+///
+/// `@unchecked`: every variable is atomic or guarded by the mutex.
 public final class AddressSpace: @unchecked Sendable {
     /// The bounce buffers of all transfers in this space.
     public let bouncePool: BouncePool
@@ -17,7 +18,7 @@ public final class AddressSpace: @unchecked Sendable {
     private let isPartlyRemote = Atomic(false)
     private let mutex = PthreadMutex()
 
-    // Under the mutex.
+    // The mutex guards these.
     private var layout = MapLayout()
     /// Of the current map.
     private var version: UInt64 = 0
@@ -59,9 +60,10 @@ public final class AddressSpace: @unchecked Sendable {
             return mapped
         }
 
-        /// Removes a region; one that is not mapped counts as removed. `released` is called once
-        /// no access or transfer uses it any more: at once, or later from the thread that ends
-        /// the last one.
+        /// Removes a region; a region that is not mapped counts as removed. `released` is called
+        /// once, when no access or transfer uses the region any more: before
+        /// ``AddressSpace/update(_:)`` returns, or later on the thread that ends the last access or
+        /// transfer.
         public mutating func unmap(
             _ mapped: MappedRegion, released: (@Sendable () -> Void)? = nil
         ) {
@@ -71,7 +73,7 @@ public final class AddressSpace: @unchecked Sendable {
         }
     }
 
-    /// Makes several changes as one; what `body` throws undoes them.
+    /// Makes several changes that become visible together. If `body` throws, none of them is made.
     @discardableResult
     public func update<Result>(
         _ body: (inout Changes) throws(GuestMemoryError) -> Result
@@ -83,7 +85,7 @@ public final class AddressSpace: @unchecked Sendable {
         var changes = Changes(layout: former, version: version + 1)
         defer {
             mutex.unlock()
-            gone?.release()
+            unsafe gone?.release()
             for callback in callbacks { callback() }
             // With the last reference to a region its device goes, which may want the mutex.
             changes.layout = former
@@ -95,7 +97,7 @@ public final class AddressSpace: @unchecked Sendable {
         let next = MemoryMap(changes.layout, version: changes.version)
         guard let (slot, isFree) = maps.publish(next) else { throw GuestMemoryError(.tooManyMaps) }
         if !isRemote { isPartlyRemote.store(false, ordering: .releasing) }
-        if isFree { gone = maps.retire(slot) } else { held.append(version) }
+        if isFree { unsafe gone = unsafe maps.retire(slot) } else { held.append(version) }
         layout = changes.layout
         version = changes.version
         for removal in changes.removals {
@@ -106,8 +108,8 @@ public final class AddressSpace: @unchecked Sendable {
         return result
     }
 
-    /// Adds a region whose first byte is at `base`. Where regions overlap, the one of higher
-    /// `priority` is seen; of equals, the one mapped last.
+    /// Adds a region whose first byte is at `base`. Where regions overlap, the region of the
+    /// highest `priority` is visible; among equals, the one that was mapped last.
     @discardableResult
     public func map(
         _ region: MemoryRegion, at base: GuestAddress, priority: Int = 0
@@ -117,8 +119,9 @@ public final class AddressSpace: @unchecked Sendable {
         }
     }
 
-    /// Removes a region. `released` is called once no access or transfer uses it any more: at
-    /// once, or later from the thread that ends the last one. Its memory stays mapped until then.
+    /// Removes a region. `released` is called once, when no access or transfer uses the region any
+    /// more: before this returns, or later on the thread that ends the last access or transfer. The
+    /// memory of the region stays mapped until then.
     public func unmap(
         _ mapped: MappedRegion, released: (@Sendable () -> Void)? = nil
     ) throws(GuestMemoryError) {
@@ -132,7 +135,7 @@ public final class AddressSpace: @unchecked Sendable {
 
     func hold() -> (slot: Int, map: Unmanaged<MemoryMap>) {
         let slot = maps.hold()
-        return (slot, maps.snapshot(slot))
+        return unsafe (slot, maps.snapshot(slot))
     }
 
     @inline(__always)
@@ -142,10 +145,11 @@ public final class AddressSpace: @unchecked Sendable {
 
     private func retire(_ slot: Int) {
         mutex.lock()
-        let gone = maps.retire(slot)
-        let callbacks = gone.map { held.release($0._withUnsafeGuaranteedRef(\.version)) } ?? []
+        let gone = unsafe maps.retire(slot)
+        let callbacks =
+            unsafe gone.map { unsafe held.release($0._withUnsafeGuaranteedRef(\.version)) } ?? []
         mutex.unlock()
-        gone?.release()
+        unsafe gone?.release()
         for callback in callbacks { callback() }
     }
 }

@@ -2,19 +2,19 @@ import CGuestMemory
 import Glibc
 import Synchronization
 
-/// Which pages of a ``GuestRAM`` have been written, for several consumers, and which hold code that
-/// an emulator has translated.
+/// Records which pages of a ``GuestRAM`` have been written, for several consumers, and which pages
+/// hold code that an emulator has translated.
 ///
-/// Safe to share, because all bits are atomic: any thread may mark and any other take. A page is
-/// marked after it was written, so one that is taken and then read has the bytes that made it dirty,
-/// or newer ones.
+/// Safe to share, because all bits are atomic (`@unchecked`: the pointer to them is constant). Any
+/// thread may mark pages while another takes them. A page is marked after it was written. A
+/// consumer that takes a page and then reads it finds the bytes that made it dirty, or newer ones.
 ///
-/// A mark first looks whether anybody watches, without a memory barrier as long as nobody does.
-/// Whoever begins to watch makes all threads of the process pass a barrier instead, by
-/// membarrier(2). The first ``GuestRAM`` registers the process for it, which is fastest while the
-/// process has one thread. Where membarrier(2) is refused, for example by a seccomp filter, each
-/// mark has a barrier of its own.
-public final class DirtyLog: @unchecked Sendable {
+/// A mark first checks whether any consumer is active, without a memory barrier while none is. A
+/// consumer that starts makes all threads of the process pass a barrier instead, with
+/// membarrier(2). The first ``GuestRAM`` registers the process for membarrier(2), which is fastest
+/// while the process has one thread. Where membarrier(2) is refused, for example by a seccomp
+/// filter, each mark executes a barrier.
+@safe public final class DirtyLog: @unchecked Sendable {
     /// Pages of ``GuestRAM/pageSize`` bytes.
     public let pageCount: Int
 
@@ -25,7 +25,7 @@ public final class DirtyLog: @unchecked Sendable {
     private let isCodeKnown = Atomic(false)
     private let bitmaps: UnsafeMutablePointer<Atomic<UInt64>>
     private let wordCount: Int
-    private let codeHook = Atomic<UnsafeRawPointer?>(nil)
+    private let codeHook = unsafe Atomic<UnsafeRawPointer?>(nil)
     /// Behind that of the last consumer. (To count them all allocates, unless it is optimised.)
     private static var codeBit: Int { DirtyConsumer.display.rawValue + 1 }
     private static var fenceBit: Int { 7 }
@@ -35,24 +35,24 @@ public final class DirtyLog: @unchecked Sendable {
         wordCount = (pageCount + 63) / 64
         // calloc(3): pages of a log that nobody uses are never touched. The size may be somebody
         // else's choice, who maps a sparse file.
-        guard let bytes = calloc((Self.codeBit + 1) * wordCount, 8) else {
+        guard let bytes = unsafe calloc((Self.codeBit + 1) * wordCount, 8) else {
             throw GuestMemoryError(.system, errno: ENOMEM)
         }
-        bitmaps = bytes.assumingMemoryBound(to: Atomic<UInt64>.self)
+        unsafe bitmaps = unsafe bytes.assumingMemoryBound(to: Atomic<UInt64>.self)
         active = Atomic(cguestmemory_register_barrier() ? 0 : 1 << UInt8(Self.fenceBit))
     }
 
     deinit {
-        free(bitmaps)
-        if let hook = codeHook.load(ordering: .relaxed) {
-            Unmanaged<CodeHook>.fromOpaque(hook).release()
+        unsafe free(bitmaps)
+        if let hook = unsafe codeHook.load(ordering: .relaxed) {
+            unsafe Unmanaged<CodeHook>.fromOpaque(hook).release()
         }
     }
 
     // MARK: Consumers
 
-    /// From now on written pages are logged for `consumer`. What was written before and is not
-    /// logged can be read when this returns. Starting twice is harmless.
+    /// Starts to log written pages for `consumer`. When this returns, every write that is not
+    /// logged is visible to this thread. To start twice is harmless.
     public func start(_ consumer: DirtyConsumer) {
         active.bitwiseOr(1 << UInt8(consumer.rawValue), ordering: .sequentiallyConsistent)
         settleWritesOfOthers()
@@ -70,21 +70,21 @@ public final class DirtyLog: @unchecked Sendable {
         Self.settleWrites()
     }
 
-    /// Ends the logging for `consumer` and forgets its pages.
+    /// Stops the logging for `consumer` and clears its bitmap.
     public func stop(_ consumer: DirtyConsumer) {
         active.bitwiseAnd(~(1 << UInt8(consumer.rawValue)), ordering: .sequentiallyConsistent)
         take(consumer) { _ in }
     }
 
-    /// Calls `body` with each run of dirty pages of `consumer` in `pages`, in order, and makes them
-    /// clean; `nil` is all pages.
+    /// Calls `body` with each run of dirty pages of `consumer` in `pages`, in ascending order, and
+    /// marks them clean. `nil` stands for all pages.
     public func take(
         _ consumer: DirtyConsumer, in pages: Range<Int>? = nil, _ body: (Range<Int>) -> Void
     ) {
         visit(consumer, in: pages, clearing: true, body)
     }
 
-    /// The same, and leaves them dirty.
+    /// Calls `body` like ``take(_:in:_:)``, but leaves the pages dirty.
     public func peek(
         _ consumer: DirtyConsumer, in pages: Range<Int>? = nil, _ body: (Range<Int>) -> Void
     ) {
@@ -98,10 +98,11 @@ public final class DirtyLog: @unchecked Sendable {
         let pages = (pages ?? 0..<pageCount).clamped(to: 0..<pageCount)
         var run = pages.lowerBound..<pages.lowerBound
         Self.forEachWord(in: pages) { word, mask in
-            let cell = bitmaps + (consumer.rawValue * wordCount + word)
-            var bits = cell.pointee.load(ordering: .acquiring) & mask
+            let cell = unsafe bitmaps + (consumer.rawValue * wordCount + word)
+            var bits = unsafe cell.pointee.load(ordering: .acquiring) & mask
             if clearing && bits != 0 {
-                bits = cell.pointee.bitwiseAnd(~mask, ordering: .acquiringAndReleasing).oldValue
+                bits = unsafe cell.pointee.bitwiseAnd(~mask, ordering: .acquiringAndReleasing)
+                    .oldValue
                 bits &= mask
                 // They are clear before their pages are read.
                 Self.settleWrites()
@@ -122,8 +123,8 @@ public final class DirtyLog: @unchecked Sendable {
 
     // MARK: Marking
 
-    /// Marks the pages that `length` bytes from byte `offset` on lie in: to be called after they
-    /// were written, by whoever writes past this library, such as a vCPU.
+    /// Marks the pages of the `length` bytes that begin at byte `offset`. Code that writes the
+    /// memory without this library, such as a vCPU, calls it after the write.
     @inline(__always)
     public func mark(offset: Int, length: Int) {
         // The processor may still look before the bytes are visible: `settleWritesOfOthers`.
@@ -131,7 +132,7 @@ public final class DirtyLog: @unchecked Sendable {
         if active.load(ordering: .relaxed) != 0 { markActive(offset: offset, length: length) }
     }
 
-    @usableFromInline func markActive(offset: Int, length: Int) {
+    private func markActive(offset: Int, length: Int) {
         Self.settleWrites()
         markPages(offset: offset, length: length)
     }
@@ -151,10 +152,10 @@ public final class DirtyLog: @unchecked Sendable {
         let pages = offset >> 12..<(last >> 12) + 1
         for consumer in 0..<Self.codeBit where consumers & (1 << UInt8(consumer)) != 0 {
             Self.forEachWord(in: pages) { word, mask in
-                let cell = bitmaps + (consumer * wordCount + word)
+                let cell = unsafe bitmaps + (consumer * wordCount + word)
                 // A load first: pages that are dirty already cost no locked instruction.
-                if cell.pointee.load(ordering: .relaxed) & mask != mask {
-                    cell.pointee.bitwiseOr(mask, ordering: .releasing)
+                if unsafe cell.pointee.load(ordering: .relaxed) & mask != mask {
+                    unsafe cell.pointee.bitwiseOr(mask, ordering: .releasing)
                 }
             }
         }
@@ -173,43 +174,44 @@ public final class DirtyLog: @unchecked Sendable {
     }
 
     /// Marks many stretches that were written before it was made.
-    struct Marker {
+    @safe struct Marker {
         let log: Unmanaged<DirtyLog>
         /// When only one consumer wants pages, its own.
         let bitmap: Bitmap?
 
         init(_ log: Unmanaged<DirtyLog>) {
             DirtyLog.settleWrites()
-            self.log = log
-            bitmap = log._withUnsafeGuaranteedRef { log in
+            unsafe self.log = unsafe log
+            bitmap = unsafe log._withUnsafeGuaranteedRef { log in
                 let wanted = log.active.load(ordering: .relaxed) & ~(1 << UInt8(DirtyLog.fenceBit))
                 let isOne = wanted & (wanted &- 1) == 0 && wanted < 1 << UInt8(DirtyLog.codeBit)
                 guard wanted != 0, isOne else { return nil }
-                return Bitmap(words: log.bitmaps + wanted.trailingZeroBitCount * log.wordCount)
+                return unsafe Bitmap(
+                    words: log.bitmaps + wanted.trailingZeroBitCount * log.wordCount)
             }
         }
 
         /// Marks a stretch that is inside the memory.
         func mark(offset: Int, length: Int) {
-            log._withUnsafeGuaranteedRef { $0.markPages(offset: offset, length: length) }
+            unsafe log._withUnsafeGuaranteedRef { $0.markPages(offset: offset, length: length) }
         }
     }
 
     /// A bit for each page.
-    struct Bitmap {
+    @safe struct Bitmap {
         fileprivate let words: UnsafeMutablePointer<Atomic<UInt64>>
 
         /// Marks a page that is inside the memory.
         @inline(__always)
         func mark(page: UInt64) {
-            let word = words + Int(truncatingIfNeeded: page &>> 6)
-            if word.pointee.load(ordering: .relaxed) &>> page & 1 == 0 { set(page) }
+            let word = unsafe words + Int(truncatingIfNeeded: page &>> 6)
+            if unsafe word.pointee.load(ordering: .relaxed) &>> page & 1 == 0 { set(page) }
         }
 
         @inline(never)
         private func set(_ page: UInt64) {
-            let word = words + Int(truncatingIfNeeded: page &>> 6)
-            word.pointee.bitwiseOr(1 &<< page, ordering: .releasing)
+            let word = unsafe words + Int(truncatingIfNeeded: page &>> 6)
+            unsafe word.pointee.bitwiseOr(1 &<< page, ordering: .releasing)
         }
     }
 
@@ -220,22 +222,24 @@ public final class DirtyLog: @unchecked Sendable {
         init(_ body: @escaping @Sendable (Range<Int>) -> Void) { self.body = body }
     }
 
-    /// Sets what is called with a run of pages when pages marked by ``protectCode(_:)`` are
-    /// written. It runs on the thread that wrote, after the bytes are there. To be set once, before
-    /// the first page is protected.
+    /// Sets the function that is called when pages of ``protectCode(_:)`` are written, with each
+    /// run of such pages. It runs on the thread that marks the write, after the bytes are in
+    /// memory. To be called once, before the first page is protected; a second call ends the
+    /// program.
     public func onCodeWritten(_ body: @escaping @Sendable (Range<Int>) -> Void) {
-        let hook = Unmanaged.passRetained(CodeHook(body)).toOpaque()
-        let (wasFirst, _) = codeHook.compareExchange(
+        let hook = unsafe Unmanaged.passRetained(CodeHook(body)).toOpaque()
+        let (wasFirst, _) = unsafe codeHook.compareExchange(
             expected: nil, desired: UnsafeRawPointer(hook), ordering: .releasing)
         precondition(wasFirst, "the hook for translated code is set once")
     }
 
-    /// Says that code from these pages is being translated: the next write to one of them calls the
-    /// hook and takes the protection off it. To be called before the code is read: what was written
-    /// earlier and calls no hook can be read when this returns.
+    /// Protects pages whose code is about to be translated: the next write to one of them calls the
+    /// function of ``onCodeWritten(_:)`` and removes the protection of that page. To be called
+    /// before the code is read. When this returns, every earlier write that calls no function is
+    /// visible to this thread.
     public func protectCode(_ pages: Range<Int>) {
         Self.forEachWord(in: pages.clamped(to: 0..<pageCount)) { word, mask in
-            bitmaps[Self.codeBit * wordCount + word].bitwiseOr(
+            unsafe bitmaps[Self.codeBit * wordCount + word].bitwiseOr(
                 mask, ordering: .sequentiallyConsistent)
         }
         active.bitwiseOr(1 << UInt8(Self.codeBit), ordering: .sequentiallyConsistent)
@@ -246,17 +250,18 @@ public final class DirtyLog: @unchecked Sendable {
     }
 
     private func invalidateCode(in pages: Range<Int>) {
-        guard let pointer = codeHook.load(ordering: .acquiring) else { return }
-        let hook = Unmanaged<CodeHook>.fromOpaque(pointer)
+        guard let pointer = unsafe codeHook.load(ordering: .acquiring) else { return }
+        let hook = unsafe Unmanaged<CodeHook>.fromOpaque(pointer)
         Self.forEachWord(in: pages) { word, mask in
-            let cell = bitmaps + (Self.codeBit * wordCount + word)
-            guard cell.pointee.load(ordering: .relaxed) & mask != 0 else { return }
-            let hit = cell.pointee.bitwiseAnd(~mask, ordering: .acquiringAndReleasing).oldValue
+            let cell = unsafe bitmaps + (Self.codeBit * wordCount + word)
+            guard unsafe cell.pointee.load(ordering: .relaxed) & mask != 0 else { return }
+            let hit = unsafe cell.pointee.bitwiseAnd(~mask, ordering: .acquiringAndReleasing)
+                .oldValue
             var bits = hit & mask
             while bits != 0 {
                 let start = bits.trailingZeroBitCount
                 let length = (~(bits >> UInt64(start))).trailingZeroBitCount
-                hook._withUnsafeGuaranteedRef {
+                unsafe hook._withUnsafeGuaranteedRef {
                     $0.body(word * 64 + start..<word * 64 + start + length)
                 }
                 bits &= length + start == 64 ? 0 : UInt64.max << UInt64(start + length)

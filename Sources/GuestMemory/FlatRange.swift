@@ -1,7 +1,7 @@
 import BlockHost
 
 /// A stretch of addresses with one region behind it. It is a node of a tree of such stretches.
-struct FlatRange {
+@safe struct FlatRange {
     let first: GuestAddress
     /// Inclusive: the address space ends at 2^64 - 1.
     let last: GuestAddress
@@ -22,13 +22,13 @@ struct FlatRange {
     init(_ mapped: MappedRegion, first: GuestAddress, last: GuestAddress) {
         self.first = first
         self.last = last
-        region = .passUnretained(mapped)
+        unsafe region = unsafe .passUnretained(mapped)
         kind = mapped.region.kind
         let offset =
             mapped.region.memoryOffset + Int(truncatingIfNeeded: first.offset(from: mapped.base))
         logOffset = offset
-        host = mapped.region.memory.map { $0.base + offset }
-        log = mapped.region.memory.map { .passUnretained($0.dirtyLog) }
+        unsafe host = unsafe mapped.region.memory.map { unsafe $0.base + offset }
+        unsafe log = unsafe mapped.region.memory.map { unsafe .passUnretained($0.dirtyLog) }
         watch = mapped.region.memory?.watch
     }
 }

@@ -1,10 +1,10 @@
-/// Everything that can go wrong in this library, in one type. It costs no allocation: a guest can
-/// cause it at will.
+/// The only error type of this library. It needs no allocation, because a guest can cause errors at
+/// will.
 public struct GuestMemoryError: Error, Sendable, Hashable {
     /// What went wrong, for programs.
     @nonexhaustive
     public enum Code: UInt8, Sendable, Hashable {
-        // What a guest can do wrong.
+        // Errors that a guest causes.
 
         /// Nothing is mapped at the address.
         case hole
@@ -16,17 +16,17 @@ public struct GuestMemoryError: Error, Sendable, Hashable {
         case emptyList
         /// An element of length zero.
         case zeroLength
-        /// The total is no multiple of the alignment that the device asked for.
+        /// The total is not a multiple of the alignment that the device asked for.
         case misaligned
-        /// More host pieces than ``DMAOptions/maximumSegments``.
+        /// The list needs more segments of host memory than ``DMAOptions/maximumSegments``.
         case tooManySegments
         /// The device behind an MMIO region refused the access.
         case deviceRefused
         /// The access would call back into the device that makes it.
         case reentrant
-        /// The memory is in another process, which is asked by transfers only.
+        /// The memory is in another process. Only transfers can reach it.
         case remote
-        /// Another process did not give out its memory, or took it back.
+        /// The other process refused a request for its memory, or has unmapped the memory.
         case remoteFailed
         /// An IOMMU has no translation for the address.
         case notTranslated
@@ -35,29 +35,29 @@ public struct GuestMemoryError: Error, Sendable, Hashable {
         /// The device's ``DMAGate`` is closed.
         case gateClosed
 
-        // What the host can do wrong.
+        // Errors of the host or of the program.
 
-        /// A size, an offset or a host address that is not a multiple of the page size, or a size of
-        /// zero.
+        /// A size, an offset or a host address that is not a multiple of the page size, or a size
+        /// of zero.
         case invalidSize
         /// A region reaches past 2^64 or past the memory behind it.
         case invalidRegion
         /// An option, an alignment or a unit is outside its documented range.
         case invalidOption
-        /// 4095 earlier maps are still held by transfers in flight.
+        /// 4095 earlier maps are still held by transfers that have not ended.
         case tooManyMaps
-        /// Bounce buffer would be needed, and there is not enough left now.
+        /// The mapping needs bounce buffers, and not enough of them are free now.
         case bounceUnavailable
-        /// The kernel refused; ``GuestMemoryError/errno`` has it.
+        /// A system call failed; ``GuestMemoryError/errno`` says why.
         case system
     }
 
     /// What went wrong.
     public let code: Code
-    /// The first address concerned, as the one who accessed named it: for a device behind an IOMMU
-    /// the address before translation.
+    /// The first address that the error is about, as the device or program named it: for a device
+    /// behind an IOMMU, the address before translation.
     public let address: GuestAddress
-    /// The errno behind it, 0 when the library itself refused.
+    /// The errno of the system call; 0 if the library itself refused.
     public let errno: CInt
 
     init(_ code: Code, at address: GuestAddress = 0, errno: CInt = 0) {
@@ -76,7 +76,7 @@ extension GuestMemoryError: CustomStringConvertible {
         return text
     }
 
-    /// Whether a guest caused it, by an address or a list of its own.
+    /// Whether a guest caused the error, by an address or a list that it chose.
     public var isGuestFault: Bool { code.rawValue < Code.invalidSize.rawValue }
 
     private var explanation: String {

@@ -2,25 +2,27 @@ import BlockHost
 import CGuestMemory
 import Glibc
 
-// Memory of others that gets shorter while it is mapped.
+// Files of other processes that become shorter while they are mapped.
 extension GuestRAM {
-    /// Makes this process outlive what other processes do to memory that they share with it: from now
-    /// on, an access to a ``GuestRAM`` whose file has become too short no longer ends the process with
-    /// SIGBUS. To be called once, by a program that maps what it does not trust, before it does.
+    /// Protects this process from other processes that make the file of shared memory shorter: from
+    /// now on, an access to a ``GuestRAM`` whose file has become too short does not end the process
+    /// with SIGBUS. A program that maps files of processes that it does not trust calls it once,
+    /// before it maps them.
     ///
     /// Copies in an ``AddressSpace``, transfers and mappings fail with
-    /// ``GuestMemoryError/Code/system`` and EFAULT, and the kernel answers EFAULT too. Memory counts as
-    /// lost from the first page on that was found missing, for as long as the ``GuestRAM`` exists, also
-    /// when the file becomes longer again. An access of the emulator's own, through ``base``, finds a
-    /// page of zeroes in place of what is missing; transfers that were submitted before it may take
-    /// that page for the guest's, and fail.
+    /// ``GuestMemoryError/Code/system`` and EFAULT, and the kernel answers EFAULT too. Memory
+    /// counts as lost from the first page on that was found missing, for as long as the
+    /// ``GuestRAM`` exists, also when the file becomes longer again. An access of the emulator's
+    /// own, through ``base``, finds a page of zeroes in place of what is missing; transfers that
+    /// were submitted before it may take that page for the guest's, and fail.
     ///
-    /// It installs a handler of SIGBUS; a SIGBUS that has to do with other memory goes to the handler
-    /// that was there before. No thread that touches guest memory may block SIGBUS: the kernel ends the
+    /// It installs a handler of SIGBUS. A SIGBUS for other memory goes to the handler that was
+    /// installed before. No thread that touches guest memory may block SIGBUS: the kernel ends the
     /// process when a fault finds its signal blocked.
     ///
-    /// A memfd_create(2) file sealed with F_SEAL_SHRINK, such as ``Sharing/descriptor`` makes, needs
-    /// none of it. The library does not seal files of others, which may want to change their size.
+    /// A memfd_create(2) file sealed with F_SEAL_SHRINK, such as ``Sharing/descriptor`` makes,
+    /// needs no such protection. The library does not seal files of other processes, because they
+    /// may want to change the size.
     public static func surviveTruncation() throws(GuestMemoryError) {
         do throws(SystemCallError) {
             try MemoryWatch.catchTruncation()

@@ -4,22 +4,22 @@ import Glibc
 
 /// A block of host memory that guests use as RAM or ROM, with a log of the pages written.
 ///
-/// The guest, other processes and the kernel change it at any time. So nothing in this library
-/// makes a Swift reference, `Span` or typed pointer of it: bytes are copied, once, and the copy is
-/// looked at.
+/// The guest, other processes and the kernel may change it at any time. Therefore nothing in this
+/// library makes a Swift reference, `Span` or typed pointer to it: bytes are copied once, and the
+/// copy is examined.
 ///
-/// There is an inaccessible page before and behind the host's pages that it lies in: a wild access
-/// stops the program instead of reaching the neighbours. It is unmapped when nothing refers to it
-/// any more; a map that holds it does, and so does each transfer under way on such a map. Neither
-/// holds for memory that is borrowed (``init(borrowing:released:)``).
+/// An inaccessible page lies before and behind its pages, so that an access outside of it ends the
+/// program and does not reach other memory. It is unmapped when nothing refers to it any more; maps
+/// of address spaces refer to it, and transfers refer to maps. Neither is true of memory that is
+/// borrowed (``init(borrowing:released:)``).
 ///
-/// Safe to share: this object never changes. Its bytes are only reached through raw pointers.
-public final class GuestRAM: @unchecked Sendable {
+/// `@unchecked`: this object never changes, and its bytes are only accessed through raw pointers.
+@safe public final class GuestRAM: @unchecked Sendable {
     /// The first byte, at a multiple of ``pageSize``.
     public let base: UnsafeMutableRawPointer
     /// The size in bytes.
     public let size: Int
-    /// The pages written.
+    /// The log of the pages that were written.
     public let dirtyLog: DirtyLog
     /// The file behind it, for sharing it with another process; -1 when it is private, or was made
     /// from a descriptor of the caller's.
@@ -33,8 +33,8 @@ public final class GuestRAM: @unchecked Sendable {
     public enum Sharing: Sendable {
         /// No: anonymous memory, with huge pages where the kernel has some.
         case `private`
-        /// Yes, through ``GuestRAM/descriptor``: a memfd_create(2) file whose size is sealed, so that
-        /// nobody who has the descriptor can take the memory away.
+        /// Yes, through ``GuestRAM/descriptor``: a memfd_create(2) file whose size is sealed, so
+        /// that nobody who has the descriptor can take the memory away.
         case descriptor
     }
 
@@ -54,10 +54,10 @@ public final class GuestRAM: @unchecked Sendable {
         case .private:
             let mapping = try HostMapping(
                 size: size, flags: MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
-            madvise(mapping.base, size, CInt(MADV_HUGEPAGE))
+            unsafe madvise(mapping.base, size, CInt(MADV_HUGEPAGE))
             try self.init(mapping, size: size, descriptor: -1)
         case .descriptor:
-            let descriptor = cguestmemory_memfd("guest-ram")
+            let descriptor = unsafe cguestmemory_memfd("guest-ram")
             guard descriptor >= 0 else { throw GuestMemoryError(.system, errno: -descriptor) }
             do throws(GuestMemoryError) {
                 guard ftruncate(descriptor, size) == 0 else {
@@ -88,7 +88,7 @@ public final class GuestRAM: @unchecked Sendable {
     ) throws(GuestMemoryError) {
         try Self.validate(size: size, offset: offset)
         var status = stat()
-        guard fstat(descriptor, &status) == 0 else {
+        guard unsafe fstat(descriptor, &status) == 0 else {
             throw GuestMemoryError(.system, errno: errno)
         }
         let hugePageSize = try HostMapping.hugePageSize(of: descriptor)
@@ -102,7 +102,7 @@ public final class GuestRAM: @unchecked Sendable {
         // Huge pages can be taken out of a file that is sealed, and there may be no others.
         var watch: MemoryWatch?
         if hugePageSize != nil || Self.canShrink(descriptor) {
-            watch = MemoryWatch(mapping.pages)
+            watch = unsafe MemoryWatch(mapping.pages)
             if watch == nil {
                 mapping.unmap()
                 throw GuestMemoryError(.system, errno: ENOSPC)
@@ -111,8 +111,8 @@ public final class GuestRAM: @unchecked Sendable {
         try self.init(mapping, size: size, descriptor: -1, watch: watch)
     }
 
-    /// Memory that the caller has allocated and keeps: it is neither unmapped nor freed. Its address
-    /// and its size must be multiples of 4096. It has no inaccessible pages around it.
+    /// Memory that the caller has allocated and keeps: it is neither unmapped nor freed. Its
+    /// address and its size must be multiples of 4096. It has no inaccessible pages around it.
     ///
     /// It must stay mapped until `released` is called: once, when nothing refers to this object any
     /// more, on the thread that gives up the last reference. When this initializer throws, nothing
@@ -129,13 +129,14 @@ public final class GuestRAM: @unchecked Sendable {
         try Self.validate(size: memory.count, offset: 0)
         guard let base = memory.baseAddress, UInt(bitPattern: base) % UInt(Self.pageSize) == 0
         else { throw GuestMemoryError(.invalidSize) }
-        try self.init(nil, base: base, size: memory.count, descriptor: -1, released: released)
+        unsafe try self.init(
+            nil, base: base, size: memory.count, descriptor: -1, released: released)
     }
 
     private convenience init(
         _ mapping: HostMapping, size: Int, descriptor: CInt, watch: MemoryWatch? = nil
     ) throws(GuestMemoryError) {
-        try self.init(
+        unsafe try self.init(
             mapping, base: mapping.base, size: size, descriptor: descriptor, watch: watch)
     }
 
@@ -153,7 +154,7 @@ public final class GuestRAM: @unchecked Sendable {
         }
         self.mapping = mapping
         self.watch = watch
-        self.base = base
+        unsafe self.base = unsafe base
         self.size = size
         self.descriptor = descriptor
         self.released = released

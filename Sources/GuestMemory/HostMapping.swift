@@ -5,7 +5,7 @@ import Glibc
 ///
 /// The pages of the host, and of a file of huge pages (hugetlbfs), may be larger than those of the
 /// guest: what is mapped are the whole pages that the memory lies in.
-struct HostMapping {
+@safe struct HostMapping {
     /// The first byte of the memory.
     let base: UnsafeMutableRawPointer
     /// The pages that the memory lies in.
@@ -23,29 +23,29 @@ struct HostMapping {
         let length = (before + size + pageSize - 1) & ~(pageSize - 1)
         // With room for an inaccessible page of the host on either side, and for the alignment.
         let whole = length + 2 * pageSize
-        let start = mmap(
+        let start = unsafe mmap(
             nil, whole, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
-        guard let start, start != MAP_FAILED else {
+        guard let start = unsafe start, unsafe start != MAP_FAILED else {
             throw GuestMemoryError(.system, errno: errno)
         }
         let first = UInt(bitPattern: start) + UInt(Self.hostPageSize)
         let aligned = (first + UInt(pageSize - 1)) & ~UInt(pageSize - 1)
-        let place = start + Int(aligned - UInt(bitPattern: start))
-        let mapped = mmap(
+        let place = unsafe start + Int(aligned - UInt(bitPattern: start))
+        let mapped = unsafe mmap(
             place, length, isWritable ? PROT_READ | PROT_WRITE : PROT_READ, flags | MAP_FIXED,
             descriptor, offset - before)
-        guard let mapped, mapped != MAP_FAILED else {
+        guard let mapped = unsafe mapped, unsafe mapped != MAP_FAILED else {
             let reason = errno
-            munmap(start, whole)
+            unsafe munmap(start, whole)
             throw GuestMemoryError(.system, errno: reason)
         }
-        base = mapped + before
-        pages = UnsafeMutableRawBufferPointer(start: mapped, count: length)
-        reservation = UnsafeMutableRawBufferPointer(start: start, count: whole)
+        unsafe base = unsafe mapped + before
+        unsafe pages = unsafe UnsafeMutableRawBufferPointer(start: mapped, count: length)
+        unsafe reservation = unsafe UnsafeMutableRawBufferPointer(start: start, count: whole)
     }
 
     /// Unmaps all of it.
-    func unmap() { munmap(reservation.baseAddress, reservation.count) }
+    func unmap() { unsafe munmap(reservation.baseAddress, reservation.count) }
 
     /// The pages of memory that has no file, and of most files.
     static let hostPageSize = sysconf(CInt(_SC_PAGESIZE))

@@ -5,7 +5,7 @@ struct MMIOAccess {
     private let address: GuestAddress
 
     init(_ range: UnsafePointer<FlatRange>, at address: GuestAddress) throws(GuestMemoryError) {
-        let region = range.pointee.region.takeUnretainedValue()
+        let region = unsafe range.pointee.region.takeUnretainedValue()
         if region.region.kind == .remote { throw GuestMemoryError(.remote, at: address) }
         guard let device = region.region.device else { throw GuestMemoryError(.hole, at: address) }
         if let reentrancy = region.region.reentrancy, reentrancy.isEntered {
@@ -21,8 +21,8 @@ struct MMIOAccess {
             guard let value = device.read(offset: offset, width: width) else {
                 throw GuestMemoryError(.deviceRefused, at: place)
             }
-            withUnsafeBytes(of: value.littleEndian) {
-                UnsafeMutableRawBufferPointer(start: target + done, count: width)
+            unsafe withUnsafeBytes(of: value.littleEndian) {
+                unsafe UnsafeMutableRawBufferPointer(start: target + done, count: width)
                     .copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[..<width]))
             }
         }
@@ -31,8 +31,9 @@ struct MMIOAccess {
     func write(from source: UnsafeRawPointer, count: Int) throws(GuestMemoryError) {
         try divide(count) { (place, offset, done, width) throws(GuestMemoryError) in
             var value: UInt64 = 0
-            withUnsafeMutableBytes(of: &value) {
-                $0.copyMemory(from: UnsafeRawBufferPointer(start: source + done, count: width))
+            unsafe withUnsafeMutableBytes(of: &value) {
+                unsafe $0.copyMemory(
+                    from: UnsafeRawBufferPointer(start: source + done, count: width))
             }
             guard device.write(offset: offset, width: width, value: UInt64(littleEndian: value))
             else { throw GuestMemoryError(.deviceRefused, at: place) }

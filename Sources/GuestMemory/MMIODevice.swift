@@ -1,7 +1,7 @@
 /// A device whose registers are in guest memory.
 ///
-/// Called on the thread that makes the access, without any lock of this library's: the device
-/// brings its own.
+/// The functions are called on the thread that makes the access, and no lock of this library is
+/// held: the device synchronises itself.
 public protocol MMIODevice: AnyObject, Sendable {
     /// Reads `width` bytes (1, 2, 4 or 8, naturally aligned) at `offset` in the region,
     /// little-endian; `nil` refuses the access.

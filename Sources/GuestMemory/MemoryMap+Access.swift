@@ -3,41 +3,41 @@ import Glibc
 
 // Copies between guest addresses and a buffer of the host: memory is copied, a device is called.
 extension MemoryMap {
-    /// Fills `buffer` with the bytes that begin at `address`. Stops at the first byte that cannot be
-    /// read.
+    /// Fills `buffer` with the bytes that begin at `address`. Stops at the first byte that cannot
+    /// be read.
     func read(
         at address: GuestAddress, into buffer: UnsafeMutableRawBufferPointer
     ) throws(GuestMemoryError) {
         guard let target = buffer.baseAddress else { return }
-        try visit(at: address, count: buffer.count) {
+        unsafe try visit(at: address, count: buffer.count) {
             (range, offset, done, length) throws(GuestMemoryError) in
-            if range.pointee.host != nil {
-                try range.pointee.access(length, at: offset) {
-                    VolatileMemory.copy(to: target + done, from: $0, count: $1)
+            if unsafe range.pointee.host != nil {
+                unsafe try range.pointee.access(length, at: offset) {
+                    unsafe VolatileMemory.copy(to: target + done, from: $0, count: $1)
                 }
             } else {
-                try MMIOAccess(range, at: address &+ UInt64(done))
+                unsafe try MMIOAccess(range, at: address &+ UInt64(done))
                     .read(into: target + done, count: length)
             }
         }
     }
 
-    /// Copies `buffer` to the bytes that begin at `address`, and marks the pages that it writes. Writes
-    /// to ROM are lost. Stops at the first byte that cannot be written.
+    /// Copies `buffer` to the bytes that begin at `address`, and marks the pages that it writes.
+    /// Writes to ROM are lost. Stops at the first byte that cannot be written.
     func write(
         at address: GuestAddress, from buffer: UnsafeRawBufferPointer
     ) throws(GuestMemoryError) {
         guard let source = buffer.baseAddress else { return }
-        try visit(at: address, count: buffer.count) {
+        unsafe try visit(at: address, count: buffer.count) {
             (range, offset, done, length) throws(GuestMemoryError) in
-            switch range.pointee.kind {
+            switch unsafe range.pointee.kind {
             case .ram:
-                try range.pointee.write(length, at: offset) {
-                    VolatileMemory.copy(to: $0, from: source + done, count: $1)
+                unsafe try range.pointee.write(length, at: offset) {
+                    unsafe VolatileMemory.copy(to: $0, from: source + done, count: $1)
                 }
             case .rom, .hole: break
             case .romDevice, .mmio, .remote:
-                try MMIOAccess(range, at: address &+ UInt64(done))
+                unsafe try MMIOAccess(range, at: address &+ UInt64(done))
                     .write(from: source + done, count: length)
             }
         }
@@ -52,16 +52,17 @@ extension MemoryMap {
         var left = count
         while left > 0 {
             let step = Int(Swift.min(left, 1 << 30))
-            try visit(at: address, count: step) {
+            unsafe try visit(at: address, count: step) {
                 (range, offset, done, length) throws(GuestMemoryError) in
-                switch range.pointee.kind {
+                switch unsafe range.pointee.kind {
                 case .ram:
-                    try range.pointee.write(length, at: offset) {
+                    unsafe try range.pointee.write(length, at: offset) {
                         VolatileMemory.fill($0, with: byte, count: $1)
                     }
                 case .rom, .hole: break
                 case .romDevice, .mmio, .remote:
-                    try MMIOAccess(range, at: address &+ UInt64(done)).fill(byte, count: length)
+                    unsafe try MMIOAccess(range, at: address &+ UInt64(done)).fill(
+                        byte, count: length)
                 }
             }
             address &+= UInt64(step)
@@ -69,8 +70,8 @@ extension MemoryMap {
         }
     }
 
-    /// Calls `body` for each range that holds some of the bytes: with the range, the offset in it, how
-    /// many bytes were visited before, and how many are in this range.
+    /// Calls `body` for each range that holds some of the bytes: with the range, the offset in it,
+    /// how many bytes were visited before, and how many are in this range.
     @inline(__always)
     private func visit(
         at address: GuestAddress, count: Int,
@@ -83,10 +84,12 @@ extension MemoryMap {
         var done = 0
         while done < count {
             let place = address &+ UInt64(done)
-            guard let range = range(at: place) else { throw GuestMemoryError(.hole, at: place) }
-            let rest = range.pointee.last.offset(from: place)
+            guard let range = unsafe range(at: place) else {
+                throw GuestMemoryError(.hole, at: place)
+            }
+            let rest = unsafe range.pointee.last.offset(from: place)
             let length = rest >= UInt64(count - done) ? count - done : Int(rest) + 1
-            try body(range, place.offset(from: range.pointee.first), done, length)
+            unsafe try body(range, place.offset(from: range.pointee.first), done, length)
             done += length
         }
     }
@@ -101,31 +104,31 @@ extension FlatRange {
     ) throws(GuestMemoryError) {
         // Also when some of the memory is lost: the pages before have been written.
         defer {
-            log?._withUnsafeGuaranteedRef {
+            unsafe log?._withUnsafeGuaranteedRef {
                 $0.mark(offset: logOffset + Int(truncatingIfNeeded: offset), length: length)
             }
         }
-        try access(length, at: offset, body)
+        unsafe try access(length, at: offset, body)
     }
 
     /// Calls `body` to copy the `length` bytes that begin at `offset`, from the first to the last.
     /// Throws the address of the first byte that is lost, if the memory has become shorter.
     ///
-    /// Lost bytes are not copied. The loss is looked up again after the copy, because a page of zeroes
-    /// may have taken the place of a lost page in the meantime.
+    /// Lost bytes are not copied. The loss is looked up again after the copy, because a page of
+    /// zeroes may have taken the place of a lost page in the meantime.
     @inline(__always)
     func access(
         _ length: Int, at offset: UInt64,
         _ body: (UnsafeMutableRawPointer, Int) -> VolatileMemory.Outcome
     ) throws(GuestMemoryError) {
-        guard let host else { return }
-        let start = host + Int(truncatingIfNeeded: offset)
+        guard let host = unsafe host else { return }
+        let start = unsafe host + Int(truncatingIfNeeded: offset)
         guard let watch else {
-            _ = body(start, length)
+            _ = unsafe body(start, length)
             return
         }
-        let outcome = body(start, watch.intact(start, length))
-        let intact = watch.intact(start, length)
+        let outcome = unsafe body(start, watch.intact(start, length))
+        let intact = unsafe watch.intact(start, length)
         if outcome == .lost || intact < length {
             throw .lost(at: first &+ offset &+ UInt64(intact))
         }

@@ -1,6 +1,8 @@
-/// What an address space looks like at one time. Safe to share, because it is never changed.
+/// The regions that are visible in an address space between two changes.
+///
+/// `@unchecked`: it never changes, and keeps alive the objects that its pointers lead to.
 final class MemoryMap: @unchecked Sendable {
-    /// The how-manieth map of its address space it is.
+    /// The number of the map: each change of its address space adds 1.
     let version: UInt64
     let ranges: FlatRanges
     /// Keeps alive what `ranges` points to.
@@ -9,15 +11,19 @@ final class MemoryMap: @unchecked Sendable {
     init(_ layout: MapLayout, version: UInt64) {
         self.version = version
         visible = layout.visible
-        ranges = FlatRanges(root: layout.visible.root?.summary)
+        ranges = unsafe layout.visible.root?.summary ?? FlatRanges(root: nil)
     }
 
     /// The range that contains `address`.
-    func range(at address: GuestAddress) -> UnsafePointer<FlatRange>? { ranges.range(at: address) }
+    func range(at address: GuestAddress) -> UnsafePointer<FlatRange>? {
+        unsafe ranges.range(at: address)
+    }
 
     /// The region that contains `address`, if it is memory of another process.
     func remote(at address: GuestAddress) -> MappedRegion? {
-        guard let range = range(at: address), range.pointee.kind == .remote else { return nil }
-        return range.pointee.region.takeUnretainedValue()
+        guard let range = unsafe range(at: address), unsafe range.pointee.kind == .remote else {
+            return nil
+        }
+        return unsafe range.pointee.region.takeUnretainedValue()
     }
 }

@@ -1,6 +1,6 @@
-/// What an ``AddressSpace`` can have at an address.
+/// A range of addresses with memory or a device behind it, to be mapped in an ``AddressSpace``.
 public struct MemoryRegion: Sendable {
-    /// What an access does.
+    /// What an access to the region does.
     @nonexhaustive
     public enum Kind: UInt8, Sendable {
         /// Memory that is read and written directly.
@@ -11,30 +11,30 @@ public struct MemoryRegion: Sendable {
         case romDevice
         /// A device's registers.
         case mmio
-        /// Memory in another process, reached by asking for it.
+        /// Memory in another process, which is reached by requests (``RemoteMemory``).
         case remote
-        /// Nothing, also over what lies below.
+        /// Nothing. It also hides regions of lower priority.
         case hole
     }
 
-    /// What it is.
+    /// The kind of region.
     public let kind: Kind
-    /// Its size in bytes, 1 or more.
+    /// The size in bytes: 1 or more.
     public let size: UInt64
     /// The memory behind it, for RAM, ROM and ROM devices.
     public let memory: GuestRAM?
-    /// Where in ``memory`` it begins.
+    /// The offset in ``memory`` of the first byte of the region.
     public let memoryOffset: Int
     /// The device behind it, for MMIO and ROM devices.
     public let device: (any MMIODevice)?
-    /// Who has the memory, for remote memory.
+    /// The memory of another process, for regions of that kind.
     public let remote: (any RemoteMemory)?
-    /// Whether remote memory takes writes; otherwise they are lost, as with ROM.
+    /// Whether remote memory can be written; otherwise writes are lost, as with ROM.
     public let isWritable: Bool
-    /// Refuses accesses that would call back into the device that makes them.
+    /// The guard that refuses accesses of the device to its own registers.
     public let reentrancy: ReentrancyGuard?
-    /// The widest access that the device takes: 1, 2, 4 or 8 bytes. Wider and misaligned ones are
-    /// divided.
+    /// The widest access that the device accepts: 1, 2, 4 or 8 bytes. Wider and misaligned accesses
+    /// are divided.
     public let maximumWidth: Int
 
     private init(
@@ -57,21 +57,23 @@ public struct MemoryRegion: Sendable {
         UInt64(clamping: size ?? memory.size &- offset)
     }
 
-    /// `size` bytes of `memory` from `offset` on (all of the rest by default), to read and write.
+    /// RAM: the `size` bytes of `memory` that begin at `offset`, by default up to the end of
+    /// `memory`.
     public static func ram(_ memory: GuestRAM, offset: Int = 0, size: Int? = nil) -> Self {
         .init(.ram, size: rest(memory, offset, size), memory: memory, memoryOffset: offset)
     }
 
-    /// The same, to read only.
+    /// ROM: the `size` bytes of `memory` that begin at `offset`, by default up to the end of
+    /// `memory`. Writes are lost.
     public static func rom(_ memory: GuestRAM, offset: Int = 0, size: Int? = nil) -> Self {
         .init(.rom, size: rest(memory, offset, size), memory: memory, memoryOffset: offset)
     }
 
-    /// The same; writes go to `device`.
+    /// ROM whose writes go to `device`, such as flash.
     ///
-    /// While a device answers reads itself, such as flash that shows its status, have
-    /// ``mmio(_:size:reentrancy:maximumWidth:)`` of it in this place: exchange the two regions in
-    /// one ``AddressSpace/update(_:)``.
+    /// While the device answers reads itself, such as flash that shows its status, map a region of
+    /// ``mmio(_:size:reentrancy:maximumWidth:)`` in its place: exchange the two regions in one
+    /// ``AddressSpace/update(_:)``.
     public static func romDevice(
         _ memory: GuestRAM, offset: Int = 0, size: Int? = nil, device: any MMIODevice,
         reentrancy: ReentrancyGuard? = nil, maximumWidth: Int = 4
@@ -90,14 +92,14 @@ public struct MemoryRegion: Sendable {
             .mmio, size: size, device: device, reentrancy: reentrancy, maximumWidth: maximumWidth)
     }
 
-    /// `size` bytes that `memory` gives out; writes are lost unless `isWritable`.
+    /// `size` bytes of memory in another process. Writes are lost unless `isWritable`.
     public static func remote(
         _ memory: any RemoteMemory, size: UInt64, isWritable: Bool = true
     ) -> Self {
         .init(.remote, size: size, remote: memory, isWritable: isWritable)
     }
 
-    /// `size` bytes of nothing.
+    /// A hole of `size` bytes: every access fails.
     public static func hole(size: UInt64) -> Self { .init(.hole, size: size) }
 
     func validate(at base: GuestAddress) throws(GuestMemoryError) {

@@ -1,21 +1,21 @@
-import CGuestMemory
+public import CGuestMemory
 
-/// Keeps DMA from calling back into the device that does it.
+/// Prevents that the DMA of a device accesses the device's own registers.
 ///
-/// A device has one, gives it to each ``DMAMapper`` of its own and to the regions of its own
-/// registers. While a mapper copies or looks up addresses for the device, an access to such a region
-/// from the same thread is refused with ``GuestMemoryError/Code/reentrant``, also by way of another
-/// device's registers; other threads are not concerned.
+/// A device has one guard. It gives the guard to each of its ``DMAMapper``s and to the regions of
+/// its registers. While such a mapper copies data or translates addresses, an access to such a
+/// region from the same thread is refused with ``GuestMemoryError/Code/reentrant``, even if it
+/// comes through the registers of another device. Accesses from other threads are not refused.
 public final class ReentrancyGuard: Sendable {
     /// A guard for a new device.
     public init() {}
 
-    /// Whether this thread is at work for the device. A device whose registers are reached in other
-    /// ways than through an address space asks before it acts on a register.
-    @inlinable public var isEntered: Bool { cguestmemory_is_inside(identity) }
+    /// Whether this thread is inside DMA of the device. A device whose registers can be reached
+    /// without an address space, for example through ports, checks it before it acts on an access.
+    @inlinable public var isEntered: Bool { unsafe cguestmemory_is_inside(identity) }
 
     @inlinable var identity: UnsafeRawPointer {
-        UnsafeRawPointer(Unmanaged.passUnretained(self).toOpaque())
+        unsafe UnsafeRawPointer(Unmanaged.passUnretained(self).toOpaque())
     }
 
     /// Runs `body` inside of a guard, if there is one.
@@ -23,10 +23,10 @@ public final class ReentrancyGuard: Sendable {
         _ own: ReentrancyGuard?, _ body: () throws(Failure) -> Result
     ) throws(Failure) -> Result {
         guard let own else { return try body() }
-        var entry = cguestmemory_entry()
-        return try withUnsafeMutablePointer(to: &entry) { (entry) throws(Failure) in
-            cguestmemory_enter(entry, own.identity)
-            defer { cguestmemory_leave(entry) }
+        var entry = unsafe cguestmemory_entry()
+        return unsafe try withUnsafeMutablePointer(to: &entry) { (entry) throws(Failure) in
+            unsafe cguestmemory_enter(entry, own.identity)
+            defer { unsafe cguestmemory_leave(entry) }
             return try body()
         }
     }

@@ -7,11 +7,11 @@ import Synchronization
 /// `hold` and `release` are one locked instruction each and never wait. The word that says which
 /// object is current counts in its low bits how often it was held; when another takes its place,
 /// that count is settled against the releases, and the object is retired when they match.
-struct SnapshotCell<Snapshot: AnyObject>: ~Copyable {
+@safe struct SnapshotCell<Snapshot: AnyObject>: ~Copyable {
     /// Where a snapshot stays while anybody holds it.
     typealias Slot = Int
 
-    private struct Entry: ~Copyable {
+    @safe private struct Entry: ~Copyable {
         var snapshot: Unmanaged<Snapshot>?
         /// The next of the slots that are free, if this one is.
         var nextFree: Slot?
@@ -27,22 +27,22 @@ struct SnapshotCell<Snapshot: AnyObject>: ~Copyable {
     private let firstFree: UnsafeMutablePointer<Slot?>
 
     init(_ first: Snapshot) {
-        entries = .allocate(capacity: Self.slotCount)
+        unsafe entries = .allocate(capacity: Self.slotCount)
         for slot in 0..<Self.slotCount {
-            (entries + slot).initialize(to: Entry())
-            entries[slot].nextFree = slot + 1 < Self.slotCount ? slot + 1 : nil
+            unsafe (entries + slot).initialize(to: Entry())
+            unsafe entries[slot].nextFree = slot + 1 < Self.slotCount ? slot + 1 : nil
         }
-        firstFree = .allocate(capacity: 1)
-        firstFree.initialize(to: 1)
-        entries[0].snapshot = .passRetained(first)
+        unsafe firstFree = .allocate(capacity: 1)
+        unsafe firstFree.initialize(to: 1)
+        unsafe entries[0].snapshot = unsafe .passRetained(first)
         word = Atomic(0)
     }
 
     deinit {
-        for slot in 0..<Self.slotCount { entries[slot].snapshot?.release() }
-        entries.deinitialize(count: Self.slotCount)
-        entries.deallocate()
-        firstFree.deallocate()
+        for slot in 0..<Self.slotCount { unsafe entries[slot].snapshot?.release() }
+        unsafe entries.deinitialize(count: Self.slotCount)
+        unsafe entries.deallocate()
+        unsafe firstFree.deallocate()
     }
 
     /// Holds the current snapshot. It stays until `release` was called as often.
@@ -53,13 +53,13 @@ struct SnapshotCell<Snapshot: AnyObject>: ~Copyable {
 
     /// The snapshot in a slot that the caller holds.
     func snapshot(_ slot: Slot) -> Unmanaged<Snapshot> {
-        entries[slot].snapshot.unsafelyUnwrapped
+        unsafe entries[slot].snapshot.unsafelyUnwrapped
     }
 
     /// Ends a hold. True when it was the last one of a snapshot that has been replaced: then the
     /// caller calls `retire`.
     func release(_ slot: Slot) -> Bool {
-        entries[slot].balance.subtract(1, ordering: .acquiringAndReleasing).newValue == 0
+        unsafe entries[slot].balance.subtract(1, ordering: .acquiringAndReleasing).newValue == 0
     }
 
     // MARK: For the one who publishes, under a lock
@@ -67,15 +67,16 @@ struct SnapshotCell<Snapshot: AnyObject>: ~Copyable {
     /// Makes `next` current. Returns the former one's slot and whether nobody holds it; `nil` when
     /// all slots are taken by held snapshots, and nothing has changed.
     func publish(_ next: Snapshot) -> (former: Slot, isFree: Bool)? {
-        guard let slot = firstFree.pointee else { return nil }
-        firstFree.pointee = entries[slot].nextFree
-        entries[slot].snapshot = .passRetained(next)
-        entries[slot].balance.store(0, ordering: .relaxed)
+        guard let slot = unsafe firstFree.pointee else { return nil }
+        unsafe firstFree.pointee = unsafe entries[slot].nextFree
+        unsafe entries[slot].snapshot = unsafe .passRetained(next)
+        unsafe entries[slot].balance.store(0, ordering: .relaxed)
         let old = word.exchange(
             UInt64(slot) << Self.countBits, ordering: .acquiringAndReleasing)
         let former = Slot(truncatingIfNeeded: old >> Self.countBits)
         let holds = Int(truncatingIfNeeded: old & (1 << Self.countBits - 1))
-        let left = entries[former].balance.add(holds, ordering: .acquiringAndReleasing).newValue
+        let left = unsafe entries[former].balance.add(holds, ordering: .acquiringAndReleasing)
+            .newValue
         return (former, left == 0)
     }
 
@@ -83,16 +84,16 @@ struct SnapshotCell<Snapshot: AnyObject>: ~Copyable {
     /// after the lock: what goes with the snapshot may want the lock itself.
     func retire(_ slot: Slot) -> Unmanaged<Snapshot>? {
         defer {
-            entries[slot].snapshot = nil
-            entries[slot].nextFree = firstFree.pointee
-            firstFree.pointee = slot
+            unsafe entries[slot].snapshot = nil
+            unsafe entries[slot].nextFree = unsafe firstFree.pointee
+            unsafe firstFree.pointee = slot
         }
-        return entries[slot].snapshot
+        return unsafe entries[slot].snapshot
     }
 
     /// The current snapshot. Only for the one who publishes.
     var current: Snapshot {
         let slot = Slot(truncatingIfNeeded: word.load(ordering: .acquiring) >> Self.countBits)
-        return entries[slot].snapshot.unsafelyUnwrapped.takeUnretainedValue()
+        return unsafe entries[slot].snapshot.unsafelyUnwrapped.takeUnretainedValue()
     }
 }

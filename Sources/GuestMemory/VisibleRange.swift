@@ -1,5 +1,6 @@
-/// A stretch of addresses and the region that is seen there. Safe to share: it never changes, and keeps
-/// alive what its pointers lead to.
+/// A range of addresses and the region that is visible there.
+///
+/// `@unchecked`: it never changes, and keeps alive the objects that its pointers lead to.
 struct VisibleRange: TreeValue, @unchecked Sendable {
     /// Keeps alive what `flat` points to.
     let region: MappedRegion
@@ -21,15 +22,13 @@ struct VisibleRange: TreeValue, @unchecked Sendable {
     }
 
     /// Where readers find the range, and the ranges of the subtree.
-    func summary(
-        _ left: UnsafeMutablePointer<FlatRange>?, _ right: UnsafeMutablePointer<FlatRange>?
-    ) -> UnsafeMutablePointer<FlatRange> {
+    func summary(_ left: FlatRanges?, _ right: FlatRanges?) -> FlatRanges {
         let range = UnsafeMutablePointer<FlatRange>.allocate(capacity: 1)
-        range.initialize(to: flat)
-        range.pointee.left = UnsafePointer(left)
-        range.pointee.right = UnsafePointer(right)
-        return range
+        unsafe range.initialize(to: flat)
+        unsafe range.pointee.left = unsafe left?.root
+        unsafe range.pointee.right = unsafe right?.root
+        return unsafe FlatRanges(root: UnsafePointer(range))
     }
 
-    static func discard(_ range: UnsafeMutablePointer<FlatRange>) { range.deallocate() }
+    static func discard(_ ranges: FlatRanges) { unsafe ranges.root?.deallocate() }
 }

@@ -1,10 +1,12 @@
 import GuestMemory
 import IDE
 
-/// The controller's bus-master registers as memory, wherever BAR4 has them: a guest's way to point
-/// a DMA engine at itself.
+/// The controller's bus-master registers as memory, independent of the address in BAR4. With it, a
+/// guest can point the DMA engine at its own registers.
+///
+/// `@unchecked`: ``MMIODevice`` demands `Sendable`, and the machine uses its memory and its
+/// controller on one thread only.
 final class BusMasterWindow: MMIODevice, @unchecked Sendable {
-    // One thread does everything, so there is nothing to synchronise.
     private unowned let controller: IDEController
 
     init(_ controller: IDEController) { self.controller = controller }

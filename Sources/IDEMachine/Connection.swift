@@ -2,17 +2,17 @@ import BlockHost
 import BlockIO
 import Glibc
 
-/// A connected stream socket that never makes its caller wait: what comes in is kept until asked
-/// for, and what goes out until the peer takes it.
+/// A connected stream socket that never blocks its caller: input is kept until it is taken, and
+/// output until the peer accepts it.
 final class Connection {
     let descriptor: CInt
     /// Behind a pointer, so that no access is checked at run time.
     private let state: UnsafeMutablePointer<State>
 
     private struct State: ~Copyable {
-        /// Whether the peer says no more.
+        /// Whether the peer has closed its side.
         var isAtEnd = false
-        /// Whether the peer hears no more.
+        /// Whether nothing can be sent to the peer any more.
         var isBroken = false
         var input = ByteQueue(capacity: 2 * inputStep)
         /// How much of `input` has been looked through for the end of a line.
@@ -59,7 +59,8 @@ final class Connection {
     /// Whether the peer is far behind with taking answers.
     var isCongested: Bool { state.pointee.output.count > Self.outputLimit }
 
-    /// Whether there is nothing to be done for the peer any more, all it said having been served.
+    /// Whether the connection has ended: nothing can be sent, or the peer has closed its side and
+    /// has accepted all answers.
     var hasEnded: Bool {
         state.pointee.isBroken || (state.pointee.isAtEnd && state.pointee.output.isEmpty)
     }
@@ -118,8 +119,8 @@ final class Connection {
         flush()
     }
 
-    /// Adds what `body` adds to the output, which goes to the peer with the next ``flush()`` or when
-    /// there is much of it.
+    /// Adds what `body` adds to the output, which goes to the peer with the next ``flush()`` or
+    /// when there is much of it.
     @inline(__always)
     func write(_ body: (inout ByteQueue) -> Void) {
         body(&state.pointee.output)

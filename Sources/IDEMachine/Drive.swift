@@ -19,8 +19,8 @@ final class Drive {
     private let openOptions: OpenOptions
     private var holds: [BlockOperation: FaultInjector.RuleID] = [:]
 
-    /// Opens the image; nothing is plugged in yet. A disk without a policy for failed writes has
-    /// `writeErrorPolicy`.
+    /// Opens the image. `writeErrorPolicy` applies to a disk whose specification has no policy for
+    /// failed writes.
     init(
         _ specification: DriveSpecification, bounceLimit: Int, writeErrorPolicy: ErrorPolicy
     ) throws {
@@ -57,7 +57,7 @@ final class Drive {
         device = .disk(try ATADisk(image, options, queue: queueOptions))
     }
 
-    /// Opens another image as the first one was asked for.
+    /// Opens another image with the options of the first one.
     func open(_ path: String) throws(BlockError) -> BlockImage {
         try BlockImage.open(path, openOptions)
     }
@@ -67,26 +67,27 @@ final class Drive {
     /// Whether a request waits to be released.
     var isHolding: Bool { faults.heldCount > 0 }
 
-    /// From now on operations of this kind wait for ``release(_:)``; faults befall them then.
+    /// Requests of this operation wait for ``release(_:)`` from now on. Injected faults apply when
+    /// they are released.
     func hold(_ operation: BlockOperation) {
         if holds[operation] == nil {
             holds[operation] = faults.add(.init(.hold, operations: [operation]))
         }
     }
 
-    /// Lets go what is held, and holds no more.
+    /// Releases the held requests of this operation, and holds no more.
     func release(_ operation: BlockOperation) {
         guard let rule = holds.removeValue(forKey: operation) else { return }
         faults.remove(rule)
         faults.release(rule)
     }
 
-    /// Lets go everything.
+    /// Releases all held requests.
     func releaseAll() {
         for operation in Array(holds.keys) { release(operation) }
     }
 
-    /// Lets `after` operations of this kind by, then fails `count` of them.
+    /// Lets `after` requests of this operation pass, then fails the next `count`.
     func fail(_ operation: BlockOperation, errno: CInt, count: Int, after: Int) {
         faults.add(
             .init(.transientError(errno), operations: [operation], after: after, count: count))

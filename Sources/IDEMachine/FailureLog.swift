@@ -4,10 +4,10 @@ import BlockIO
 import CommandLineSupport
 import IDE
 
-/// Says on standard error what the host has failed: once for each drive, operation, reason and action,
-/// so that a guest that goes on and on cannot fill a log.
+/// Reports failures of the host on standard error: once for each drive, operation, reason and
+/// action, so that a guest that repeats a command cannot fill a log.
 struct FailureLog {
-    /// What happens to a request that a policy keeps.
+    /// The text for a request that an error policy keeps.
     private let kept: String
     private var noted: Set<DriveEvent> = []
 
@@ -19,7 +19,7 @@ struct FailureLog {
         let action =
             switch event.action {
             case .report: "the guest is told"
-            case .ignore: "the guest is told that all is well"
+            case .ignore: "the guest is told that it succeeded"
             case .stop: kept
             }
         StandardError.write(

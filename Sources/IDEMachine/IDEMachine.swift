@@ -3,8 +3,8 @@ import BlockIO
 import CommandLineSupport
 import Glibc
 
-/// `ide-machine`: a machine without a processor, for tests that play the processor; or its IDE
-/// controller alone, for an emulator that has all the rest.
+/// `ide-machine`: a machine without a processor, for tests that act as the processor; or its IDE
+/// controller alone, for an emulator that has the rest of the machine.
 ///
 /// The exit status is 2 when the command line is wrong, 1 when something failed, else 0.
 @main
@@ -12,31 +12,33 @@ struct IDEMachine: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "ide-machine",
         abstract:
-            "A PC's IDE function without a CPU, driven by QEMU's qtest or used by QEMU itself.",
+            "A PC's IDE controller without a CPU, driven by QEMU's qtest protocol or used by QEMU itself.",
         version: PackageVersion.current)
 
     @OptionGroup var options: MachineOptions
 
     @Option(
         help: ArgumentHelp(
-            "Connect to this listening socket and take qtest commands.", valueName: "unix:PATH"),
+            "Connect to the socket that listens at PATH, and execute the qtest commands from it.",
+            valueName: "unix:PATH"),
         transform: SocketPath.init(parsing:))
     var qtest: SocketPath?
 
     @Option(
         help: ArgumentHelp(
-            "Connect to this listening socket and take QMP commands.", valueName: "unix:PATH"),
+            "Connect to the socket that listens at PATH, and execute the QMP commands from it.",
+            valueName: "unix:PATH"),
         transform: SocketPath.init(parsing:))
     var qmp: SocketPath?
 
     @Option(
         help: ArgumentHelp(
-            "Listen at this socket and serve the controller to QEMU's vfio-user-pci, which brings "
-                + "memory and everything else.", valueName: "PATH"),
+            "Listen at PATH, and serve the controller to QEMU's vfio-user-pci, which brings the "
+                + "memory and the rest of the machine.", valueName: "PATH"),
         transform: SocketPath.init(path:))
     var vfioUser: SocketPath?
 
-    @Flag(help: "With --vfio-user: print what was done for each peer to standard error.")
+    @Flag(help: "With --vfio-user: print counters to standard error when a peer disconnects.")
     var statistics = false
 
     func validate() throws {
@@ -46,8 +48,8 @@ struct IDEMachine: ParsableCommand {
             }
             guard !options.describesMemory else {
                 throw ValidationError(
-                    "--hole, --rom, --mmio and --self-mmio are about memory that is not here with "
-                        + "--vfio-user")
+                    "--hole, --rom, --mmio and --self-mmio cannot be used with --vfio-user: the peer "
+                        + "brings the memory")
             }
             return
         }

@@ -1,14 +1,14 @@
 import GuestMemory
 
-/// What is at which guest address, and how the processor sees it: reads of nothing are zeroes,
-/// writes to it are lost.
+/// The guest memory of the machine as the processor sees it: where there is nothing, reads are
+/// zeroes and writes are lost.
 final class MachineMemory {
-    /// What devices see.
+    /// The memory as devices see it.
     let space: AddressSpace
     /// Guest RAM, at address 0.
     let ram: GuestRAM
 
-    /// Where what is behind the addresses may change, in order.
+    /// The addresses where one region may end and another begin, in ascending order.
     private var borders: [GuestAddress]
 
     init(_ options: MachineOptions) throws {
@@ -36,33 +36,34 @@ final class MachineMemory {
     }
 
     func read(at address: GuestAddress, into buffer: UnsafeMutableRawBufferPointer) {
-        for range in pieces(of: address, count: UInt64(buffer.count)) {
-            let piece = UnsafeMutableRawBufferPointer(rebasing: buffer[Self.indices(of: range)])
+        for range in ranges(of: address, count: UInt64(buffer.count)) {
+            let part = UnsafeMutableRawBufferPointer(rebasing: buffer[Self.indices(of: range)])
             do {
-                try space.read(at: address &+ range.lowerBound, into: piece)
+                try space.read(at: address &+ range.lowerBound, into: part)
             } catch {
-                piece.initializeMemory(as: UInt8.self, repeating: 0)
+                part.initializeMemory(as: UInt8.self, repeating: 0)
             }
         }
     }
 
     func write(at address: GuestAddress, from buffer: UnsafeRawBufferPointer) {
-        for range in pieces(of: address, count: UInt64(buffer.count)) {
-            let piece = UnsafeRawBufferPointer(rebasing: buffer[Self.indices(of: range)])
-            try? space.write(at: address &+ range.lowerBound, from: piece)
+        for range in ranges(of: address, count: UInt64(buffer.count)) {
+            let part = UnsafeRawBufferPointer(rebasing: buffer[Self.indices(of: range)])
+            try? space.write(at: address &+ range.lowerBound, from: part)
         }
     }
 
     func fill(at address: GuestAddress, with byte: UInt8, count: UInt64) {
-        for range in pieces(of: address, count: count) {
+        for range in ranges(of: address, count: count) {
             try? space.fill(
                 at: address &+ range.lowerBound, with: byte,
                 count: range.upperBound - range.lowerBound)
         }
     }
 
-    /// The ranges, from `address` on, that lie between two borders each: all there or not at all.
-    private func pieces(of address: GuestAddress, count: UInt64) -> [Range<UInt64>] {
+    /// Divides `count` bytes from `address` on at the borders: each range, relative to `address`,
+    /// exists completely or not at all.
+    private func ranges(of address: GuestAddress, count: UInt64) -> [Range<UInt64>] {
         guard count > 0 else { return [] }
         let end = address.advanced(by: count)
         let inside = borders.filter { border in

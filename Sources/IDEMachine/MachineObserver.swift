@@ -1,10 +1,10 @@
 import BlockDMA
 import IDE
 
-/// What a machine tells those who drive it, in the middle of what they have it do.
+/// Is told of events of a machine, in the middle of the call that causes them.
 protocol MachineObserver: AnyObject {
     /// An interrupt line, by its number on a PC, has changed its level.
     func interruptChanged(_ number: Int, isRaised: Bool)
-    /// The host has failed a drive's request.
+    /// A request of a drive has failed on the host.
     func driveFailed(_ event: DriveEvent)
 }

@@ -8,7 +8,7 @@ final class QtestFace {
     private let qtest: QtestServer
     private let qmpConnection: Connection?
     private let qmp: QMPServer?
-    private var failures = FailureLog(kept: "it waits, and without --qmp nobody can let it go on")
+    private var failures = FailureLog(kept: "it waits, and can only be resumed with --qmp")
 
     init(_ machine: QtestMachine, qtest qtestPath: SocketPath, qmp qmpPath: SocketPath?) throws {
         self.machine = machine
@@ -19,8 +19,8 @@ final class QtestFace {
         machine.observer = self
     }
 
-    /// Serves until a peer ends its connection, one asks for the end, or `termination` comes. All
-    /// requests have ended then.
+    /// Serves until a peer disconnects, a peer sends `quit`, or a termination signal arrives. All
+    /// requests have completed when this returns.
     func run(until termination: TerminationSignal) throws {
         let connections = [qtestConnection] + [qmpConnection].compactMap(\.self)
         defer {

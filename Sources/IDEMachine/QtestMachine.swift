@@ -4,10 +4,11 @@ import BlockPCI
 import GuestMemory
 import IDE
 
-/// A PC without a processor: guest memory, a PCI bus with an IDE controller on it, two interrupt
-/// lines. Whoever drives it does what a processor does: reads and writes ports and memory.
+/// A PC without a processor: guest memory, a PCI bus with an IDE controller, and two interrupt
+/// lines. A qtest peer takes the place of the processor: it reads and writes ports and memory.
 ///
-/// One thread does everything. It sleeps on the controller's descriptors and then polls it.
+/// One thread does everything. It sleeps on the controller's descriptors and then polls the
+/// controller.
 final class QtestMachine {
     let memory: MachineMemory
     let controller: IDEController
@@ -15,7 +16,7 @@ final class QtestMachine {
     /// Bit n: interrupt line n of a PC is high.
     private(set) var raisedInterrupts: UInt16 = 0
 
-    /// Who hears of interrupts and failures. It has this machine, and so is there as long.
+    /// Is told of interrupts and failures. It keeps this machine alive, so it exists as long.
     unowned var observer: (any MachineObserver)?
 
     private var configuration: PCIConfigurationMechanism
@@ -41,9 +42,9 @@ final class QtestMachine {
         controller.delegate = self
     }
 
-    // MARK: What a processor does
+    // MARK: In place of a processor
 
-    /// `width` is 1, 2 or 4 bytes. A port that nobody answers for reads as all ones.
+    /// Reads a port. `width` is 1, 2 or 4 bytes. A port that no device decodes reads as all ones.
     func readPort(_ port: UInt16, width: Int) -> UInt32 {
         PCIConfigurationMechanism.ports.contains(port)
             ? configuration.read(port, width: width) : controller.readPort(port, width: width)
@@ -57,17 +58,17 @@ final class QtestMachine {
         }
     }
 
-    // MARK: What an I/O loop does
+    // MARK: For the event loop
 
-    /// Lets the controller see what the host has completed.
+    /// Delivers what the host has completed to the controller.
     func poll() {
         if controller.isBusy { controller.poll() }
     }
 
-    /// Runs again what the drives' error policies have stopped the machine for.
+    /// Retries the requests for which an error policy has stopped the machine.
     func resume() { controller.resume() }
 
-    /// Waits until the host has nothing to do. False when it will not end: a request is held.
+    /// Waits until all requests have completed. Returns false at once if a request is held.
     func drain() -> Bool {
         poll()
         while controller.isBusy {
@@ -78,7 +79,7 @@ final class QtestMachine {
         return true
     }
 
-    /// Lets all requests end, the held ones too.
+    /// Waits until all requests have completed; releases those that are held.
     func shutDown() {
         for drive in drives { drive.releaseAll() }
         while controller.isBusy { controller.poll(timeout: nil) }

@@ -1,7 +1,7 @@
 import BlockHost
 import Glibc
 
-/// A system call that failed, or would have done what nobody wants.
+/// A system call that failed, or that was not made because its effect would be wrong.
 struct SystemError: Error, CustomStringConvertible {
     let description: String
 

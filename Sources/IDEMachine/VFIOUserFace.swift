@@ -7,12 +7,12 @@ import GuestMemory
 import IDE
 import VFIOUserServer
 
-/// The IDE controller alone, in native mode, served to an emulator in another process, whose memory it
-/// reaches.
+/// The IDE controller alone, in native mode, served to an emulator in another process, whose memory
+/// it reaches.
 ///
-/// There is no monitor here: a request that the error policy `stop` or `enospc` keeps stays until the
-/// guest's driver gives up on it and resets the channel. Without a policy, failed writes are therefore
-/// reported to the guest; and standard error has a line for each kind of failure.
+/// There is no monitor: a request that the error policy `stop` or `enospc` keeps waits until the
+/// guest's driver resets the channel. Failed writes are therefore reported to the guest by default.
+/// Standard error has a line for each kind of failure.
 final class VFIOUserFace {
     let drives: [Drive]
     let controller: IDEController
@@ -22,7 +22,7 @@ final class VFIOUserFace {
 
     init(_ options: MachineOptions, path: Pathname, reports: Bool) throws {
         try GuestRAM.surviveTruncation()
-        // Nobody could let a request go on that a policy keeps.
+        // No one could resume a request that a policy keeps.
         drives = try options.drive.map {
             try Drive($0, bounceLimit: options.bounceLimit, writeErrorPolicy: .report)
         }
@@ -34,12 +34,13 @@ final class VFIOUserFace {
         controller.delegate = listener
     }
 
-    /// Serves peers, one after the other, until `termination` comes. All requests have ended then.
+    /// Serves peers, one after the other, until a termination signal arrives. All requests have
+    /// completed when this returns.
     func run(until termination: TerminationSignal) throws {
         try server.run(until: termination.descriptor) { [self] in
             if reports { report() }
         }
-        // A peer that is still there is not told of as gone.
+        // The server does not report a peer that is still connected.
         let endsWithPeer = server.isConnected
         server.disconnect()
         if reports && endsWithPeer { report() }
@@ -63,7 +64,7 @@ final class VFIOUserFace {
     }
 }
 
-/// Hears of failures. The peer has no channel for them.
+/// Logs failures, because the protocol has no message for them.
 private final class FailureListener: IDEControllerDelegate {
     private var failures = FailureLog(kept: "it waits until the guest resets the channel")
 

@@ -1,12 +1,14 @@
 import GuestMemory
 
-/// A map without a descriptor, as an address space sees it.
+/// The memory of a DMA_MAP without a descriptor, as an address space sees it.
 ///
-/// Everything happens on the server's thread.
+/// `@unchecked`: ``RemoteMemory`` demands `Sendable`, because transfers of any thread may reach it.
+/// Here only the function's own transfers do, and they run on the server's thread, as the peer's
+/// messages do.
 final class PeerWindow: RemoteMemory, @unchecked Sendable {
     private let requests: PeerRequests
     private let address: GuestAddress
-    /// Whether the peer has taken the memory away.
+    /// Whether the peer has unmapped the memory.
     private var isClosed = false
 
     init(_ requests: PeerRequests, at address: GuestAddress) {
@@ -14,7 +16,7 @@ final class PeerWindow: RemoteMemory, @unchecked Sendable {
         self.address = address
     }
 
-    /// The peer takes the memory away. Transfers that still use the maps fail where they need them.
+    /// The peer has unmapped the memory. Transfers that still need it fail.
     static func close(_ windows: [PeerWindow]) {
         for window in windows { window.isClosed = true }
         windows.first?.requests.giveUp(Set(windows.map(ObjectIdentifier.init)))

@@ -1,10 +1,10 @@
 import BlockHost
 
-/// A system call that a server cannot do without has failed.
+/// A system call that a server needs has failed.
 public struct VFIOUserError: Error, Sendable, CustomStringConvertible {
-    /// The call.
+    /// What failed, such as "epoll_ctl(2)".
     public let call: String
-    /// Its errno.
+    /// The errno of the call.
     public let errno: CInt
 
     init(_ call: String, _ errno: CInt) {

@@ -3,24 +3,25 @@ public import BlockPCI
 import CVFIOUser
 import Glibc
 
-/// Serves a PCI function to a virtual machine in another process, by the vfio-user protocol
-/// (QEMU, docs/interop/vfio-user.rst): QEMU's `vfio-user-pci` is such a peer. While there is a server, the
+/// Serves a PCI function to a virtual machine in another process, by the vfio-user protocol (QEMU,
+/// docs/interop/vfio-user.rst): QEMU's `vfio-user-pci` is such a peer. While there is a server, the
 /// function's interrupt pin leads to it. The device behind the function must live as long.
 ///
 /// **One thread.** ``run(until:peerDisconnected:)`` sleeps in epoll(7) over the socket, the peer's eventfds and the
 /// function's descriptors, and everything happens on its thread: register accesses, completions,
 /// interrupts.
 ///
-/// **One peer at a time.** When it goes, its memory and its eventfds are given back, the function
-/// keeps its state ("Client Disconnection"), and the next one can connect.
+/// **One peer at a time.** When a peer disconnects, its memory and its eventfds are released, the function
+/// keeps its state ("Client Disconnection"), and the next peer can connect.
 ///
-/// **Memory.** What a peer maps with a descriptor is guest RAM in the memory of the function's bus, and DMA
-/// reaches it without a copy. What comes without one is asked for by message. DMA_UNMAP is answered when no
-/// transfer holds the memory any more; everything else is served meanwhile.
+/// **Memory.** Memory that a peer maps with a descriptor becomes guest RAM in the memory of the function's bus,
+/// and DMA reaches it without a copy. Memory that a peer maps without a descriptor is reached by
+/// messages. The reply to DMA_UNMAP is sent when no transfer holds the memory any more; other
+/// messages are served meanwhile.
 ///
-/// **Peers are not trusted.** Whatever a peer sends is answered with an error or ends the connection.
-/// A peer that makes memory shorter than it said is the business of
-/// `GuestRAM.surviveTruncation()`.
+/// **Peers are not trusted.** A wrong message is answered with an error or ends the connection. Call
+/// `GuestRAM.surviveTruncation()` before, so that a peer cannot end the program by making its
+/// memory shorter.
 public final class VFIOUserServer {
     private let function: PCIFunction
     private let line = InterruptLine()
@@ -35,15 +36,16 @@ public final class VFIOUserServer {
     private var former = VFIOUserStatistics()
     private var peerDisconnected: () -> Void = {}
 
-    /// A server that listens at `path`, which is text.
+    /// A server that listens at `path`, a pathname in UTF-8.
     public convenience init(
         listeningAt path: String, function: PCIFunction
     ) throws(VFIOUserError) {
         try self.init(listeningAt: Array(path.utf8), named: path, function: function)
     }
 
-    /// A server that listens at `path`, in whatever encoding, without a zero; messages call it `name`. A
-    /// socket that is left there from a server that has died is replaced; anything else is an error.
+    /// A server that listens at `path`: the bytes of a pathname in any encoding, without a
+    /// terminating zero. Error messages call it `name`. A socket at that path is replaced if no
+    /// process listens at it; anything else at that path is an error.
     public init(
         listeningAt path: [UInt8], named name: String, function: PCIFunction
     ) throws(VFIOUserError) {
@@ -59,7 +61,7 @@ public final class VFIOUserServer {
         try attach()
     }
 
-    /// A server for one peer, that is connected already: the socket is the server's from now on.
+    /// A server for one peer that is connected already. The server owns the socket, and closes it.
     public init(
         connectedTo socket: CInt, function: PCIFunction
     ) throws(VFIOUserError) {
@@ -97,7 +99,7 @@ public final class VFIOUserServer {
     /// Whether a peer is connected.
     public var isConnected: Bool { session != nil }
 
-    /// What has been done, for all peers.
+    /// Counters over all peers.
     public var statistics: VFIOUserStatistics {
         var sum = former
         if let session { sum.add(session) }
@@ -108,7 +110,8 @@ public final class VFIOUserServer {
 
     // MARK: The loop
 
-    /// Serves peers until `termination` is readable. `peerDisconnected` is called when one has gone.
+    /// Serves peers until `termination` is readable. `peerDisconnected` is called when a peer has
+    /// disconnected.
     public func run(
         until termination: CInt, peerDisconnected: @escaping () -> Void = {}
     ) throws(VFIOUserError) {
@@ -124,7 +127,8 @@ public final class VFIOUserServer {
         }
     }
 
-    /// Waits at most `milliseconds` (-1 is no limit) for something to do, and does what is there.
+    /// Waits at most `milliseconds` (-1 is no limit) for an event, and handles all events that are
+    /// there.
     public func turn(milliseconds: CInt) throws(VFIOUserError) {
         try turn(milliseconds: milliseconds) { _ in }
     }
@@ -154,7 +158,7 @@ public final class VFIOUserServer {
         try attend()
     }
 
-    /// After anything has happened: what the peer is owed, and what to watch for next.
+    /// After each event: sends the replies that are due, and updates what is watched.
     private func attend() throws(VFIOUserError) {
         guard let session else { return }
         session.takeNews()
@@ -179,7 +183,8 @@ public final class VFIOUserServer {
 
     private func accept() throws(VFIOUserError) {
         let socket = cvfiouser_accept(listener)
-        // A peer that has gone again, or no descriptors left for now: the next turn tries again.
+        // The peer has disconnected again, or the process has no free descriptor: the next turn
+        // tries again.
         if socket >= 0 { try begin(socket) }
     }
 
@@ -201,14 +206,14 @@ public final class VFIOUserServer {
         peerDisconnected()
     }
 
-    /// Ends the connection to the peer, if there is one.
+    /// Disconnects the peer, if there is one.
     public func disconnect() {
         session?.hangUp()
         try? attend()
     }
 }
 
-/// What the host refuses ends as an error of the server.
+/// Turns an error of the host into an error of the server.
 private func host<Result: ~Copyable>(
     _ body: () throws(SystemCallError) -> Result
 ) throws(VFIOUserError) -> Result {

@@ -1,10 +1,10 @@
-/// What a ``VFIOUserServer`` has done since it was made.
+/// Counters of a ``VFIOUserServer`` since it was made.
 public struct VFIOUserStatistics: Sendable, Hashable {
-    /// Messages that came from peers.
+    /// Messages that were received from peers.
     public internal(set) var messages: UInt64 = 0
-    /// How often the function's interrupt line rose.
+    /// How often the function raised its interrupt pin.
     public internal(set) var interrupts: UInt64 = 0
-    /// How often an eventfd was written for it.
+    /// How often an eventfd was written for an interrupt.
     public internal(set) var signals: UInt64 = 0
     /// Bytes of memory that were read by message.
     public internal(set) var messageBytesRead: UInt64 = 0

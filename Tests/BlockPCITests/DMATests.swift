@@ -4,7 +4,7 @@ import XCTest
 
 @testable import TestSupport
 
-/// The gate of a function and the resolvers of its bus (D13).
+/// The gate of a function and the resolvers of its bus (docs/guest-memory.md, D13).
 final class DMATests: XCTestCase {
     /// A step that adds to each address, and remembers the addresses that it was asked for.
     private final class Shift: AddressResolver {

@@ -1,7 +1,7 @@
-"""The written mask: where the specification page departs from QEMU, and what that hides.
+"""The written mask: where the rules of docs/ide-rules.md depart from QEMU, and what that hides.
 
-A line of masks.txt is `name | rule | after | labels | condition`; the rule is one of
-ide-semantics.md, or of the standard where that page says nothing. `after` says how the comparison goes on: `shown`,
+A line of masks.txt is `name | rule | after | labels | condition`; the rule is one of docs/ide-rules.md, or a section of
+a standard where that page has no rule. `after` says how the comparison goes on: `shown`,
 nothing but the value differs; `reset`, the channel is reset on both machines; `end`, media may
 differ, the episode ends. Labels are shell patterns for a value's name; the condition is a Python
 expression over the last command of the value's channel (`c`, see tracker.Channel), its table (`t`),

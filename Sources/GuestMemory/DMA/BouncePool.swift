@@ -1,15 +1,15 @@
 import BlockHost
 import Glibc
 
-/// The bounce buffers of an address space: a fixed amount of memory, shared by all its transfers
-/// first come, first served.
+/// The bounce buffers of an address space: memory of a fixed size, which all transfers of the space
+/// share.
 ///
-/// A transfer that finds too little left waits in line, and nobody overtakes it. What it waits for
-/// is never more than the whole, so its turn comes.
+/// A transfer that does not find enough free memory waits in a line, and no other transfer
+/// overtakes it. It never waits for more than the size of the pool, so that its turn comes.
 ///
-/// Safe to share: what changes is under the mutex.
-public final class BouncePool: @unchecked Sendable {
-    /// All of it, in bytes.
+/// `@unchecked`: the mutex guards every variable.
+@safe public final class BouncePool: @unchecked Sendable {
+    /// The size of the pool in bytes.
     public let size: Int
     let base: UnsafeMutableRawPointer
 
@@ -18,7 +18,7 @@ public final class BouncePool: @unchecked Sendable {
     private let unit: Int
     private let mutex = PthreadMutex()
 
-    // Under the mutex.
+    // The mutex guards these.
     private var units: FreeRuns
     private var line = WaiterList()
 
@@ -28,25 +28,25 @@ public final class BouncePool: @unchecked Sendable {
         }
         self.size = size
         unit = Swift.min(size, DMAMapper.largestAlignment)
-        let mapping = mmap(
+        let mapping = unsafe mmap(
             nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
-        guard let mapping, mapping != MAP_FAILED else {
+        guard let mapping = unsafe mapping, unsafe mapping != MAP_FAILED else {
             throw GuestMemoryError(.system, errno: errno)
         }
-        base = mapping
+        unsafe base = unsafe mapping
         units = FreeRuns(count: size / unit)
     }
 
-    deinit { munmap(base, size) }
+    deinit { unsafe munmap(base, size) }
 
-    /// Bytes that nobody has now.
+    /// How many bytes are free now.
     public var available: Int {
         mutex.lock()
         defer { mutex.unlock() }
         return units.count * unit
     }
 
-    /// Transfers that wait in line now.
+    /// How many transfers wait in the line now.
     public var waiting: Int {
         mutex.lock()
         defer { mutex.unlock() }
@@ -58,7 +58,7 @@ public final class BouncePool: @unchecked Sendable {
         mutex.lock()
         defer { mutex.unlock() }
         waiter.count = count
-        if line.isEmpty, let memory = allocate(count) { return memory }
+        if line.isEmpty, let memory = unsafe allocate(count) { return unsafe memory }
         waiter.place = .line
         line.append(waiter)
         return nil
@@ -67,7 +67,7 @@ public final class BouncePool: @unchecked Sendable {
     /// Gives back what `take` has given.
     func give(back memory: UnsafeMutableRawPointer, _ count: Int) {
         mutex.lock()
-        free(memory, count)
+        unsafe free(memory, count)
         let woken = serveWaiters()
         mutex.unlock()
         for wake in woken { wake() }
@@ -77,31 +77,32 @@ public final class BouncePool: @unchecked Sendable {
     func withdraw(_ waiter: BounceWaiter) {
         mutex.lock()
         leave(waiter)
-        if let memory = waiter.grant {
-            waiter.grant = nil
-            free(memory, waiter.count)
+        if let memory = unsafe waiter.grant {
+            unsafe waiter.grant = nil
+            unsafe free(memory, waiter.count)
         }
         let woken = serveWaiters()
         mutex.unlock()
         for wake in woken { wake() }
     }
 
-    // MARK: Transfers that can go on
+    // MARK: Transfers that can continue
 
-    /// The first transfer of `ready` that can go on, without taking it out.
+    /// The first transfer of `ready`, which stays in the list.
     func first(of ready: ReadyList) -> Unmanaged<DMATransfer>? {
         mutex.lock()
         defer { mutex.unlock() }
-        return ready.list.first?.transfer
+        return unsafe ready.list.first?.transfer
     }
 
-    /// Takes a waiter out of the list of those that can go on, with what it has been given.
+    /// Removes a waiter from the list of transfers that can continue. Returns its bounce buffer, if
+    /// any.
     func collect(_ waiter: BounceWaiter) -> UnsafeMutableRawPointer? {
         mutex.lock()
         defer { mutex.unlock() }
         leave(waiter)
-        defer { waiter.grant = nil }
-        return waiter.grant
+        defer { unsafe waiter.grant = nil }
+        return unsafe waiter.grant
     }
 
     /// What a waiter has waited for elsewhere has happened.
@@ -117,9 +118,9 @@ public final class BouncePool: @unchecked Sendable {
 
     private func serveWaiters() -> [@Sendable () -> Void] {
         var woken: [@Sendable () -> Void] = []
-        while let waiter = line.first, let memory = allocate(waiter.count) {
+        while let waiter = line.first, let memory = unsafe allocate(waiter.count) {
             line.remove(waiter)
-            waiter.grant = memory
+            unsafe waiter.grant = unsafe memory
             waiter.place = .ready
             waiter.ready.list.append(waiter)
             if let wake = waiter.ready.wake { woken.append(wake) }
@@ -137,10 +138,10 @@ public final class BouncePool: @unchecked Sendable {
     }
 
     private func allocate(_ count: Int) -> UnsafeMutableRawPointer? {
-        units.take((count + unit - 1) / unit).map { base + $0 * unit }
+        unsafe units.take((count + unit - 1) / unit).map { unsafe base + $0 * unit }
     }
 
     private func free(_ memory: UnsafeMutableRawPointer, _ count: Int) {
-        units.free((memory - base) / unit, (count + unit - 1) / unit)
+        unsafe units.free((memory - base) / unit, (count + unit - 1) / unit)
     }
 }

@@ -1,9 +1,10 @@
-/// The entry of a transfer in the lists of those that wait: first in the pool's line for bounce buffers,
-/// then in its mapper's list of transfers that can continue. A transfer that waits for another process
-/// is only in the latter.
+/// The entry of a transfer in the lists of those that wait: first in the pool's line for bounce
+/// buffers, then in its mapper's list of transfers that can continue. A transfer that waits for
+/// another process is only in the latter.
 ///
-/// `@unchecked`: the mutex of the pool guards every variable, and the transfer is alive while it waits.
-final class BounceWaiter: @unchecked Sendable {
+/// `@unchecked`: the mutex of the pool guards every variable, and the transfer is alive while it
+/// waits.
+@safe final class BounceWaiter: @unchecked Sendable {
     /// The list that it is in.
     enum Place { case nowhere, line, ready }
 
@@ -22,6 +23,6 @@ final class BounceWaiter: @unchecked Sendable {
 
     init(ready: ReadyList, transfer: Unmanaged<DMATransfer>) {
         self.ready = ready
-        self.transfer = transfer
+        unsafe self.transfer = unsafe transfer
     }
 }

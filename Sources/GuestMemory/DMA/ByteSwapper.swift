@@ -26,7 +26,7 @@ public final class ByteSwapper: AddressResolver {
             var low = start
             var high = start + width - 1
             while low < high {
-                bytes.swapAt(low, high)
+                unsafe bytes.swapAt(low, high)
                 low += 1
                 high -= 1
             }

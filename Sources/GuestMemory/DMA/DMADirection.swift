@@ -1,4 +1,4 @@
-/// Which way bytes go.
+/// The direction of a transfer.
 public enum DMADirection: UInt8, Sendable {
     /// Guest memory is read: a disk write, a packet sent.
     case toDevice

@@ -1,21 +1,22 @@
-/// What a bus puts between a device and memory: while it is closed, no DMA of the device begins.
+/// A gate of a bus between a device and memory: while it is closed, no DMA of the device can begin.
 ///
-/// A transfer that is begun then fails with ``GuestMemoryError/Code/gateClosed``. One that has begun before
-/// goes on. A gate belongs to the thread that uses the mappers behind it.
-public final class DMAGate {
+/// A transfer that begins while the gate is closed fails with ``GuestMemoryError/Code/gateClosed``.
+/// A transfer that began before continues. A gate belongs to the thread that uses the mappers
+/// behind it.
+@safe public final class DMAGate {
     let state: UnsafeMutablePointer<Bool>
 
     /// A gate for the mappers of a device.
     public init(isOpen: Bool) {
-        state = .allocate(capacity: 1)
-        state.initialize(to: isOpen)
+        unsafe state = .allocate(capacity: 1)
+        unsafe state.initialize(to: isOpen)
     }
 
-    deinit { state.deallocate() }
+    deinit { unsafe state.deallocate() }
 
     /// Whether DMA can begin.
     public var isOpen: Bool {
-        get { state.pointee }
-        set { state.pointee = newValue }
+        get { unsafe state.pointee }
+        set { unsafe state.pointee = newValue }
     }
 }

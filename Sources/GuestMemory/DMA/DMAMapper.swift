@@ -1,9 +1,10 @@
 /// A device's way to guest memory: maps lists of guest addresses to host memory that the kernel
 /// accesses directly. Only what has no host memory passes through a bounce buffer.
 ///
-/// A device, or each of its queues, has a mapper. Callers synchronise themselves: any thread may use a
-/// mapper, one at a time. The address space and its bounce pool may be shared with others. When a mapper
-/// is released before its transfers have ended, the transfers and what they hold stay in place.
+/// A device, or each of its queues, has a mapper. Callers synchronise themselves: any thread may
+/// use a mapper, one at a time. The address space and its bounce pool may be shared with others.
+/// When a mapper is released before its transfers have ended, the transfers and what they hold stay
+/// in place.
 public final class DMAMapper {
     let core: Core
 
@@ -32,11 +33,11 @@ public final class DMAMapper {
     }
 
     deinit {
-        if core.state.pointee.active > 0 { _ = Unmanaged.passRetained(core) }
+        if unsafe core.state.pointee.active > 0 { _ = unsafe Unmanaged.passRetained(core) }
     }
 
     /// The options of transfers that begin from now on.
-    public var options: DMAOptions { core.state.pointee.options }
+    public var options: DMAOptions { unsafe core.state.pointee.options }
 
     /// Changes the options of transfers that begin from now on.
     public func setOptions(_ options: DMAOptions) throws(GuestMemoryError) {
@@ -46,15 +47,15 @@ public final class DMAMapper {
 
     /// Counters since the mapper was made.
     public var statistics: DMAStatistics {
-        DMAStatistics(
+        unsafe DMAStatistics(
             directBytes: core.state.pointee.directBytes,
             bouncedBytes: core.state.pointee.bouncedBytes,
             allocatedTransfers: core.state.pointee.allocations, active: core.state.pointee.active)
     }
 
-    /// Begins a transfer. The whole list is mapped and checked before any byte moves. An error in the
-    /// list is the result in the first step, and so is an `alignment` or `unit` outside its range
-    /// (``GuestMemoryError/Code/invalidOption``).
+    /// Begins a transfer. The whole list is mapped and checked before any byte moves. An error in
+    /// the list is the result in the first step, and so is an `alignment` or `unit` outside its
+    /// range (``GuestMemoryError/Code/invalidOption``).
     ///
     /// - Parameters:
     ///   - list: The guest memory. It is read now, and may be changed afterwards.
@@ -70,7 +71,7 @@ public final class DMAMapper {
         _ list: borrowing ScatterGatherList, _ direction: DMADirection, alignment: Int = 1,
         unit: Int = 1, userData: UInt = 0
     ) -> (DMATransfer, DMAStep) {
-        begin(
+        unsafe begin(
             list.elements, direction, alignment: alignment, unit: unit, userData: userData)
     }
 
@@ -79,31 +80,31 @@ public final class DMAMapper {
         _ elements: UnsafeBufferPointer<ScatterGatherList.Element>, _ direction: DMADirection,
         alignment: Int, unit: Int, userData: UInt
     ) -> (DMATransfer, DMAStep) {
-        let transfer = core.take().takeUnretainedValue()
-        transfer.state.pointee.userData = userData
+        let transfer = unsafe core.take().takeUnretainedValue()
+        unsafe transfer.state.pointee.userData = userData
         guard
             alignment > 0 && alignment & (alignment - 1) == 0 && unit > 0 && unit & (unit - 1) == 0
                 && unit <= core.pool.size && alignment <= core.pool.size
                 && alignment <= Self.largestAlignment
         else { return core.refuse(transfer, GuestMemoryError(.invalidOption)) }
-        guard core.isOpen.pointee else {
-            return core.refuse(
+        guard unsafe core.isOpen.pointee else {
+            return unsafe core.refuse(
                 transfer, GuestMemoryError(.gateClosed, at: elements.first?.address ?? 0))
         }
-        let step = transfer.state.pointee.begin(
+        let step = unsafe transfer.state.pointee.begin(
             elements, direction, alignment: alignment, unit: unit, core: core)
         return (transfer, core.record(step, of: transfer))
     }
 
     /// Whether a transfer can begin: the gate, if there is one, is open.
-    public var isOpen: Bool { core.isOpen.pointee }
+    public var isOpen: Bool { unsafe core.isOpen.pointee }
 
     /// Whether a transfer waits for ``resume(_:)``.
     public var isWaiting: Bool { core.isWaiting }
 
-    /// Continues the transfers that were waiting and have been given what they waited for. `body` gets
-    /// each of them with its next step. To be called after `wake`, and after a transfer of this mapper
-    /// has ended.
+    /// Continues the transfers that were waiting and have been given what they waited for. `body`
+    /// gets each of them with its next step. To be called after `wake`, and after a transfer of
+    /// this mapper has ended.
     public func resume(_ body: (DMATransfer, DMAStep) -> Void) {
         if core.isWaiting { core.resume(body) }
     }
@@ -111,7 +112,7 @@ public final class DMAMapper {
 
 extension DMAMapper {
     /// What the transfers of a mapper share. It outlives the mapper if transfers are active.
-    final class Core {
+    @safe final class Core {
         let space: AddressSpace
         let pool: BouncePool
         let resolvers: [any AddressResolver]
@@ -126,7 +127,7 @@ extension DMAMapper {
         /// Behind a pointer, so that no access is checked at run time.
         let state: UnsafeMutablePointer<State>
 
-        struct State {
+        @safe struct State {
             fileprivate(set) var options: DMAOptions
             /// Transfers that have ended, to be used again.
             fileprivate var free: Unmanaged<DMATransfer>?
@@ -154,24 +155,26 @@ extension DMAMapper {
             self.resolvers = resolvers
             hasResolvers = !resolvers.isEmpty
             self.gate = gate
-            isOpen = UnsafePointer(gate.state)
+            unsafe isOpen = unsafe UnsafePointer(gate.state)
             self.reentrancy = reentrancy
             ready = ReadyList(wake: wake)
-            state = .allocate(capacity: 1)
-            state.initialize(to: State(options: options))
+            unsafe state = .allocate(capacity: 1)
+            unsafe state.initialize(to: State(options: options))
         }
 
         deinit {
-            while let transfer = popFree() { transfer.release() }
-            state.deinitialize(count: 1)
-            state.deallocate()
+            while let transfer = unsafe popFree() { unsafe transfer.release() }
+            unsafe state.deinitialize(count: 1)
+            unsafe state.deallocate()
         }
 
         /// The options of transfers that begin from now on.
         func setOptions(_ options: DMAOptions) {
-            state.pointee.options = options
-            while state.pointee.freeCount > options.cacheLimit, let transfer = popFree() {
-                transfer.release()
+            unsafe state.pointee.options = options
+            while unsafe state.pointee.freeCount > options.cacheLimit,
+                let transfer = unsafe popFree()
+            {
+                unsafe transfer.release()
             }
         }
 
@@ -179,17 +182,19 @@ extension DMAMapper {
 
         /// A transfer that stays alive until its last step is recorded.
         func take() -> Unmanaged<DMATransfer> {
-            state.pointee.active += 1
-            if let transfer = popFree() { return transfer }
-            state.pointee.allocations += 1
-            return .passRetained(DMATransfer(mapper: self))
+            unsafe state.pointee.active += 1
+            if let transfer = unsafe popFree() { return unsafe transfer }
+            unsafe state.pointee.allocations += 1
+            return unsafe .passRetained(DMATransfer(mapper: self))
         }
 
         private func popFree() -> Unmanaged<DMATransfer>? {
-            guard let transfer = state.pointee.free else { return nil }
-            state.pointee.free = transfer._withUnsafeGuaranteedRef { $0.state.pointee.next }
-            state.pointee.freeCount -= 1
-            return transfer
+            guard let transfer = unsafe state.pointee.free else { return nil }
+            unsafe state.pointee.free = unsafe transfer._withUnsafeGuaranteedRef {
+                unsafe $0.state.pointee.next
+            }
+            unsafe state.pointee.freeCount -= 1
+            return unsafe transfer
         }
 
         /// Ends a transfer that cannot begin.
@@ -201,8 +206,8 @@ extension DMAMapper {
             return (transfer, record(.done(result), of: transfer))
         }
 
-        /// Records a step that is about to be returned to the device: counts a transfer that begins to
-        /// wait, and takes back one that has ended.
+        /// Records a step that is about to be returned to the device: counts a transfer that begins
+        /// to wait, and takes back one that has ended.
         @inline(__always)
         func record(_ step: DMAStep, of transfer: DMATransfer) -> DMAStep {
             switch step {
@@ -214,37 +219,37 @@ extension DMAMapper {
         }
 
         private func takeBack(_ transfer: DMATransfer) {
-            state.pointee.active -= 1
-            let entry = Unmanaged.passUnretained(transfer)
-            guard state.pointee.freeCount < state.pointee.options.cacheLimit,
-                transfer.state.pointee.capacity <= Self.largestKept
-            else { return entry.release() }
-            transfer.state.pointee.next = state.pointee.free
-            state.pointee.free = entry
-            state.pointee.freeCount += 1
+            unsafe state.pointee.active -= 1
+            let entry = unsafe Unmanaged.passUnretained(transfer)
+            guard unsafe state.pointee.freeCount < state.pointee.options.cacheLimit,
+                unsafe transfer.state.pointee.capacity <= Self.largestKept
+            else { return unsafe entry.release() }
+            unsafe transfer.state.pointee.next = unsafe state.pointee.free
+            unsafe state.pointee.free = unsafe entry
+            unsafe state.pointee.freeCount += 1
         }
 
         // MARK: Waiting
 
-        var isWaiting: Bool { state.pointee.waiting > 0 }
+        var isWaiting: Bool { unsafe state.pointee.waiting > 0 }
 
         private func beginWait(_ transfer: DMATransfer) {
-            state.pointee.waiting += 1
-            state.pointee.waits += 1
-            transfer.state.pointee.wait = state.pointee.waits
+            unsafe state.pointee.waiting += 1
+            unsafe state.pointee.waits += 1
+            unsafe transfer.state.pointee.wait = unsafe state.pointee.waits
         }
 
         /// A transfer continues, or has been cancelled.
-        func endWait() { state.pointee.waiting -= 1 }
+        func endWait() { unsafe state.pointee.waiting -= 1 }
 
-        /// Continues the transfers that can. A transfer that begins to wait meanwhile has its turn in the
-        /// next call, because `body` may begin, answer and cancel transfers without end.
+        /// Continues the transfers that can. A transfer that begins to wait meanwhile has its turn
+        /// in the next call, because `body` may begin, answer and cancel transfers without end.
         func resume(_ body: (DMATransfer, DMAStep) -> Void) {
-            let last = state.pointee.waits
-            while let entry = pool.first(of: ready) {
-                let transfer = entry.takeUnretainedValue()
-                guard transfer.state.pointee.wait <= last else { return }
-                let step = transfer.state.pointee.resume()
+            let last = unsafe state.pointee.waits
+            while let entry = unsafe pool.first(of: ready) {
+                let transfer = unsafe entry.takeUnretainedValue()
+                guard unsafe transfer.state.pointee.wait <= last else { return }
+                let step = unsafe transfer.state.pointee.resume()
                 endWait()
                 body(transfer, record(step, of: transfer))
             }

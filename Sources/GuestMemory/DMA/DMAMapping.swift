@@ -1,33 +1,33 @@
-import Glibc
+public import Glibc
 
-/// Guest memory that is mapped for a device to use, without a transfer of steps: for network cards
-/// and other devices that bring their own request.
+/// Guest memory that is mapped as a whole for a device, without the steps of a transfer: for
+/// network cards and other devices that make their own requests.
 ///
 /// The memory stays mapped, and the map it was found on held, until ``unmap(written:)``.
-public struct DMAMapping: ~Copyable {
+@safe public struct DMAMapping: ~Copyable {
     /// The host memory, in order.
     public let vectors: UnsafeBufferPointer<iovec>
-    /// How many bytes it has.
+    /// The length in bytes.
     public let length: UInt64
     /// Alive until its mapper has it back.
     private let transfer: Unmanaged<DMATransfer>
 
     init(_ transfer: DMATransfer, _ piece: DMAPiece) {
-        self.transfer = .passUnretained(transfer)
-        vectors = piece.vectors
+        unsafe self.transfer = unsafe .passUnretained(transfer)
+        unsafe vectors = unsafe piece.vectors
         length = piece.length
     }
 
     deinit {
         // Whoever forgot it may have let the device write all of it.
-        _ = transfer.takeUnretainedValue().pieceEnded(transferred: length, isSuccess: true)
+        _ = unsafe transfer.takeUnretainedValue().pieceEnded(transferred: length, isSuccess: true)
     }
 
-    /// Gives the memory back after the device has written its first `written` bytes (`fromDevice`;
-    /// otherwise they do not matter), `nil` for all: copies what was bounced of them, and marks
-    /// their pages and no others.
+    /// Ends the mapping. With `fromDevice`, the device has written the first `written` bytes, or
+    /// all of them if it is `nil`: bytes that bounced are copied to guest memory, and the pages of
+    /// the written bytes, and no others, are marked. With `toDevice`, `written` has no effect.
     public consuming func unmap(written: UInt64? = nil) throws(GuestMemoryError) {
-        let transfer = transfer.takeUnretainedValue()
+        let transfer = unsafe transfer.takeUnretainedValue()
         let length = length
         discard self
         let step = transfer.unmap(written: Swift.min(written ?? length, length))
@@ -36,21 +36,21 @@ public struct DMAMapping: ~Copyable {
 }
 
 extension DMAMapper {
-    /// Maps a list as a whole. What must bounce must fit into the bounce limit and be free now:
-    /// ``GuestMemoryError/Code/bounceUnavailable`` otherwise.
+    /// Maps a list as a whole. Throws ``GuestMemoryError/Code/bounceUnavailable`` if it needs more
+    /// bounce buffer than the bounce limit, or more than is free now.
     public func map(
         _ list: borrowing ScatterGatherList, _ direction: DMADirection, alignment: Int = 1
     ) throws(GuestMemoryError) -> DMAMapping {
-        try map(list.elements, direction, alignment: alignment)
+        unsafe try map(list.elements, direction, alignment: alignment)
     }
 
-    /// Maps one stretch of guest memory.
+    /// Maps the `length` bytes of guest memory that begin at `address`.
     public func map(
         address: GuestAddress, length: UInt64, _ direction: DMADirection, alignment: Int = 1
     ) throws(GuestMemoryError) -> DMAMapping {
         var element = ScatterGatherList.Element(address: address, length: length)
-        return try withUnsafePointer(to: &element) { (element) throws(GuestMemoryError) in
-            try map(
+        return unsafe try withUnsafePointer(to: &element) { (element) throws(GuestMemoryError) in
+            unsafe try map(
                 UnsafeBufferPointer(start: element, count: 1), direction, alignment: alignment)
         }
     }
@@ -59,7 +59,7 @@ extension DMAMapper {
         _ elements: UnsafeBufferPointer<ScatterGatherList.Element>, _ direction: DMADirection,
         alignment: Int
     ) throws(GuestMemoryError) -> DMAMapping {
-        let (transfer, step) = begin(
+        let (transfer, step) = unsafe begin(
             elements, direction, alignment: alignment, unit: 1, userData: 0)
         switch step {
         case .submit(let piece):
@@ -70,6 +70,6 @@ extension DMAMapper {
         case .done(let result):
             if case .fault(let error) = result.outcome { throw error }
         }
-        throw GuestMemoryError(.bounceUnavailable, at: elements[0].address)
+        throw unsafe GuestMemoryError(.bounceUnavailable, at: elements[0].address)
     }
 }

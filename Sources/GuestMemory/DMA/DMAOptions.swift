@@ -1,17 +1,19 @@
-/// How a ``DMAMapper`` works. The switches for debugging may be changed at any time and hold for
-/// the transfers begun afterwards; all settings give the same bytes and the same dirty pages.
+/// The options of a ``DMAMapper``. They may be changed at any time, and apply to transfers that
+/// begin afterwards. The same bytes are transferred and the same pages are marked with all
+/// settings.
 public struct DMAOptions: Sendable {
-    /// Every transfer bounces as a whole; false by default.
+    /// Whether all bytes of every transfer pass through a bounce buffer, for debugging; false by
+    /// default.
     public var forceBounce: Bool
-    /// How many bytes of one piece may bounce: a power of two, 512 to the size of the space's
-    /// ``BouncePool``; `nil`, the default, is all of that.
+    /// How many bytes of one piece may bounce: a power of two from 512 to the size of the space's
+    /// ``BouncePool``. `nil`, the default, stands for the size of the pool.
     public var bounceLimit: Int?
-    /// How many finished transfers are kept to be used again; 10 by default, 0 switches the cache
-    /// off. One that has grown above 2048 iovecs is never kept.
+    /// How many transfers that have ended are kept to be used again: 10 by default; 0 keeps none. A
+    /// transfer that has grown above 2048 iovecs is never kept.
     public var cacheLimit: Int
-    /// Into how many stretches of host memory a list may fall, and how many answers of resolvers
-    /// it may take; 65536 by default. It bounds what a guest can make the host allocate, at 80
-    /// bytes each, and how long it works on a list.
+    /// The largest number of host memory segments that a list may be mapped to, and of resolver
+    /// answers that it may need; 65536 by default. It limits the memory that a guest can make the
+    /// host allocate (80 bytes for each segment), and the time that the host spends on a list.
     public var maximumSegments: Int
 
     /// Options with the defaults described at each property.

@@ -1,9 +1,9 @@
-import Glibc
+public import Glibc
 
 /// The host memory for a stretch of a transfer. A device submits it in one request.
-public struct DMAPiece {
-    /// The host memory, in the order of the data. The memory and this array stay valid until the piece
-    /// is answered.
+@safe public struct DMAPiece {
+    /// The host memory, in the order of the data. The memory and this array stay valid until the
+    /// piece is answered.
     public let vectors: UnsafeBufferPointer<iovec>
     /// The position in the transfer of the first byte of the piece.
     public let offset: TransferOffset

@@ -1,12 +1,12 @@
 import BlockHost
 import Glibc
 
-/// Where a device that moves bytes itself is in a ``DMAPiece``: the only way in which a device copies guest
-/// memory, since the memory can go away while it does.
+/// The position in a ``DMAPiece`` of a device that copies the bytes itself. A device must copy
+/// guest memory with a cursor, because the memory can be lost during the copy.
 ///
-/// For data that the device has in a buffer of its own, and does not give to the host. See
-/// ``DMATransfer/copyPieces(from:_:)`` when the buffer has all of the transfer.
-public struct DMAPieceCursor {
+/// It is for data in a buffer of the device, which no host request transfers. If the buffer has all
+/// data of the transfer, ``DMATransfer/copyPieces(from:_:)`` is simpler.
+@safe public struct DMAPieceCursor {
     private var vectors: UnsafeBufferPointer<iovec>?
     private var index = 0
     private var offset = 0
@@ -19,42 +19,45 @@ public struct DMAPieceCursor {
     public init() {}
 
     /// The start of a piece.
-    public init(_ piece: DMAPiece) { self.init(piece.vectors, length: piece.length) }
+    public init(_ piece: DMAPiece) { unsafe self.init(piece.vectors, length: piece.length) }
 
     init(_ vectors: UnsafeBufferPointer<iovec>, length: UInt64) {
-        self.vectors = vectors
+        unsafe self.vectors = unsafe vectors
         self.length = length
     }
 
     /// Whether all bytes of the piece have been moved.
     public var isAtEnd: Bool { done == length }
 
-    /// Moves up to `count` bytes, fewer only at the end of the piece, between `bytes` and the piece:
-    /// into guest memory for ``DMADirection/fromDevice``, out of it otherwise. Returns how many it were;
-    /// `nil` when the memory has gone: ``done`` bytes have been moved, and
-    /// ``DMATransfer/memoryFailed(transferred:)`` is the answer to the piece.
+    /// Copies up to `count` bytes, fewer only at the end of the piece, between `bytes` and the
+    /// piece: into guest memory for ``DMADirection/fromDevice``, out of it for
+    /// ``DMADirection/toDevice``. Returns the number of bytes. Returns `nil` if memory was lost:
+    /// then ``done`` bytes have been copied, and the answer to the piece is
+    /// ``DMATransfer/memoryFailed(transferred:)``.
     public mutating func move(
         _ bytes: UnsafeMutableRawPointer, count: Int, _ direction: DMADirection
     ) -> Int? {
-        guard let vectors else { return 0 }
+        guard let vectors = unsafe vectors else { return 0 }
         var moved = 0
         while moved < count && index < vectors.count {
-            let vector = vectors[index]
-            let step = min(count &- moved, vector.iov_len &- offset)
-            if step > 0, let base = vector.iov_base {
+            let vector = unsafe vectors[index]
+            let step = unsafe min(count &- moved, vector.iov_len &- offset)
+            if step > 0, let base = unsafe vector.iov_base {
                 let outcome =
                     switch direction {
                     case .fromDevice:
-                        VolatileMemory.copy(to: base + offset, from: bytes + moved, count: step)
+                        unsafe VolatileMemory.copy(
+                            to: base + offset, from: bytes + moved, count: step)
                     case .toDevice:
-                        VolatileMemory.copy(to: bytes + moved, from: base + offset, count: step)
+                        unsafe VolatileMemory.copy(
+                            to: bytes + moved, from: base + offset, count: step)
                     }
                 if outcome == .lost { return nil }
             }
             moved &+= step
             done &+= UInt64(step)
             offset &+= step
-            if offset == vector.iov_len {
+            if unsafe offset == vector.iov_len {
                 index &+= 1
                 offset = 0
             }
@@ -64,11 +67,11 @@ public struct DMAPieceCursor {
 }
 
 extension DMATransfer {
-    /// Takes the steps of a transfer from `step` on for a device whose data is in `buffer`, from the start
-    /// of the transfer: copies each piece and answers it. The step that is left is
-    /// ``DMAStep/wait``, or ``DMAStep/done(_:)``.
+    /// Carries out the steps of a transfer, beginning with `step`, for a device whose data is in
+    /// `buffer`: copies each piece and answers it. The first byte of `buffer` is the first byte of
+    /// the transfer. Returns the step that is left: ``DMAStep/wait`` or ``DMAStep/done(_:)``.
     ///
-    /// Bytes of the transfer behind the end of `buffer` stay where they are.
+    /// Bytes of the transfer behind the end of `buffer` are not copied.
     public func copyPieces(
         from step: DMAStep, _ buffer: UnsafeMutableRawBufferPointer
     ) -> DMAStep {
@@ -77,7 +80,7 @@ extension DMATransfer {
             var cursor = DMAPieceCursor(piece)
             let start = Int(clamping: piece.offset.rawValue)
             if let base = buffer.baseAddress, start < buffer.count,
-                cursor.move(base + start, count: buffer.count - start, direction) == nil
+                unsafe cursor.move(base + start, count: buffer.count - start, direction) == nil
             {
                 step = memoryFailed(transferred: cursor.done)
             } else {

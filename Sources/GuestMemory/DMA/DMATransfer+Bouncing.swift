@@ -1,15 +1,15 @@
 import BlockHost
 
-// Transfers whose bytes pass through a bounce buffer, all or in part: they go in pieces that need no more
-// buffer than the limit, and may wait for buffers and for the memory of another process.
+// Transfers whose bytes pass through a bounce buffer, all or in part: they go in pieces that need
+// no more buffer than the limit, and may wait for buffers and for the memory of another process.
 extension DMATransfer.State {
     mutating func nextPiece() -> DMAStep {
         pieces.measure(list, unit: unit, limit: bounceLimit)
         if pieces.bounced > 0 {
-            let pool = mapper._withUnsafeGuaranteedRef { $0.pool }
+            let pool = unsafe mapper._withUnsafeGuaranteedRef { $0.pool }
             bufferSize = pieces.bounced
-            buffer = pool.take(bufferSize, for: waiter)
-            if buffer == nil {
+            unsafe buffer = unsafe pool.take(bufferSize, for: waiter)
+            if unsafe buffer == nil {
                 phase = .waiting
                 return .wait
             }
@@ -19,11 +19,11 @@ extension DMATransfer.State {
 
     /// Continues a transfer when what it has waited for is there.
     mutating func resume() -> DMAStep {
-        let grant = mapper._withUnsafeGuaranteedRef { $0.pool }.collect(waiter)
+        let grant = unsafe mapper._withUnsafeGuaranteedRef { $0.pool }.collect(waiter)
         switch phase {
         case .idle, .submitted: preconditionFailure("a transfer resumes that did not wait")
         case .waiting:
-            buffer = grant
+            unsafe buffer = unsafe grant
             return submitPiece()
         case .fetching:
             if isCancelled { return done(.cancelled) }
@@ -34,15 +34,15 @@ extension DMATransfer.State {
 
     /// Which of several requests failed is not known: the first address stands for all.
     private var remoteFault: GuestMemoryError {
-        GuestMemoryError(.remoteFailed, at: list.segments[0].deviceAddress)
+        unsafe GuestMemoryError(.remoteFailed, at: list.segments[0].deviceAddress)
     }
 
     private mutating func submitPiece() -> DMAStep {
         if MemoryWatch.isAnyLost, let loss = list.loss() { return done(.fault(loss)) }
-        vectors = pieces.build(list, over: buffer)
-        if direction == .toDevice, let buffer, let map {
+        unsafe vectors = unsafe pieces.build(list, over: buffer)
+        if direction == .toDevice, let buffer = unsafe buffer, let map = unsafe map {
             answer.beginRequests()
-            pieces.fetch(list, to: buffer, from: map.takeUnretainedValue(), answer)
+            unsafe pieces.fetch(list, to: buffer, from: map.takeUnretainedValue(), answer)
             if answer.endRequests() {
                 phase = .fetching
                 return .wait
@@ -53,13 +53,13 @@ extension DMATransfer.State {
     }
 
     private mutating func submitFetched() -> DMAStep {
-        let core = mapper.takeUnretainedValue()
+        let core = unsafe mapper.takeUnretainedValue()
         // Code that is called while data is copied must find that it is too late to cancel.
         phase = .submitted
-        if direction == .toDevice, let buffer, let map {
+        if direction == .toDevice, let buffer = unsafe buffer, let map = unsafe map {
             do throws(GuestMemoryError) {
                 try ReentrancyGuard.within(core.reentrancy) { () throws(GuestMemoryError) in
-                    try pieces.copyIn(
+                    unsafe try pieces.copyIn(
                         list, to: buffer, from: map.takeUnretainedValue(), through: core.resolvers)
                 }
             } catch {
@@ -67,9 +67,9 @@ extension DMATransfer.State {
             }
         }
         let length = pieces.end &- pieces.position
-        core.state.pointee.bouncedBytes &+= UInt64(pieces.bounced)
-        core.state.pointee.directBytes &+= length &- UInt64(pieces.bounced)
-        return .submit(DMAPiece(vectors: vectors, offset: pieces.position, length: length))
+        unsafe core.state.pointee.bouncedBytes &+= UInt64(pieces.bounced)
+        unsafe core.state.pointee.directBytes &+= length &- UInt64(pieces.bounced)
+        return unsafe .submit(DMAPiece(vectors: vectors, offset: pieces.position, length: length))
     }
 
     /// The answer to a piece of a transfer that bounces: copies the piece to guest memory.
@@ -90,10 +90,10 @@ extension DMATransfer.State {
     }
 
     private func copyOut(_ count: UInt64, written: UInt64) -> GuestMemoryError? {
-        guard let map else { return nil }
-        let core = mapper.takeUnretainedValue()
+        guard let map = unsafe map else { return nil }
+        let core = unsafe mapper.takeUnretainedValue()
         return ReentrancyGuard.within(core.reentrancy) {
-            pieces.copyOut(
+            unsafe pieces.copyOut(
                 list, from: buffer, to: map.takeUnretainedValue(), through: core.resolvers,
                 limit: count, written: written, answer)
         }
@@ -117,8 +117,8 @@ extension DMATransfer.State {
     }
 
     mutating func releaseBuffer() {
-        guard let memory = buffer else { return }
-        buffer = nil
-        mapper._withUnsafeGuaranteedRef { $0.pool }.give(back: memory, bufferSize)
+        guard let memory = unsafe buffer else { return }
+        unsafe buffer = nil
+        unsafe mapper._withUnsafeGuaranteedRef { $0.pool }.give(back: memory, bufferSize)
     }
 }

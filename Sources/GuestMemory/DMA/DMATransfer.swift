@@ -1,39 +1,40 @@
 import BlockHost
 import Glibc
 
-/// One transfer between a device and guest memory, made by ``DMAMapper/begin(_:_:alignment:unit:userData:)``.
+/// One transfer between a device and guest memory, made by
+/// ``DMAMapper/begin(_:_:alignment:unit:userData:)``.
 ///
-/// A transfer proceeds in steps (``DMAStep``). The device carries each step out: it submits the piece of
-/// memory, answers the piece when nobody uses its memory any more, and is given the next step. After
-/// ``DMAStep/done(_:)`` the object belongs to the mapper, which uses it again.
-public final class DMATransfer {
+/// A transfer proceeds in steps (``DMAStep``). The device carries each step out: it submits the
+/// piece of memory, answers the piece when nobody uses its memory any more, and is given the next
+/// step. After ``DMAStep/done(_:)`` the object belongs to the mapper, which uses it again.
+@safe public final class DMATransfer {
     /// Behind a pointer, so that no access is checked at run time.
     let state: UnsafeMutablePointer<State>
 
     init(mapper: DMAMapper.Core) {
-        state = .allocate(capacity: 1)
-        let waiter = BounceWaiter(ready: mapper.ready, transfer: .passUnretained(self))
+        unsafe state = .allocate(capacity: 1)
+        let waiter = unsafe BounceWaiter(ready: mapper.ready, transfer: .passUnretained(self))
         let pool = mapper.pool
-        state.initialize(
+        unsafe state.initialize(
             to: State(
                 mapper: .passUnretained(mapper), waiter: waiter,
                 answer: RemoteAnswer { pool.makeReady(waiter) }))
     }
 
     deinit {
-        state.deinitialize(count: 1)
-        state.deallocate()
+        unsafe state.deinitialize(count: 1)
+        unsafe state.deallocate()
     }
 
     /// The value that the device gave to ``DMAMapper/begin(_:_:alignment:unit:userData:)``.
-    public var userData: UInt { state.pointee.userData }
+    public var userData: UInt { unsafe state.pointee.userData }
 
     /// The direction of the data.
-    public var direction: DMADirection { state.pointee.direction }
+    public var direction: DMADirection { unsafe state.pointee.direction }
 
     /// Whether the transfer waits for bounce buffers, or for the memory of another process.
     public var isWaiting: Bool {
-        switch state.pointee.phase {
+        switch unsafe state.pointee.phase {
         case .waiting, .fetching, .storing: true
         case .idle, .submitted: false
         }
@@ -42,49 +43,50 @@ public final class DMATransfer {
     // MARK: Answers of the device
 
     /// Answers a piece: the device has transferred its first `count` bytes, or all of them if
-    /// `isSuccess`. When this returns, the bytes are in guest memory and their pages are marked. If memory
-    /// of another process has to be written, the step is ``DMAStep/wait`` first.
+    /// `isSuccess`. When this returns, the bytes are in guest memory and their pages are marked. If
+    /// memory of another process has to be written, the step is ``DMAStep/wait`` first.
     ///
-    /// To be called once for each piece, when neither the device nor the kernel uses its memory any more.
+    /// To be called once for each piece, when neither the device nor the kernel uses its memory any
+    /// more.
     public func pieceEnded(transferred count: UInt64, isSuccess: Bool) -> DMAStep {
-        record(state.pointee.pieceEnded(transferred: count, isSuccess: isSuccess))
+        unsafe record(state.pointee.pieceEnded(transferred: count, isSuccess: isSuccess))
     }
 
-    /// Answers a piece whose guest memory was lost while the device used it: a copy reported it, or the
-    /// kernel answered EFAULT. The device has transferred the first `count` bytes. The transfer ends with
-    /// ``DMAResult/Outcome/fault(_:)``, and the memory is lost for all other transfers as well
-    /// (``GuestRAM/surviveTruncation()``).
+    /// Answers a piece whose guest memory was lost while the device used it: a copy reported it, or
+    /// the kernel answered EFAULT. The device has transferred the first `count` bytes. The transfer
+    /// ends with ``DMAResult/Outcome/fault(_:)``, and the memory is lost for all other transfers as
+    /// well (``GuestRAM/surviveTruncation()``).
     public func memoryFailed(transferred count: UInt64) -> DMAStep {
-        record(state.pointee.memoryFailed(transferred: count))
+        unsafe record(state.pointee.memoryFailed(transferred: count))
     }
 
     /// Answers the only piece of a transfer whose device has written its first `count` bytes and
     /// no others.
     func unmap(written count: UInt64) -> DMAStep {
-        record(
+        unsafe record(
             state.pointee.pieceEnded(
                 transferred: count, isSuccess: count == state.pointee.total, written: count))
     }
 
-    /// Cancels the pieces that have not been submitted. Returns the last step of a transfer that was
-    /// waiting for bounce buffers. Returns `nil` while a piece is submitted: the answer to that piece
-    /// brings the result. Returns `nil` also while another process has not answered:
+    /// Cancels the pieces that have not been submitted. Returns the last step of a transfer that
+    /// was waiting for bounce buffers. Returns `nil` while a piece is submitted: the answer to that
+    /// piece brings the result. Returns `nil` also while another process has not answered:
     /// ``DMAMapper/resume(_:)`` then brings the result.
     public func cancel() -> DMAStep? {
-        guard let step = state.pointee.cancel() else { return nil }
-        state.pointee.mapper._withUnsafeGuaranteedRef { $0.endWait() }
+        guard let step = unsafe state.pointee.cancel() else { return nil }
+        unsafe state.pointee.mapper._withUnsafeGuaranteedRef { $0.endWait() }
         return record(step)
     }
 
     /// Whether a piece is all of the transfer.
-    func isWhole(_ piece: DMAPiece) -> Bool { piece.length == state.pointee.total }
+    func isWhole(_ piece: DMAPiece) -> Bool { unsafe piece.length == state.pointee.total }
 
     /// Ends a transfer whose piece was never shown to a device.
-    func abandon() { _ = record(state.pointee.abandon()) }
+    func abandon() { _ = unsafe record(state.pointee.abandon()) }
 
     @inline(__always)
     private func record(_ step: DMAStep) -> DMAStep {
-        state.pointee.mapper._withUnsafeGuaranteedRef { $0.record(step, of: self) }
+        unsafe state.pointee.mapper._withUnsafeGuaranteedRef { $0.record(step, of: self) }
     }
 }
 
@@ -103,12 +105,12 @@ extension DMATransfer {
     /// | storing | `resume`: another process has taken its bytes | the next piece, or idle |
     /// | waiting | `cancel` | idle |
     ///
-    /// The next piece begins like the first one, in waiting, fetching or submitted. From `begin` until it
-    /// is idle again, a transfer holds a map and the translations of the resolvers.
+    /// The next piece begins like the first one, in waiting, fetching or submitted. From `begin`
+    /// until it is idle again, a transfer holds a map and the translations of the resolvers.
     ///
     /// This file has what every transfer does. What only transfers with bounce buffers do is in
     /// DMATransfer+Bouncing.swift.
-    struct State: ~Copyable {
+    @safe struct State: ~Copyable {
         enum Phase: UInt8 { case idle, waiting, fetching, submitted, storing }
 
         let mapper: Unmanaged<DMAMapper.Core>
@@ -133,7 +135,7 @@ extension DMATransfer {
         /// Another error of that piece.
         var storingFailure: GuestMemoryError?
         /// The host memory of the piece.
-        var vectors = UnsafeBufferPointer<iovec>(start: nil, count: 0)
+        var vectors = unsafe UnsafeBufferPointer<iovec>(start: nil, count: 0)
         private(set) var isCancelled = false
         /// Memory that was lost while a piece was submitted.
         var loss: GuestMemoryError?
@@ -143,7 +145,7 @@ extension DMATransfer {
         var next: Unmanaged<DMATransfer>?
 
         init(mapper: Unmanaged<DMAMapper.Core>, waiter: BounceWaiter, answer: RemoteAnswer) {
-            self.mapper = mapper
+            unsafe self.mapper = unsafe mapper
             self.waiter = waiter
             self.answer = answer
         }
@@ -164,14 +166,14 @@ extension DMATransfer {
             isCancelled = false
             transferred = 0
             do throws(GuestMemoryError) {
-                try map(elements, alignment: alignment, core: core)
+                unsafe try map(elements, alignment: alignment, core: core)
             } catch {
                 return done(.fault(error))
             }
             if list.bounced == 0 {
                 phase = .submitted
-                core.state.pointee.directBytes &+= list.total
-                return .submit(
+                unsafe core.state.pointee.directBytes &+= list.total
+                return unsafe .submit(
                     DMAPiece(
                         vectors: UnsafeBufferPointer(start: list.vectors, count: list.count),
                         offset: 0, length: list.total))
@@ -179,7 +181,7 @@ extension DMATransfer {
             // Transforming resolvers are promised words of 8 bytes.
             let unit = Swift.max(unit, alignment, core.hasResolvers ? 8 : 1)
             self.unit = UInt64(unit)
-            bounceLimit = Swift.max(
+            bounceLimit = unsafe Swift.max(
                 core.state.pointee.options.bounceLimit ?? core.pool.size, unit)
             pieces.reset()
             return nextPiece()
@@ -191,19 +193,19 @@ extension DMATransfer {
             _ elements: UnsafeBufferPointer<ScatterGatherList.Element>, alignment: Int,
             core: DMAMapper.Core
         ) throws(GuestMemoryError) {
-            let (slot, held) = core.space.hold()
+            let (slot, held) = unsafe core.space.hold()
             mapSlot = slot
-            map = held
-            let rules = SegmentList.Rules(
+            unsafe map = unsafe held
+            let rules = unsafe SegmentList.Rules(
                 direction: direction, alignment: alignment,
                 forceBounce: core.state.pointee.options.forceBounce,
                 maximumSegments: core.state.pointee.options.maximumSegments,
-                reentrancy: core.reentrancy.map { .passUnretained($0) })
-            let ranges = held._withUnsafeGuaranteedRef { $0.ranges }
+                reentrancy: core.reentrancy.map { unsafe .passUnretained($0) })
+            let ranges = unsafe held._withUnsafeGuaranteedRef { $0.ranges }
             if core.hasResolvers {
-                try mapResolved(elements, on: ranges, core, rules)
+                unsafe try mapResolved(elements, on: ranges, core, rules)
             } else {
-                try list.map(elements, on: ranges, rules)
+                unsafe try list.map(elements, on: ranges, rules)
             }
             if MemoryWatch.isAnyLost { try list.refuseLoss(on: ranges) }
         }
@@ -215,14 +217,14 @@ extension DMATransfer {
             for resolver in core.resolvers { tokens.append(resolver.holdTranslations()) }
             // The tables of an IOMMU may lie anywhere, also in the device's own registers.
             try ReentrancyGuard.within(core.reentrancy) { () throws(GuestMemoryError) in
-                try list.map(elements, on: map, through: core.resolvers, rules)
+                unsafe try list.map(elements, on: map, through: core.resolvers, rules)
             }
         }
 
         // MARK: The answer to a piece
 
-        /// `written` is how many bytes of the piece the device may have written. After a failure the
-        /// number is not known, and all of them count as written.
+        /// `written` is how many bytes of the piece the device may have written. After a failure
+        /// the number is not known, and all of them count as written.
         mutating func pieceEnded(
             transferred count: UInt64, isSuccess: Bool, written: UInt64 = .max
         ) -> DMAStep {
@@ -273,12 +275,12 @@ extension DMATransfer {
 
         // MARK: End
 
-        /// Cancels the pieces that have not been submitted. Returns the last step if the transfer does
-        /// not have to wait for anything.
+        /// Cancels the pieces that have not been submitted. Returns the last step if the transfer
+        /// does not have to wait for anything.
         mutating func cancel() -> DMAStep? {
             isCancelled = true
             guard phase == .waiting else { return nil }
-            mapper._withUnsafeGuaranteedRef { $0.pool }.withdraw(waiter)
+            unsafe mapper._withUnsafeGuaranteedRef { $0.pool }.withdraw(waiter)
             return done(.cancelled)
         }
 
@@ -292,16 +294,16 @@ extension DMATransfer {
         }
 
         private mutating func release() {
-            if buffer != nil { releaseBuffer() }
+            if unsafe buffer != nil { releaseBuffer() }
             let slot = mapSlot
-            mapper._withUnsafeGuaranteedRef { $0.space.release(slot) }
-            map = nil
+            unsafe mapper._withUnsafeGuaranteedRef { $0.space.release(slot) }
+            unsafe map = nil
             if !tokens.isEmpty { releaseTranslations() }
             phase = .idle
         }
 
         private mutating func releaseTranslations() {
-            let resolvers = mapper._withUnsafeGuaranteedRef { $0.resolvers }
+            let resolvers = unsafe mapper._withUnsafeGuaranteedRef { $0.resolvers }
             for (resolver, token) in zip(resolvers, tokens) { resolver.releaseTranslations(token) }
             tokens.removeAll(keepingCapacity: true)
         }

@@ -1,47 +1,48 @@
 import Glibc
 
-/// Tells cheaply that the elements of a list do not overlap, as is nearly always so: no two of them
-/// touch the same granule of host memory.
-struct OverlapFilter: ~Copyable {
+/// A fast check that the elements of a list do not overlap, which is nearly always the case: no two
+/// of them touch the same granule of host memory.
+@safe struct OverlapFilter: ~Copyable {
     /// Granules in an open hash table of four slots an element; 0 is a free slot.
     private var table: UnsafeMutablePointer<UInt32>?
     private var capacity = 0
 
     init() {}
 
-    deinit { table?.deallocate() }
+    deinit { unsafe table?.deallocate() }
 
-    /// False when no two elements overlap; true when they may.
+    /// Returns false if no two elements overlap, and true if some may.
     mutating func mayOverlap(_ vectors: UnsafeBufferPointer<iovec>) -> Bool {
         // As large as the longest, so that none touches more than two.
         var longest = 4096
-        for vector in vectors where vector.iov_base != nil {
-            longest = Swift.max(longest, vector.iov_len)
+        for index in 0..<vectors.count where unsafe vectors[index].iov_base != nil {
+            longest = unsafe Swift.max(longest, vectors[index].iov_len)
         }
         let shift = UInt(Int.bitWidth - (longest - 1).leadingZeroBitCount)
         var slots = Slots(for: vectors.count, in: &self)
         for index in 0..<vectors.count {
-            guard let base = vectors[index].iov_base else { continue }
+            guard let base = unsafe vectors[index].iov_base else { continue }
             let start = UInt(bitPattern: base)
             let first = start &>> shift
-            let last = (start &+ UInt(bitPattern: vectors[index].iov_len) &- 1) &>> shift
+            let last = unsafe (start &+ UInt(bitPattern: vectors[index].iov_len) &- 1) &>> shift
             if !slots.insert(first) { return true }
             if last != first, !slots.insert(last) { return true }
         }
         return false
     }
 
-    /// The same for a list whose elements each lie in a page of their own and begin with it.
+    /// Like `mayOverlap`, for a list whose elements each lie in one page and begin where it begins.
     mutating func mayShareAPage(_ vectors: UnsafeBufferPointer<iovec>) -> Bool {
         var slots = Slots(for: vectors.count, in: &self)
-        for vector in vectors where !slots.insert(UInt(bitPattern: vector.iov_base) &>> 12) {
+        for index in 0..<vectors.count
+        where unsafe !slots.insert(UInt(bitPattern: vectors[index].iov_base) &>> 12) {
             return true
         }
         return false
     }
 
     /// The table for one list.
-    private struct Slots {
+    @safe private struct Slots {
         private let table: UnsafeMutablePointer<UInt32>
         private let mask: UInt32
         private let shift: UInt32
@@ -52,10 +53,10 @@ struct OverlapFilter: ~Copyable {
         init(for elements: Int, in filter: inout OverlapFilter) {
             let bits = Int.bitWidth - (elements * 4 - 1).leadingZeroBitCount
             filter.reserve(1 << bits)
-            table = filter.table.unsafelyUnwrapped
+            unsafe table = unsafe filter.table.unsafelyUnwrapped
             // In steps below the size from which memset(3) takes `rep stosb`, which starts slowly.
             for start in stride(from: 0, to: 4 << bits, by: 2048) {
-                memset(UnsafeMutableRawPointer(table) + start, 0, Swift.min(4 << bits, 2048))
+                unsafe memset(UnsafeMutableRawPointer(table) + start, 0, Swift.min(4 << bits, 2048))
             }
             mask = (1 << UInt32(bits)) &- 1
             shift = UInt32(32 - bits)
@@ -68,20 +69,20 @@ struct OverlapFilter: ~Copyable {
             let key = UInt32(truncatingIfNeeded: granule) | 1 << 31
             // Fibonacci hashing; linear probing.
             var slot = (key &* 0x9E37_79B1) &>> shift
-            while table[Int(slot)] != 0 {
-                if table[Int(slot)] == key || patience == 0 { return false }
+            while unsafe table[Int(slot)] != 0 {
+                if unsafe table[Int(slot)] == key || patience == 0 { return false }
                 patience &-= 1
                 slot = (slot &+ 1) & mask
             }
-            table[Int(slot)] = key
+            unsafe table[Int(slot)] = key
             return true
         }
     }
 
     private mutating func reserve(_ count: Int) {
         if count <= capacity { return }
-        table?.deallocate()
-        table = .allocate(capacity: count)
+        unsafe table?.deallocate()
+        unsafe table = .allocate(capacity: count)
         capacity = count
     }
 }

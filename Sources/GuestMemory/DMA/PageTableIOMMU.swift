@@ -6,15 +6,17 @@ import Synchronization
 /// entries, bit 0 readable, bit 1 writable, bit 7 a page of 2 MiB or 1 GiB, bits 12 to 51 the
 /// address. The rights of all levels are combined.
 ///
-/// It keeps no translations: each transfer walks the tables once, when it begins. A guest that has
-/// changed them says so, and is answered when no transfer goes by the old ones (the draining of
-/// VT-d, section 6.5.4). Safe to share: what changes is atomic or under the mutex.
+/// It caches no translations: each transfer walks the tables once, when it begins. After a guest
+/// has changed the tables, ``invalidate(drained:)`` reports when no transfer uses the old
+/// translations any more (draining, VT-d section 6.5.4).
+///
+/// `@unchecked`: every variable is atomic or guarded by the mutex.
 public final class PageTableIOMMU: AddressResolver, @unchecked Sendable {
     private let space: AddressSpace
     private let levels: Int
     private let root: Atomic<UInt64>
 
-    /// What transfers hold: a stretch of time between two invalidations.
+    /// The time between two invalidations. Transfers hold the epoch in which they began.
     private final class Epoch: Sendable {
         let version: UInt64
         init(version: UInt64) { self.version = version }
@@ -22,8 +24,8 @@ public final class PageTableIOMMU: AddressResolver, @unchecked Sendable {
 
     private let epochs = SnapshotCell(Epoch(version: 0))
     private let mutex = PthreadMutex()
-    // Under the mutex.
-    /// Epochs that are over and that transfers hold.
+    // The mutex guards it.
+    /// Epochs that are over and that transfers still hold.
     private var held = HeldVersions()
 
     /// An IOMMU whose tables are in `space`, the first one at `root`.
@@ -78,13 +80,14 @@ public final class PageTableIOMMU: AddressResolver, @unchecked Sendable {
         throw GuestMemoryError(.notTranslated, at: address)
     }
 
-    /// Makes another table the first, for transfers that begin from now on.
+    /// Changes the address of the first table, for transfers that begin from now on.
     public func setRoot(_ address: GuestAddress) {
         root.store(address.rawValue & ~0xfff, ordering: .releasing)
     }
 
-    /// To be called after tables were changed: `drained` is called when every transfer that may
-    /// use the former translations has ended; at once, or later from the thread that ends the last.
+    /// To be called after tables were changed. `drained` is called once, when every transfer that
+    /// may use the former translations has ended: before this returns, or later on the thread that
+    /// ends the last of them.
     public func invalidate(drained: @escaping @Sendable () -> Void) throws(GuestMemoryError) {
         mutex.lock()
         let current = epochs.current.version
@@ -92,23 +95,24 @@ public final class PageTableIOMMU: AddressResolver, @unchecked Sendable {
             mutex.unlock()
             throw GuestMemoryError(.tooManyMaps)
         }
-        if isFree { epochs.retire(former)?.release() } else { held.append(current) }
+        if isFree { unsafe epochs.retire(former)?.release() } else { held.append(current) }
         let isDrained = !held.wait(for: 0..<current + 1, drained)
         mutex.unlock()
         if isDrained { drained() }
     }
 
-    /// Holds the translations of now.
+    /// Holds the present epoch.
     public func holdTranslations() -> Int { epochs.hold() }
 
-    /// Lets go of them.
+    /// Releases the epoch that a transfer has held.
     public func releaseTranslations(_ token: Int) {
         guard epochs.release(token) else { return }
         mutex.lock()
-        let gone = epochs.retire(token)
-        let callbacks = gone.map { held.release($0._withUnsafeGuaranteedRef(\.version)) } ?? []
+        let gone = unsafe epochs.retire(token)
+        let callbacks =
+            unsafe gone.map { unsafe held.release($0._withUnsafeGuaranteedRef(\.version)) } ?? []
         mutex.unlock()
-        gone?.release()
+        unsafe gone?.release()
         for callback in callbacks { callback() }
     }
 }

@@ -5,7 +5,7 @@ import Glibc
 ///
 /// Bounced neighbours share one iovec. Pieces follow each other and end on multiples of the
 /// device's unit, so that neither order nor data depends on where the cuts are.
-struct PieceBuilder: ~Copyable {
+@safe struct PieceBuilder: ~Copyable {
     private var vectors: UnsafeMutablePointer<iovec>?
     private var capacity = 0
 
@@ -23,7 +23,7 @@ struct PieceBuilder: ~Copyable {
 
     init() {}
 
-    deinit { vectors?.deallocate() }
+    deinit { unsafe vectors?.deallocate() }
 
     /// Back to the start of a list.
     mutating func reset() {
@@ -40,13 +40,13 @@ struct PieceBuilder: ~Copyable {
         var index = cursor.segment
         var offset = cursor.offset
         while index < list.count {
-            var length = list.vectors[index].iov_len - offset
-            if list.vectors[index].iov_base == nil {
+            var length = unsafe list.vectors[index].iov_len - offset
+            if unsafe list.vectors[index].iov_base == nil {
                 if length > left { length = left }
                 left -= length
             }
             reached &+= UInt64(length)
-            guard offset + length == list.vectors[index].iov_len else { break }
+            guard unsafe offset + length == list.vectors[index].iov_len else { break }
             index += 1
             offset = 0
         }
@@ -54,7 +54,7 @@ struct PieceBuilder: ~Copyable {
         end = TransferOffset(reached)
         var sum = 0
         visit(list) { _, segment, _, _, count in
-            if list.vectors[segment].iov_base == nil { sum += count }
+            if unsafe list.vectors[segment].iov_base == nil { sum += count }
         }
         bounced = sum
     }
@@ -64,27 +64,27 @@ struct PieceBuilder: ~Copyable {
         _ list: borrowing SegmentList, over buffer: UnsafeMutableRawPointer?
     ) -> UnsafeBufferPointer<iovec> {
         if capacity < list.count {
-            vectors?.deallocate()
-            vectors = .allocate(capacity: list.capacity)
+            unsafe vectors?.deallocate()
+            unsafe vectors = .allocate(capacity: list.capacity)
             capacity = list.capacity
         }
-        let target = vectors.unsafelyUnwrapped
+        let target = unsafe vectors.unsafelyUnwrapped
         var used = 0
         var isRun = false
         visit(list) { _, segment, offset, place, count in
-            if let base = list.vectors[segment].iov_base {
-                target[used] = iovec(iov_base: base + offset, iov_len: count)
+            if let base = unsafe list.vectors[segment].iov_base {
+                unsafe target[used] = unsafe iovec(iov_base: base + offset, iov_len: count)
                 used += 1
                 isRun = false
             } else if isRun {
-                target[used - 1].iov_len += count
-            } else if let buffer {
-                target[used] = iovec(iov_base: buffer + place, iov_len: count)
+                unsafe target[used - 1].iov_len += count
+            } else if let buffer = unsafe buffer {
+                unsafe target[used] = unsafe iovec(iov_base: buffer + place, iov_len: count)
                 used += 1
                 isRun = true
             }
         }
-        return UnsafeBufferPointer(start: target, count: used)
+        return unsafe UnsafeBufferPointer(start: target, count: used)
     }
 
     /// Calls `body` with each stretch of the piece: its position in the piece, segment, offset in
@@ -99,10 +99,10 @@ struct PieceBuilder: ~Copyable {
         var place = 0
         let length = Int(end &- position)
         while done < length {
-            let count = Swift.min(
+            let count = unsafe Swift.min(
                 list.vectors[here.segment].iov_len - here.offset, length - done)
             try body(done, here.segment, here.offset, place, count)
-            if list.vectors[here.segment].iov_base == nil { place += count }
+            if unsafe list.vectors[here.segment].iov_base == nil { place += count }
             done += count
             here.segment += 1
             here.offset = 0
@@ -115,11 +115,11 @@ struct PieceBuilder: ~Copyable {
         _ answer: RemoteAnswer
     ) {
         visit(list) { _, segment, offset, place, count in
-            guard list.vectors[segment].iov_base == nil else { return }
-            let address = list.segments[segment].address &+ UInt64(offset)
+            guard unsafe list.vectors[segment].iov_base == nil else { return }
+            let address = unsafe list.segments[segment].address &+ UInt64(offset)
             guard let found = map.remote(at: address), let memory = found.region.remote
             else { return }
-            answer.request(
+            unsafe answer.request(
                 .toDevice, memory, offset: address.offset(from: found.base), buffer + place,
                 count: count)
         }
@@ -131,12 +131,12 @@ struct PieceBuilder: ~Copyable {
         through resolvers: [any AddressResolver]
     ) throws(GuestMemoryError) {
         try visit(list) { (_, segment, offset, place, count) throws(GuestMemoryError) in
-            guard list.vectors[segment].iov_base == nil else { return }
-            let entry = list.segments[segment]
+            guard unsafe list.vectors[segment].iov_base == nil else { return }
+            let entry = unsafe list.segments[segment]
             let address = entry.address &+ UInt64(offset)
             do throws(GuestMemoryError) {
                 if map.remote(at: address) == nil {
-                    try map.read(
+                    unsafe try map.read(
                         at: address,
                         into: UnsafeMutableRawBufferPointer(start: buffer + place, count: count))
                 }
@@ -147,7 +147,7 @@ struct PieceBuilder: ~Copyable {
         // From memory to the device: the step nearest to memory first.
         visitAnswers(list, limit: .max) { transforms, place, count in
             for index in resolvers.indices.reversed() where transforms & 1 << index != 0 {
-                resolvers[index].transform(
+                unsafe resolvers[index].transform(
                     UnsafeMutableRawBufferPointer(start: buffer + place, count: count),
                     direction: .toDevice)
             }
@@ -164,8 +164,8 @@ struct PieceBuilder: ~Copyable {
         var start = 0
         var length = 0
         visit(list) { done, segment, _, place, count in
-            guard list.vectors[segment].iov_base == nil, UInt64(done) < limit else { return }
-            let entry = list.segments[segment]
+            guard unsafe list.vectors[segment].iov_base == nil, UInt64(done) < limit else { return }
+            let entry = unsafe list.segments[segment]
             if !entry.isContinued || length == 0 {
                 if transforms != 0 { body(transforms, start, length) }
                 transforms = entry.transforms
@@ -178,18 +178,18 @@ struct PieceBuilder: ~Copyable {
     }
 
     /// Brings the first `limit` bytes of the piece to guest memory: those that bounced are copied;
-    /// of the others, the first `written` bytes of the piece are marked. Goes on after an error, since
-    /// all that was written must be marked, and returns the first. Another process is asked for its
-    /// part.
+    /// of the others, the first `written` bytes of the piece are marked. Goes on after an error,
+    /// since all that was written must be marked, and returns the first. Another process is asked
+    /// for its part.
     func copyOut(
         _ list: borrowing SegmentList, from buffer: UnsafeMutableRawPointer?, to map: MemoryMap,
         through resolvers: [any AddressResolver], limit: UInt64, written: UInt64,
         _ answer: RemoteAnswer
     ) -> GuestMemoryError? {
-        if let buffer {
+        if let buffer = unsafe buffer {
             visitAnswers(list, limit: limit) { transforms, place, count in
                 for index in resolvers.indices where transforms & 1 << index != 0 {
-                    resolvers[index].transform(
+                    unsafe resolvers[index].transform(
                         UnsafeMutableRawBufferPointer(start: buffer + place, count: count),
                         direction: .fromDevice)
                 }
@@ -198,27 +198,27 @@ struct PieceBuilder: ~Copyable {
         var failure: GuestMemoryError?
         var marker: DirtyLog.Marker?
         visit(list) { done, segment, offset, place, count in
-            let entry = list.segments[segment]
-            if list.vectors[segment].iov_base != nil {
+            let entry = unsafe list.segments[segment]
+            if unsafe list.vectors[segment].iov_base != nil {
                 let reached = Swift.min(written, UInt64(done + count))
                 if reached > UInt64(done) {
                     entry.mark(Int(reached) - done, at: offset, &marker)
                 }
                 return
             }
-            guard failure == nil, UInt64(done) < limit, let buffer else { return }
+            guard failure == nil, UInt64(done) < limit, let buffer = unsafe buffer else { return }
             let count = Swift.min(count, Int(clamping: limit - UInt64(done)))
             let address = entry.address &+ UInt64(offset)
             if let found = map.remote(at: address), let memory = found.region.remote {
                 if found.region.isWritable {
-                    answer.request(
+                    unsafe answer.request(
                         .fromDevice, memory, offset: address.offset(from: found.base),
                         buffer + place, count: count)
                 }
                 return
             }
             do throws(GuestMemoryError) {
-                try map.write(
+                unsafe try map.write(
                     at: address,
                     from: UnsafeRawBufferPointer(start: buffer + place, count: count))
             } catch {
@@ -232,7 +232,7 @@ struct PieceBuilder: ~Copyable {
     mutating func advance(_ list: borrowing SegmentList) {
         var left = Int(end &- position)
         while left > 0 {
-            let rest = list.vectors[cursor.segment].iov_len - cursor.offset
+            let rest = unsafe list.vectors[cursor.segment].iov_len - cursor.offset
             if left < rest {
                 cursor.offset += left
                 break
@@ -256,9 +256,10 @@ extension SegmentList.Segment {
     /// the one before, to be used again.
     @inline(__always)
     fileprivate func mark(_ length: Int, at offset: Int, _ marker: inout DirtyLog.Marker?) {
-        guard let range, let log = range.pointee.log else { return }
-        if marker?.log.toOpaque() != log.toOpaque() { marker = DirtyLog.Marker(log) }
-        let start = Int(truncatingIfNeeded: address.offset(from: range.pointee.first)) &+ offset
-        marker?.mark(offset: range.pointee.logOffset &+ start, length: length)
+        guard let range = unsafe range, let log = unsafe range.pointee.log else { return }
+        if unsafe marker?.log.toOpaque() != log.toOpaque() { marker = unsafe DirtyLog.Marker(log) }
+        let start =
+            unsafe Int(truncatingIfNeeded: address.offset(from: range.pointee.first)) &+ offset
+        unsafe marker?.mark(offset: range.pointee.logOffset &+ start, length: length)
     }
 }

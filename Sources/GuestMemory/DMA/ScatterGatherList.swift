@@ -1,9 +1,10 @@
 /// Guest memory that a device transfers to or from: (address, length) pairs in the order of the
 /// data.
 ///
-/// A device keeps one and fills it anew for each transfer; it grows to the longest list there was.
-/// Nothing is checked here: what is wrong with a list is said by the transfer's result.
-public struct ScatterGatherList: ~Copyable {
+/// A device keeps one list and fills it again for each transfer. The list keeps the memory of the
+/// longest list that it has held. The list is not checked: an error in it is the result of the
+/// transfer.
+@safe public struct ScatterGatherList: ~Copyable {
     /// One stretch of guest addresses.
     public struct Element: Sendable, Hashable {
         /// The first byte, as the device addresses memory.
@@ -18,6 +19,7 @@ public struct ScatterGatherList: ~Copyable {
         }
     }
 
+    // @usableFromInline, for the inlinable `append(atMost:_:)`: a device fills its list with it.
     @usableFromInline var storage: UnsafeMutablePointer<Element>
     @usableFromInline var capacity: Int
     @usableFromInline var filled = 0
@@ -25,10 +27,10 @@ public struct ScatterGatherList: ~Copyable {
     /// An empty list with room for `capacity` elements.
     public init(capacity: Int = 64) {
         self.capacity = Swift.max(capacity, 1)
-        storage = .allocate(capacity: self.capacity)
+        unsafe storage = .allocate(capacity: self.capacity)
     }
 
-    deinit { storage.deallocate() }
+    deinit { unsafe storage.deallocate() }
 
     /// How many elements there are.
     public var count: Int { filled }
@@ -36,35 +38,35 @@ public struct ScatterGatherList: ~Copyable {
     /// The element at `index`, which must be below ``count``.
     public subscript(index: Int) -> Element {
         precondition(index >= 0 && index < filled, "index \(index) of a list of \(filled)")
-        return storage[index]
+        return unsafe storage[index]
     }
 
     /// Adds an element at the end.
     public mutating func append(address: GuestAddress, length: UInt64) {
         if filled == capacity { grow() }
-        storage[filled] = Element(address: address, length: length)
+        unsafe storage[filled] = Element(address: address, length: length)
         filled &+= 1
     }
 
-    /// Adds elements at the end: `body` writes up to `limit` of them to where it is told, and returns
-    /// how many.
+    /// Adds up to `limit` elements at the end: `body` is given the place of the first one, writes
+    /// elements there, and returns their number.
     @inlinable
     public mutating func append(
         atMost limit: Int, _ body: (UnsafeMutablePointer<Element>) -> Int
     ) {
         while capacity &- filled < limit { grow() }
-        let number = body(storage + filled)
+        let number = unsafe body(storage + filled)
         precondition(number >= 0 && number <= limit, "more elements than was said")
         filled &+= number
     }
 
-    /// Takes `bytes` bytes off the end, or all there are.
+    /// Removes the last `bytes` bytes of the list, or all bytes if there are fewer.
     public mutating func removeLast(bytes: UInt64) {
         var left = bytes
         while left > 0, filled > 0 {
-            let length = storage[filled &- 1].length
+            let length = unsafe storage[filled &- 1].length
             if length > left {
-                storage[filled &- 1].length = length &- left
+                unsafe storage[filled &- 1].length = length &- left
                 return
             }
             left &-= length
@@ -72,30 +74,30 @@ public struct ScatterGatherList: ~Copyable {
         }
     }
 
-    /// Forgets all elements and keeps the room.
+    /// Removes all elements, and keeps the memory for new ones.
     public mutating func removeAll() { filled = 0 }
 
-    /// The lengths added up; `nil` when that passes 2^64.
+    /// The sum of the lengths; `nil` if it is 2^64 or more.
     public var total: UInt64? {
         var sum: UInt64 = 0
         for index in 0..<filled {
-            let (next, overflow) = sum.addingReportingOverflow(storage[index].length)
+            let (next, overflow) = unsafe sum.addingReportingOverflow(storage[index].length)
             if overflow { return nil }
             sum = next
         }
         return sum
     }
 
-    /// Good until the list is changed.
+    /// All elements. Valid until the list is changed.
     var elements: UnsafeBufferPointer<Element> {
-        UnsafeBufferPointer(start: storage, count: filled)
+        unsafe UnsafeBufferPointer(start: storage, count: filled)
     }
 
     @usableFromInline mutating func grow() {
         let larger = UnsafeMutablePointer<Element>.allocate(capacity: capacity * 2)
-        larger.moveInitialize(from: storage, count: filled)
-        storage.deallocate()
-        storage = larger
+        unsafe larger.moveInitialize(from: storage, count: filled)
+        unsafe storage.deallocate()
+        unsafe storage = unsafe larger
         capacity *= 2
     }
 }

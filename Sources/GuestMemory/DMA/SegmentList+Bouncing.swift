@@ -3,10 +3,10 @@ import Glibc
 // What could be reached directly, and must bounce all the same.
 extension SegmentList {
     private mutating func bounce(_ index: Int) {
-        guard vectors[index].iov_base != nil else { return }
-        vectors[index].iov_base = nil
-        segments[index].range = nil
-        segments[index].transforms = 0
+        guard unsafe vectors[index].iov_base != nil else { return }
+        unsafe vectors[index].iov_base = nil
+        unsafe segments[index].range = nil
+        unsafe segments[index].transforms = 0
         bounced &+= 1
     }
 
@@ -16,12 +16,12 @@ extension SegmentList {
         describe()
         let mask = UInt64(alignment - 1)
         guard total & mask == 0 else {
-            throw GuestMemoryError(.misaligned, at: segments[0].deviceAddress)
+            throw unsafe GuestMemoryError(.misaligned, at: segments[0].deviceAddress)
         }
         var position: UInt64 = 0
         for index in 0..<count {
-            let length = UInt64(vectors[index].iov_len)
-            let address = UInt64(UInt(bitPattern: vectors[index].iov_base))
+            let length = unsafe UInt64(vectors[index].iov_len)
+            let address = unsafe UInt64(UInt(bitPattern: vectors[index].iov_base))
             if (position | length | address) & mask != 0 { bounce(index) }
             position &+= length
         }
@@ -37,16 +37,18 @@ extension SegmentList {
             for index in 0..<count { bounce(index) }
             return
         }
-        let all = UnsafeBufferPointer(start: vectors, count: count)
-        guard isOfPages ? overlaps.mayShareAPage(all) : overlaps.mayOverlap(all) else { return }
+        let all = unsafe UnsafeBufferPointer(start: vectors, count: count)
+        guard unsafe isOfPages ? overlaps.mayShareAPage(all) : overlaps.mayOverlap(all) else {
+            return
+        }
         bounceTouching()
     }
 
     /// Of direct segments that overlap, directly or by way of others, the first one stays.
     private mutating func bounceTouching() {
-        var byAddress = (0..<count).filter { vectors[$0].iov_base != nil }
+        var byAddress = (0..<count).filter { unsafe vectors[$0].iov_base != nil }
         byAddress.sort {
-            UInt(bitPattern: vectors[$0].iov_base) < UInt(bitPattern: vectors[$1].iov_base)
+            unsafe UInt(bitPattern: vectors[$0].iov_base) < UInt(bitPattern: vectors[$1].iov_base)
         }
         describe()
         var first = 0
@@ -55,7 +57,7 @@ extension SegmentList {
             var earliest = byAddress[first]
             var next = first + 1
             while next < byAddress.count,
-                UInt(bitPattern: vectors[byAddress[next]].iov_base) < reached
+                unsafe UInt(bitPattern: vectors[byAddress[next]].iov_base) < reached
             {
                 reached = Swift.max(reached, end(of: byAddress[next]))
                 earliest = Swift.min(earliest, byAddress[next])
@@ -67,6 +69,6 @@ extension SegmentList {
     }
 
     private func end(of index: Int) -> UInt {
-        UInt(bitPattern: vectors[index].iov_base) &+ UInt(bitPattern: vectors[index].iov_len)
+        unsafe UInt(bitPattern: vectors[index].iov_base) &+ UInt(bitPattern: vectors[index].iov_len)
     }
 }

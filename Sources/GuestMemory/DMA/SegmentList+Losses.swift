@@ -2,24 +2,26 @@ import BlockHost
 
 // Memory that other processes have taken away.
 extension SegmentList {
-    /// The first byte of the list that is lost, as an error; what bounces is looked up in `map`, or is
-    /// not looked at without one. To be asked for when ``MemoryWatch/isAnyLost`` only: it looks at
-    /// every segment.
+    /// The first byte of the list that is lost, as an error; what bounces is looked up in `map`, or
+    /// is not looked at without one. To be asked for when ``MemoryWatch/isAnyLost`` only: it looks
+    /// at every segment.
     @inline(never)
     func loss(on map: FlatRanges? = nil) -> GuestMemoryError? {
         for index in 0..<count {
-            let length = vectors[index].iov_len
+            let length = unsafe vectors[index].iov_len
             var intact = length
-            if let base = vectors[index].iov_base {
-                guard let watch = range(at: index)?.pointee.watch else { continue }
-                intact = watch.intact(base, length)
+            if let base = unsafe vectors[index].iov_base {
+                guard let watch = unsafe range(at: index)?.pointee.watch else { continue }
+                intact = unsafe watch.intact(base, length)
             } else {
-                let address = segments[index].address
-                guard let range = map?.range(at: address), let watch = range.pointee.watch,
-                    let host = range.pointee.host
+                let address = unsafe segments[index].address
+                guard let range = unsafe map?.range(at: address),
+                    let watch = unsafe range.pointee.watch,
+                    let host = unsafe range.pointee.host
                 else { continue }
-                let offset = Int(truncatingIfNeeded: address.offset(from: range.pointee.first))
-                intact = watch.intact(host + offset, length)
+                let offset = unsafe Int(
+                    truncatingIfNeeded: address.offset(from: range.pointee.first))
+                intact = unsafe watch.intact(host + offset, length)
             }
             if intact < length { return .lost(at: deviceAddress(of: index) &+ UInt64(intact)) }
         }
@@ -37,22 +39,24 @@ extension SegmentList {
     func probe(from position: TransferOffset) {
         var start: TransferOffset = 0
         for index in 0..<count {
-            let length = UInt64(vectors[index].iov_len)
+            let length = unsafe UInt64(vectors[index].iov_len)
             defer { start = start &+ length }
-            guard position < start &+ length, let base = vectors[index].iov_base,
-                range(at: index)?.pointee.watch != nil
+            guard position < start &+ length, let base = unsafe vectors[index].iov_base,
+                unsafe range(at: index)?.pointee.watch != nil
             else { continue }
             let skipped = position > start ? Int(position &- start) : 0
-            VolatileMemory.probe(base + skipped, count: Int(length) - skipped)
+            unsafe VolatileMemory.probe(base + skipped, count: Int(length) - skipped)
         }
     }
 
     /// The first byte of a segment, as the device named it.
     func deviceAddress(of index: Int) -> GuestAddress {
-        guard index >= described, let tail else { return segments[index].deviceAddress }
+        guard index >= described, let tail = unsafe tail else {
+            return unsafe segments[index].deviceAddress
+        }
         // Not described: at the address that the device named.
         let offset =
-            UInt(bitPattern: vectors[index].iov_base) &- UInt(bitPattern: tail.pointee.host)
-        return tail.pointee.first &+ UInt64(truncatingIfNeeded: offset)
+            unsafe UInt(bitPattern: vectors[index].iov_base) &- UInt(bitPattern: tail.pointee.host)
+        return unsafe tail.pointee.first &+ UInt64(truncatingIfNeeded: offset)
     }
 }

@@ -7,7 +7,8 @@ extension SegmentList {
     ) throws(GuestMemoryError) {
         var hint: UnsafePointer<FlatRange>?
         var answers = 0
-        for element in list {
+        for index in list.indices {
+            let element = unsafe list[index]
             try add(element)
             var done: UInt64 = 0
             while done < element.length {
@@ -35,7 +36,7 @@ extension SegmentList {
                 if here.address.advanced(by: here.length &- 1) == nil {
                     throw GuestMemoryError(.addressWraps, at: start)
                 }
-                try append(
+                unsafe try append(
                     here.address, length: here.length, deviceAddress: start,
                     transforms: transforms, map, &hint, rules)
                 done &+= here.length

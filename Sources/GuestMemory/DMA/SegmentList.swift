@@ -2,9 +2,9 @@ import Glibc
 
 /// A list of guest addresses after mapping: one iovec for each stretch of host memory, and beside
 /// it what else is known of the stretch. A stretch that must bounce has an iovec without address.
-struct SegmentList: ~Copyable {
+@safe struct SegmentList: ~Copyable {
     /// What is not in the iovec.
-    struct Segment {
+    @safe struct Segment {
         /// The first byte as the device named it.
         var deviceAddress: GuestAddress
         /// The first byte in the address space.
@@ -41,7 +41,7 @@ struct SegmentList: ~Copyable {
     var overlaps = OverlapFilter()
 
     /// How lists are mapped.
-    struct Rules {
+    @safe struct Rules {
         var direction: DMADirection
         var alignment: Int
         var forceBounce: Bool
@@ -60,13 +60,13 @@ struct SegmentList: ~Copyable {
 
     init(capacity: Int) {
         self.capacity = capacity
-        vectors = .allocate(capacity: capacity)
-        segments = .allocate(capacity: capacity)
+        unsafe vectors = .allocate(capacity: capacity)
+        unsafe segments = .allocate(capacity: capacity)
     }
 
     deinit {
-        vectors.deallocate()
-        segments.deallocate()
+        unsafe vectors.deallocate()
+        unsafe segments.deallocate()
     }
 
     /// Every segment is a page, or the beginning of one, that is reached directly.
@@ -77,7 +77,7 @@ struct SegmentList: ~Copyable {
 
     /// What a segment is part of that is reached directly.
     func range(at index: Int) -> UnsafePointer<FlatRange>? {
-        index < described ? segments[index].range : tail
+        unsafe index < described ? segments[index].range : tail
     }
 
     // MARK: Mapping
@@ -86,8 +86,8 @@ struct SegmentList: ~Copyable {
     mutating func map(
         _ list: UnsafeBufferPointer<ScatterGatherList.Element>, on map: FlatRanges, _ rules: Rules
     ) throws(GuestMemoryError) {
-        try reset(for: list, rules)
-        try mapIdentity(list, map, rules)
+        unsafe try reset(for: list, rules)
+        unsafe try mapIdentity(list, map, rules)
         try bounceOffenders(rules)
     }
 
@@ -96,8 +96,8 @@ struct SegmentList: ~Copyable {
         _ list: UnsafeBufferPointer<ScatterGatherList.Element>, on map: FlatRanges,
         through resolvers: [any AddressResolver], _ rules: Rules
     ) throws(GuestMemoryError) {
-        try reset(for: list, rules)
-        try mapResolved(list, map, resolvers, rules)
+        unsafe try reset(for: list, rules)
+        unsafe try mapResolved(list, map, resolvers, rules)
         try bounceOffenders(rules)
     }
 
@@ -109,7 +109,7 @@ struct SegmentList: ~Copyable {
         bounced = 0
         total = 0
         described = 0
-        tail = nil
+        unsafe tail = nil
         starts = 0
         lengths = 0
         isAscending = true
@@ -146,19 +146,19 @@ struct SegmentList: ~Copyable {
     private mutating func mapIdentity(
         _ list: UnsafeBufferPointer<ScatterGatherList.Element>, _ map: FlatRanges, _ rules: Rules
     ) throws(GuestMemoryError) {
-        var hint = map.range(at: list[0].address)
-        var window = Window(hint, rules)
-        if window.size > 0 { tail = hint }
+        var hint = unsafe map.range(at: list[0].address)
+        var window = unsafe Window(hint, rules)
+        if window.size > 0 { unsafe tail = unsafe hint }
         var index = 0
         while index < list.count {
-            index &+= mapInside(window, UnsafeBufferPointer(rebasing: list[index...]))
+            unsafe index &+= mapInside(window, UnsafeBufferPointer(rebasing: list[index...]))
             if index == list.count { return }
-            let element = list[index]
+            let element = unsafe list[index]
             try add(element)
-            try append(
+            unsafe try append(
                 element.address, length: element.length, deviceAddress: element.address,
                 transforms: 0, map, &hint, rules)
-            window = Window(hint, rules)
+            window = unsafe Window(hint, rules)
             index &+= 1
         }
     }
@@ -174,28 +174,28 @@ struct SegmentList: ~Copyable {
         // None is longer than the window: the total stays below 2^63.
         let (most, overflow) = window.size.multipliedReportingOverflow(by: UInt64(limit))
         guard !overflow, most < 1 << 63 &- total else { return 0 }
-        let stop = first + limit
-        var element = first
-        var vector = vectors + count
+        let stop = unsafe first + limit
+        var element = unsafe first
+        var vector = unsafe vectors + count
         // Nothing continues what bounces or is not there: nothing is at address 0.
         var end: UInt = 0
-        if count > 0, let base = vector[-1].iov_base {
-            end = UInt(bitPattern: base) &+ UInt(bitPattern: vector[-1].iov_len)
+        if count > 0, let base = unsafe vector[-1].iov_base {
+            end = unsafe UInt(bitPattern: base) &+ UInt(bitPattern: vector[-1].iov_len)
         }
         var sum = total
-        while element < stop {
-            let address = element.pointee.address
-            let length = element.pointee.length
+        while unsafe element < stop {
+            let address = unsafe element.pointee.address
+            let length = unsafe element.pointee.length
             let left = window.end.offset(from: address)
             // Neither a length of zero nor an end past 2^64 passes.
             guard left <= window.size, length &- 1 < left else { break }
-            element += 1
+            unsafe element += 1
             sum &+= length
             let host = window.hostEnd &- UInt(truncatingIfNeeded: left)
             if host <= end {
                 if host == end {
                     end = host &+ UInt(truncatingIfNeeded: length)
-                    vector[-1].iov_len &+= Int(truncatingIfNeeded: length)
+                    unsafe vector[-1].iov_len &+= Int(truncatingIfNeeded: length)
                     continue
                 }
                 isAscending = false
@@ -203,16 +203,16 @@ struct SegmentList: ~Copyable {
             end = host &+ UInt(truncatingIfNeeded: length)
             starts |= host
             lengths |= UInt(truncatingIfNeeded: length &- 1)
-            vector.initialize(
+            unsafe vector.initialize(
                 to: iovec(
                     iov_base: UnsafeMutableRawPointer(bitPattern: host),
                     iov_len: Int(truncatingIfNeeded: length)))
-            vector += 1
+            unsafe vector += 1
         }
-        if vector - vectors - count < element - first { lengths = .max }
-        count = vector - vectors
+        if unsafe vector - vectors - count < element - first { lengths = .max }
+        count = unsafe vector - vectors
         total = sum
-        return element - first
+        return unsafe element - first
     }
 
     /// Memory that elements are reached in directly, if they are.
@@ -224,12 +224,14 @@ struct SegmentList: ~Copyable {
 
         @inline(__always)
         init(_ range: UnsafePointer<FlatRange>?, _ rules: Rules) {
-            guard let range, rules.reachesDirectly(range.pointee.kind) else { return }
-            end = range.pointee.last &+ 1
+            guard let range = unsafe range, unsafe rules.reachesDirectly(range.pointee.kind) else {
+                return
+            }
+            end = unsafe range.pointee.last &+ 1
             // Memory is smaller than 2^63 bytes.
-            size = end.offset(from: range.pointee.first)
+            size = unsafe end.offset(from: range.pointee.first)
             hostEnd =
-                UInt(bitPattern: range.pointee.host) &+ UInt(truncatingIfNeeded: size)
+                unsafe UInt(bitPattern: range.pointee.host) &+ UInt(truncatingIfNeeded: size)
         }
     }
 
@@ -241,20 +243,21 @@ struct SegmentList: ~Copyable {
         var deviceAddress = deviceAddress
         var left = length
         while true {
-            var range = hint.covering(address)
-            if range == nil {
-                range = map.range(at: address)
-                guard range != nil else { throw GuestMemoryError(.hole, at: deviceAddress) }
-                hint = range
+            var range = unsafe hint.covering(address)
+            if unsafe range == nil {
+                unsafe range = unsafe map.range(at: address)
+                guard unsafe range != nil else { throw GuestMemoryError(.hole, at: deviceAddress) }
+                unsafe hint = unsafe range
             }
-            let found = range.unsafelyUnwrapped
-            let rest = found.pointee.last.offset(from: address)
+            let found = unsafe range.unsafelyUnwrapped
+            let rest = unsafe found.pointee.last.offset(from: address)
             let taken = rest >= left ? left : rest &+ 1
-            if transforms == 0 && rules.reachesDirectly(found.pointee.kind) {
-                try appendDirect(found, address, Int(taken), deviceAddress, rules)
+            if unsafe transforms == 0 && rules.reachesDirectly(found.pointee.kind) {
+                unsafe try appendDirect(found, address, Int(taken), deviceAddress, rules)
             } else {
-                try appendBounced(found, address, Int(taken), deviceAddress, transforms, rules)
-                segments[count &- 1].isContinued = left < length
+                unsafe try appendBounced(
+                    found, address, Int(taken), deviceAddress, transforms, rules)
+                unsafe segments[count &- 1].isContinued = left < length
             }
             left &-= taken
             if left == 0 { return }
@@ -268,39 +271,39 @@ struct SegmentList: ~Copyable {
         _ range: UnsafePointer<FlatRange>, _ address: GuestAddress, _ length: Int,
         _ deviceAddress: GuestAddress, _ rules: Rules
     ) throws(GuestMemoryError) {
-        let offset = Int(truncatingIfNeeded: address.offset(from: range.pointee.first))
-        let host = range.pointee.host.unsafelyUnwrapped + offset
+        let offset = unsafe Int(truncatingIfNeeded: address.offset(from: range.pointee.first))
+        let host = unsafe range.pointee.host.unsafelyUnwrapped + offset
         if count > 0 {
-            let last = vectors + (count &- 1)
+            let last = unsafe vectors + (count &- 1)
             // nil for a bounced one, which nothing continues.
-            if let base = last.pointee.iov_base {
-                let end = base + last.pointee.iov_len
+            if let base = unsafe last.pointee.iov_base {
+                let end = unsafe base + last.pointee.iov_len
                 // Memory that is borrowed may end where other memory begins.
-                if end == host, isLastIn(range) {
-                    last.pointee.iov_len &+= length
+                if unsafe end == host, unsafe isLastIn(range) {
+                    unsafe last.pointee.iov_len &+= length
                     lengths = .max
                     describe()
-                    tail = range
+                    unsafe tail = unsafe range
                     return
                 }
-                if host < end { isAscending = false }
+                if unsafe host < end { isAscending = false }
             }
         }
         describe()
         if count == room { try grow(rules, for: deviceAddress) }
         starts |= UInt(bitPattern: host)
         lengths |= UInt(bitPattern: length &- 1)
-        vectors[count] = iovec(iov_base: host, iov_len: length)
-        segments[count] = Segment(
+        unsafe vectors[count] = unsafe iovec(iov_base: host, iov_len: length)
+        unsafe segments[count] = unsafe Segment(
             deviceAddress: deviceAddress, address: address, range: range, transforms: 0)
         count &+= 1
         described = count
-        tail = range
+        unsafe tail = unsafe range
     }
 
     /// Whether the last segment, which is direct, is in the same memory as `range`.
     private func isLastIn(_ range: UnsafePointer<FlatRange>) -> Bool {
-        self.range(at: count &- 1)?.pointee.log?.toOpaque() == range.pointee.log?.toOpaque()
+        unsafe self.range(at: count &- 1)?.pointee.log?.toOpaque() == range.pointee.log?.toOpaque()
     }
 
     private mutating func appendBounced(
@@ -308,35 +311,35 @@ struct SegmentList: ~Copyable {
         _ deviceAddress: GuestAddress, _ transforms: UInt8, _ rules: Rules
     ) throws(GuestMemoryError) {
         // What is read from memory does not reach the device behind it.
-        let isCalled = rules.direction == .fromDevice || range.pointee.host == nil
-        if isCalled, let own = rules.reentrancy {
-            let leadsBack = range.pointee.region._withUnsafeGuaranteedRef {
-                $0.region.reentrancy.map { Unmanaged.passUnretained($0).toOpaque() }
+        let isCalled = unsafe rules.direction == .fromDevice || range.pointee.host == nil
+        if isCalled, let own = unsafe rules.reentrancy {
+            let leadsBack = unsafe range.pointee.region._withUnsafeGuaranteedRef {
+                unsafe $0.region.reentrancy.map { unsafe Unmanaged.passUnretained($0).toOpaque() }
                     == own.toOpaque()
             }
             if leadsBack { throw GuestMemoryError(.reentrant, at: deviceAddress) }
         }
         describe()
         if count == room { try grow(rules, for: deviceAddress) }
-        vectors[count] = iovec(iov_base: nil, iov_len: length)
-        segments[count] = Segment(
+        unsafe vectors[count] = unsafe iovec(iov_base: nil, iov_len: length)
+        unsafe segments[count] = unsafe Segment(
             deviceAddress: deviceAddress, address: address, range: nil, transforms: transforms)
         count &+= 1
         described = count
         bounced &+= 1
         isAscending = false
-        if range.pointee.kind == .ram { bouncesMemory = true }
+        if unsafe range.pointee.kind == .ram { bouncesMemory = true }
     }
 
     /// Fills in the segments that are not yet.
     mutating func describe() {
-        guard let tail else { return }
+        guard let tail = unsafe tail else { return }
         for index in described..<count {
             let offset =
-                UInt(bitPattern: vectors[index].iov_base)
+                unsafe UInt(bitPattern: vectors[index].iov_base)
                 &- UInt(bitPattern: tail.pointee.host)
-            let address = tail.pointee.first &+ UInt64(truncatingIfNeeded: offset)
-            segments[index] = Segment(
+            let address = unsafe tail.pointee.first &+ UInt64(truncatingIfNeeded: offset)
+            unsafe segments[index] = unsafe Segment(
                 deviceAddress: address, address: address, range: tail, transforms: 0)
         }
         described = count
@@ -350,13 +353,13 @@ struct SegmentList: ~Copyable {
         }
         let larger = Swift.min(capacity * 2, rules.maximumSegments)
         let newVectors = UnsafeMutablePointer<iovec>.allocate(capacity: larger)
-        newVectors.moveInitialize(from: vectors, count: count)
-        vectors.deallocate()
-        vectors = newVectors
+        unsafe newVectors.moveInitialize(from: vectors, count: count)
+        unsafe vectors.deallocate()
+        unsafe vectors = unsafe newVectors
         let newSegments = UnsafeMutablePointer<Segment>.allocate(capacity: larger)
-        newSegments.moveInitialize(from: segments, count: count)
-        segments.deallocate()
-        segments = newSegments
+        unsafe newSegments.moveInitialize(from: segments, count: count)
+        unsafe segments.deallocate()
+        unsafe segments = unsafe newSegments
         capacity = larger
         room = larger
     }
@@ -369,20 +372,21 @@ extension SegmentList {
     /// bounces.
     func markWritten(limit: UInt64) {
         var others = count
-        if described < count, limit == total, isOfPages, let tail, let log = tail.pointee.log,
-            let bitmap = DirtyLog.Marker(log).bitmap
+        if described < count, limit == total, isOfPages, let tail = unsafe tail,
+            let log = unsafe tail.pointee.log,
+            let bitmap = unsafe DirtyLog.Marker(log).bitmap
         {
-            markPages(from: described, tail.pointee.logBase, bitmap)
+            unsafe markPages(from: described, tail.pointee.logBase, bitmap)
             others = described
         }
         if others > 0 { markEach(others, limit: limit) }
     }
 
-    /// Marks all from `index` on, which are in the same memory.
+    /// Marks all from `first` on, which are in the same memory.
     @inline(__always)
-    private func markPages(from index: Int, _ base: UInt, _ bitmap: DirtyLog.Bitmap) {
-        for vector in UnsafeBufferPointer(start: vectors + index, count: count &- index) {
-            let offset = UInt(bitPattern: vector.iov_base) &- base
+    private func markPages(from first: Int, _ base: UInt, _ bitmap: DirtyLog.Bitmap) {
+        for index in first..<count {
+            let offset = unsafe UInt(bitPattern: vectors[index].iov_base) &- base
             bitmap.mark(page: UInt64(truncatingIfNeeded: offset &>> 12))
         }
     }
@@ -393,10 +397,14 @@ extension SegmentList {
         var marker: DirtyLog.Marker?
         var left = limit
         for index in 0..<number where left > 0 {
-            guard let range = range(at: index), let log = range.pointee.log else { return }
-            if marker?.log.toOpaque() != log.toOpaque() { marker = DirtyLog.Marker(log) }
-            let length = Swift.min(left, UInt64(truncatingIfNeeded: vectors[index].iov_len))
-            let offset = UInt(bitPattern: vectors[index].iov_base) &- range.pointee.logBase
+            guard let range = unsafe range(at: index), let log = unsafe range.pointee.log else {
+                return
+            }
+            if unsafe marker?.log.toOpaque() != log.toOpaque() {
+                marker = unsafe DirtyLog.Marker(log)
+            }
+            let length = unsafe Swift.min(left, UInt64(truncatingIfNeeded: vectors[index].iov_len))
+            let offset = unsafe UInt(bitPattern: vectors[index].iov_base) &- range.pointee.logBase
             marker?.mark(offset: Int(bitPattern: offset), length: Int(truncatingIfNeeded: length))
             left &-= length
         }
@@ -405,15 +413,16 @@ extension SegmentList {
 
 extension FlatRange {
     /// The host address of the first byte that the log is of.
-    fileprivate var logBase: UInt { UInt(bitPattern: host) &- UInt(bitPattern: logOffset) }
+    fileprivate var logBase: UInt { unsafe UInt(bitPattern: host) &- UInt(bitPattern: logOffset) }
 }
 
 extension Optional where Wrapped == UnsafePointer<FlatRange> {
     /// The range, if it contains `address`.
     @inline(__always)
     fileprivate func covering(_ address: GuestAddress) -> Self {
-        guard let range = self, address >= range.pointee.first, address <= range.pointee.last
+        guard let range = self, unsafe address >= range.pointee.first,
+            unsafe address <= range.pointee.last
         else { return nil }
-        return range
+        return unsafe range
     }
 }

@@ -3,10 +3,8 @@ import GuestMemory
 // Assigns the bytes that the channel's mapper moves to its two devices. They belong to the device
 // whose transfer began last, because one command at a time is under way.
 extension IDEChannel {
-    /// Names the device whose transfer begins.
-    @inline(__always)
+    /// Names another device than before whose transfer begins.
     func chargeTransfers(to device: Int) {
-        guard state.pointee.accounts.device != device else { return }
         settleAccounts()
         state.pointee.accounts.device = device
     }

@@ -67,7 +67,7 @@ extension IDEChannel {
     func beginTransfer(
         of device: Int, _ direction: DMADirection, unit: Int
     ) -> (DMATransfer, DMAStep) {
-        chargeTransfers(to: device)
+        if state.pointee.accounts.device != device { chargeTransfers(to: device) }
         return mapper.begin(state.pointee.list, direction, unit: unit)
     }
 

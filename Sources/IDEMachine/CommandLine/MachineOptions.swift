@@ -2,68 +2,74 @@ import ArgumentParser
 import GuestMemory
 import IDE
 
-/// What a machine is made of. The command line's options that describe it, whatever its face.
+/// The options of the command line that describe the machine, for each way to drive it.
 struct MachineOptions: ParsableArguments {
     @Option(parsing: .unconditional, help: "Guest RAM in MiB, at address 0.")
     var memory = 128
 
     @Option(
         help: ArgumentHelp(
-            "A drive, with options separated by commas: media=disk|cdrom, engine=auto|io_uring|"
+            "A drive. Options follow the path, separated by commas: media=disk|cdrom, engine=auto|io_uring|"
                 + "libaio|threads, direct=on|off, readonly=off|on, lock=exclusive|shared|off, "
                 + "rerror= and werror=report|ignore|stop|enospc, serial=TEXT, firmware=TEXT, and "
-                + "for a disk cyls=N,heads=N,secs=N, all three or none. The first of each is the "
-                + "default, but werror=enospc (with --vfio-user report), a CD is read-only, and "
-                + "what is read-only has lock=shared. "
-                + "PATH may be empty for a CD drive without a disc; a comma in it is doubled. SLOT is \(IDESlot.names).",
+                + "for a disk cyls=N,heads=N,secs=N, all three or none. The first value of an option "
+                + "is the default, with these exceptions: werror is enospc (with --vfio-user: report), a "
+                + "CD is read-only, and a read-only image has lock=shared. "
+                + "PATH may be empty for a CD drive without a disc; a comma in PATH is written twice. "
+                + "SLOT is \(IDESlot.names).",
             valueName: "SLOT=PATH[,OPTION=VALUE...]"),
         transform: DriveSpecification.init(parsing:))
     var drive: [DriveSpecification] = []
 
     @Option(
         parsing: .unconditional,
-        help: "Bytes that bounce at a time, in both layers: a power of two from 512 on.")
+        help: ArgumentHelp(
+            "The size in bytes of the bounce buffers, for DMA and for each drive: a power of two "
+                + "from 512 to 1 GiB."))
     var bounceLimit = 1 << 20
 
-    @Flag(help: "All DMA passes through the bounce buffer.")
+    @Flag(help: "Pass all DMA through bounce buffers.")
     var forceBounce = false
 
-    @Option(help: "Whether finished DMA transfers are kept to be used again: on or off.")
+    @Option(help: "Whether DMA transfers that have ended are kept to be used again: on or off.")
     var dmaCache = OnOff.on
 
     @Option(
-        help: ArgumentHelp("Addresses with nothing behind them.", valueName: "BASE+SIZE"),
+        help: ArgumentHelp(
+            "A range of guest addresses with nothing behind it.", valueName: "BASE+SIZE"),
         transform: RegionSpecification.init(parsing:))
     var hole: [RegionSpecification] = []
 
     @Option(
-        help: ArgumentHelp("Memory of zeroes that cannot be written.", valueName: "BASE+SIZE"),
+        help: ArgumentHelp(
+            "A range of ROM that reads as zeroes. Writes are lost.", valueName: "BASE+SIZE"),
         transform: RegionSpecification.init(parsing:))
     var rom: [RegionSpecification] = []
 
     @Option(
         help: ArgumentHelp(
-            "A device's registers that keep their bytes; never mapped directly.",
+            "A range of registers that keep what is written. DMA never reaches them directly.",
             valueName: "BASE+SIZE"),
         transform: RegionSpecification.init(parsing:))
     var mmio: [RegionSpecification] = []
 
     @Option(
-        help: ArgumentHelp("The bus-master registers once more, as memory.", valueName: "BASE"),
+        help: ArgumentHelp(
+            "Make the bus-master registers accessible as memory, too.", valueName: "BASE"),
         transform: {
             guard let base = number($0).map({ GuestAddress($0) }), base.advanced(by: 15) != nil
             else {
-                throw ValidationError("'\($0)' is no address")
+                throw ValidationError("'\($0)' is not an address")
             }
             return base
         })
     var selfMmio: GuestAddress?
 
-    @Option(help: "What the controller says it is.")
+    @Option(help: "The PCI vendor and device number of the controller.")
     var pciID = PCIID.piix3
 
-    /// Options that say what is in the machine's own memory, which it has none of when another process
-    /// brings the memory.
+    /// Whether an option describes the machine's own memory. There is no such memory when another
+    /// process brings it.
     var describesMemory: Bool {
         !hole.isEmpty || !rom.isEmpty || !mmio.isEmpty || selfMmio != nil
     }

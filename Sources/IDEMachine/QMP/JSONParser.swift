@@ -1,7 +1,7 @@
 import Glibc
 
-/// Parses the text of one JSON value (RFC 8259), with QEMU's extensions: strings in single quotes, and an
-/// escaped single quote. Of equal names in an object there may be only one, as in QEMU.
+/// Parses the text of one JSON value (RFC 8259), with QEMU's extensions: strings in single quotes,
+/// and an escaped single quote. Of equal names in an object there may be only one, as in QEMU.
 ///
 /// It looks at each byte once. The caller limits length and depth, see ``JSONFramer``.
 struct JSONParser {
@@ -107,8 +107,8 @@ struct JSONParser {
         return .number(value)
     }
 
-    /// Takes what has the form of a number; whether it has neither fraction nor exponent, or `nil` when
-    /// there is none.
+    /// Takes what has the form of a number; whether it has neither fraction nor exponent, or `nil`
+    /// when there is none.
     private mutating func numberForm() -> Bool? {
         if peek == UInt8(ascii: "-") { place += 1 }
         if peek == UInt8(ascii: "0") {
@@ -189,7 +189,7 @@ struct JSONParser {
             code = 0x10000 + (code - 0xd800) << 10 + (low - 0xdc00)
         }
         guard let scalar = Unicode.Scalar(code) else { throw error("invalid surrogate pair") }
-        return Array(UTF8.encode(scalar).unsafelyUnwrapped)
+        return Array(String(scalar).utf8)
     }
 
     private mutating func hexadecimal() throws(QMPError) -> UInt32 {

@@ -1,7 +1,7 @@
 import BlockIO
 import IDE
 
-// The commands that look at the machine's drives and memory, or change them.
+// The QMP commands for the machine's drives and memory.
 extension QtestMachine {
     func run(_ command: String, _ arguments: inout QMPArguments) throws(QMPError) -> JSONValue {
         switch command {

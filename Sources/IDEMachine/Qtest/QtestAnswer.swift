@@ -1,6 +1,6 @@
 import BlockHost
 
-/// What stands behind OK.
+/// The part of an answer after OK.
 enum QtestAnswer {
     /// Nothing.
     case done

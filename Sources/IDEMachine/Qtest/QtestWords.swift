@@ -2,7 +2,7 @@ import GuestMemory
 
 /// The words of a qtest command, one after the other.
 struct QtestWords {
-    /// The first.
+    /// The first word: the name of the command.
     let command: QtestWord
     private var rest: QtestWord
 
@@ -38,7 +38,7 @@ struct QtestWords {
         return UnsafeBufferPointer(start: base + start, count: end &- start)
     }
 
-    /// Those who type, or telnet(1), end lines with CR LF.
+    /// telnet(1) ends lines with CR LF.
     private static func isBlank(_ character: UInt8) -> Bool {
         character == UInt8(ascii: " ") || character == UInt8(ascii: "\r")
     }
@@ -48,7 +48,7 @@ struct QtestWords {
         let word = try next(name)
         if let value = Self.unsigned(word) { return value }
         let text = String(decoding: word.prefix(80), as: UTF8.self)
-        throw QtestError("\(name) '\(text)' of \(commandText) is no number")
+        throw QtestError("\(name) '\(text)' of \(commandText) is not a number")
     }
 
     private static func unsigned(_ word: QtestWord) -> UInt64? {

@@ -2,11 +2,12 @@ import BlockHost
 import CVFIOUser
 import Glibc
 
-/// Sends messages to a stream socket without ever waiting: what the kernel does not take is kept, in
-/// order, until ``flush()``.
+/// Sends messages to a stream socket without ever waiting: what the kernel does not take is kept,
+/// in order, until ``flush()``.
 ///
-/// Each message is a send of its own. The kernel may divide what one send has been given, and QEMU ends
-/// the connection when it receives a part of a header; at the front of a send a header stays in one piece.
+/// Each message is a send of its own. The kernel may divide what one send has been given, and QEMU
+/// ends the connection when it receives a part of a header; at the front of a send a header stays
+/// in one piece.
 final class MessageWriter {
     private let socket: CInt
     /// What the kernel has not taken, behind a pointer so that no access is checked at run time.
@@ -58,12 +59,11 @@ final class MessageWriter {
 
     // MARK: The socket
 
-    /// Sends what the kernel takes; false when the peer hears no more.
+    /// Sends what the kernel accepts now. Returns false if the connection is broken.
     func flush() -> Bool {
-        while !queue.pointee.isEmpty {
-            let bytes = queue.pointee.bytes
-            if begunCount == 0 { begunCount = Self.size(of: bytes) }
-            let result = cvfiouser_send(socket, bytes.baseAddress!, begunCount)
+        while !queue.pointee.isEmpty, let first = queue.pointee.bytes.baseAddress {
+            if begunCount == 0 { begunCount = Self.size(of: queue.pointee.bytes) }
+            let result = cvfiouser_send(socket, first, begunCount)
             if result == -Int(EAGAIN) { return true }
             guard result > 0 else { return false }
             queue.pointee.removeFirst(result)

@@ -8,7 +8,7 @@ import XCTest
 @testable import TestSupport
 
 /// The direct path costs nothing but the request: 256 scattered pages are one request of the
-/// kernel's, in the guest's own memory, without an allocation (B2, D2, D6).
+/// kernel's, in the guest's own memory, without an allocation (docs/guest-memory.md, D2, D6).
 ///
 /// Sanitizers replace malloc(3) themselves and leave nothing to count; under them only the I/O runs.
 final class DMAAllocationTests: ConformanceTestCase {

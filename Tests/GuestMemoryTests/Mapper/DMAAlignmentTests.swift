@@ -4,7 +4,8 @@ import XCTest
 
 @testable import TestSupport
 
-/// The alignment that a device asks the mapper for: what offends bounces, and nothing else (D5).
+/// The alignment that a device asks the mapper for: what offends bounces, and nothing else.
+/// See docs/guest-memory.md, D5.
 final class DMAAlignmentTests: RandomTestCase {
     /// What a transfer looked like: `d` and a length for each direct vector, `b` for a bounced one.
     private func layout(

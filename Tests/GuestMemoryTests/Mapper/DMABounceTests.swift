@@ -4,7 +4,7 @@ import XCTest
 
 @testable import TestSupport
 
-/// What is not memory bounces (D3), under a cap and in pieces.
+/// What is not memory bounces (docs/guest-memory.md, D3), under a cap and in pieces.
 final class DMABounceTests: RandomTestCase {
     private static let caps = (9...20).map { 1 << $0 }
 
@@ -32,7 +32,7 @@ final class DMABounceTests: RandomTestCase {
         XCTAssertEqual(position, UInt64(device.medium.count), line: line)
     }
 
-    /// A list that loses data in an emulator of today (requirements, D5).
+    /// A list that loses data in an emulator of today (docs/guest-memory.md, D5).
     func testRegisters4096RAM300Registers212RAM512() throws {
         for cap in [nil] + Self.caps.map(Optional.init) {
             for forceBounce in [false, true] {

@@ -4,7 +4,7 @@ import XCTest
 
 @testable import TestSupport
 
-/// What is memory reaches the device as it is (D2), neighbours as one.
+/// What is memory reaches the device as it is (docs/guest-memory.md, D2), neighbours as one.
 final class DMADirectTests: XCTestCase {
     /// Where the vectors of a transfer are in the guest's RAM, and how long.
     private func layout(

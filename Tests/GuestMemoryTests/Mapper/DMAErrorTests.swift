@@ -3,7 +3,8 @@ import XCTest
 
 @testable import TestSupport
 
-/// What is wrong with a list is a typed error through the result, once, before anything moves (D9).
+/// What is wrong with a list is a typed error through the result, once, before anything moves.
+/// See docs/guest-memory.md, D9.
 final class DMAErrorTests: XCTestCase {
     private func assertFault(
         _ code: GuestMemoryError.Code, at address: GuestAddress?, alignment: Int = 1,

@@ -4,7 +4,7 @@ import XCTest
 
 @testable import TestSupport
 
-/// Map and unmap without a transfer of steps (D11).
+/// Map and unmap without a transfer of steps (docs/guest-memory.md, D11).
 final class DMAMappingTests: XCTestCase {
     private func assertRefuses(
         _ code: GuestMemoryError.Code, at address: GuestAddress, line: UInt = #line,

@@ -3,8 +3,9 @@ import XCTest
 
 @testable import TestSupport
 
-/// A transfer keeps the map it began with (D8): what others do to the address space meanwhile is
+/// A transfer keeps the map it began with: what others do to the address space meanwhile is
 /// for the next one.
+/// See docs/guest-memory.md, D8.
 final class LayoutChangeTests: XCTestCase {
     func testADirectTransferEndsInTheMemoryItBeganWith() throws {
         let space = try AddressSpace()

@@ -3,7 +3,7 @@ import XCTest
 
 @testable import TestSupport
 
-/// Finished transfers are used again, as many as are worth keeping (D6).
+/// Finished transfers are used again, as many as are worth keeping (docs/guest-memory.md, D6).
 final class TransferCacheTests: XCTestCase {
     /// Begins so many transfers of `segments` pieces at once, ends them, and returns how many of
     /// them had to be allocated.

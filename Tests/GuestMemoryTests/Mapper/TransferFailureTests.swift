@@ -3,8 +3,9 @@ import XCTest
 
 @testable import TestSupport
 
-/// Transfers that fail half-way: no page that may have changed is left clean (D8), and the result
+/// Transfers that fail half-way: no page that may have changed is left clean, and the result
 /// says how far it came.
+/// See docs/guest-memory.md, D8.
 final class TransferFailureTests: XCTestCase {
     /// RAM, registers and RAM: the shape of all lists here.
     private static let elements: [(GuestAddress, UInt64)] = [

@@ -1,6 +1,7 @@
 import GuestMemory
 
-/// A setting of the switches. All give the same bytes and the same dirty pages (D7).
+/// A setting of the switches. All give the same bytes and the same dirty pages.
+/// See docs/guest-memory.md, D7.
 struct TransferMode: CustomStringConvertible {
     let description: String
     let options: DMAOptions

@@ -4,8 +4,9 @@ import XCTest
 
 @testable import TestSupport
 
-/// A DMA controller that reverses words (D10): everything passes through bounce buffers, and no
+/// A DMA controller that reverses words: everything passes through bounce buffers, and no
 /// word is torn wherever a transfer is cut.
+/// See docs/guest-memory.md, D10.
 final class ResolverByteSwapperTests: XCTestCase {
     private func swapped(_ bytes: [UInt8], width: Int) -> [UInt8] {
         stride(from: 0, to: bytes.count, by: width).flatMap { bytes[$0..<$0 + width].reversed() }

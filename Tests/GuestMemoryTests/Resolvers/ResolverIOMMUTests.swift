@@ -4,7 +4,7 @@ import XCTest
 
 @testable import TestSupport
 
-/// Translations of a ``PageTableIOMMU`` (D10), without a device behind it.
+/// Translations of a ``PageTableIOMMU`` (docs/guest-memory.md, D10), without a device behind it.
 final class ResolverIOMMUTests: XCTestCase {
     private let ram: GuestRAM
     private let space: AddressSpace

@@ -5,7 +5,7 @@ import XCTest
 @testable import TestSupport
 
 /// Tables that change while transfers go by them: an invalidation is answered when none does any
-/// more (D10).
+/// more (docs/guest-memory.md, D10).
 final class ResolverInvalidationTests: XCTestCase {
     private let ram: GuestRAM
     private let space: AddressSpace

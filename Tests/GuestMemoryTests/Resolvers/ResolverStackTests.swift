@@ -6,7 +6,8 @@ import XCTest
 
 @testable import TestSupport
 
-/// Device -> DMA controller -> IOMMU -> memory (D10), on images, by way of the bridge.
+/// Device -> DMA controller -> IOMMU -> memory, on images, by way of the bridge.
+/// See docs/guest-memory.md, D10.
 final class ResolverStackTests: ConformanceTestCase {
     private static let length: UInt64 = 64 << 10
     /// As the device addresses memory.

@@ -4,7 +4,8 @@ import XCTest
 
 @testable import TestSupport
 
-/// Guest buffers sent and received as a network card would, without copies (D11).
+/// Guest buffers sent and received as a network card would, without copies.
+/// See docs/guest-memory.md, D11.
 final class SocketTests: XCTestCase {
     /// The two ends of a wire.
     private struct Wire {

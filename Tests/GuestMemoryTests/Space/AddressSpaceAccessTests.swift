@@ -4,7 +4,8 @@ import XCTest
 
 @testable import TestSupport
 
-/// The slow path (D12): reads, writes and fills across everything that can be at an address.
+/// The slow path: reads, writes and fills across everything that can be at an address.
+/// See docs/guest-memory.md, D12.
 final class AddressSpaceAccessTests: XCTestCase {
     /// RAM, ROM, a ROM device, registers and RAM, a page each.
     private final class Row {

@@ -3,7 +3,8 @@ import XCTest
 
 @testable import TestSupport
 
-/// Translated code is invalidated when its pages are written, and only then (D8).
+/// Translated code is invalidated when its pages are written, and only then.
+/// See docs/guest-memory.md, D8.
 final class CodeHookTests: XCTestCase {
     private var ram: GuestRAM!
     private var space: AddressSpace!

@@ -153,4 +153,28 @@ final class OtherProcessTests: CDTestCase {
             "what the table said before")
         XCTAssertEqual(m.bytes(at: Machine.data + 0x1000, count: 512), Self.content(sector: 5))
     }
+
+    /// What follows a table is nobody's business: registers are not read, and do not spoil it.
+    func testATableThatEndsBeforeRegisters() throws {
+        for isOwn in [false, true] {
+            let m = try machine()
+            let peer = try addPeer(m)
+            defer { peer.isHolding = false }
+            let device = FuzzDevice(isOwn ? .forbidden : .plain)
+            try m.space.map(
+                .mmio(
+                    device, size: 4096, reentrancy: isOwn ? m.controller.reentrancy : nil),
+                at: GuestAddress(base + UInt32(Self.size)))
+            let table = Self.size - 8
+            peer.bytes.replaceSubrange(table..<table + 8, with: entry(Machine.data, 512))
+            m.controller.writePort(Machine.busMaster + 4, width: 4, value: base + UInt32(table))
+            m.command28(0xC8, lba: 5, count: 1)
+            m.start(toMemory: true)
+            peer.answer()
+            m.settle()
+            XCTAssertEqual([m.bmStatus, m.status], [4, 0x50], "own: \(isOwn)")
+            XCTAssertEqual(m.bytes(at: Machine.data, count: 512), Self.content(sector: 5))
+            XCTAssertEqual(device.accesses, 0, "own: \(isOwn)")
+        }
+    }
 }

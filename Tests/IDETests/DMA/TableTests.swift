@@ -118,6 +118,37 @@ final class TableTests: IDETestCase {
         }
     }
 
+    /// A read of registers can have effects: none is read for what may come behind the table.
+    func testATableThatEndsBeforeRegisters() throws {
+        try forEachMachine(over: MachineConfiguration.engines) { m in
+            let device = FuzzDevice(.plain)
+            let end = UInt32(Machine.memorySize)
+            try m.space.map(.mmio(device, size: 4096), at: GuestAddress(end))
+            for count in [1, 40] {
+                m.stop()
+                m.setTable(
+                    (0..<count).map { (Machine.data + UInt32($0) * 512, 512) },
+                    at: end - UInt32(count) * 8)
+                m.command28(0xC8, lba: 1, count: UInt8(count))
+                m.start(toMemory: true)
+                m.settle()
+                XCTAssertEqual([m.bmStatus, m.status], [4, 0x50])
+                XCTAssertEqual(
+                    m.bytes(at: Machine.data, count: count * 512),
+                    Self.content(sector: 1, count: count))
+                XCTAssertEqual(device.accesses, 0)
+                m.outb(Machine.busMaster + 2, 6)
+            }
+            // One that goes on there is read there.
+            m.stop()
+            m.setTable([(Machine.data, 512)], isEnded: false, at: end - 8)
+            m.command28(0xC8, lba: 1, count: 2)
+            m.start(toMemory: true)
+            m.settle()
+            XCTAssertGreaterThan(device.accesses, 0)
+        }
+    }
+
     func testRewritingATableInFlightChangesNothing() throws {
         try forEachMachine { m in
             let hold = m.faults.add(.init(.hold))

@@ -21,13 +21,13 @@ final class HeldMemory: RemoteMemory, @unchecked Sendable {
         offset: UInt64, into buffer: UnsafeMutableRawBufferPointer, _ answer: RemoteAnswer
     ) {
         buffer.copyBytes(from: bytes[Int(offset)..<Int(offset) + buffer.count])
-        take { answer.ended(isSuccess: true) }
+        take { answer.requestCompleted(isSuccess: true) }
     }
 
     func write(offset: UInt64, from buffer: UnsafeRawBufferPointer, _ answer: RemoteAnswer) {
         take { [unowned self] in
             bytes.replaceSubrange(Int(offset)..<Int(offset) + buffer.count, with: buffer)
-            answer.ended(isSuccess: true)
+            answer.requestCompleted(isSuccess: true)
         }
     }
 

@@ -19,7 +19,7 @@ final class DelegateLifetimeTests: IDETestCase {
     func testADelegateIsNotKept() throws {
         let machine = try machine()
         var listener: Listener? = Listener()
-        weak var seen = listener
+        weak let seen = listener
         machine.controller.delegate = listener
         machine.command28(0xE7)
         machine.settle()
@@ -45,13 +45,13 @@ final class DelegateLifetimeTests: IDETestCase {
     /// The owner goes with an interrupt to come: the controller waits for the host, and calls nobody.
     func testAnOwnerGoesWithACommandUnderWay() throws {
         var owner: Machine? = try machine()
-        weak var controller = owner?.controller
+        weak let controller = owner?.controller
         let disk = try XCTUnwrap(owner?.disks[.primaryMaster])
         owner?.setTable([(Machine.data, 4096)])
         owner?.command28(0xC8, lba: 0, count: 8)
         owner?.start(toMemory: true)
         XCTAssertEqual(owner?.controller.isBusy, true)
-        weak var seen = owner
+        weak let seen = owner
         owner = nil
         XCTAssertNil(seen, "the controller keeps its owner")
         XCTAssertNil(controller, "the controller is not released with its owner")
