@@ -6,7 +6,7 @@
 /// | asking | there is no room, or the format wants requests of its own first | waiting |
 /// | asking | the whole request is answered, and children are under way | waiting |
 /// | asking | the whole request is answered, and no child is under way | ended |
-/// | asking | many answers in a row have needed no child | postponed to the next visit to the engine |
+/// | asking | many answers in a row have needed no child | postponed to a later visit to the engine |
 /// | postponed | the visit | asking |
 /// | asking | the answer cannot be followed, or the request was cancelled | waiting, or ended |
 /// | waiting | a child of the guest's bytes ends | asking |

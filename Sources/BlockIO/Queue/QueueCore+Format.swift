@@ -40,7 +40,7 @@ extension QueueCore {
     /// only, and a request may be larger than a caller has time for.
     private static var questionLimit: Int { 4096 }
 
-    /// Goes on with a request at the next visit to the engine, which the wake brings about.
+    /// Goes on with a request at a later visit to the engine, which the wake brings about.
     private mutating func postpone(
         _ request: RequestPointer, _ work: UnsafeMutablePointer<GuestWork>
     ) {
@@ -50,12 +50,12 @@ extension QueueCore {
         wake()
     }
 
-    /// Goes on with what was postponed before this visit.
+    /// Goes on with one of those that were postponed. The others have their turn at later visits, however
+    /// many there are.
     @inline(never)
     mutating func goOnPostponed() {
-        for _ in 0..<postponed.count {
-            if let request = postponed.popFirst() { goOn(request) }
-        }
+        if let request = postponed.popFirst() { goOn(request) }
+        if !postponed.isEmpty { wake() }
         runFollowers()
     }
 

@@ -57,7 +57,7 @@ struct AskedOperation {
         switch order.operation {
         case .read: .read
         case .write, .bufferedWrite: .write
-        case .synchronize: .flush
+        case .synchronize, .synchronizeBoth: .flush
         default: request.pointee.verb
         }
     }

@@ -55,15 +55,15 @@ struct PRDTable: ~Copyable {
         while count < Self.maximumEntries {
             let place = GuestAddress(address) &+ UInt64(count &* Self.entrySize)
             do throws(GuestMemoryError) {
-                let number = min(Self.chunk, Self.maximumEntries &- count)
-                try read(number, at: place, through: mapper)
+                let limit = min(Self.chunk, Self.maximumEntries &- count)
+                let number = try read(limit, at: place, through: mapper)
                 if describe(number, in: &list) { return }
             } catch {
                 // Memory that is gone (EFAULT) is lost.
                 guard error.code != .system else { throw error }
                 // Not all of these need exist.
-                try read(1, at: place, through: mapper)
-                if describe(1, in: &list) { return }
+                let number = try read(1, at: place, through: mapper)
+                if describe(number, in: &list) { return }
             }
         }
     }
@@ -82,12 +82,14 @@ struct PRDTable: ~Copyable {
     /// The first `count` bytes are there, and are what the next read begins with; `nil` forgets them.
     mutating func setFetched(_ count: Int?) { fetched = count }
 
+    /// Up to `limit` entries, and one at least; how many it were.
     private func read(
-        _ number: Int, at place: GuestAddress, through mapper: DMAMapper
-    ) throws(GuestMemoryError) {
+        _ limit: Int, at place: GuestAddress, through mapper: DMAMapper
+    ) throws(GuestMemoryError) -> Int {
         let bytes = UnsafeMutableRawBufferPointer(
-            start: entries + count, count: number &* Self.entrySize)
-        try mapper.read(at: place, into: bytes)
+            start: entries + count, count: limit &* Self.entrySize)
+        let count = try mapper.readAhead(at: place, into: bytes, unit: Self.entrySize)
+        return count / Self.entrySize
     }
 
     // MARK: What it describes

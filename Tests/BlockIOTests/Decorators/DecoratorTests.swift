@@ -33,6 +33,32 @@ final class DecoratorTests: ConformanceTestCase {
         }
     }
 
+    /// Also of both descriptors, for the bytes behind the last whole block.
+    func testAFlushInsideADurableWriteIsAFlush() throws {
+        let size = Self.block + 512
+        let target = try orSkip(StorageTarget.make(.tmpfsFile, size: size))
+        defer { target.close() }
+        for kind in EngineKind.allCases {
+            let image = try BlockImage.open(
+                target.path,
+                OpenOptions(
+                    access: .readWrite, engine: .forced(kind),
+                    alignment: HostAlignment(memory: Self.block, offset: Self.block)))
+            let (faults, log) = (FaultInjector(), OperationLog())
+            faults.add(.init(.error(EIO), operations: [.flush]))
+            let queue = try BlockQueue(
+                image, QueueOptions().decorated(by: [.logged(in: log), .failures(faults)]))
+            let buffer = AlignedBuffer(count: 512)
+            queue.write(
+                from: .init(buffer.bytes), at: UInt64(Self.block), durability: .forceUnitAccess)
+            queue.close { completion in
+                XCTAssertEqual(completion.failure, .system, "\(kind)")
+                XCTAssertEqual(completion.errno, EIO, "\(kind)")
+            }
+            XCTAssertEqual(log.entries.map(\.operation), [.write, .flush], "\(kind)")
+        }
+    }
+
     /// Reads and writes at places of their own, all in flight at a time, one of them cancelled, and what is
     /// held let go again and again.
     func testEveryRequestHasOneCompletionUnderEveryPair() throws {

@@ -103,6 +103,42 @@ final class FormatLoadTests: FormatTestCase {
         }
     }
 
+    /// Nor do many such requests together: one of them has its turn at a visit to the engine.
+    func testManyOfThemTakeTurns() throws {
+        for kind in EngineKind.allCases {
+            let target = try orSkip(StorageTarget.make(.tmpfsFile, size: 1 << 20))
+            defer { target.close() }
+            let questions = Locked(0)
+            let format = OpenOptions.Format(name: "zeroes") { (file, _) throws(BlockError) in
+                HostileFormat([file]) { _ in
+                    questions.withLock { $0 += 1 }
+                    return .zeroes(count: 1)
+                }
+            }
+            let image = try BlockImage.open(
+                target.path,
+                OpenOptions(access: .readWrite, engine: .forced(kind), format: format))
+            let queue = try BlockQueue(image)
+            for index in 0..<16 {
+                queue.discard(at: 0, length: 16383 - UInt64(index), userData: UInt(index))
+            }
+            let set = try EventSet(queue.descriptor)
+            var order: [UInt] = []
+            while queue.outstanding > 0 {
+                guard set.wait() != nil else { return XCTFail("\(kind): the descriptor is quiet") }
+                let before = questions.withLock { $0 }
+                queue.poll {
+                    XCTAssertNil($0.failure, "\(kind)")
+                    order.append($0.userData)
+                }
+                let asked = questions.withLock { $0 } - before
+                XCTAssertLessThanOrEqual(asked, 2 * 4096, "\(kind)")
+                if asked > 2 * 4096 { break }
+            }
+            XCTAssertEqual(order, Array(0..<16), "\(kind)")
+        }
+    }
+
     func testClosingWaitsForChildren() throws {
         try forEachBench { bench in
             let buffers = (0..<64).map { _ in AlignedBuffer(count: 3 * Stripes.chunk) }

@@ -39,6 +39,8 @@ package final class Exploration {
 
     /// A violation and how to see it again.
     package struct Finding: Sendable {
+        /// The name of what was explored.
+        package let subject: String
         package let violation: Violation
         package let program: Program
         package let choices: [Int]
@@ -138,8 +140,8 @@ package final class Exploration {
         trace = scheduler.trace
         guard let violation else { return nil }
         return Finding(
-            violation: violation, program: program, choices: decisions.choices,
-            trace: scheduler.trace)
+            subject: subject.name, violation: violation, program: program,
+            choices: decisions.choices, trace: scheduler.trace)
     }
 
     /// What happened in the latest replay.
@@ -215,8 +217,8 @@ package final class Exploration {
         }
         if let current, let violation = scheduler.violation {
             let finding = Finding(
-                violation: violation, program: current, choices: decisions.choices,
-                trace: Array(scheduler.trace.prefix(60)))
+                subject: subject.name, violation: violation, program: current,
+                choices: decisions.choices, trace: Array(scheduler.trace.prefix(60)))
             print(finding.report(options))
         }
         print("The queue goes on for ever in this run; the exploration ends here.")
@@ -248,8 +250,9 @@ extension Exploration.Finding {
             VIOLATION (\(violation.kind.rawValue)): \(violation.text)
               program: \(program)
             \(trace.map { "    \($0)" }.joined(separator: "\n"))
-              again: --layout \(options.layout.name) --faults \(options.faults)\(more) \
-            --program \(program) --decisions \(choices.isEmpty ? "-" : choices)
+              again: --engine \(subject) --layout \(options.layout.name) \
+            --faults \(options.faults)\(more) --program \(program) \
+            --decisions \(choices.isEmpty ? "-" : choices)
             """
     }
 }
