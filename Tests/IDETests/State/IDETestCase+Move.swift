@@ -6,11 +6,13 @@ extension IDETestCase {
     /// Saves, makes a new controller with the same drives, restores, and compares: the state bit
     /// for bit, everything a guest can look at, and the lines.
     func move(_ m: Machine, line: UInt = #line) throws {
-        let state = try m.controller.save(timeout: .seconds(10))
+        var saved: [UInt8]?
+        XCTAssertNoThrow(saved = try m.controller.save(timeout: .seconds(10)), line: line)
+        let state = try XCTUnwrap(saved, line: line)
         let irq = m.irq
         let before = look(m)
         try m.replaceController()
-        try m.controller.load(state)
+        XCTAssertNoThrow(try m.controller.load(state), line: line)
         XCTAssertEqual(try m.controller.save(), state, line: line)
         XCTAssertEqual(look(m), before, line: line)
         XCTAssertEqual(m.irq, irq, line: line)
