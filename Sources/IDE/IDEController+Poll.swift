@@ -22,8 +22,11 @@ extension IDEController {
 
     @inline(__always)
     private func pollChannels() -> Int {
-        let count = poll(primary) &+ poll(secondary)
-        return count > 0 && primary.mapper.isWaiting ? count &+ goOnInTurns() : count
+        let first = poll(primary)
+        let second = poll(secondary)
+        // What the primary gives back, the secondary has gone on with.
+        let isOwed = second > 0 && primary.mapper.isWaiting
+        return first &+ second &+ (isOwed ? goOnInTurns() : 0)
     }
 
     /// Goes on with what waited for bounce buffers that the other channel has given back: no descriptor
