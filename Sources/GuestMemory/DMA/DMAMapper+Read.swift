@@ -95,11 +95,13 @@ extension DMAMapper.Core {
         through mapper: DMAMapper
     ) throws(GuestMemoryError) -> Int {
         guard let base = buffer.baseAddress, unit > 0 else { return 0 }
-        if hasResolvers || unsafe !isOpen.pointee {
+        if unsafe hasResolvers || !isOpen.pointee {
             unsafe try read(at: address, into: buffer, through: mapper)
             return buffer.count
         }
-        if unsafe space.readMemory(at: address, into: base, count: buffer.count) { return buffer.count }
+        if unsafe space.readMemory(at: address, into: base, count: buffer.count) {
+            return buffer.count
+        }
         return unsafe try readMemoryAhead(at: address, into: buffer, unit: unit)
     }
 
