@@ -1,7 +1,7 @@
 public import BlockIO
 import Glibc
 
-/// What a caller can do wrong with a drive. Guests cannot cause any of it.
+/// Errors of the caller of a drive. A guest cannot cause any of them.
 public enum ATAError: Error, Sendable, Hashable {
     /// An option is outside its documented range.
     case invalidOption(String)

@@ -3,17 +3,17 @@ import Glibc
 
 /// What a device does when the host fails one of its requests.
 public enum ErrorPolicy: String, Sendable, Hashable, CaseIterable {
-    /// The guest is told.
+    /// The failure is reported to the guest.
     case report
-    /// The guest is told that all is well.
+    /// Success is reported to the guest.
     case ignore
-    /// The machine is to be stopped, and the request run again when it goes on.
+    /// The emulator stops the machine, and the request is made again when the machine goes on.
     case stop
     /// ``stop`` when the host has no space left, ``report`` otherwise.
     case enospc
 
-    /// What is to be done about a request that failed with `errno`, 0 when the block layer itself
-    /// refused it.
+    /// The action for a request that failed with `errno`, which is 0 when the block layer itself
+    /// refused the request.
     public func action(errno: CInt) -> ErrorAction {
         switch self {
         case .report: .report
@@ -23,22 +23,11 @@ public enum ErrorPolicy: String, Sendable, Hashable, CaseIterable {
         }
     }
 
-    /// What is to be done about a completion that is a failure and not a
-    /// `BlockCompletion.isMemoryFault`. With `canRetry` false there is no request to run
-    /// again, because the guest has taken its command back: then the guest is told instead of the
-    /// machine being stopped.
+    /// The action for a completion that is a failure and not a `BlockCompletion.isMemoryFault`.
+    /// With `canRetry` false the request cannot be made again, because the guest has stopped its
+    /// command: the action is then ``ErrorAction/report`` instead of ``ErrorAction/stop``.
     public func action(for completion: BlockCompletion, canRetry: Bool = true) -> ErrorAction {
         let action = action(errno: completion.errno)
         return action == .stop && !canRetry ? .report : action
     }
-}
-
-/// What an ``ErrorPolicy`` comes down to in one case.
-public enum ErrorAction: String, Sendable, Hashable {
-    /// The guest sees the error.
-    case report
-    /// The guest sees success.
-    case ignore
-    /// The request is kept until the emulator resumes the device.
-    case stop
 }

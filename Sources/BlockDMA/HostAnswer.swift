@@ -1,25 +1,26 @@
 public import GuestMemory
 
-/// What an event means for the device whose ``HostRequest`` it concerns.
+/// What an event means for the device of a ``HostRequest``.
 public enum HostAnswer: Sendable, Hashable {
-    /// Nothing is to be done: another event brings the answer.
+    /// The device does nothing; a later event brings the answer.
     case pending
     /// A request that the device made with ``HostRequest/submit()`` has succeeded.
     case succeeded
-    /// The host has failed a request. The device asks its ``ErrorPolicy``, and says what came of it with
-    /// ``HostRequest/apply(_:to:on:)``. If that answers so too, the guest is told.
+    /// The host has failed a request. The device asks its ``ErrorPolicy``, and passes the action to
+    /// ``HostRequest/apply(_:to:on:)``. If that call answers `failed` too, the device reports the
+    /// failure to the guest.
     case failed
-    /// The transfer is over: with success, because its memory is at fault, because the host has failed
-    /// it, or because it was stopped.
-    case finished(DMAResult)
-    /// The command was abandoned, and now the host has nothing of it any more.
+    /// The transfer is complete: it has succeeded, guest memory was at fault, the host has failed
+    /// it, or it was stopped.
+    case transferCompleted(DMAResult)
+    /// The command was abandoned, and its host request has now completed.
     case released
 
-    /// Whether all that was asked for was done: ``succeeded``, or ``finished(_:)`` with success.
+    /// Whether the request succeeded: ``succeeded``, or ``transferCompleted(_:)`` with success.
     public var isSuccess: Bool {
         switch self {
         case .succeeded: true
-        case .finished(let result): result.outcome == .success
+        case .transferCompleted(let result): result.outcome == .success
         case .pending, .failed, .released: false
         }
     }

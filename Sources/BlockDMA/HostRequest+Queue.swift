@@ -1,7 +1,7 @@
 public import BlockIO
 public import GuestMemory
 
-// Transfers that a queue carries out, and what queue and mapper have to say.
+// Transfers that a queue carries out: the first piece, completions, and the pieces that follow.
 extension HostRequest {
     /// Begins a transfer, what `DMAMapper.begin(_:_:alignment:unit:userData:)` has returned,
     /// whose data begins at byte `offset` of the image.
@@ -32,21 +32,32 @@ extension HostRequest {
         let step = transfer.unsafelyUnwrapped._withUnsafeGuaranteedRef {
             $0.pieceEnded(transferred: completion.transferred, isSuccess: true)
         }
-        guard case .done(let result) = step else { return goOn(step, on: queue) }
+        guard case .done(let result) = step else { return carryOutNext(step, on: queue) }
         self.transfer = nil
         current = .idle
-        return .finished(result)
+        return .transferCompleted(result)
     }
 
-    /// Carries out a step after the first. Apart, because most transfers have one piece.
+    /// The command has ended. The request is idle again, for the next command.
+    @inlinable
+    @inline(__always)
+    public mutating func commandEnded() {
+        precondition(!isBusy, "a command ends while memory is in use for it")
+        current = .idle
+        wasStopped = false
+    }
+
+    /// Carries out a step after the first. It is a function of its own, because most transfers have
+    /// one piece, and `@usableFromInline`, because ``complete(_:on:)`` is inlined.
     @usableFromInline
     @inline(never)
-    mutating func goOn(_ step: DMAStep, on queue: BlockQueue) -> HostAnswer {
+    mutating func carryOutNext(_ step: DMAStep, on queue: BlockQueue) -> HostAnswer {
         guard let transfer else { preconditionFailure("a step of no transfer") }
         return carryOut(step, of: transfer.takeUnretainedValue(), on: queue)
     }
 
-    /// Takes a completion that is not that of a piece which has succeeded.
+    /// Takes a completion other than that of a piece that has succeeded. `@usableFromInline`,
+    /// because ``complete(_:on:)`` is inlined.
     @usableFromInline
     @inline(never)
     mutating func completeOther(
@@ -72,9 +83,9 @@ extension HostRequest {
         return completion.isSuccess ? .succeeded : .failed
     }
 
-    /// Does what a policy says about the request that the host has failed, by `completion`. What the
-    /// answer ``HostAnswer/failed`` means now is that the guest is to be told: that is for a request of the
-    /// device's own, and a transfer is ``HostAnswer/finished(_:)``.
+    /// Carries out the action of a policy for the request that has failed with `completion`. With
+    /// ``ErrorAction/report`` the answer is ``HostAnswer/failed`` for a request of the device's
+    /// own, and ``HostAnswer/transferCompleted(_:)`` for a transfer.
     public mutating func apply(
         _ action: ErrorAction, to completion: BlockCompletion, on queue: BlockQueue
     ) -> HostAnswer {
@@ -123,11 +134,11 @@ extension HostRequest {
         case .done(let result):
             self.transfer = nil
             current = .idle
-            return .finished(result)
+            return .transferCompleted(result)
         }
     }
 
-    /// Gives the memory back, and that is all.
+    /// Releases the memory of an abandoned command.
     @inline(never)
     private mutating func completeAbandoned(_ completion: BlockCompletion) -> HostAnswer {
         guard let transfer else {
@@ -139,5 +150,24 @@ extension HostRequest {
             transfer.takeUnretainedValue().pieceEnded(
                 transferred: isPiece ? completion.transferred : 0,
                 isSuccess: isPiece && completion.isSuccess))
+    }
+}
+
+// The bridge between guest memory and images: a piece of a transfer becomes a request.
+extension BlockQueue {
+    /// Makes a request of a piece of a transfer: a read of the image for a transfer
+    /// `DMADirection.fromDevice`, a write otherwise. `offset` is where in the image the
+    /// piece begins, in bytes.
+    @inlinable
+    @inline(__always)
+    public func submit(
+        _ piece: DMAPiece, _ direction: DMADirection, at offset: UInt64,
+        durability: WriteDurability = .volatile, userData: UInt
+    ) {
+        switch direction {
+        case .fromDevice: readv(piece.vectors, at: offset, userData: userData)
+        case .toDevice:
+            writev(piece.vectors, at: offset, durability: durability, userData: userData)
+        }
     }
 }

@@ -11,19 +11,19 @@ extension HostRequest {
         wasStopped = false
         isPiece = false
         self.transfer = .passUnretained(transfer)
-        return take(step)
+        return note(step)
     }
 
     /// Answers the piece that the device holds: see
     /// `DMATransfer.pieceEnded(transferred:isSuccess:)`.
     public mutating func pieceEnded(transferred: UInt64, isSuccess: Bool) -> DMAStep {
-        take(heldTransfer.pieceEnded(transferred: transferred, isSuccess: isSuccess))
+        note(heldTransfer.pieceEnded(transferred: transferred, isSuccess: isSuccess))
     }
 
     /// Answers the piece that the device holds, whose memory has gone: see
     /// `DMATransfer.memoryFailed(transferred:)`.
     public mutating func memoryFailed(transferred: UInt64) -> DMAStep {
-        take(heldTransfer.memoryFailed(transferred: transferred))
+        note(heldTransfer.memoryFailed(transferred: transferred))
     }
 
     /// Takes a completion whose `userData` is the tag, for a device that takes the steps of its transfers
@@ -33,12 +33,12 @@ extension HostRequest {
         return completeRest(completion)
     }
 
-    /// Goes on with a transfer that has waited: what `DMAMapper.resume(_:)` hands out. `nil`
-    /// when it is not the transfer of this request, or nobody wants it any more; then ``isBusy`` says
-    /// whether it has been released.
+    /// Goes on with a transfer that has waited: what `DMAMapper.resume(_:)` hands out. `nil` when
+    /// it is not the transfer of this request, or when the command was abandoned; ``isBusy`` then
+    /// says whether memory is still in use.
     public mutating func resume(_ transfer: DMATransfer, _ step: DMAStep) -> DMAStep? {
         guard owns(transfer) else { return nil }
-        guard current == .abandoned else { return take(step) }
+        guard current == .abandoned else { return note(step) }
         endAbandoned(step)
         return nil
     }
@@ -51,7 +51,7 @@ extension HostRequest {
     }
 
     /// Follows a step of the transfer.
-    mutating func take(_ step: DMAStep) -> DMAStep {
+    mutating func note(_ step: DMAStep) -> DMAStep {
         switch step {
         case .submit: current = .held
         case .wait: current = .waiting

@@ -1,8 +1,7 @@
 import BlockIO
 public import GuestMemory
 
-/// What the host is asked for on behalf of one command of a device: one thing at a time, until the
-/// command ends.
+/// What one command of a device asks of the host: one request at a time, until the command ends.
 ///
 /// A device has one of these for each command that it can have under way, an IDE drive one and an AHCI port
 /// 32, in memory that stays where it is. The ``tag`` is the number of the command. It is the `userData` of
@@ -15,10 +14,10 @@ public import GuestMemory
 ///         answer(requests[Int(transfer.userData)].resume(transfer, step, on: queue))
 ///     }
 ///
-/// A command asks for things of two kinds, in any order:
+/// A command makes host requests of two kinds, in any order:
 ///
 /// - *Transfers* between guest memory and the image, which the queue carries out piece by piece without a
-///   copy: ``begin(_:_:on:at:durability:)``. A transfer ends with ``HostAnswer/finished(_:)``.
+///   copy: ``begin(_:_:on:at:durability:)``. A transfer ends with ``HostAnswer/transferCompleted(_:)``.
 /// - *Requests of its own*: a flush, a discard, a read into a buffer of the device. The device makes them on
 ///   the queue, with what ``submit()`` returns as `userData`. They end with ``HostAnswer/succeeded``.
 ///
@@ -46,14 +45,14 @@ public import GuestMemory
 /// | idle | `begin`: a piece, on a queue | submitted | pending |
 /// | idle | `begin`: a piece, for the device | held | the piece |
 /// | idle | `begin`: wait | waiting | pending |
-/// | idle | `begin`: done, because of the list | idle | finished |
+/// | idle | `begin`: done, because of the list | idle | transferCompleted |
 /// | idle, held | `submit` | submitted | the tag |
 /// | submitted, a piece | `complete`: success, there are more | submitted or waiting | pending |
-/// | submitted, a piece | `complete`: success of the last | idle | finished |
-/// | submitted, a piece | `complete`: the memory has gone | idle | finished: fault |
+/// | submitted, a piece | `complete`: success of the last | idle | transferCompleted |
+/// | submitted, a piece | `complete`: the memory has gone | idle | transferCompleted: fault |
 /// | submitted, a piece | `complete`: the host has failed | held | failed |
 /// | submitted, own | `complete` | held if a piece is, or else idle | succeeded or failed |
-/// | held, a piece that failed | `apply` report | idle | finished: deviceFailed |
+/// | held, a piece that failed | `apply` report | idle | transferCompleted: deviceFailed |
 /// | held, a piece that failed | `apply` ignore | as after success | as after success |
 /// | idle or held, own failed | `apply` report | the same | failed |
 /// | idle or held, own failed | `apply` ignore | the same | succeeded |
@@ -65,11 +64,11 @@ public import GuestMemory
 /// | others | `retry` | no other | false |
 /// | waiting | `resume`: a piece, on a queue | submitted | pending |
 /// | waiting | `resume`: a piece, for the device | held | the piece |
-/// | waiting | `resume`: done | idle | finished |
+/// | waiting | `resume`: done | idle | transferCompleted |
 /// | submitted | `stop` | submitted, ``isStopped`` | pending: no piece follows |
-/// | waiting for buffers | `stop` | idle | finished: cancelled |
+/// | waiting for buffers | `stop` | idle | transferCompleted: cancelled |
 /// | waiting for another process | `stop` | waiting, ``isStopped`` | pending |
-/// | parked | `stop` | idle | finished: cancelled |
+/// | parked | `stop` | idle | transferCompleted: cancelled |
 /// | idle | `stop` | idle | pending |
 /// | submitted | `abandon` | abandoned | |
 /// | waiting for buffers | `abandon` | idle | |
@@ -93,17 +92,18 @@ public struct HostRequest: ~Copyable {
         case held
         /// The transfer waits for bounce buffers, or for memory of another process.
         case waiting
-        /// What the host has failed is to be asked for again.
+        /// The host has failed the request, and the device makes it again later.
         case parked
         /// The command was given up while the host had a request.
         case abandoned
     }
 
-    /// The number of the command, and the `userData` of what is asked for it.
+    /// The number of the command, and the `userData` of its requests.
     public let tag: UInt
-    /// What ``state`` shows.
+    /// The value of ``state``. `@usableFromInline`, as the other members: calls of the fast path
+    /// are inlined into devices of other targets.
     @usableFromInline var current = State.idle
-    /// What ``isStopped`` shows.
+    /// The value of ``isStopped``.
     @usableFromInline var wasStopped = false
     /// What the host has, or had last, is a piece of the transfer.
     @usableFromInline var isPiece = false
@@ -113,14 +113,15 @@ public struct HostRequest: ~Copyable {
     /// Where the transfer begins in the image.
     @usableFromInline var offset: UInt64 = 0
 
-    /// Nothing has been asked for yet.
+    /// A request in the state idle.
     public init(tag: UInt = 0) { self.tag = tag }
 
-    /// Where it is in its life.
+    /// The state, see the table of ``HostRequest``.
     @inlinable public var state: State { current }
 
-    /// The guest has taken the command back with something under way: no further piece is submitted, and
-    /// a failure cannot be asked for again. It is so until the next transfer begins or ``finish()``.
+    /// The guest has stopped the command while a request was under way. No further piece is
+    /// submitted, and a failed request cannot be kept. This lasts until the next transfer begins or
+    /// until ``commandEnded()``.
     @inlinable public var isStopped: Bool { wasStopped }
 
     /// Whether the host, or a transfer, may still touch memory of the guest or of the device.
@@ -148,23 +149,23 @@ public struct HostRequest: ~Copyable {
 
     // MARK: Policies
 
-    /// Keeps what has failed until ``retry()``. A transfer is given up, as ``release()`` does it; the device
-    /// begins another one then.
+    /// Keeps the failed request until ``retry()``. A transfer is released as by ``release()``; after
+    /// ``retry()`` the device begins another one.
     public mutating func park() {
         release()
         current = .parked
     }
 
-    /// Whether something was kept: then the device asks for it again, from the start.
+    /// Whether a request was kept. If so, the device makes it again from its start.
     public mutating func retry() -> Bool {
         guard current == .parked else { return false }
         current = .idle
         return true
     }
 
-    /// Gives up a transfer of which the device holds a piece; without one it does nothing. No memory is in
-    /// use when this returns: what of the piece would have to be copied to guest memory does not get
-    /// there. Where that matters, ``pieceEnded(transferred:isSuccess:)`` ends the piece.
+    /// Releases a transfer of which the device holds a piece; without one it does nothing. No memory is
+    /// in use when this returns: bytes of the piece that would have to be copied to guest memory are
+    /// dropped. Where they matter, ``pieceEnded(transferred:isSuccess:)`` ends the piece.
     public mutating func release() {
         precondition(current == .idle || current == .held, "there is no piece to give back")
         if let transfer {
@@ -178,34 +179,26 @@ public struct HostRequest: ~Copyable {
 
     // MARK: Ends
 
-    /// The command has ended, and the next one begins with nothing of it.
-    @inlinable
-    @inline(__always)
-    public mutating func finish() {
-        precondition(!isBusy, "a command ends while memory is in use for it")
-        current = .idle
-        wasStopped = false
-    }
-
-    /// The guest takes the command back: what the host has begun it ends, and what it has not begun it is
-    /// not asked for. ``HostAnswer/finished(_:)`` when there is nothing to wait for.
+    /// The guest stops the command. The host completes the request that it has, and no further
+    /// piece is submitted. The answer is ``HostAnswer/transferCompleted(_:)`` when there is nothing
+    /// to wait for.
     public mutating func stop() -> HostAnswer {
         switch current {
         case .idle, .abandoned: return .pending
         case .held: preconditionFailure("a command is stopped from within")
         case .parked:
             current = .idle
-            return .finished(DMAResult(outcome: .cancelled, transferred: 0))
+            return .transferCompleted(DMAResult(outcome: .cancelled, transferred: 0))
         case .submitted, .waiting:
             wasStopped = true
             guard case .done(let result)? = cancel() else { return .pending }
             current = .idle
-            return .finished(result)
+            return .transferCompleted(result)
         }
     }
 
-    /// A reset: nobody wants to hear of the command any more. If ``isBusy`` still holds then, the device
-    /// must not say that the reset is over before ``HostAnswer/released``.
+    /// A reset drops the command, and no answer follows but ``HostAnswer/released``. While
+    /// ``isBusy`` is still true after this, the device must not report that its reset has ended.
     public mutating func abandon() {
         wasStopped = false
         switch current {
@@ -216,7 +209,8 @@ public struct HostRequest: ~Copyable {
         }
     }
 
-    /// Drops the pieces that nobody has begun. The last step, if there is nothing to wait for.
+    /// Drops the pieces that have not been submitted. Returns the last step, if there is nothing to
+    /// wait for.
     private mutating func cancel() -> DMAStep? {
         guard let transfer else { return nil }
         let step = transfer._withUnsafeGuaranteedRef { $0.cancel() }

@@ -1,10 +1,10 @@
-/// A codec that walks the values of a state, and so knows where it is in it: what writing and reading have
-/// in common.
+/// What writing and reading a state have in common: a codec that walks the values and knows which
+/// structures it is in.
 protocol PathCodec: StateCodec {
     /// The structures around the field.
     var path: StatePath { get set }
 
-    /// Whether the state has the field, which a later version may have brought.
+    /// Whether the state has the field, which a later version may have added.
     func has(_ field: StateField) -> Bool
 }
 

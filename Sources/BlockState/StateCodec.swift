@@ -5,7 +5,7 @@
 /// structures that it is in. Writing checks as reading does, so that a state which cannot be loaded is not
 /// saved.
 package protocol StateCodec {
-    /// A number of as many bytes as its type has, which must lie in `range`.
+    /// A number in `range`, with as many bytes as its type has.
     mutating func number<Value: FixedWidthInteger & UnsignedInteger>(
         _ value: inout Value, _ field: StateField, in range: ClosedRange<Value>
     ) throws(StateError)
@@ -38,13 +38,13 @@ package protocol StateCodec {
         _ value: inout some StateFields, _ field: StateField
     ) throws(StateError)
 
-    /// The fields of each value, of which there are always as many.
+    /// The fields of each value. Their number is fixed.
     mutating func structures(
         _ values: inout [some StateFields], _ field: StateField
     ) throws(StateError)
 
-    /// The fields of a value if earlier fields say so, which `condition` puts into words. Reading begins with
-    /// `blank`.
+    /// The fields of a value that is present only if earlier fields say so; `condition` describes
+    /// when. Reading begins with `blank`.
     mutating func structure<Value: StateFields>(
         _ value: inout Value?, _ field: StateField, if isPresent: Bool,
         _ condition: @autoclosure () -> String, blank: @autoclosure () -> Value
@@ -56,7 +56,7 @@ package protocol StateCodec {
         _ value: inout some StateFields, _ field: StateField
     ) throws(StateError)
 
-    /// What must hold between the fields before, or for `field` beyond its range: `rule` says it in words.
+    /// A rule between earlier fields, or for `field` beyond its range; `rule` describes it.
     mutating func check(
         _ field: StateField, _ rule: @autoclosure () -> String, _ holds: Bool
     ) throws(StateError)

@@ -16,9 +16,9 @@ struct StateDescriber: StateCodec {
     }
 
     private var tables: [Table] = []
-    /// The one that fields go to.
+    /// The index of the table that fields are added to.
     private var current = 0
-    /// What a field has that does not say when it came.
+    /// The version that is shown for a field that every version has.
     private let oldest: UInt32
 
     init(oldest: UInt32) { self.oldest = oldest }

@@ -4,10 +4,10 @@ package enum StateError: Error, Hashable {
     case damaged(field: String, reason: String)
     /// The state has another version than those that can be read.
     case version(found: UInt32, known: ClosedRange<UInt32>)
-    /// The state belongs to hardware that is not the one it is loaded into.
+    /// The state belongs to other hardware than it is loaded into.
     case mismatch(field: String, reason: String)
 
-    /// Runs `body`, whose errors name fields of `structure`, and has them say so.
+    /// Runs `body`, and puts `structure` before the field that an error of it names.
     package static func inside<Result>(
         _ structure: @autoclosure () -> String, _ body: () throws(StateError) -> Result
     ) throws(StateError) -> Result {

@@ -1,4 +1,4 @@
-/// A kind of saved state: what it begins with, and in which versions it exists.
+/// A format of saved states: its magic number and its versions.
 ///
 /// A state is the magic number, the version in four bytes, and then sections: the length of the name in one
 /// byte, the name in ASCII, the length of the content in four bytes, and the content. Numbers are
@@ -6,7 +6,7 @@
 package struct StateFormat {
     /// ASCII.
     let magic: String
-    /// Those that can be read; the last one is written.
+    /// The versions that can be read. The last one is written.
     let versions: ClosedRange<UInt32>
 
     package init(magic: StaticString, versions: ClosedRange<UInt32>) {
@@ -25,7 +25,8 @@ package struct StateFormat {
         return writer.bytes
     }
 
-    /// Reads all of `state` and checks it. What an earlier version does not have is as in `value`.
+    /// Reads all of `state` and checks it. Fields that its version does not have keep their content
+    /// in `value`.
     package func read<Value: StateFields>(
         _ state: [UInt8], into value: Value
     ) throws(StateError) -> Value {
@@ -33,7 +34,7 @@ package struct StateFormat {
         var reader = StateReader(state, version: version)
         try reader.header(self)
         try value.fields(&reader)
-        try reader.finish()
+        try reader.expectEnd()
         return value
     }
 

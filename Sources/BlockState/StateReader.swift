@@ -132,7 +132,7 @@ package struct StateReader: PathCodec {
     private mutating func takeSectionName(_ field: StateField) throws(StateError) -> String {
         let count = Int(try take(field) as UInt8)
         let name = try takeBytes(count, field)
-        // Somebody is going to read it.
+        // The name appears in messages.
         let isPrintable = name.allSatisfy { (0x20...0x7E).contains($0) }
         guard count > 0, isPrintable else { throw path.damaged(field, "no section begins here") }
         return String(decoding: name, as: UTF8.self)
@@ -153,7 +153,7 @@ package struct StateReader: PathCodec {
     }
 
     /// Nothing may follow the last section.
-    mutating func finish() throws(StateError) {
+    mutating func expectEnd() throws(StateError) {
         guard position < end else { return }
         let left = end - position
         if let name = try? takeSectionName("section") {

@@ -1,7 +1,7 @@
 public import BlockATA
 public import BlockIO
 
-// CD/DVD-ROM drives, and what a user does with them while the machine runs.
+// CD/DVD-ROM drives, and changes of their discs while the machine runs.
 extension IDEController {
     /// Plugs a CD/DVD-ROM drive in, before the machine is started.
     public func attach(_ cdrom: CDROM, to slot: IDESlot) throws(IDEError) {
@@ -21,11 +21,11 @@ extension IDEController {
 
     /// Opens the tray of a drive and takes the disc out.
     ///
-    /// Does not wait: a command that is reading the disc fails when the host has answered it, and
+    /// Does not wait. A command that reads the disc fails when its host request has completed, and
     /// the image is closed then. Guests that poll for events are told.
     ///
-    /// - Throws: ``IDEError/mediumLocked(_:)`` while the guest prevents it; it is told that somebody
-    ///   wants the disc out. ``IDEError/notRemovable(_:)``.
+    /// - Throws: ``IDEError/mediumLocked(_:)`` while the guest prevents the removal; the guest is
+    ///   told of the request to eject. ``IDEError/notRemovable(_:)``.
     public func eject(_ slot: IDESlot) throws(IDEError) {
         guard cdrom(in: slot) != nil else { throw .notRemovable(slot) }
         do throws(ATAError) {

@@ -9,34 +9,35 @@ extension IDEController {
         IDESlot.allCases.compactMap { channel($0.channel).drives[$0.device].descriptor }
     }
 
-    /// Takes in what the host has completed, and returns how much it was: commands end here, and
-    /// interrupts are raised.
+    /// Delivers completions of the host, and returns how many there were. Commands end and
+    /// interrupts are raised in this call.
     ///
-    /// Does not wait unless asked to: until something has completed, nothing is under way, or
-    /// `timeout` has passed; `nil` is no limit.
+    /// Does not wait by default. With a timeout it waits until a request has completed, nothing is
+    /// under way, or `timeout` has passed; `nil` is no limit.
     @discardableResult
     public func poll(timeout: Duration? = .zero) -> Int {
         let count = pollChannels()
         return count > 0 || timeout == .zero ? count : pollUntil(timeout)
     }
 
+    /// Polls both channels.
     @inline(__always)
     private func pollChannels() -> Int {
         let first = poll(primary)
         let second = poll(secondary)
-        // What the primary gives back, the secondary has gone on with.
+        // The secondary channel has resumed already with the buffers that the primary released.
         let isOwed = second > 0 && primary.mapper.isWaiting
-        return first &+ second &+ (isOwed ? goOnInTurns() : 0)
+        return first &+ second &+ (isOwed ? resumeInTurns() : 0)
     }
 
-    /// Goes on with what waited for bounce buffers that the other channel has given back: no descriptor
-    /// tells of it.
+    /// Goes on with transfers that waited for bounce buffers which the other channel has released. No
+    /// descriptor is readable for that.
     @inline(never)
-    private func goOnInTurns() -> Int {
+    private func resumeInTurns() -> Int {
         var count = 0
         var more: Int
         repeat {
-            more = primary.goOn() &+ secondary.goOn()
+            more = primary.resumeWaiting() &+ secondary.resumeWaiting()
             count &+= more
         } while more > 0
         return count
@@ -49,10 +50,11 @@ extension IDEController {
         var count = 0
         if channel.hasDrive(0) { count = channel.drives[0].poll(on: channel) }
         if channel.hasDrive(1) { count &+= channel.drives[1].poll(on: channel) }
-        return count &+ channel.goOn()
+        return count &+ channel.resumeWaiting()
     }
 
-    // Apart, so that its local variables cost the usual poll nothing.
+    // A function of its own, so that a poll that does not wait does not pay for its local
+    // variables.
     @inline(never)
     private func pollUntil(_ timeout: Duration?) -> Int {
         var count = 0
@@ -69,7 +71,7 @@ extension IDEController {
         return count
     }
 
-    /// Sleeps until a descriptor is readable, or so long.
+    /// Sleeps until a descriptor is readable, at most for `limit`.
     private func wait(_ limit: Duration) {
         withUnsafeTemporaryAllocation(of: pollfd.self, capacity: 4) { entries in
             var count = 0
@@ -82,7 +84,7 @@ extension IDEController {
                     at: count, to: pollfd(fd: queue.descriptor, events: Int16(POLLIN), revents: 0))
                 count += 1
             }
-            // What waits for bounce buffers of another device has no descriptor.
+            // A transfer that waits for bounce buffers of another device has no descriptor.
             let limit = count == 0 ? min(limit, .milliseconds(1)) : limit
             let milliseconds = max(1, min(limit / .milliseconds(1), 3_600_000)).rounded(.up)
             _ = Glibc.poll(entries.baseAddress, nfds_t(count), CInt(milliseconds))

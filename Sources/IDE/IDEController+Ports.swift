@@ -20,18 +20,19 @@ extension IDEController {
         write(.port(port), width, value)
     }
 
-    /// Reads at an offset in a base address register (0 to 4), wherever that is.
+    /// Reads at an offset in what a base address register (0 to 4) decodes, whatever its address.
     public func read(bar: Int, offset: Int, width: Int) -> UInt32 {
         read(.bar(bar, offset: offset), width)
     }
 
-    /// Writes at an offset in a base address register (0 to 4), wherever that is.
+    /// Writes at an offset in what a base address register (0 to 4) decodes, whatever its address.
     public func write(bar: Int, offset: Int, width: Int, value: UInt32) {
         write(.bar(bar, offset: offset), width, value)
     }
 
-    /// A string input: as if `target` were filled by reads of `width` bytes (1, 2 or 4) at one port,
-    /// but a data block at a time. What is left over of `target` stays as it is.
+    /// A string input: fills `target` as reads of `width` bytes (1, 2 or 4) at one port do, but a
+    /// data block at a time. Bytes at the end of `target` that are fewer than `width` do not
+    /// change.
     public func transferBlock(
         from port: UInt16, width: Int, into target: UnsafeMutableRawBufferPointer
     ) {
@@ -50,8 +51,8 @@ extension IDEController {
         }
     }
 
-    /// A string output: as if `source` were written by writes of `width` bytes (1, 2 or 4) to one
-    /// port, but a data block at a time.
+    /// A string output: writes `source` as writes of `width` bytes (1, 2 or 4) to one port do, but
+    /// a data block at a time.
     public func transferBlock(
         to port: UInt16, width: Int, from source: UnsafeRawBufferPointer
     ) {
@@ -139,7 +140,7 @@ extension IDEController {
 
     // MARK: Accesses
 
-    /// Without holding the channel: it stays as long as the controller.
+    /// Does not retain the channel, which lives as long as the controller.
     @inline(__always)
     private func on<Result>(_ number: Int, _ body: (IDEChannel) -> Result) -> Result {
         number == 0 ? body(primary) : body(secondary)
@@ -149,7 +150,7 @@ extension IDEController {
         UInt32.max >> UInt32(8 * (4 - clamped(width)))
     }
 
-    /// A byte takes a word, four bytes take two.
+    /// An access of one byte consumes a word, and an access of four bytes two words.
     private func readData(_ number: Int, width: Int) -> UInt32 {
         let channel = channel(number)
         let low = UInt32(channel.readData())
@@ -170,14 +171,15 @@ extension IDEController {
     private func read(_ place: Place, _ width: Int) -> UInt32 {
         guard !reentrancy.isEntered else { return Self.allOnes(width) }
         guard width == 1, !router.isTraced, let register = decode(place) else {
-            return readUnusually(place, width)
+            return readGeneral(place, width)
         }
         return UInt32(readByte(register))
     }
 
-    /// An access of any width, traced or not; apart, so that the usual one is short.
+    /// The general path: an access of any width, traced or not. It is a function of its own, so
+    /// that the fast path is short.
     @inline(never)
-    private func readUnusually(_ place: Place, _ width: Int) -> UInt32 {
+    private func readGeneral(_ place: Place, _ width: Int) -> UInt32 {
         let first = decode(place)
         if case .command(let channel, Offset.data)? = first {
             return readData(channel, width: width)
@@ -194,13 +196,13 @@ extension IDEController {
     private func write(_ place: Place, _ width: Int, _ value: UInt32) {
         guard !reentrancy.isEntered else { return }
         guard width == 1, !router.isTraced, let register = decode(place) else {
-            return writeUnusually(place, width, value)
+            return writeGeneral(place, width, value)
         }
         writeByte(register, UInt8(truncatingIfNeeded: value))
     }
 
     @inline(never)
-    private func writeUnusually(_ place: Place, _ width: Int, _ value: UInt32) {
+    private func writeGeneral(_ place: Place, _ width: Int, _ value: UInt32) {
         let first = decode(place)
         if case .command(let channel, Offset.data)? = first {
             return writeData(channel, width: width, value: value)

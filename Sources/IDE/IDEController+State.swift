@@ -3,15 +3,15 @@ internal import BlockState
 // Saving and restoring the whole function. Guest memory and images are the emulator's to save.
 // docs/state-format.md describes the format.
 extension IDEController {
-    /// A version that adds something reads the earlier ones; 1 and 2 were of another kind.
+    /// Later versions read earlier ones, except 1 and 2, which had another format.
     static let stateFormat = StateFormat(magic: "BIDE", versions: 3...3)
 
-    /// Ends what the host has begun, and returns everything that a guest could notice: registers,
-    /// commands under way, requests kept by policy `ErrorPolicy.stop`.
+    /// Waits for the host requests under way, and returns all of the state that a guest can
+    /// observe: registers, commands, and requests kept by policy `ErrorPolicy.stop`.
     ///
-    /// Throws ``IDEError/busy`` when the host has not ended within `timeout`; `nil`, the default, is
-    /// no limit. A state that could not be loaded is not returned, but
-    /// ``IDEError/damagedState(field:reason:)`` thrown.
+    /// Throws ``IDEError/busy`` when host requests are still under way after `timeout`; `nil`, the
+    /// default, is no limit. Throws ``IDEError/damagedState(field:reason:)`` instead of returning a
+    /// state that could not be loaded.
     public func save(timeout: Duration? = nil) throws(IDEError) -> [UInt8] {
         let start = ContinuousClock.now
         while isBusy {
@@ -33,8 +33,8 @@ extension IDEController {
         }
     }
 
-    /// Makes this controller what the saved one was: with the same identity and the same drives,
-    /// and with nothing under way. Lines that are high in the state are raised.
+    /// Restores a saved state. This controller must have the identity and the drives of the saved
+    /// one, and nothing under way. Lines that are high in the state are raised.
     ///
     /// The state may come from anywhere: all of it is checked before anything changes, and a
     /// controller whose state was accepted can run. A disk has to have the same geometry, which

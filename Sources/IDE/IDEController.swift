@@ -5,26 +5,26 @@ public import GuestMemory
 
 /// A PCI IDE controller: two channels with two drives each, and a bus master.
 ///
-/// **Threads.** Callers synchronise themselves: any thread, one at a time, as under a device's lock.
-/// Nothing here waits for a medium but ``poll(timeout:)`` if asked to, ``save(timeout:)``, and the
-/// deinitializer.
+/// **Threads.** Callers synchronise themselves: any thread, one at a time, as under a device's
+/// lock. Only ``poll(timeout:)`` with a timeout, ``save(timeout:)`` and the deinitializer wait for
+/// a medium.
 ///
-/// **Guests.** Nothing a guest does stops the program, makes the host allocate without bound,
-/// touches anything outside a disk, or makes a call take long.
+/// **Guests.** No access of a guest stops the program, makes the host allocate without bound,
+/// reaches data outside a disk, or makes a call take long.
 ///
-/// **Completions.** What drives ask of the host ends in ``poll(timeout:)``: interrupts are raised
-/// there too. An emulator polls when one of the ``descriptors`` is readable, and may at any other
-/// time.
+/// **Completions.** Host requests of the drives complete in ``poll(timeout:)``, and interrupts are
+/// raised there too. An emulator polls when one of the ``descriptors`` is readable, and may at any
+/// other time.
 ///
 /// **Re-entrancy.** A region of guest memory that leads to the controller's registers carries
 /// ``reentrancy``; DMA to it is an error that the guest sees, and no recursion.
 public final class IDEController {
-    /// What it looks like on the bus.
+    /// Which PCI function it appears as.
     public let identity: IDEIdentity
     /// Its PCI function: configuration space, interrupt pin, and the gate that its DMA passes. Accesses
     /// may come by way of it or by the methods here.
     public let function: PCIFunction
-    /// For regions of guest memory behind which the controller's own registers are.
+    /// For regions of guest memory that lead to the controller's own registers.
     public let reentrancy = ReentrancyGuard()
 
     let primary: IDEChannel
@@ -86,14 +86,19 @@ public final class IDEController {
         while isBusy { poll(timeout: nil) }
     }
 
-    /// The emulator.
+    /// The emulator, which hears of interrupts and failures.
+    ///
+    /// The controller does not keep its delegate alive, and calls it as long as it is set. A delegate that owns
+    /// the controller outlives it, and need not do anything. Another delegate must be set to `nil` before it is
+    /// released, and so must one that polls or accesses the controller in its own `deinit`: a call of a
+    /// delegate that has gone ends the program.
     public var delegate: (any IDEControllerDelegate)? {
         get { router.delegate }
         set { router.delegate = newValue }
     }
 
-    /// Called with everything that happens, while it is set; it must not access the controller.
-    /// `nil`, the default, costs nothing.
+    /// Called with every event while it is set; it must not access the controller. `nil`, the
+    /// default, costs nothing.
     public var trace: ((IDETraceEvent) -> Void)? {
         get { router.trace }
         set { router.trace = newValue }
@@ -122,27 +127,33 @@ public final class IDEController {
 
     // MARK: Running
 
-    /// Whether the host still works for a drive, or a transfer waits for bounce buffers: guest
-    /// memory may change.
+    /// Whether a host request is under way, or a transfer waits for bounce buffers. Guest memory
+    /// may change until then.
     public var isBusy: Bool { primary.isBusy || secondary.isBusy }
 
-    /// What the DMA of both channels has done.
+    /// Counters of the DMA of each channel, the primary first.
     public var dmaStatistics: [DMAStatistics] {
         [primary.mapper.statistics, secondary.mapper.statistics]
     }
 
-    /// What the queue of the drive in a slot has done; `nil` when the slot, or the drive, is empty.
+    /// What the DMA of the drive in a slot has moved so far, transfers of failed or abandoned
+    /// requests included.
+    public func dmaBytes(of slot: IDESlot) -> DMABytes {
+        channel(slot.channel).bytesMoved(by: slot.device)
+    }
+
+    /// Counters of the queue of the drive in a slot; `nil` when the slot, or the drive, is empty.
     public func statistics(of slot: IDESlot) -> BlockStatistics? {
         channel(slot.channel).drives[slot.device].queue?.statistics
     }
 
-    /// Runs again what policy `ErrorPolicy.stop` has kept.
+    /// Makes the requests again that policy `ErrorPolicy.stop` has kept.
     public func resume() {
         primary.retry()
         secondary.retry()
     }
 
-    /// A reset of the PCI function. Drives stay busy until the host has ended what it has begun, see
+    /// A reset of the PCI function. Drives stay busy until their host requests have completed, see
     /// ``isBusy``.
     public func reset() { function.reset() }
 

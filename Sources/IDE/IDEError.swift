@@ -4,7 +4,7 @@ public import BlockIO
 internal import BlockState
 public import GuestMemory
 
-/// What a caller can do wrong with a controller. Guests cannot cause any of it.
+/// Errors of the caller of a controller. A guest cannot cause any of them.
 @nonexhaustive
 public enum IDEError: Error, Sendable, Hashable {
     /// The slot has a drive already.
@@ -19,13 +19,13 @@ public enum IDEError: Error, Sendable, Hashable {
     case busy
     /// An option is outside its documented range.
     case invalidOption(String)
-    /// The saved state is damaged or no saved state at all: `field`, with the structures that it is in, has a
-    /// value that it cannot have. docs/state-format.md describes the fields.
+    /// The data is not a saved state, or is a damaged one: `field`, named with the structures
+    /// around it, has a value that it cannot have. docs/state-format.md describes the fields.
     case damagedState(field: String, reason: String)
     /// The saved state is of a version of the format that this library does not read.
     case unknownVersion(UInt32, known: ClosedRange<UInt32>)
-    /// The saved state is of a controller with another identity or other drives: `field`, with the structures
-    /// that it is in, does not fit to the controller or drive here.
+    /// The saved state is of a controller with another identity or other drives: `field`, named
+    /// with the structures around it, does not fit this controller or drive.
     case otherHardware(field: String, reason: String)
     /// Guest memory cannot be reached with these options.
     case memory(GuestMemoryError)

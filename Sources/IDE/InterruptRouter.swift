@@ -1,24 +1,25 @@
 import BlockPCI
 
-/// What leads out of the controller: its interrupt lines, events and the trace.
+/// The outputs of a controller: interrupt lines, drive events and the trace.
 final class InterruptRouter {
-    /// The emulator.
-    weak var delegate: (any IDEControllerDelegate)?
     /// Whose pin INTA is.
     private let function: PCIFunction
     private let state: UnsafeMutablePointer<State>
 
     private struct State {
+        /// The emulator. `unowned`, because a `weak` reference costs 150 instructions for each change of a
+        /// line, and a strong one would be a cycle: an emulator owns its controller.
+        unowned var delegate: (any IDEControllerDelegate)?
         /// The controller that this is a part of.
         var controller: Unmanaged<IDEController>?
         var trace: ((IDETraceEvent) -> Void)?
         /// INTRQ of the channels, as the host sees them: bit 0 and bit 1.
         var levels: UInt8 = 0
-        /// In native mode: those that nobody has acknowledged.
+        /// In native mode: the channels' interrupts that have not been acknowledged.
         var pending: UInt8 = 0
-        /// Those that do not reach INTA.
+        /// The channels whose interrupts do not reach INTA.
         var blocked: UInt8 = 0
-        /// INTA keeps its level until everything is known.
+        /// A state is being restored, and INTA keeps its level meanwhile.
         var isRestoring = false
         var isNative: Bool
     }
@@ -39,14 +40,21 @@ final class InterruptRouter {
         state.pointee.controller = .passUnretained(controller)
     }
 
+    /// The emulator; see ``IDEController/delegate``.
+    var delegate: (any IDEControllerDelegate)? {
+        get { state.pointee.delegate }
+        set { state.pointee.delegate = newValue }
+    }
+
     /// Calls `body` with the emulator, if there is one, and the controller.
     @inline(__always)
     func tell(_ body: (any IDEControllerDelegate, IDEController) -> Void) {
-        guard let delegate, let controller = state.pointee.controller else { return }
+        guard let delegate = state.pointee.delegate, let controller = state.pointee.controller
+        else { return }
         controller._withUnsafeGuaranteedRef { body(delegate, $0) }
     }
 
-    /// Called with everything that happens, while it is set.
+    /// Called with every event while it is set.
     var trace: ((IDETraceEvent) -> Void)? {
         get { state.pointee.trace }
         set { state.pointee.trace = newValue }
@@ -54,13 +62,13 @@ final class InterruptRouter {
 
     var isTraced: Bool { state.pointee.trace != nil }
 
-    /// Calls the trace with an event that is only made if somebody looks.
+    /// Calls the trace. The event is only created if there is a trace.
     @inline(__always)
     func note(_ event: @autoclosure () -> IDETraceEvent) {
         if isTraced { call(event) }
     }
 
-    // Apart, so that an event that nobody sees costs its place nothing.
+    // A function of its own, so that callers do not pay for events that are not traced.
     @inline(never)
     private func call(_ event: () -> IDETraceEvent) { state.pointee.trace?(event()) }
 
@@ -79,13 +87,13 @@ final class InterruptRouter {
 
     // MARK: Native mode
 
-    /// The channels' interrupts that nobody has acknowledged: bit 0 and bit 1.
+    /// The channels' interrupts that have not been acknowledged: bit 0 and bit 1.
     var pending: UInt8 { state.pointee.pending }
 
     /// Whether INTA is to be high.
     private var isRaised: Bool { state.pointee.pending & ~state.pointee.blocked != 0 }
 
-    /// Takes interrupts for served although INTRQ is still high.
+    /// Acknowledges interrupts although INTRQ is still high.
     func acknowledge(_ channels: UInt8) {
         state.pointee.pending &= ~channels
         updateLine()
@@ -97,8 +105,8 @@ final class InterruptRouter {
         updateLine()
     }
 
-    /// Takes over the channels' levels, which `setLevels` says, and which of the interrupts nobody has
-    /// acknowledged; then INTA follows.
+    /// Restores the channels' levels with `setLevels`, and which of their interrupts are not
+    /// acknowledged. Then INTA changes to its level.
     func restore(unacknowledged: UInt8, _ setLevels: () -> Void) {
         state.pointee.isRestoring = true
         setLevels()

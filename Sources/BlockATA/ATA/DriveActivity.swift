@@ -1,4 +1,4 @@
-/// What a drive is doing while the host does nothing for it; the registers of the channel must agree with
+/// What a drive is doing while it has no host request. The registers of the channel must agree with
 /// it.
 package enum DriveActivity: Equatable {
     /// No command is under way.
@@ -9,7 +9,7 @@ package enum DriveActivity: Equatable {
     case armed
     /// A host request without DMA waits for ``AttachedDrive/retry(on:)``.
     case parked
-    /// A DMA command of so many bytes waits for ``AttachedDrive/retry(on:)``: it runs again with the
-    /// descriptor table of the state.
+    /// A DMA command of `bytes` bytes waits for ``AttachedDrive/retry(on:)``. It is repeated with
+    /// the descriptor table of the state.
     case parkedTransfer(bytes: UInt64)
 }

@@ -1,4 +1,6 @@
-/// What a host sees of a drive, and what the drive's carrier needs to know of a command.
+/// The registers of a drive that a guest sees, and what the drive's carrier needs to know of a
+/// command. The members are `@usableFromInline` so that a carrier in another target reads them
+/// without a call.
 @usableFromInline package struct DriveRegisters {
     @usableFromInline package var taskFile = TaskFile()
     @usableFromInline package var status: UInt8 = 0

@@ -1,6 +1,7 @@
-/// A block of data on its way through the data port.
+/// A block of data that the guest moves through the data port. The members are `@usableFromInline`
+/// so that a carrier in another target moves a word without a call.
 @usableFromInline package struct PIOWindow {
-    /// Which way the host moves it.
+    /// Which way the guest moves it, which the standard calls the host.
     @usableFromInline package enum Direction: UInt8, CaseIterable, Sendable {
         /// The window is closed.
         case none
@@ -51,7 +52,7 @@
         return true
     }
 
-    /// Moves up to `target.count` bytes out of the window; how many it were.
+    /// Moves up to `target.count` bytes out of the window, and returns how many.
     package mutating func take(into target: UnsafeMutableRawBufferPointer) -> Int {
         guard direction == .toHost, let base, let out = target.baseAddress else { return 0 }
         let count = min(left, target.count)
@@ -60,7 +61,7 @@
         return count
     }
 
-    /// Moves up to `source.count` bytes into the window; how many it were.
+    /// Moves up to `source.count` bytes into the window, and returns how many.
     package mutating func put(from source: UnsafeRawBufferPointer) -> Int {
         guard direction == .toDrive, let base, let bytes = source.baseAddress else { return 0 }
         let count = min(left, source.count)

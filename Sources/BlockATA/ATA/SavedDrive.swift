@@ -1,6 +1,6 @@
 package import BlockState
 
-/// What is saved of a drive, whichever it is.
+/// What is saved of a drive of either kind.
 package enum SavedDrive {
     /// There is none in the slot.
     case none

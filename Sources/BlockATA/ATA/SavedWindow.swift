@@ -40,7 +40,7 @@ extension SavedWindow: StateFields {
         try codec.number(&offset, "offset", as: UInt32.self)
         try codec.number(&position, "position", as: UInt32.self)
         try codec.number(&end, "end", as: UInt32.self)
-        // The host moves whole words, and a window of which all is moved is closed.
+        // The guest moves whole words, and a window is closed when all of it has been moved.
         try codec.check(
             "position",
             "even and less than `end`, which is even; all are 0 if `direction` is none",

@@ -1,4 +1,5 @@
-/// The command block registers that a host writes parameters to (ATA/ATAPI-6 7.2).
+/// The command block registers that a guest writes parameters to (ATA/ATAPI-6 7.2). The members are
+/// `@usableFromInline` so that a carrier in another target accesses them without a call.
 @usableFromInline package struct TaskFile {
     /// 7.10; its previous content is what HOB shows in place of the error register.
     @usableFromInline package var features = TwoByteRegister()
@@ -47,27 +48,5 @@
     /// The low four bits of the device register.
     package mutating func setHead(_ head: UInt8) {
         device = device & ~DeviceRegister.head | head & DeviceRegister.head
-    }
-}
-
-/// A register two bytes deep: each write pushes the byte that was there into the place that HOB
-/// shows (ATA/ATAPI-6 6.20).
-@usableFromInline package struct TwoByteRegister {
-    /// What was written last.
-    @usableFromInline package var current: UInt8
-    /// What was there before.
-    @usableFromInline package var previous: UInt8
-
-    package init(_ current: UInt8 = 0, _ previous: UInt8 = 0) {
-        self.current = current
-        self.previous = previous
-    }
-
-    /// Both bytes, the previous one high.
-    @usableFromInline package var word: UInt16 { UInt16(previous) << 8 | UInt16(current) }
-
-    @inlinable package mutating func push(_ value: UInt8) {
-        previous = current
-        current = value
     }
 }

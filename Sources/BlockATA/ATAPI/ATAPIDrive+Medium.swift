@@ -1,6 +1,6 @@
 import BlockIO
 
-// What a user does with the disc while the machine runs.
+// Changes of the disc by the user of the emulator, while the machine runs.
 extension ATAPIDrive {
     /// The emulator's user opens the tray and takes the medium out.
     package func eject() throws(ATAError) {
@@ -16,14 +16,14 @@ extension ATAPIDrive {
         state.pointee.tray.isOpen = false
     }
 
-    /// A prevented medium stays, but the guest hears what is wanted of it.
+    /// A medium whose removal is prevented stays, and the guest is told of the request to eject.
     private func checkUnlocked() throws(ATAError) {
         guard state.pointee.tray.isLocked, !state.pointee.tray.isOpen else { return }
         state.pointee.tray.event = .ejectRequest
         throw .mediumLocked
     }
 
-    /// A host request under way keeps its medium until it ends; the command it is for fails.
+    /// A host request under way keeps its medium until it completes; its command fails.
     private func replaceMedium(_ medium: CDMedium?) {
         let old = state.pointee.medium
         if let old, old.queue.outstanding > 0 && state.pointee.retiring == nil {

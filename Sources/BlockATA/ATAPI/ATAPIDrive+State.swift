@@ -59,8 +59,8 @@ extension ATAPIDrive {
         job.kind == .takingPacket ? state.pointee.packetBuffer : state.pointee.buffer
     }
 
-    /// What the drive is doing, which follows from its command; everything that carrying on with it
-    /// takes for granted is checked here.
+    /// What the drive is doing, which follows from its command. Everything that continuing the
+    /// command relies on is checked here.
     private func activity(
         of job: PacketJob, _ window: SavedWindow, isArmed: Bool
     ) throws(StateError) -> DriveActivity {

@@ -7,8 +7,8 @@ import GuestMemory
 package struct ATAPIDrive: ~Copyable {
     package let state: UnsafeMutablePointer<State>
 
-    /// Sectors that the host is asked for at a time but for DMA without a copy: so many does a PIO
-    /// burst of 65534 bytes touch.
+    /// Most sectors that one host request reads into the buffer: as many as a PIO burst of 65534
+    /// bytes can touch.
     package static let bufferSectors = 33
     /// Bytes in the drive's buffer; also enough for the longest parameter list, 65535.
     package static let bufferSize = bufferSectors * RawSector.size
@@ -16,10 +16,9 @@ package struct ATAPIDrive: ~Copyable {
     package struct State {
         let core: DriveCore
         package let cdrom: CDROM
-        /// Where the host writes a packet to.
+        /// Where the guest writes a packet to.
         package let packetBuffer: UnsafeMutableRawPointer
-        /// For user data that goes between the other fields of sectors, and for that which comes from
-        /// between them.
+        /// Elements of a vectored request that skips the fields around the user data of sectors.
         let vectors: UnsafeMutablePointer<iovec>
         /// The tag of the command that was given last.
         var tag = 0
@@ -34,7 +33,7 @@ package struct ATAPIDrive: ~Copyable {
         package var lastBlock: UInt32 = 0
         /// The disc, also while the tray is open.
         package var medium: CDMedium?
-        /// A disc that is not there any more but for the host request under way.
+        /// A removed disc that still has a host request under way.
         var retiring: CDMedium?
         /// DEVICE RESET, with this tag, waits for the host.
         var resetTag: Int?
@@ -59,26 +58,24 @@ package struct ATAPIDrive: ~Copyable {
             vectors.deallocate()
         }
 
-        /// What the host reads by PIO, sectors that need more than their user data, parameter lists.
+        /// Data of PIO reads, sectors with more than their user data, parameter lists.
         package var buffer: UnsafeMutableRawPointer { core.buffer }
     }
 
-    /// Takes a drive that nobody else uses from now on, until this is released.
+    /// Takes the drive, which nobody else may use until this is released.
     package init(_ cdrom: CDROM, _ connection: DriveConnection) {
         cdrom.isPluggedIn = true
-        state = .allocate(capacity: 1)
-        state.initialize(to: State(cdrom, connection))
+        state = .holding(State(cdrom, connection))
     }
 
     deinit {
-        // The carrier has seen to it that the host does nothing any more.
+        // The carrier has waited until the drive is not busy.
         state.pointee.cdrom.isPluggedIn = false
         state.pointee.deallocate()
-        state.deinitialize(count: 1)
-        state.deallocate()
+        state.release()
     }
 
-    /// The queue on the disc, also on one that is only there for a host request.
+    /// The queue of the disc, or of a removed disc that still has a host request under way.
     var queue: BlockQueue? { (state.pointee.retiring ?? state.pointee.medium)?.queue }
 
     // MARK: Resets
@@ -94,7 +91,7 @@ package struct ATAPIDrive: ~Copyable {
         state.pointee.settings = ATAPISettings()
         state.pointee.lastBlock = 0
         state.pointee.tray.isLocked = false
-        // Who has just begun to look has not seen any other medium.
+        // At power-on the guest has not seen another medium.
         state.pointee.tray.event = .none
         state.pointee.tray.change = .none
     }
@@ -112,9 +109,9 @@ package struct ATAPIDrive: ~Copyable {
         let count = queue.poll { completion in
             // Before the command ends: its interrupt may lead to a request on the disc that is there now.
             if state.pointee.retiring?.queue === queue { state.pointee.retiring = nil }
-            at(Int(bitPattern: completion.userData), carrier).requestEnded(completion)
+            at(Int(bitPattern: completion.userData), carrier).requestCompleted(completion)
         }
-        if let tag = state.pointee.resetTag { at(tag, carrier).finishDeviceReset() }
+        if let tag = state.pointee.resetTag { at(tag, carrier).showSignatureUnlessBusy() }
         return count
     }
 }

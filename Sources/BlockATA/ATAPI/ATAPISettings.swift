@@ -1,6 +1,6 @@
 package import BlockState
 
-/// What a host can set in a drive, as at power-on.
+/// What a guest can set in a drive. The initial values are those at power-on.
 package struct ATAPISettings: DriveSettings {
     package var mode = ModeSettings()
     /// SET FEATURES 03h (ATA/ATAPI-6 8.46, table 44).

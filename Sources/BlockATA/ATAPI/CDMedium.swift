@@ -1,6 +1,6 @@
 import BlockIO
 
-/// A disc that is in a drive, or still at work although it is not.
+/// A disc that is in a drive, or that was removed and still has a host request under way.
 package final class CDMedium {
     package let image: BlockImage
     package let queue: BlockQueue

@@ -13,16 +13,16 @@ public final class CDROM {
     public let options: CDROMOptions
     package let queueOptions: QueueOptions
     package let descriptors: DescriptorGroup
-    /// The disc that is in it when it is plugged in.
+    /// The disc that is in the drive when the drive is plugged in.
     let medium: CDMedium?
-    /// A controller has it.
+    /// Whether it is plugged into a controller.
     package internal(set) var isPluggedIn = false
 
     /// A drive with `image` in it, or nothing. Reads the start of each image that comes into it and
     /// opens a queue on it, with threading and descriptor as a controller needs them.
     ///
     /// - Throws: ``ATAError/invalidOption(_:)`` for an image that holds no disc that is supported,
-    ///   ``ATAError/image(_:)`` when there is no queue to be had.
+    ///   ``ATAError/image(_:)`` when no queue can be opened.
     public init(
         _ image: BlockImage?, _ options: CDROMOptions = CDROMOptions(),
         queue queueOptions: QueueOptions = QueueOptions()

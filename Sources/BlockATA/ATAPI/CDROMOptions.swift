@@ -13,7 +13,7 @@ public struct CDROMOptions: Sendable {
     public var serial: String
     /// IDENTIFY PACKET DEVICE words 23-26: up to 8 characters.
     public var firmware: String
-    /// What a failed read of the host means; `ErrorPolicy.report` by default.
+    /// The policy for failed reads of the host; `ErrorPolicy.report` by default.
     public var readErrorPolicy: ErrorPolicy
 
     /// Options with the defaults described at each property.
@@ -22,11 +22,8 @@ public struct CDROMOptions: Sendable {
         serial: String = "BIO00002", firmware: String = "1.0",
         readErrorPolicy: ErrorPolicy = .report
     ) {
-        self.vendor = vendor
-        self.product = product
-        self.revision = revision
-        self.serial = serial
-        self.firmware = firmware
+        (self.vendor, self.product, self.revision) = (vendor, product, revision)
+        (self.serial, self.firmware) = (serial, firmware)
         self.readErrorPolicy = readErrorPolicy
     }
 

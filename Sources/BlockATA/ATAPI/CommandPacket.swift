@@ -1,4 +1,4 @@
-/// The twelve bytes of a packet command, as the host wrote them (SFF-8020i 7.1.1). Numbers are
+/// The twelve bytes of a packet command, as the guest wrote them (SFF-8020i 7.1.1). Numbers are
 /// big-endian.
 package struct CommandPacket {
     /// Bytes in a packet (ATA/ATAPI-6 8.16.9, word 0).

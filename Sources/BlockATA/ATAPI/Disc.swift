@@ -12,8 +12,8 @@ package struct Disc: Equatable {
     /// More than 80 minutes do not fit on a CD (MMC-5 4.2.3.3, and the Orange Book).
     package static let largestCD = 80 * DiscAddress.framesPerMinute
 
-    /// `nil` for an image too small for a block. What is behind block 2^32 - 2 is not seen: READ
-    /// CAPACITY can name no more.
+    /// `nil` for an image that is smaller than a block. Blocks beyond number 2^32 - 2 are not
+    /// visible, because READ CAPACITY cannot name them.
     package init?(imageSize: UInt64, layout: SectorLayout = .blocks) {
         let blocks = imageSize / UInt64(layout.stride)
         guard blocks > 0 else { return nil }
@@ -38,11 +38,4 @@ package struct Disc: Equatable {
 
     /// MMC-5 table 106
     package var profile: UInt16 { isDVD ? Profile.dvdROM : Profile.cdROM }
-}
-
-/// Profile numbers (MMC-5 table 106).
-package enum Profile {
-    package static let none: UInt16 = 0x0000
-    package static let cdROM: UInt16 = 0x0008
-    package static let dvdROM: UInt16 = 0x0010
 }

@@ -30,8 +30,8 @@ package struct ModeSettings: Equatable {
             + [audio[0], audio[1], audio[2], audio[3], 0, 0, 0, 0]
     }
 
-    /// Takes over a parameter list with the long header (SPC-3 7.4.3), all of it or, when it
-    /// answers with a sense, nothing.
+    /// Applies a parameter list with the long header (SPC-3 7.4.3). If the list is wrong, this
+    /// returns a sense and applies nothing.
     package mutating func select(_ list: UnsafeRawBufferPointer) -> Sense? {
         // Mode data length, medium type and so on are reserved here; the last two bytes are the
         // length of block descriptors.

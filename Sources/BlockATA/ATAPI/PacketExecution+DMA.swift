@@ -7,20 +7,20 @@ import GuestMemory
 extension PacketExecution {
     func failUnwanted() { failTransfer(.mediumNotPresent) }
 
-    func beginTransfer(_ transfer: DMATransfer, _ step: DMAStep) {
+    func carryOutFirst(_ step: DMAStep, of transfer: DMATransfer) {
         state.pointee.failure = nil
-        perform(host.pointee.begin(transfer, step))
+        carryOut(host.pointee.begin(transfer, step))
     }
 
     /// Goes on with a transfer that has waited for memory, if it is that of the command.
     func resume(_ transfer: DMATransfer, _ step: DMAStep) {
-        if let step = host.pointee.resume(transfer, step) { return perform(step) }
-        // It may be what a reset has waited for, and nothing else tells of it.
-        if let tag = state.pointee.resetTag { at(tag).finishDeviceReset() }
+        if let step = host.pointee.resume(transfer, step) { return carryOut(step) }
+        // A reset may have waited for it, and no completion of the queue follows.
+        if let tag = state.pointee.resetTag { at(tag).showSignatureUnlessBusy() }
     }
 
-    /// Carries out a step of the transfer, which ``host`` has taken note of.
-    private func perform(_ step: DMAStep) {
+    /// Carries out a step of the transfer that ``host`` has already noted.
+    private func carryOut(_ step: DMAStep) {
         let job = self.job
         switch step {
         case .submit(let piece):
@@ -40,13 +40,13 @@ extension PacketExecution {
                 at: UInt64(job.block) &* UInt64(Disc.blockSize) &+ piece.offset.rawValue,
                 userData: host.pointee.submit())
         case .wait: state.pointee.cursor = DMAPieceCursor()
-        case .done(let result): end(result)
+        case .done(let result): completeTransfer(result)
         }
     }
 
     // MARK: Without a copy
 
-    /// Asks for the user data of as many raw sectors as one request takes.
+    /// Submits a read of the user data of as many raw sectors as one request takes.
     private func readSpread(_ queue: BlockQueue) {
         let offset = state.pointee.spread.imageOffset
         // The buffer has no data while a transfer goes without it.
@@ -56,14 +56,14 @@ extension PacketExecution {
             userData: host.pointee.submit())
     }
 
-    /// The host has answered a piece, or a request for a part of it.
-    func pieceEnded(_ completion: BlockCompletion) {
+    /// The host has completed the request for a piece, or for a part of it.
+    func pieceCompleted(_ completion: BlockCompletion) {
         if job.isMediumGone { return failTransfer(.mediumNotPresent) }
         let layout = layout
         var transferred = completion.transferred
         if layout.isRaw { transferred = state.pointee.spread.reached(transferred) }
         if completion.isMemoryFault {
-            return perform(host.pointee.memoryFailed(transferred: transferred))
+            return carryOut(host.pointee.memoryFailed(transferred: transferred))
         }
         if !completion.isSuccess {
             switch decide(completion) {
@@ -84,18 +84,19 @@ extension PacketExecution {
             }
             transferred = state.pointee.spread.length
         }
-        perform(host.pointee.pieceEnded(transferred: transferred, isSuccess: true))
+        carryOut(host.pointee.pieceEnded(transferred: transferred, isSuccess: true))
     }
 
     // MARK: Through the buffer
 
-    /// Moves what there is, and sees to it that there is more.
+    /// Moves data between buffer and pieces, until the transfer waits or is complete, or the buffer
+    /// needs the host.
     func moveData() {
         while true {
             if state.pointee.cursor.isAtEnd {
                 let step = host.pointee.pieceEnded(
                     transferred: state.pointee.cursor.length, isSuccess: true)
-                guard case .submit(let piece) = step else { return perform(step) }
+                guard case .submit(let piece) = step else { return carryOut(step) }
                 state.pointee.cursor = DMAPieceCursor(piece)
             }
             let job = self.job
@@ -109,7 +110,7 @@ extension PacketExecution {
                 buffer + job.place, count: Int(clamping: job.available), demand.direction)
             guard let moved else {
                 let done = state.pointee.cursor.done
-                return perform(host.pointee.memoryFailed(transferred: done))
+                return carryOut(host.pointee.memoryFailed(transferred: done))
             }
             self.job.position &+= UInt64(moved)
         }
@@ -117,13 +118,13 @@ extension PacketExecution {
 
     // MARK: How transfers end
 
-    func transferEnded(_ result: DMAResult) {
+    func goOn(after result: DMAResult) {
         guard result.outcome == .success else { return endFailed(state.pointee.failure) }
-        if job.kind == .selecting { finishSelect() } else { succeed() }
+        if job.kind == .selecting { selectModes() } else { succeed() }
     }
 
-    /// A command fails whose data comes from the disc, by PIO or DMA. Without a sense it was the
-    /// host that gave up. The command ends when guest memory has what was transferred.
+    /// Fails a command that reads the disc, by PIO or DMA. Without a sense it was the guest that
+    /// stopped the command. The command ends when guest memory has what was transferred.
     func failTransfer(_ sense: Sense?, _ transferred: UInt64? = nil) {
         guard job.isDMA, host.pointee.state == .held else {
             if job.isDMA { transferEnd = .failure }
@@ -132,14 +133,14 @@ extension PacketExecution {
         state.pointee.failure = sense
         // The cursor of a transfer that goes without the buffer is that of an earlier one.
         let moved = transferred ?? (job.isDirect ? 0 : state.pointee.cursor.done)
-        perform(host.pointee.pieceEnded(transferred: moved, isSuccess: false))
+        carryOut(host.pointee.pieceEnded(transferred: moved, isSuccess: false))
     }
 
     private func endFailed(_ sense: Sense?) {
         if let sense { fail(sense) } else { abort() }
     }
 
-    /// Keeps the command until the emulator goes on; a transfer then runs again from its start.
+    /// Keeps the command until the emulator resumes. A transfer is then repeated from its start.
     func park() {
         if job.isDMA {
             job.position = 0

@@ -1,4 +1,4 @@
-// Commands that are no packets (ATA/ATAPI-6 clause 8).
+// Commands that are not packet commands (ATA/ATAPI-6 clause 8).
 extension PacketExecution {
     func execute(_ command: UInt8) {
         state.pointee.tag = tag
@@ -7,7 +7,7 @@ extension PacketExecution {
         case .packet: takePacket()
         case .deviceReset: deviceReset()
         case .identifyPacketDevice: sendPage()
-        // 8.15.5 and 8.34.5: so that a host that looks for a disk finds this.
+        // 8.15.5 and 8.34.5: a guest that looks for a disk learns that this is a packet device.
         case .identifyDevice, .readSectors, .readSectorsNoRetry: refuseAsDisk()
         case .setFeatures: setSharedFeature()
         case .nop: abort()
@@ -49,8 +49,8 @@ extension PacketExecution {
         abort()
     }
 
-    /// The host has moved all of the window.
-    func windowEnded() {
+    /// The guest has moved all of the window.
+    func windowClosed() {
         switch job.kind {
         case .takingPacket: runPacket()
         case .replying, .reading: offerNext()

@@ -1,11 +1,11 @@
-// Data through the data port, in bursts that the host limits (ATA/ATAPI-6 8.23.4, SFF-8020i 5.5).
+// Data through the data port, in bursts that the guest limits (ATA/ATAPI-6 8.23.4, SFF-8020i 5.5).
 extension PacketExecution {
-    /// A packet command has `length` bytes to move, or none: then it has ended.
+    /// Begins to move the `length` bytes of a packet command. A command without data ends here.
     func beginData(_ kind: PacketJob.Kind, length: UInt64) {
         guard length > 0 || kind == .selecting else { return succeed() }
         job.kind = kind
         job.length = length
-        guard length > 0 else { return finishSelect() }
+        guard length > 0 else { return selectModes() }
         if job.isDMA {
             showReason(kind == .selecting ? InterruptReason.dataOut : InterruptReason.dataIn)
             arm()
@@ -16,8 +16,8 @@ extension PacketExecution {
         }
     }
 
-    /// Bytes in the next burst: only the last one may have an odd number. 0 when the host's limit
-    /// lets nothing through.
+    /// Bytes in the next burst; only the last burst may have an odd number. 0 when the limit of the
+    /// guest allows no data.
     private var burst: UInt64 {
         let job = self.job
         // FFFFh acts as FFFEh.
@@ -25,7 +25,7 @@ extension PacketExecution {
         return limit < job.remaining ? limit & ~1 : job.remaining
     }
 
-    /// Offers the next burst to the host, once the buffer has it.
+    /// Offers the next burst to the guest, once the buffer has it.
     func offerNext() {
         let job = self.job
         guard job.remaining > 0 else { return succeed() }
@@ -46,10 +46,10 @@ extension PacketExecution {
         open(.toHost, buffer + job.place, count: Int((size &+ 1) & ~1), interrupt: true)
     }
 
-    /// Asks the host for the next burst of a parameter list.
+    /// Asks the guest for the next burst of a parameter list.
     func takeNext() {
         let job = self.job
-        guard job.remaining > 0 else { return finishSelect() }
+        guard job.remaining > 0 else { return selectModes() }
         let size = burst
         guard size > 0 else { return abort() }
         self.job.position &+= size
@@ -63,8 +63,8 @@ extension PacketExecution {
         showReason(reason)
     }
 
-    /// MODE SELECT: the list is complete.
-    func finishSelect() {
+    /// MODE SELECT: the parameter list is complete, and is applied.
+    func selectModes() {
         let list = UnsafeRawBufferPointer(
             start: buffer, count: Int(clamping: job.length))
         if let sense = settings.mode.select(list) { return fail(sense) }

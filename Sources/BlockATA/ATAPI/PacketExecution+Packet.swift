@@ -1,6 +1,6 @@
-// Which packet does what.
+// The packet commands by their codes.
 extension PacketExecution {
-    /// The host has written a packet.
+    /// The guest has written a packet.
     func runPacket() {
         let packet = CommandPacket(packetBuffer)
         state.pointee.packet = packet
@@ -72,7 +72,7 @@ extension PacketExecution {
         }
     }
 
-    /// `sense` is that of the command before.
+    /// `sense` is the sense data of the previous command.
     private func run(_ command: PacketCommand, _ packet: CommandPacket, _ sense: Sense) {
         switch command {
         case .requestSense:
@@ -104,8 +104,8 @@ extension PacketExecution {
         }
     }
 
-    /// Makes an answer, cuts it to the allocation length and sends it, unless `body` says what is
-    /// wrong.
+    /// Makes an answer with `body`, truncates it to the allocation length and sends it. If `body`
+    /// returns a sense, the command fails with it.
     private func reply(limit: UInt16, _ body: (inout PacketReply) -> Sense?) {
         var reply = PacketReply(
             UnsafeMutableRawBufferPointer(start: buffer, count: ATAPIDrive.bufferSize))

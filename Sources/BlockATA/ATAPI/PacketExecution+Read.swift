@@ -4,7 +4,7 @@ import Glibc
 
 // Reading the disc (MMC-5 6.16, 6.17, 6.19, 6.20).
 extension PacketExecution {
-    /// `count` sectors from `block` on. None is no error, wherever it is (6.16.2.5).
+    /// Reads `count` sectors from `block` on. A count of 0 succeeds for any block (6.16.2.5).
     func read(_ block: UInt32, count: UInt32, _ fields: SectorFields) {
         guard count > 0 else { return succeed() }
         guard let disc, disc.contains(UInt64(block), count: UInt64(count)) else {
@@ -49,8 +49,8 @@ extension PacketExecution {
 
     // MARK: The host's part
 
-    /// Asks for `count` sectors, the first of which is number `first` of the command, into the
-    /// buffer.
+    /// Reads `count` sectors into the buffer; `first` is the number of the first within the
+    /// command.
     func request(_ first: UInt64, count: Int) {
         job.heldFirst = first
         job.heldCount = 0
@@ -58,7 +58,7 @@ extension PacketExecution {
         submit()
     }
 
-    /// Gives the host what is in hand; again, after a policy has kept it.
+    /// Submits the host request of the command, also to repeat it after a policy has kept it.
     func submit() {
         let job = self.job
         guard !job.isMediumGone, let medium = state.pointee.medium else {
@@ -90,7 +90,7 @@ extension PacketExecution {
         }
     }
 
-    /// The host has answered ``submit()``.
+    /// The host has completed the request of ``submit()``.
     func sectorsRead(_ completion: BlockCompletion) {
         if job.isMediumGone { return failTransfer(.mediumNotPresent) }
         if !completion.isSuccess {
@@ -110,10 +110,11 @@ extension PacketExecution {
         if job.isDMA { moveData() } else { offerNext() }
     }
 
-    /// How the disc is stored, which is there while a command reads it.
+    /// How the disc of the command is stored.
     var layout: SectorLayout { state.pointee.medium?.disc.layout ?? .blocks }
 
-    /// Adds what is not on the image, and leaves only what was asked for, without gaps.
+    /// Adds the fields that the image does not have, and keeps only the requested fields, without
+    /// gaps.
     private func completeSectors() {
         let job = self.job
         let isOnImage = layout.isRaw
@@ -127,7 +128,8 @@ extension PacketExecution {
         }
     }
 
-    /// What a failed read has left in the buffer is nobody's business.
+    /// Clears what a failed read has not filled, so that the guest sees no data of an earlier
+    /// command.
     private func conceal(_ completion: BlockCompletion) {
         let job = self.job
         let layout = layout
@@ -144,12 +146,13 @@ extension PacketExecution {
 
     // MARK: Completions
 
-    /// The host has answered a request: all are the drive's own, also those that fill a piece.
-    func requestEnded(_ completion: BlockCompletion) {
+    /// The host has completed a request. All requests are the drive's own, those that fill a piece
+    /// included.
+    func requestCompleted(_ completion: BlockCompletion) {
         switch host.pointee.complete(completion) {
         case .succeeded, .failed:
-            if job.isDirect { pieceEnded(completion) } else { sectorsRead(completion) }
-        case .pending, .finished, .released: break
+            if job.isDirect { pieceCompleted(completion) } else { sectorsRead(completion) }
+        case .pending, .transferCompleted, .released: break
         }
     }
 

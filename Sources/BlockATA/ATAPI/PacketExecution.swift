@@ -11,7 +11,6 @@ struct PacketExecution: CommandExecution {
 
     var core: DriveCore { state.pointee.core }
     var cdrom: CDROM { state.pointee.cdrom }
-    var buffer: UnsafeMutableRawPointer { state.pointee.core.buffer }
     var packetBuffer: UnsafeMutableRawPointer { state.pointee.packetBuffer }
     var vectors: UnsafeMutablePointer<iovec> { state.pointee.vectors }
 
@@ -31,7 +30,7 @@ struct PacketExecution: CommandExecution {
         cdrom.options.readErrorPolicy
     }
 
-    /// The disc that can be used: the tray is closed on it.
+    /// The disc, if the tray is closed.
     var disc: Disc? { state.pointee.tray.isOpen ? nil : state.pointee.medium?.disc }
 
     // MARK: How commands end
@@ -53,7 +52,7 @@ struct PacketExecution: CommandExecution {
 
     // MARK: DEVICE RESET
 
-    /// DEVICE RESET (ATA/ATAPI-6 8.10) ends what the drive does, also what it does by itself.
+    /// DEVICE RESET (ATA/ATAPI-6 8.10) drops the commands of the drive.
     func deviceReset() {
         for tag in 0..<core.connection.tags { at(tag).drop() }
         state.pointee.tray.isLocked = false
@@ -61,7 +60,7 @@ struct PacketExecution: CommandExecution {
         registers.pointee.window.close()
         registers.pointee.status = Status.busy
         state.pointee.resetTag = tag
-        finishDeviceReset()
+        showSignatureUnlessBusy()
     }
 
     /// The drive at work on the command of another tag.
@@ -75,8 +74,9 @@ struct PacketExecution: CommandExecution {
         abandon()
     }
 
-    /// Once the host is done. There is no interrupt. DEV alone survives in the device register (9.12).
-    func finishDeviceReset() {
+    /// Ends DEVICE RESET with the signature, unless a host request is under way. There is no
+    /// interrupt. Only DEV keeps its value in the device register (9.12).
+    func showSignatureUnlessBusy() {
         guard state.pointee.resetTag != nil, !core.isBusy else { return }
         state.pointee.resetTag = nil
         registers.pointee.show(.packet)

@@ -16,7 +16,7 @@ extension PacketJob: StateFields {
         try codec.number(&inHand, "inHand", as: UInt32.self)
     }
 
-    /// How many bytes of the buffer something will yet look at.
+    /// How many bytes of the buffer the command still needs.
     var bytesInBuffer: Int {
         switch kind {
         case .none, .takingPacket: 0

@@ -6,29 +6,29 @@ package struct PacketJob: Equatable, DriveJob {
         case none
         /// IDENTIFY PACKET DEVICE: the buffer holds the page.
         case sendingPage
-        /// The host writes the packet.
+        /// The guest writes the packet.
         case takingPacket
         /// The buffer holds the answer, ``PacketJob/length`` bytes.
         case replying
         /// Blocks of the medium, or parts of sectors.
         case reading
-        /// MODE SELECT: the host's data goes into the buffer.
+        /// MODE SELECT: data of the guest goes into the buffer.
         case selecting
     }
 
     package var kind = Kind.none
     /// DMA, bit 0 of the features register (ATA/ATAPI-6 8.23.4).
     package var isDMA = false
-    /// Bytes that the host takes or gives at a time (ATA/ATAPI-6 8.23.4, byte count limit).
+    /// Most bytes of a PIO burst (ATA/ATAPI-6 8.23.4, byte count limit).
     package var limit: UInt16 = 0
-    /// A host request failed and waits for ``AttachedDrive/retry(on:)``. Only a saved job says so: that of
-    /// a drive has its ``BlockDMA/HostRequest`` for it.
+    /// A host request has failed and waits for ``AttachedDrive/retry(on:)``. Set in saved jobs
+    /// only: a drive keeps this in its ``BlockDMA/HostRequest``.
     package var isParked = false
     /// The medium it reads has been taken away.
     package var isMediumGone = false
     /// Bytes to transfer in all.
     package var length: UInt64 = 0
-    /// Bytes transferred, or offered to the host.
+    /// Bytes transferred, or offered to the guest.
     package var position: UInt64 = 0
     /// First block, and which part of each sector.
     package var block: UInt32 = 0
@@ -37,7 +37,7 @@ package struct PacketJob: Equatable, DriveJob {
     /// ``block``, and how many.
     package var heldFirst: UInt64 = 0
     package var heldCount = 0
-    /// Sectors that the host is at work on.
+    /// Sectors of the host request under way.
     package var inHand = 0
 
     package init() {}

@@ -11,10 +11,10 @@ package struct SavedPacketDrive {
     var lastBlock: UInt32 = 0
     var job = PacketJob()
     var packet = CommandPacket()
-    /// What the host has written of the next packet.
+    /// What the guest has written of the next packet.
     var packetBuffer = [UInt8](repeating: 0, count: CommandPacket.size)
     var window = SavedWindow()
-    /// The beginning of the buffer, as far as something will yet look at it.
+    /// The beginning of the buffer, as far as the command still needs it.
     var data: [UInt8] = []
 }
 

@@ -1,14 +1,14 @@
 package import BlockState
 
-/// The tray of a drive, and what there is to tell about it.
+/// The tray of a drive, and the events that the guest has not been told of yet.
 package struct Tray {
     package var isOpen = false
     /// PREVENT ALLOW MEDIUM REMOVAL (MMC-5 6.14).
     package var isLocked = false
-    /// What a host that polls for events is told next.
+    /// The event that a guest which polls for events is told next.
     package var event = MediaEvent.none
-    /// How far a medium change has been told: a host that does not poll must see the old medium go
-    /// before it sees the new one come.
+    /// How far a change of media has been reported: a guest that does not poll must see the old
+    /// medium go before it sees the new one.
     package var change = Change.none
 
     package init() {}
@@ -26,7 +26,7 @@ package struct Tray {
     /// before (MMC-5 4.1.6.1, table 304).
     package mutating func move(isOpen: Bool, hasMedium: Bool) {
         self.isOpen = isOpen
-        // That somebody wants the medium out is of no interest any more.
+        // A request to eject is obsolete once the tray has moved.
         if event == .ejectRequest { event = .none }
         guard hasMedium else { return }
         event = isOpen ? .mediaRemoval : .newMedia
@@ -34,7 +34,8 @@ package struct Tray {
         change = isOpen ? .none : .inserted
     }
 
-    /// The sense that the next command ends with, if a change has not been told in full.
+    /// The sense that the next command ends with, if a change of media has not been reported
+    /// completely.
     package mutating func takeAttention() -> Sense? {
         switch change {
         case .none: return nil
@@ -47,8 +48,8 @@ package struct Tray {
         }
     }
 
-    /// What GET EVENT STATUS NOTIFICATION tells, once. What is about a medium in the drive waits
-    /// until the tray is closed.
+    /// The event that GET EVENT STATUS NOTIFICATION reports, once. Events about a medium in the
+    /// drive wait until the tray is closed.
     package mutating func takeEvent() -> MediaEvent {
         if isOpen && event != .mediaRemoval { return .none }
         defer { event = .none }

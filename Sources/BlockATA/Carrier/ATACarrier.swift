@@ -14,7 +14,7 @@ import BlockIO
 ///
 /// **Data in guest memory.** A command that needs guest memory is *armed*: ``DriveRegisters/isArmed``
 /// is set, and ``DriveRegisters/demand`` says what the command needs. That happens in
-/// ``AttachedDrive/execute(_:tag:on:)``, ``AttachedDrive/windowEnded(tag:on:)`` and
+/// ``AttachedDrive/execute(_:tag:on:)``, ``AttachedDrive/windowClosed(tag:on:)`` and
 /// ``AttachedDrive/retry(on:)``. When the carrier is ready (IDE: when the guest has started the bus
 /// master), it clears `isArmed`, reads its own kind of descriptor table, and calls either
 /// ``AttachedDrive/begin(_:_:tag:on:)`` with the transfer that it has begun, or
@@ -22,21 +22,22 @@ import BlockIO
 ///
 /// **Data through registers.** ``windowOpened(_:tag:device:)`` tells that ``DriveRegisters/window``
 /// is open. When the guest has moved all of it, the carrier closes the window and calls
-/// ``AttachedDrive/windowEnded(tag:on:)``.
+/// ``AttachedDrive/windowClosed(tag:on:)``.
 ///
-/// **Several tags.** A disk carries out READ DMA, WRITE DMA and DATA SET MANAGEMENT of different tags
-/// at the same time, although of the last only one, because its ranges are in the drive's one buffer. That
-/// buffer also serves PIO and READ VERIFY. Which commands may be under way together is for the
-/// carrier to see to.
+/// **Several tags.** A disk carries out READ DMA and WRITE DMA commands of different tags at the
+/// same time. PIO commands, READ VERIFY and DATA SET MANAGEMENT use the drive's only buffer. The
+/// carrier must not give two commands that use the buffer at the same time.
 ///
-/// **Re-entrancy.** A drive has finished its work for a command when it calls the carrier about it.
-/// An interrupt that the carrier raises may lead back to registers and to the drive. The exception is
-/// ``requestFailed(_:_:tag:device:)``, which comes in the middle: the drive must not be called from it.
+/// **Re-entrancy.** A drive calls its carrier last, when its own state for the command is complete.
+/// An interrupt that the carrier raises may lead back to registers and to the drive. The exception
+/// is ``requestFailed(_:_:tag:device:)``, which comes in the middle: the drive must not be called
+/// from it.
 package protocol ATACarrier: AnyObject {
     /// A command has ended. Status, error and results are in its registers.
     func commandEnded(_ end: CommandEnd, tag: Int, device: Int)
 
-    /// The guest is to move the data of the window, with an interrupt if one `isInterrupting`.
+    /// The window is open, and the guest moves its data next. `isInterrupting` says whether the
+    /// drive asserts its interrupt for it.
     func windowOpened(_ isInterrupting: Bool, tag: Int, device: Int)
 
     /// A packet has been written and is carried out next.
@@ -48,26 +49,4 @@ package protocol ATACarrier: AnyObject {
     /// The host has failed a request of a command; `action` is what the drive's policy decides.
     func requestFailed(
         _ completion: BlockCompletion, _ action: ErrorAction, tag: Int, device: Int)
-}
-
-/// How a command ended.
-package struct CommandEnd: Sendable, Hashable {
-    /// How the transfer of a command ended.
-    package enum Transfer: Sendable, Hashable {
-        /// All data was moved.
-        case success
-        /// It failed, but guest memory has no part in it.
-        case failure
-        /// Guest memory could not be read or written.
-        case fault
-    }
-
-    /// The status register.
-    package let status: UInt8
-    /// The error register.
-    package let error: UInt8
-    /// Whether the drive asserts its interrupt.
-    package let isInterrupting: Bool
-    /// How its transfer ended; `nil` for a command without one.
-    package let transfer: Transfer?
 }

@@ -3,7 +3,8 @@ public import BlockIO
 /// A disk made of an image, to be plugged into a controller. The guest sees sectors of 512
 /// bytes, whatever the host's alignment.
 ///
-/// It owns the one queue on the image; a controller that it is plugged into is who uses it.
+/// The disk owns the queue on its image. The controller that the disk is plugged into uses the
+/// queue.
 public final class ATADisk {
     /// The medium. One that is open read-only makes a disk that aborts writes.
     public let image: BlockImage
@@ -13,9 +14,10 @@ public final class ATADisk {
     public let options: DiskOptions
     /// The default translation.
     public let geometry: DiskGeometry
-    /// Size in sectors of 512 bytes, at most ``maximumSectorCount``; what is left over is not seen.
+    /// Size in sectors of 512 bytes, at most ``maximumSectorCount``. The guest does not see the
+    /// rest of a larger image.
     public let sectorCount: UInt64
-    /// A controller has it.
+    /// Whether it is plugged into a controller.
     package internal(set) var isPluggedIn = false
 
     /// Bytes in a sector of a disk (ATA/ATAPI-6 3.1.39).
@@ -44,8 +46,9 @@ public final class ATADisk {
         }
     }
 
-    /// A disk whose first sector cannot be read has no partition table either. The queue is not the
-    /// guest's, whose statistics begin with its own requests.
+    /// The geometry in the partition table; `nil` without one, or when the first sector cannot be
+    /// read. The read uses a queue of its own, so that the statistics of the guest's queue count
+    /// requests of the guest only.
     private static func partitionedGeometry(
         _ image: BlockImage, _ sectorCount: UInt64
     ) throws(BlockError) -> DiskGeometry? {

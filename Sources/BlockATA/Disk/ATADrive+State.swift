@@ -66,8 +66,8 @@ extension ATADrive {
         }
     }
 
-    /// What the drive is doing, which follows from its command; everything that carrying on with it
-    /// takes for granted is checked here.
+    /// What the drive is doing, which follows from its command. Everything that continuing the
+    /// command relies on is checked here.
     private func activity(
         of job: DiskJob, _ window: SavedWindow, isArmed: Bool
     ) throws(StateError) -> DriveActivity {

@@ -5,7 +5,8 @@ import BlockIO
 package struct ATADrive: ~Copyable {
     package let state: UnsafeMutablePointer<State>
 
-    /// Bytes in the drive's buffer: more than the largest data block, and a good step for VERIFY.
+    /// Bytes in the drive's buffer: more than the largest data block. READ VERIFY reads as many at
+    /// a time.
     package static let bufferSize = 64 << 10
 
     package struct State: ~Copyable {
@@ -55,23 +56,21 @@ package struct ATADrive: ~Copyable {
 
     /// Whether `sectors` sectors from `sector` on are on a disk of `sectorCount`.
     ///
-    /// A method of ``State`` behind a pointer copies all of it, and that costs more than the command.
+    /// It is static because calling a method of ``State`` behind a pointer copies the whole state.
     static func isInside(_ sector: UInt64, _ sectors: Int, of sectorCount: UInt64) -> Bool {
         sector < sectorCount && UInt64(sectors) <= sectorCount &- sector
     }
 
-    /// Takes a disk that nobody else uses from now on, until this is released.
+    /// Takes the disk, which nobody else may use until this is released.
     package init(_ disk: ATADisk, _ connection: DriveConnection) {
         disk.isPluggedIn = true
-        state = .allocate(capacity: 1)
-        state.initialize(to: State(disk, connection))
+        state = .holding(State(disk, connection))
     }
 
     deinit {
-        // The carrier has seen to it that the host does nothing any more.
+        // The carrier has waited until the drive is not busy.
         state.pointee.disk.isPluggedIn = false
-        state.deinitialize(count: 1)
-        state.deallocate()
+        state.release()
     }
 
     // MARK: Resets
@@ -100,10 +99,11 @@ package struct ATADrive: ~Copyable {
         DiskExecution(state: state, tag: tag, carrier: carrier)
     }
 
-    // Apart, so that its local variables cost a poll without completions nothing.
+    // A function of its own, so that a poll without completions does not pay for its local
+    // variables.
     @inline(never)
     private func answer(_ completion: BlockCompletion, _ carrier: any ATACarrier) {
-        at(Int(bitPattern: completion.userData), carrier).requestEnded(completion)
+        at(Int(bitPattern: completion.userData), carrier).requestCompleted(completion)
     }
 
     /// Delivers what the queue has completed, and returns how many requests that were.
@@ -114,14 +114,4 @@ package struct ATADrive: ~Copyable {
             }
         }
     }
-}
-
-/// A command that a host has given to a disk, and how far it is.
-package struct DiskCommand {
-    package var job = DiskJob()
-    /// The code of the command, and the registers that came with it.
-    package var opcode: UInt8 = 0
-    package var parameters = TaskFile()
-
-    package init() {}
 }

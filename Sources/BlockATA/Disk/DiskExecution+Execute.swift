@@ -1,4 +1,4 @@
-// Which command does what (ATA/ATAPI-6 clause 8).
+// The commands of a disk by their codes (ATA/ATAPI-6 clause 8).
 extension DiskExecution {
     func execute(_ command: UInt8) {
         self.command.pointee.opcode = command
@@ -35,12 +35,12 @@ extension DiskExecution {
         case .setMultipleMode: setMultipleMode()
         case .initializeDeviceParameters: initializeDeviceParameters()
         case .recalibrate, .securityFreezeLock: succeed()
-        // 8.22: a host uses it to see a command aborted. The carrier does diagnostics.
+        // 8.22: NOP always aborts. The carrier executes diagnostics.
         case .nop, .executeDeviceDiagnostic: abort()
         }
     }
 
-    /// Fills a sector and offers it to the host.
+    /// Fills a sector and offers it to the guest.
     func sendPage(_ fill: (UnsafeMutableRawBufferPointer) -> Void) {
         let page = UnsafeMutableRawBufferPointer(start: buffer, count: ATADisk.sectorSize)
         page.initializeMemory(as: UInt8.self, repeating: 0)
@@ -57,7 +57,7 @@ extension DiskExecution {
         open(.toDrive, buffer, count: ATADisk.sectorSize, interrupt: false)
     }
 
-    /// SEEK (8.44): there is nothing to move, but an address to check.
+    /// SEEK (8.44): checks the address and does nothing else.
     private func seek() {
         locate(.none, .seek)
         settings.isStandby = false

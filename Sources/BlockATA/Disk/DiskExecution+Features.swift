@@ -13,7 +13,7 @@ extension DiskExecution {
         case Feature.enableWriteCache: settings.isWriteCacheOn = true
         case Feature.disableWriteCache:
             settings.isWriteCacheOn = false
-            // What is in the cache does not stay there.
+            // Switching the cache off flushes it.
             return flush()
         case Feature.enableLookAhead: settings.isLookAheadOn = true
         case Feature.disableLookAhead: settings.isLookAheadOn = false

@@ -18,7 +18,7 @@ extension DiskExecution {
         takeNextBlock(isFirst: true)
     }
 
-    /// READ VERIFY (8.36, 8.37): the medium is read, and nobody gets the data.
+    /// READ VERIFY (8.36, 8.37): reads the medium and drops the data.
     func verify(_ command: ATACommand) {
         locate(.verifying, command)
         settings.isStandby = false
@@ -52,7 +52,7 @@ extension DiskExecution {
         submit()
     }
 
-    /// Gives the host what is in hand; again, after a policy has kept it.
+    /// Submits the host request of the command, also to repeat it after a policy has kept it.
     func submit() {
         registers.pointee.status = Status.working
         let job = self.job
@@ -71,8 +71,8 @@ extension DiskExecution {
         }
     }
 
-    /// The host has moved a whole block.
-    func windowEnded() {
+    /// The guest has moved a whole block.
+    func windowClosed() {
         switch job.kind {
         case .readingBlocks:
             if job.remaining > 0 {
@@ -88,8 +88,8 @@ extension DiskExecution {
         }
     }
 
-    /// The host has carried out the request in hand.
-    func blockEnded() {
+    /// The host has completed the request for a block.
+    func blockCompleted() {
         switch job.kind {
         case .readingBlocks:
             advance(job.inHand)
@@ -103,7 +103,7 @@ extension DiskExecution {
                 succeed()
             }
         case .verifying:
-            // Its registers stay as they are (8.36.5).
+            // READ VERIFY leaves the registers as they are (8.36.5).
             job.sector &+= UInt64(job.inHand)
             job.remaining &-= job.inHand
             if job.remaining > 0 {
@@ -115,7 +115,8 @@ extension DiskExecution {
         }
     }
 
-    /// What a failed read has left in the buffer is nobody's business.
+    /// Clears what a failed read has not filled, so that the guest sees no data of an earlier
+    /// command.
     func conceal(_ completion: BlockCompletion) {
         guard completion.operation == .read else { return }
         let from = Int(clamping: completion.transferred)

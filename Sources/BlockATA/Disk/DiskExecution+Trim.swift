@@ -6,12 +6,12 @@ import GuestMemory
 extension DiskExecution {
     func manageDataSet() {
         let file = registers.pointee.taskFile
-        // Features bit 0 is TRIM, the only one there is.
+        // Features bit 0 is TRIM, the only function.
         guard file.features.current == 1, canTrim else { return abort() }
         locate(.trimming, .dataSetManagement)
-        // The count has 16 bits (ACS-2 7.9.2). A host that writes the register once has in the high
-        // byte whatever was there before, such as the signature; QEMU never looks at that byte. Any
-        // high byte is more than word 105 claims, so it is taken for such a remainder.
+        // The count has 16 bits (ACS-2 7.9.2). When a guest writes the register once, the high byte
+        // has its previous content, such as the signature; QEMU ignores that byte. A count with a
+        // high byte exceeds what word 105 claims, so the high byte is ignored.
         if job.remaining > ATADrive.maximumTrimBlocks {
             job.remaining = Int(file.count.current)
         }
@@ -24,26 +24,26 @@ extension DiskExecution {
 
     var canTrim: Bool { disk.image.capabilities.contains(.discard) }
 
-    /// Takes the ranges out of guest memory.
+    /// Begins to copy the ranges from guest memory.
     @inline(never)
     func beginRanges(_ transfer: DMATransfer, _ step: DMAStep) {
         let step = host.pointee.begin(transfer, collectRanges(transfer, step))
-        if case .done(let result) = step { end(result) }
+        if case .done(let result) = step { completeTransfer(result) }
     }
 
-    /// Goes on with that.
+    /// Goes on with copying the ranges.
     func resumeRanges(_ transfer: DMATransfer, _ step: DMAStep) {
         let step = host.pointee.resume(transfer, collectRanges(transfer, step))
-        if case .done(let result)? = step { end(result) }
+        if case .done(let result)? = step { completeTransfer(result) }
     }
 
-    /// The step that is left, which is none that hands out a piece.
+    /// Copies pieces, and returns the first step that is not a piece.
     private func collectRanges(_ transfer: DMATransfer, _ step: DMAStep) -> DMAStep {
         transfer.copyPieces(
             from: step, UnsafeMutableRawBufferPointer(start: buffer, count: ATADrive.bufferSize))
     }
 
-    /// All ranges are there.
+    /// The ranges have been copied: checks all of them, then discards.
     @inline(never)
     func trim() {
         for index in 0..<rangeCount where !state.pointee.isInside(range(index)) {
@@ -53,13 +53,14 @@ extension DiskExecution {
         discardFirst()
     }
 
-    /// Begins, or begins again.
+    /// Discards all ranges from the first on, also to repeat this after a policy has kept the
+    /// command.
     func discardFirst() {
         job.inHand = 0
         discardNext()
     }
 
-    /// One range after the other, so that a guest cannot flood the host with requests.
+    /// Discards one range at a time, so that a guest cannot flood the host with requests.
     private func discardNext() {
         while job.inHand < rangeCount {
             let range = range(job.inHand)
@@ -77,8 +78,8 @@ extension DiskExecution {
         succeed()
     }
 
-    /// The host has carried out a discard.
-    func rangeEnded() {
+    /// The host has completed a discard.
+    func discardCompleted() {
         job.inHand &+= 1
         if host.pointee.isStopped && hasRangesLeft {
             transferEnd = .failure

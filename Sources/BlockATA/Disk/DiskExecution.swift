@@ -10,7 +10,6 @@ struct DiskExecution: CommandExecution {
 
     var core: DriveCore { state.pointee.core }
     var disk: ATADisk { state.pointee.disk }
-    var buffer: UnsafeMutableRawPointer { state.pointee.core.buffer }
     var command: UnsafeMutablePointer<DiskCommand> { state.pointee.commands + tag }
 
     var job: DiskJob {

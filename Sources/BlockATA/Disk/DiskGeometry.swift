@@ -19,8 +19,9 @@ public struct DiskGeometry: Sendable, Hashable {
     /// More than that is addressed by LBA only (ATA/ATAPI-5 6.2.1).
     static let maximumCylinders = 16383
 
-    /// The usual one for a number of sectors of 512 bytes: 16 heads of 63 sectors, and at least one
-    /// cylinder (ATA/ATAPI-5 6.2.1), even if it is not whole: a BIOS finds no sector on a disk of none.
+    /// The default geometry for a number of sectors of 512 bytes: 16 heads of 63 sectors, and at
+    /// least one cylinder (ATA/ATAPI-5 6.2.1). A small disk has one incomplete cylinder, because a
+    /// BIOS cannot use a disk without cylinders.
     public init(sectorCount: UInt64) {
         let cylinders = min(sectorCount / (16 * 63), UInt64(Self.maximumCylinders))
         self.init(
@@ -32,9 +33,9 @@ public struct DiskGeometry: Sendable, Hashable {
         (1...65535).contains(cylinders) && (1...16).contains(heads) && (1...255).contains(sectors)
     }
 
-    /// The one that the partition table in a master boot record was made for: the first entry in
-    /// use ends on the last head and sector of a cylinder. `nil` if there is no table, or what it
-    /// says is no physical geometry.
+    /// The geometry that the partition table in a master boot record was made for: the first entry
+    /// in use ends on the last head and sector of a cylinder. `nil` without a table, or if its
+    /// geometry is out of range.
     public init?(masterBootRecord sector: [UInt8], sectorCount: UInt64) {
         guard sector.count >= 512, sector[510] == 0x55, sector[511] == 0xAA else { return nil }
         for entry in stride(from: 0x1BE, to: 0x1FE, by: 16) {

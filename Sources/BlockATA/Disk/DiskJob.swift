@@ -8,7 +8,7 @@ package struct DiskJob: Equatable, DriveJob {
         case readingBlocks
         /// PIO data-out to the medium.
         case writingBlocks
-        /// PIO data-in of something the disk has made up itself.
+        /// PIO data-in of a page that the disk generates.
         case sendingPage
         /// PIO data-out into the sector buffer.
         case takingPage
@@ -33,16 +33,16 @@ package struct DiskJob: Equatable, DriveJob {
     package var addressing = Addressing.lba28
     /// FUA, or the write cache is off.
     package var isDurable = false
-    /// A host request failed and waits for ``AttachedDrive/retry(on:)``. Only a saved job says so: that of
-    /// a drive has its ``BlockDMA/HostRequest`` for it.
+    /// A host request has failed and waits for ``AttachedDrive/retry(on:)``. Set in saved jobs
+    /// only: a drive keeps this in its ``BlockDMA/HostRequest``.
     package var isParked = false
     /// The next sector; ``nowhere`` for a CHS address that is none.
     package var sector: UInt64 = 0
     /// Sectors left, or blocks of TRIM ranges.
     package var remaining = 0
-    /// Sectors a data block.
+    /// Sectors in a data block.
     package var blockSize = 1
-    /// Sectors, or the index of the range, that the host is at work on.
+    /// Sectors of the host request under way, or the index of its range.
     package var inHand = 0
 
     /// No disk has this sector.
@@ -58,16 +58,6 @@ package struct DiskJob: Equatable, DriveJob {
         }
     }
 
-    /// A TRIM that is run again has its ranges already.
+    /// When TRIM is repeated, its ranges are already in the buffer.
     var repeatsTransfer: Bool { kind == .readingDMA || kind == .writingDMA }
-
-    /// What the command needs in guest memory, on a disk of `sectorCount`.
-    package func demand(sectorCount: UInt64) -> TransferDemand {
-        var demand = TransferDemand(
-            bytes: UInt64(remaining) &* UInt64(ATADisk.sectorSize),
-            direction: kind == .readingDMA ? .fromDevice : .toDevice, unit: ATADisk.sectorSize)
-        demand.isUnwanted =
-            kind != .trimming && !ATADrive.isInside(sector, remaining, of: sectorCount)
-        return demand
-    }
 }

@@ -11,9 +11,9 @@ public struct DiskOptions: Sendable {
     /// Cylinders, heads and sectors; `nil`, the default, takes them from the partition table of
     /// the image if there is one, and from its size otherwise.
     public var geometry: DiskGeometry?
-    /// What a failed read of the host means; `ErrorPolicy.report` by default.
+    /// The policy for failed reads of the host; `ErrorPolicy.report` by default.
     public var readErrorPolicy: ErrorPolicy
-    /// What a failed write, flush or discard means; `ErrorPolicy.enospc` by default.
+    /// The policy for failed writes, flushes and discards; `ErrorPolicy.enospc` by default.
     public var writeErrorPolicy: ErrorPolicy
 
     /// Options with the defaults described at each property.
@@ -22,12 +22,9 @@ public struct DiskOptions: Sendable {
         geometry: DiskGeometry? = nil, readErrorPolicy: ErrorPolicy = .report,
         writeErrorPolicy: ErrorPolicy = .enospc
     ) {
-        self.serial = serial
-        self.firmware = firmware
-        self.model = model
+        (self.serial, self.firmware, self.model) = (serial, firmware, model)
         self.geometry = geometry
-        self.readErrorPolicy = readErrorPolicy
-        self.writeErrorPolicy = writeErrorPolicy
+        (self.readErrorPolicy, self.writeErrorPolicy) = (readErrorPolicy, writeErrorPolicy)
     }
 
     func validate() throws(ATAError) {

@@ -1,4 +1,4 @@
-/// What a host can set in a disk, as at power-on.
+/// What a guest can set in a disk. The initial values are those at power-on.
 package struct DiskSettings: DriveSettings {
     /// Sectors in a block of READ and WRITE MULTIPLE, 0 when they are off (ATA/ATAPI-6 8.49).
     package var multiple: UInt8 = Self.maximumMultiple

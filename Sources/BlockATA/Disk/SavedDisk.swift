@@ -4,7 +4,7 @@ package import BlockState
 package struct SavedDisk {
     /// Compared with the disk that the state is loaded into.
     var sectorCount: UInt64 = 0
-    /// Compared too.
+    /// Compared in the same way.
     var geometry = DiskGeometry(sectorCount: 0)
     var settings = DiskSettings(DiskGeometry(sectorCount: 0))
     var job = DiskJob()
@@ -14,11 +14,11 @@ package struct SavedDisk {
     var selfTests = SMARTSelfTestLog()
     var sectorBuffer = [UInt8](repeating: 0, count: ATADisk.sectorSize)
     var window = SavedWindow()
-    /// The beginning of the buffer, as far as something will yet look at it.
+    /// The beginning of the buffer, as far as the command still needs it.
     var data: [UInt8] = []
 
-    /// How many bytes of the buffer something will yet look at: the window, or what a kept request
-    /// needs.
+    /// How many bytes of the buffer the command still needs: the window, or the data of a kept
+    /// request.
     var dataCount: Int {
         guard job.isParked else { return window.end }
         return switch job.kind {

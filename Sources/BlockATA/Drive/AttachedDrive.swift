@@ -13,7 +13,7 @@ package enum AttachedDrive: ~Copyable {
     /// A drive with the PACKET feature set.
     case packet(ATAPIDrive)
 
-    /// What it shows after a reset; `nil` without a drive.
+    /// The signature of the drive; `nil` without a drive.
     package var signature: Signature? {
         switch self {
         case .absent: nil
@@ -80,7 +80,8 @@ package enum AttachedDrive: ~Copyable {
         }
     }
 
-    /// Whether a command is taken although the drive is occupied (DEVICE RESET).
+    /// Whether the drive accepts a command while it is occupied with another one. DEVICE RESET is
+    /// such a command.
     package func interrupts(_ command: UInt8) -> Bool {
         switch self {
         case .absent: false
@@ -90,11 +91,11 @@ package enum AttachedDrive: ~Copyable {
     }
 
     /// The guest has moved all of the window, and the carrier has closed it.
-    package func windowEnded(tag: Int, on carrier: any ATACarrier) {
+    package func windowClosed(tag: Int, on carrier: any ATACarrier) {
         switch self {
         case .absent: break
-        case .disk(let drive): drive.at(tag, carrier).windowEnded()
-        case .packet(let drive): drive.at(tag, carrier).windowEnded()
+        case .disk(let drive): drive.at(tag, carrier).windowClosed()
+        case .packet(let drive): drive.at(tag, carrier).windowClosed()
         }
     }
 
@@ -131,8 +132,8 @@ package enum AttachedDrive: ~Copyable {
         }
     }
 
-    /// The guest takes back the transfer of a command, if one is under way. What of it the host has begun,
-    /// it ends, and the caller does not wait for that.
+    /// The guest stops the transfer of a command, if one is under way. The host completes the
+    /// request that it already has; this call does not wait for it.
     package func stop(tag: Int, on carrier: any ATACarrier) {
         switch self {
         case .absent: break
@@ -154,8 +155,8 @@ package enum AttachedDrive: ~Copyable {
         }
     }
 
-    /// Runs again what policy ``BlockDMA/ErrorPolicy/stop`` keeps. Commands with a transfer are armed
-    /// then.
+    /// Carries out again the commands that policy ``BlockDMA/ErrorPolicy/stop`` has kept. Commands
+    /// with a transfer are armed by this.
     package func retry(on carrier: any ATACarrier) {
         switch self {
         case .absent: break
@@ -191,8 +192,8 @@ package enum AttachedDrive: ~Copyable {
 
     // MARK: Resets
 
-    /// Drops all commands. Host requests that have been made end in their own time, see ``isBusy``, and
-    /// the carrier is not told.
+    /// Drops all commands. Host requests that have been submitted complete later, see ``isBusy``,
+    /// and the carrier is not told of them.
     package func abandon(on carrier: any ATACarrier) {
         switch self {
         case .absent: break

@@ -18,16 +18,16 @@ protocol CommandExecution {
     var settings: Settings { get nonmutating set }
     /// What the command needs in guest memory.
     var demand: TransferDemand { get }
-    /// What a failed request of this operation means.
+    /// The error policy for a failed request of this operation.
     func policy(for operation: BlockOperation) -> ErrorPolicy
 
     /// Carries out the first step of the command's transfer.
-    func beginTransfer(_ transfer: DMATransfer, _ step: DMAStep)
-    /// The transfer is over, and ``transferEnd`` is set.
-    func transferEnded(_ result: DMAResult)
+    func carryOutFirst(_ step: DMAStep, of transfer: DMATransfer)
+    /// Goes on with the command after its transfer. ``transferEnd`` is set.
+    func goOn(after result: DMAResult)
     /// Ends a command whose ``TransferDemand/isUnwanted`` was set.
     func failUnwanted()
-    /// Makes the request of a parked command again that is not a part of a transfer.
+    /// Submits again the request of a parked command, if it is not a piece of a transfer.
     func repeatRequest()
     /// Changes what the registers show of a command that is about to end.
     func showEnd()
@@ -36,7 +36,10 @@ protocol CommandExecution {
 extension CommandExecution {
     var registers: UnsafeMutablePointer<DriveRegisters> { core.connection.registers + tag }
 
-    /// What the host is asked for on behalf of the command.
+    /// Data that the drive moves itself.
+    var buffer: UnsafeMutableRawPointer { core.buffer }
+
+    /// The host request of the command.
     var host: UnsafeMutablePointer<HostRequest> { core.host + tag }
 
     /// How the transfer has ended, until the carrier is told with the end of the command.
@@ -50,13 +53,13 @@ extension CommandExecution {
     /// The command has ended well.
     @inline(__always)
     func succeed(interrupt: Bool = true) {
-        end(status: Status.good, error: 0, interrupt: interrupt)
+        endCommand(status: Status.good, error: 0, interrupt: interrupt)
     }
 
     /// The command has ended with an error.
     @inline(never)
     func fail(_ error: UInt8) {
-        end(status: Status.failed, error: error, interrupt: true)
+        endCommand(status: Status.failed, error: error, interrupt: true)
     }
 
     /// The command is not carried out, or cannot go on.
@@ -64,11 +67,11 @@ extension CommandExecution {
     func abort() { fail(ErrorBits.aborted) }
 
     @inline(__always)
-    private func end(status: UInt8, error: UInt8, interrupt: Bool) {
+    private func endCommand(status: UInt8, error: UInt8, interrupt: Bool) {
         showEnd()
         let registers = registers
         job = Job()
-        host.pointee.finish()
+        host.pointee.commandEnded()
         registers.pointee.window.close()
         registers.pointee.status = status
         registers.pointee.error = error
@@ -90,5 +93,91 @@ extension CommandExecution {
         registers.pointee.status = Status.wantsData
         registers.pointee.window.open(direction, base, count: count)
         carrier.windowOpened(interrupt, tag: tag, device: core.connection.device)
+    }
+}
+
+// The transfer of a command, from the time it is armed to its end.
+extension CommandExecution {
+    /// The command needs guest memory: it goes on with ``begin(_:_:)`` or ``refuse(_:)``.
+    func arm() {
+        registers.pointee.status = Status.wantsData
+        registers.pointee.demand = demand
+        registers.pointee.isArmed = true
+    }
+
+    /// The carrier has begun the transfer.
+    @inline(__always)
+    func begin(_ transfer: DMATransfer, _ step: DMAStep) {
+        registers.pointee.status = Status.working
+        carryOutFirst(step, of: transfer)
+    }
+
+    /// The carrier begins no transfer.
+    func refuse(_ refusal: TransferRefusal) {
+        registers.pointee.status = Status.working
+        switch refusal {
+        case .fault:
+            transferEnd = .fault
+            abort()
+        case .short:
+            // As in QEMU, and as drivers expect: nothing is moved, and there is no interrupt.
+            transferEnd = .failure
+            succeed(interrupt: false)
+        case .unwanted:
+            transferEnd = .failure
+            failUnwanted()
+        }
+    }
+
+    /// The transfer is complete: keeps for the carrier how, and lets the drive go on.
+    @inline(__always)
+    func completeTransfer(_ result: DMAResult) {
+        switch result.outcome {
+        case .success: transferEnd = .success
+        case .fault: transferEnd = .fault
+        case .cancelled, .deviceFailed: transferEnd = .failure
+        }
+        goOn(after: result)
+    }
+
+    // MARK: Stopping
+
+    /// The carrier stops the transfer of the command. The host completes the request that it
+    /// already has.
+    func stop() {
+        guard job.isTransfer, !registers.pointee.isArmed else { return }
+        if case .transferCompleted(let result) = host.pointee.stop() { completeTransfer(result) }
+    }
+
+    // MARK: Resets
+
+    /// Drops the command. A host request that has been submitted completes later, and the carrier
+    /// is not told.
+    func abandon() {
+        job = Job()
+        transferEnd = nil
+        host.pointee.abandon()
+    }
+}
+
+// Error policies, for host requests that have failed.
+extension CommandExecution {
+    /// Asks the policy about a failure and tells the emulator. A command that has been stopped
+    /// cannot be kept.
+    func decide(_ completion: BlockCompletion) -> ErrorAction {
+        let action = policy(for: completion.operation).action(
+            for: completion, canRetry: !host.pointee.isStopped)
+        carrier.requestFailed(completion, action, tag: tag, device: core.connection.device)
+        return action
+    }
+
+    /// Carries out a parked command again: a transfer from its start, with the descriptor table as
+    /// it was.
+    func retry() {
+        guard host.pointee.retry() else { return }
+        guard job.repeatsTransfer else { return repeatRequest() }
+        registers.pointee.demand = demand
+        registers.pointee.demand.isRepeated = true
+        registers.pointee.isArmed = true
     }
 }

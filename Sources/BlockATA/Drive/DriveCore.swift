@@ -1,14 +1,15 @@
 import BlockDMA
 
-/// What both kinds of drive are made of.
+/// What both kinds of drive have: a connection, host requests and a buffer.
 struct DriveCore {
     /// How the drive is connected to its carrier.
     let connection: DriveConnection
-    /// What the host is asked for on behalf of the command of each tag.
+    /// The host request of each tag.
     let host: UnsafeMutablePointer<HostRequest>
     /// How the transfer of each tag has ended, until the carrier is told with the end of the command.
     let transferEnds: UnsafeMutablePointer<CommandEnd.Transfer?>
-    /// Data that the drive moves itself: by PIO, for commands that only look at it, and lists.
+    /// Data that the drive moves itself: PIO blocks, data that READ VERIFY reads, lists of ranges
+    /// and parameters.
     let buffer: UnsafeMutableRawPointer
 
     init(_ connection: DriveConnection, bufferSize: Int) {
@@ -36,7 +37,7 @@ struct DriveCore {
 
     /// Becomes what a saved state says of the command of tag 0.
     func load(isParked: Bool) {
-        host.pointee.finish()
+        host.pointee.commandEnded()
         if isParked { host.pointee.park() }
     }
 }

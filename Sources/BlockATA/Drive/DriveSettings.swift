@@ -1,4 +1,4 @@
-/// What a host can set in every kind of drive.
+/// What a guest can set in every kind of drive.
 protocol DriveSettings {
     /// SET FEATURES 03h (ATA/ATAPI-6 8.46, table 44).
     var transferMode: UInt8 { get set }

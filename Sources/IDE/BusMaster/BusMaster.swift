@@ -30,7 +30,7 @@ struct BusMaster {
     /// What a write to the command register means.
     enum Edge { case none, start, stop }
 
-    /// Started and not yet finished or stopped.
+    /// A transfer was started, and has neither completed nor been stopped.
     var isActive: Bool { status & Status.active != 0 }
 
     /// The register at `offset` 0 to 7; reserved ones read FFh.
@@ -72,8 +72,8 @@ struct BusMaster {
     /// The drive has raised its interrupt.
     mutating func noteInterrupt() { status |= Status.interrupt }
 
-    /// The transfer is over.
-    mutating func finish() { status &= ~Status.active }
+    /// The transfer is complete.
+    mutating func clearActive() { status &= ~Status.active }
 
     /// The transfer met an error in guest memory.
     mutating func noteError() { status |= Status.error }

@@ -3,7 +3,7 @@ import GuestMemory
 /// A descriptor table as it was when a transfer began (SFF-8038i 1.2): 8 bytes an entry, copied
 /// once, so that a guest that rewrites it meanwhile changes nothing.
 struct PRDTable: ~Copyable {
-    /// What a table amounts to, measured against what a command needs.
+    /// How the bytes that a table describes compare with what a command needs.
     enum Extent: UInt8 {
         /// It describes less.
         case shorter
@@ -13,7 +13,7 @@ struct PRDTable: ~Copyable {
         case longer
     }
 
-    /// A table without an end is over after so many entries: 4096 bytes.
+    /// A table without an end mark ends after this many entries, which are 4096 bytes.
     static let maximumEntries = 512
     private static let entrySize = 8
     /// In bytes.
@@ -22,8 +22,8 @@ struct PRDTable: ~Copyable {
     private static let chunk = 32
 
     private let entries: UnsafeMutablePointer<UInt64>
-    /// Bytes of the table that have been brought here before they are read; `nil` when none were asked
-    /// for.
+    /// Bytes of the table that were fetched from another process before the table is read; `nil`
+    /// when none were.
     private var fetched: Int?
     /// How many entries there are.
     private(set) var count = 0
@@ -47,7 +47,7 @@ struct PRDTable: ~Copyable {
     mutating func read(
         at address: UInt32, through mapper: DMAMapper, into list: inout ScatterGatherList
     ) throws(GuestMemoryError) {
-        begin(&list)
+        clear(&list)
         if let fetched {
             self.fetched = nil
             if describe(min(fetched / Self.entrySize, Self.maximumEntries), in: &list) { return }
@@ -59,9 +59,9 @@ struct PRDTable: ~Copyable {
                 let number = try read(limit, at: place, through: mapper)
                 if describe(number, in: &list) { return }
             } catch {
-                // Memory that is gone (EFAULT) is lost.
+                // Memory that was truncated (EFAULT) is lost for good.
                 guard error.code != .system else { throw error }
-                // Not all of these need exist.
+                // The table may end before the last of these entries, and memory with it.
                 let number = try read(1, at: place, through: mapper)
                 if describe(number, in: &list) { return }
             }
@@ -70,19 +70,20 @@ struct PRDTable: ~Copyable {
 
     // MARK: Memory of other processes
 
-    /// Whether the table has been brought here.
+    /// Whether the table has been fetched.
     var isFetched: Bool { fetched != nil }
 
-    /// Takes the steps of a transfer that brings the table here, as far as it does not wait.
-    func take(_ step: DMAStep, of transfer: DMATransfer) -> DMAStep {
+    /// Carries out the steps of the transfer that fetches the table, until it waits or is complete.
+    func fetch(_ step: DMAStep, of transfer: DMATransfer) -> DMAStep {
         transfer.copyPieces(
             from: step, UnsafeMutableRawBufferPointer(start: entries, count: Self.maximumSize))
     }
 
-    /// The first `count` bytes are there, and are what the next read begins with; `nil` forgets them.
+    /// The first `count` bytes have been fetched, and the next read begins with them; `nil` drops
+    /// them.
     mutating func setFetched(_ count: Int?) { fetched = count }
 
-    /// Up to `limit` entries, and one at least; how many it were.
+    /// Reads up to `limit` entries, at least one, and returns how many.
     private func read(
         _ limit: Int, at place: GuestAddress, through mapper: DMAMapper
     ) throws(GuestMemoryError) -> Int {
@@ -97,11 +98,11 @@ struct PRDTable: ~Copyable {
     /// Lists it again, as it was read.
     mutating func list(in list: inout ScatterGatherList) {
         let number = count
-        begin(&list)
+        clear(&list)
         _ = describe(number, in: &list)
     }
 
-    private mutating func begin(_ list: inout ScatterGatherList) {
+    private mutating func clear(_ list: inout ScatterGatherList) {
         count = 0
         bytes = 0
         list.removeAll()
@@ -113,7 +114,7 @@ struct PRDTable: ~Copyable {
         guard number > 0 else { return false }
         var isEnded = false
         list.append(atMost: number) { elements in
-            // Variables of its own, which can be in registers.
+            // Local variables, which can be in registers.
             var word = UnsafeRawPointer(entries + count).assumingMemoryBound(to: UInt32.self)
             let end = word + 2 &* number
             var element = elements

@@ -1,17 +1,12 @@
 import GuestMemory
 
-// Which of the two devices is to blame for what the channel's mapper does: the one whose transfer
-// began last, as one command at a time is under way.
+// Assigns the bytes that the channel's mapper moves to its two devices. They belong to the device
+// whose transfer began last, because one command at a time is under way.
 extension IDEChannel {
-    /// Begins the transfer of `device` that the list describes.
-    func beginTransfer(
-        of device: Int, _ direction: DMADirection, unit: Int
-    ) -> (DMATransfer, DMAStep) {
-        if state.pointee.accounts.device != device {
-            settleAccounts()
-            state.pointee.accounts.device = device
-        }
-        return mapper.begin(state.pointee.list, direction, unit: unit)
+    /// Names another device than before whose transfer begins.
+    func chargeTransfers(to device: Int) {
+        settleAccounts()
+        state.pointee.accounts.device = device
     }
 
     /// What DMA of a device has moved so far.
@@ -37,29 +32,8 @@ extension IDEChannel {
     struct Accounts {
         /// Whose transfer began last.
         var device = 0
-        /// What the mapper had done when that was last looked at.
+        /// The counters of the mapper when bytes were assigned last.
         var settled = DMABytes()
         var moved = (DMABytes(), DMABytes())
-    }
-}
-
-/// What the DMA of a drive has moved.
-public struct DMABytes: Sendable, Hashable {
-    /// Bytes for which the host was given guest memory.
-    public internal(set) var direct: UInt64 = 0
-    /// Bytes that passed through a bounce buffer of the DMA mapper.
-    public internal(set) var bounced: UInt64 = 0
-
-    mutating func add(_ direct: UInt64, _ bounced: UInt64) {
-        self.direct &+= direct
-        self.bounced &+= bounced
-    }
-}
-
-extension IDEController {
-    /// What the DMA of the drive in a slot has moved so far; host requests that failed or went in
-    /// vain included.
-    public func dmaBytes(of slot: IDESlot) -> DMABytes {
-        channel(slot.channel).bytesMoved(by: slot.device)
     }
 }

@@ -1,4 +1,6 @@
 import BlockATA
+import BlockDMA
+import BlockIO
 import GuestMemory
 
 // The bus master (SFF-8038i 3.0) and the transfers it starts.
@@ -34,7 +36,13 @@ extension IDEChannel {
         }
     }
 
-    /// Runs again what the drives' policies keep.
+    /// Whether the table has still to be fetched from another process.
+    func isFetchingTable() -> Bool {
+        guard mapper.mayReachRemoteMemory || state.pointee.fetch != nil else { return false }
+        return fetchTable()
+    }
+
+    /// Carries out again the commands that the drives' policies keep.
     func retry() {
         for device in 0..<2 {
             drives[device].retry(on: self)
@@ -55,6 +63,14 @@ extension IDEChannel {
         drives[device].begin(transfer, step, tag: Self.tag, on: self)
     }
 
+    /// Begins the transfer of `device` that the list describes.
+    func beginTransfer(
+        of device: Int, _ direction: DMADirection, unit: Int
+    ) -> (DMATransfer, DMAStep) {
+        if state.pointee.accounts.device != device { chargeTransfers(to: device) }
+        return mapper.begin(state.pointee.list, direction, unit: unit)
+    }
+
     /// Reads the descriptor table, once, and makes the list that a command demands of it.
     private func readTable(_ demand: TransferDemand) -> TransferRefusal? {
         if demand.isRepeated {
@@ -72,7 +88,7 @@ extension IDEChannel {
         return demand.isUnwanted ? .unwanted : nil
     }
 
-    /// The caller is not made to wait: what the host has begun, it ends.
+    /// Does not wait: the host completes the request that it already has.
     private func stop() {
         state.pointee.isDetached = true
         state.pointee.fetchedTable = nil
@@ -88,15 +104,44 @@ extension IDEChannel {
         state.pointee.isTableLonger = extent == .longer
         return extent
     }
+}
+
+// What the drives tell their channel: commands that end, windows, failures.
+extension IDEChannel: ATACarrier {
+    func commandEnded(_ end: CommandEnd, tag: Int, device: Int) {
+        if let transfer = end.transfer { updateBusMaster(after: transfer) }
+        router.note(.status(slot(device), status: end.status, error: end.error))
+        if end.isInterrupting { raiseInterrupt() }
+    }
 
     /// ACTIVE stays set after a transfer that has not used up its table, until it is stopped.
-    func transferEnded(_ end: CommandEnd.Transfer) {
+    private func updateBusMaster(after end: CommandEnd.Transfer) {
         switch end {
         case .success:
             if state.pointee.isTableLonger { return }
         case .failure: break
         case .fault: state.pointee.busMaster.noteError()
         }
-        if !state.pointee.isDetached { state.pointee.busMaster.finish() }
+        if !state.pointee.isDetached { state.pointee.busMaster.clearActive() }
+    }
+
+    func windowOpened(_ isInterrupting: Bool, tag: Int, device: Int) {
+        router.note(.status(slot(device), status: Status.wantsData, error: 0))
+        if isInterrupting { raiseInterrupt() }
+    }
+
+    func packetTaken(_ packet: CommandPacket, tag: Int, device: Int) {
+        router.note(.packet(slot(device), (0..<CommandPacket.size).map { packet[$0] }))
+    }
+
+    func commandDropped(tag: Int, device: Int) { state.pointee.busMaster.clearActive() }
+
+    func requestFailed(
+        _ completion: BlockCompletion, _ action: ErrorAction, tag: Int, device: Int
+    ) {
+        let event = DriveEvent(
+            slot: slot(device), operation: completion.operation,
+            failure: completion.failure ?? .system, errno: completion.errno, action: action)
+        router.tell { $0.controller($1, driveEvent: event) }
     }
 }

@@ -1,15 +1,10 @@
 import GuestMemory
 
-// Descriptor tables in memory of another process: they come before the command starts, which stays
-// armed until then.
+// Descriptor tables in memory of another process are fetched before the command starts. The command
+// stays armed until then.
 extension IDEChannel {
-    /// Whether the table has still to come.
-    func isFetchingTable() -> Bool {
-        guard mapper.mayReachRemoteMemory || state.pointee.fetch != nil else { return false }
-        return fetchTable()
-    }
-
-    private func fetchTable() -> Bool {
+    /// Begins to fetch the table, if it is in memory of another process. Whether it has still to come.
+    func fetchTable() -> Bool {
         guard !state.pointee.table.isFetched, mapper.isOpen else { return false }
         if state.pointee.fetch != nil { return true }
         let address = GuestAddress(state.pointee.busMaster.table)
@@ -32,7 +27,7 @@ extension IDEChannel {
         else { return false }
         advanceFetch(transfer, step)
         guard state.pointee.fetch == nil else { return true }
-        // Another table may have been named meanwhile, or this one have been written anew.
+        // The guest may have changed the table pointer or the table meanwhile.
         if state.pointee.fetchedTable != state.pointee.busMaster.table {
             state.pointee.table.setFetched(nil)
         }
@@ -42,9 +37,9 @@ extension IDEChannel {
     }
 
     private func advanceFetch(_ transfer: DMATransfer, _ step: DMAStep) {
-        guard case .done(let result) = state.pointee.table.take(step, of: transfer) else { return }
+        guard case .done(let result) = state.pointee.table.fetch(step, of: transfer) else { return }
         state.pointee.fetch = nil
-        // What has not come is asked for again when it is read, and refused.
+        // Entries that were not fetched fail when the table is read.
         state.pointee.table.setFetched(
             result.outcome == .success ? Int(clamping: result.transferred) : 0)
     }

@@ -56,8 +56,8 @@ extension IDEChannel {
         hasDrive(state.pointee.selected) ? registers[state.pointee.selected].status : 0
     }
 
-    /// A register of the command block other than the data port. Both devices take it; an occupied
-    /// one that is selected takes nothing but commands that interrupt it.
+    /// Writes a register of the command block other than the data port, of both devices. While the
+    /// selected device is occupied, only a command that interrupts it is accepted.
     func write(_ offset: Int, _ value: UInt8) {
         if offset == Offset.status { return writeCommand(value) }
         if registers[state.pointee.selected].isOccupied { return }
@@ -86,7 +86,7 @@ extension IDEChannel {
         let device = state.pointee.selected
         guard hasDrive(device) else { return }
         let selected = registers + device
-        // During a reset nothing is taken, DEVICE RESET included (9.2).
+        // During a reset no command is accepted, not even DEVICE RESET (9.2).
         if selected.pointee.isOccupied
             && (state.pointee.isResetting || !drives[device].interrupts(value))
         {
@@ -99,7 +99,7 @@ extension IDEChannel {
                 count: selected.pointee.taskFile.count.word,
                 address: selected.pointee.taskFile.address48))
         if value == ATACommand.executeDeviceDiagnostic.rawValue { return diagnose() }
-        // "Not needed by the specification", says QEMU, "but by Windows".
+        // Not required by the standard. QEMU clears it too, for Windows.
         selected.pointee.error = 0
         drives[device].execute(value, tag: Self.tag, on: self)
         startIfArmed()
@@ -111,7 +111,30 @@ extension IDEChannel {
         state.pointee.deviceControl = value
         updateLine()
         if rose { beginReset() }
-        finishResetIfQuiet()
+        showSignaturesUnlessBusy()
+    }
+
+    // MARK: Interrupt (ATA/ATAPI-6 5.2.9, 7.8)
+
+    /// The selected device asserts INTRQ. While nIEN is set, the interrupt is lost.
+    @inline(__always)
+    func raiseInterrupt() {
+        guard state.pointee.deviceControl & DeviceControl.interruptsOff == 0 else { return }
+        state.pointee.busMaster.noteInterrupt()
+        state.pointee.isInterruptPending = true
+        updateLine()
+    }
+
+    func lowerInterrupt() {
+        guard state.pointee.isInterruptPending else { return }
+        state.pointee.isInterruptPending = false
+        updateLine()
+    }
+
+    /// nIEN lowers the line, and the interrupt stays pending.
+    func updateLine() {
+        let isEnabled = state.pointee.deviceControl & DeviceControl.interruptsOff == 0
+        router.set(channel: number, isRaised: state.pointee.isInterruptPending && isEnabled)
     }
 
     func slot(_ device: Int) -> IDESlot {
@@ -171,7 +194,7 @@ extension IDEChannel {
         guard selected.pointee.window.direction != .none, selected.pointee.window.left == 0
         else { return }
         selected.pointee.window.close()
-        drives[state.pointee.selected].windowEnded(tag: Self.tag, on: self)
+        drives[state.pointee.selected].windowClosed(tag: Self.tag, on: self)
         startIfArmed()
     }
 }

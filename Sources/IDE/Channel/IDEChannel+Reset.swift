@@ -2,8 +2,8 @@ import BlockATA
 
 // Resets and the diagnostic (ATA/ATAPI-6 8.12, 9.1, 9.2).
 extension IDEChannel {
-    /// Both drives are busy from now on. What the host has been asked for ends in its own time, and
-    /// the reset with it, because until then the guest's memory is not its own.
+    /// Both drives are busy from now on. The reset ends when all host requests have completed,
+    /// because these may change guest memory until then.
     func beginReset() {
         router.note(.reset(channel: number))
         abandonAll()
@@ -16,15 +16,15 @@ extension IDEChannel {
         state.pointee.busMaster = BusMaster()
         abandonAll()
         for device in 0..<2 { drives[device].powerOnReset() }
-        finishResetIfQuiet()
+        showSignaturesUnlessBusy()
     }
 
     private func abandonAll() {
         state.pointee.isInterruptPending = false
         updateLine()
-        state.pointee.busMaster.finish()
+        state.pointee.busMaster.clearActive()
         state.pointee.isResetting = true
-        // A host that looks at a drive sees it busy all the time, if need be the other one.
+        // The guest always sees a busy drive: if the selected one is absent, the other is selected.
         if !hasDrive(state.pointee.selected) { selectFirst() }
         for device in 0..<2 {
             registers[device].isArmed = false
@@ -37,7 +37,7 @@ extension IDEChannel {
 
     /// Shows the signatures once SRST is 0 and no host request is left. No interrupt.
     @inline(never)
-    func finishResetIfQuiet() {
+    func showSignaturesUnlessBusy() {
         guard state.pointee.isResetting,
             state.pointee.deviceControl & DeviceControl.softwareReset == 0, !isBusy
         else { return }

@@ -33,10 +33,10 @@ final class IDEChannel {
         var isTableLonger = false
         /// The bus master was stopped: the transfer under way no longer concerns ACTIVE.
         var isDetached = false
-        /// Brings a descriptor table from another process.
+        /// The transfer that fetches a descriptor table from another process.
         var fetch: Unmanaged<DMATransfer>?
-        /// Which; `nil` once the bus master has been stopped: when it is started again, the table may be
-        /// another.
+        /// The address of that table; `nil` once the bus master has been stopped, because the guest may
+        /// change the table before the next start.
         var fetchedTable: UInt32?
         var accounts = Accounts()
     }
@@ -100,38 +100,15 @@ final class IDEChannel {
         drives[0].isBusy || drives[1].isBusy || state.pointee.fetch != nil
     }
 
-    // MARK: Interrupt
-
-    /// The selected device asserts INTRQ. With nIEN set the bus master never hears of it.
-    @inline(__always)
-    func raiseInterrupt() {
-        guard state.pointee.deviceControl & DeviceControl.interruptsOff == 0 else { return }
-        state.pointee.busMaster.noteInterrupt()
-        state.pointee.isInterruptPending = true
-        updateLine()
-    }
-
-    func lowerInterrupt() {
-        guard state.pointee.isInterruptPending else { return }
-        state.pointee.isInterruptPending = false
-        updateLine()
-    }
-
-    /// nIEN takes the line away from the host without taking the interrupt back.
-    func updateLine() {
-        let isEnabled = state.pointee.deviceControl & DeviceControl.interruptsOff == 0
-        router.set(channel: number, isRaised: state.pointee.isInterruptPending && isEnabled)
-    }
-
     // MARK: Waiting
 
-    /// Goes on with what waited for other reasons than a host request, after the drives' queues have been
-    /// polled; how much that was.
+    /// Goes on with transfers that waited for memory and with a reset, after the drives' queues
+    /// have been polled. Returns how many transfers went on.
     @inline(__always)
-    func goOn() -> Int {
+    func resumeWaiting() -> Int {
         var count = 0
         if mapper.isWaiting { count = resumeTransfers() }
-        if state.pointee.isResetting { finishResetIfQuiet() }
+        if state.pointee.isResetting { showSignaturesUnlessBusy() }
         return count
     }
 

@@ -72,7 +72,8 @@ extension SavedChannel: StateFields {
         try codec.number(&deviceControl, "deviceControl")
         try codec.flag(&isInterruptPending, "isInterruptPending")
         try codec.flag(&isResetting, "isResetting")
-        // A reset is over when SRST is 0 and the host has ended, and it has.
+        // A reset ends when SRST is 0 and no host request is under way, and none is while a state
+        // is saved.
         try codec.check(
             "isResetting", "bit 2 of `deviceControl`",
             isResetting == (deviceControl & DeviceControl.softwareReset != 0))

@@ -179,7 +179,7 @@ final class QueuedCarrier: ATACarrier {
             _ = bytes.withUnsafeBytes { registers[tag].window.put(from: $0) }
         }
         registers[tag].window.close()
-        drive.pointee.windowEnded(tag: tag, on: self)
+        drive.pointee.windowClosed(tag: tag, on: self)
         answerDemand(tag)
     }
 

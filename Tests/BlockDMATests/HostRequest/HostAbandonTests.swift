@@ -32,7 +32,7 @@ final class HostAbandonTests: HostRequestTestCase {
             // The next command is as any other.
             world.begin(0, .toDevice, at: 0, count: 8192)
             try world.settle()
-            XCTAssertEqual(world.answers[0].last, .finished(.success, 8192))
+            XCTAssertEqual(world.answers[0].last, .transferCompleted(.success, 8192))
         }
     }
 

@@ -5,10 +5,10 @@ import XCTest
 final class HostAnswerTests: XCTestCase {
     func testSuccess() {
         XCTAssertTrue(HostAnswer.succeeded.isSuccess)
-        XCTAssertTrue(HostAnswer.finished(.success, 512).isSuccess)
+        XCTAssertTrue(HostAnswer.transferCompleted(.success, 512).isSuccess)
         for answer in [
-            HostAnswer.pending, .failed, .released, .finished(.cancelled, 512),
-            .finished(.deviceFailed, 512),
+            HostAnswer.pending, .failed, .released, .transferCompleted(.cancelled, 512),
+            .transferCompleted(.deviceFailed, 512),
         ] {
             XCTAssertFalse(answer.isSuccess, "\(answer)")
         }

@@ -17,7 +17,7 @@ final class HostStopTests: HostRequestTestCase {
             XCTAssertEqual(world.state(), .submitted)
             XCTAssertTrue(world.requests[0].isStopped)
             try world.deliver()
-            XCTAssertEqual(world.answers[0], [.finished(.cancelled, 4096)])
+            XCTAssertEqual(world.answers[0], [.transferCompleted(.cancelled, 4096)])
             XCTAssertEqual(world.state(), .idle)
             XCTAssertEqual(world.memory(0..<4096), 0x11)
             XCTAssertEqual(world.memory(4096..<8192), 0)
@@ -30,7 +30,7 @@ final class HostStopTests: HostRequestTestCase {
             world.begin(0, .fromDevice, at: 0, count: 8192)
             XCTAssertEqual(world.requests[0].stop(), .pending)
             try world.deliver()
-            XCTAssertEqual(world.answers[0], [.finished(.success, 8192)])
+            XCTAssertEqual(world.answers[0], [.transferCompleted(.success, 8192)])
         }
     }
 
@@ -48,9 +48,9 @@ final class HostStopTests: HostRequestTestCase {
                 .report)
             XCTAssertEqual(
                 world.requests[0].apply(.report, to: world.failures[0], on: world.queue),
-                .finished(.deviceFailed, 0))
+                .transferCompleted(.deviceFailed, 0))
             XCTAssertTrue(world.requests[0].isStopped)
-            world.requests[0].finish()
+            world.requests[0].commandEnded()
             XCTAssertFalse(world.requests[0].isStopped)
         }
     }
@@ -79,11 +79,11 @@ final class HostStopTests: HostRequestTestCase {
             world.begin(0, .fromDevice, at: 0, count: 4096)
             world.begin(1, .fromDevice, at: 65536, count: 4096)
             XCTAssertEqual(world.state(1), .waiting)
-            XCTAssertEqual(world.requests[1].stop(), .finished(.cancelled, 0))
+            XCTAssertEqual(world.requests[1].stop(), .transferCompleted(.cancelled, 0))
             XCTAssertEqual(world.state(1), .idle)
             XCTAssertFalse(world.mapper.isWaiting)
             try world.settle()
-            XCTAssertEqual(world.answers[0], [.finished(.success, 4096)])
+            XCTAssertEqual(world.answers[0], [.transferCompleted(.success, 4096)])
             XCTAssertEqual(world.answers[1], [])
         }
     }
@@ -96,7 +96,7 @@ final class HostStopTests: HostRequestTestCase {
             XCTAssertTrue(world.requests[0].isStopped)
             XCTAssertEqual(world.peer.answerAll(), 1)
             world.resume()
-            XCTAssertEqual(world.answers[0], [.finished(.cancelled, 0)])
+            XCTAssertEqual(world.answers[0], [.transferCompleted(.cancelled, 0)])
             XCTAssertEqual(world.state(), .idle)
             XCTAssertEqual(try world.image(0..<4096), 0)
         }
@@ -105,7 +105,7 @@ final class HostStopTests: HostRequestTestCase {
     func testWhatIsParkedIsGivenUp() throws {
         try forEachEngine { world in
             world.requests[0].park()
-            XCTAssertEqual(world.requests[0].stop(), .finished(.cancelled, 0))
+            XCTAssertEqual(world.requests[0].stop(), .transferCompleted(.cancelled, 0))
             XCTAssertEqual(world.state(), .idle)
             XCTAssertFalse(world.requests[0].retry())
         }

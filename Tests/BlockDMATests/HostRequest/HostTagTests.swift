@@ -21,7 +21,7 @@ final class HostTagTests: HostRequestTestCase {
             world.requests[2].abandon()
             while world.queue.outstanding > 1 { try world.deliver() }
             XCTAssertEqual(
-                world.answers, [[.finished(.success, 4096)], [], [.released], [.failed]])
+                world.answers, [[.transferCompleted(.success, 4096)], [], [.released], [.failed]])
             XCTAssertEqual(
                 (0..<4).map(world.state), [.idle, .submitted, .idle, .held])
             XCTAssertEqual(
@@ -33,8 +33,8 @@ final class HostTagTests: HostRequestTestCase {
             XCTAssertTrue(world.requests[3].retry())
             world.begin(3, .fromDevice, at: 0x3_0000, count: 4096)
             try world.settle()
-            XCTAssertEqual(world.answers[1], [.finished(.success, 4096)])
-            XCTAssertEqual(world.answers[3], [.failed, .finished(.success, 4096)])
+            XCTAssertEqual(world.answers[1], [.transferCompleted(.success, 4096)])
+            XCTAssertEqual(world.answers[3], [.failed, .transferCompleted(.success, 4096)])
             for tag in [0, 1, 3] {
                 XCTAssertEqual(world.memory(tag << 16..<tag << 16 + 4096), UInt8(tag + 1))
             }
@@ -65,7 +65,7 @@ final class HostTagTests: HostRequestTestCase {
                 var isGood = true
                 for number in 0..<10 {
                     let answer = try round(number % 2 == 0 ? .fromDevice : .toDevice)
-                    if answer != .finished(.success, 4096) { isGood = false }
+                    if answer != .transferCompleted(.success, 4096) { isGood = false }
                 }
                 least = min(least, cts_allocations_stop())
                 XCTAssertTrue(isGood)

@@ -28,7 +28,8 @@ final class HostTransferTests: HostRequestTestCase {
             XCTAssertEqual(try world.image(65536..<73728), 0x22)
             XCTAssertEqual(world.takeDirty(), [])
             XCTAssertEqual(
-                world.answers[0], [.finished(.success, 8192), .finished(.success, 8192)])
+                world.answers[0],
+                [.transferCompleted(.success, 8192), .transferCompleted(.success, 8192)])
         }
     }
 
@@ -72,7 +73,7 @@ final class HostTransferTests: HostRequestTestCase {
                 XCTAssertEqual(world.answers[0], [])
             }
             try world.deliver()
-            XCTAssertEqual(world.answers[0], [.finished(.success, 12288)])
+            XCTAssertEqual(world.answers[0], [.transferCompleted(.success, 12288)])
             XCTAssertEqual(world.takeDirty(), [0, 1, 2])
         }
     }
@@ -92,8 +93,8 @@ final class HostTransferTests: HostRequestTestCase {
             world.resume()
             XCTAssertEqual(world.state(1), .submitted)
             try world.settle()
-            XCTAssertEqual(world.answers[0], [.finished(.success, 8192)])
-            XCTAssertEqual(world.answers[1], [.finished(.success, 8192)])
+            XCTAssertEqual(world.answers[0], [.transferCompleted(.success, 8192)])
+            XCTAssertEqual(world.answers[1], [.transferCompleted(.success, 8192)])
             XCTAssertEqual(world.memory(0..<8192), 0x44)
             XCTAssertEqual(world.memory(65536..<73728), 0x55)
         }
@@ -120,7 +121,8 @@ final class HostTransferTests: HostRequestTestCase {
             XCTAssertEqual(world.peer.answerAll(), 1)
             world.resume()
             XCTAssertEqual(
-                world.answers[0], [.finished(.success, 4096), .finished(.success, 4096)])
+                world.answers[0],
+                [.transferCompleted(.success, 4096), .transferCompleted(.success, 4096)])
             // It refuses.
             world.begin(0, .toDevice, at: HostWorld.remote, count: 4096, offset: 0)
             XCTAssertEqual(world.peer.answerAll(isSuccess: false), 1)
@@ -163,7 +165,7 @@ final class HostTransferTests: HostRequestTestCase {
             try XCTUnwrap(peer).shorten(to: 4096)
             try world.deliver()
             XCTAssertEqual(world.state(), .idle)
-            guard case .finished(let result)? = world.answers[0].last else {
+            guard case .transferCompleted(let result)? = world.answers[0].last else {
                 return XCTFail("\(world.answers)")
             }
             XCTAssertTrue(world.answers[0].last?.isFault == true, "\(result)")
@@ -185,7 +187,7 @@ final class HostTransferTests: HostRequestTestCase {
             XCTAssertEqual(world.failures.map(\.errno), [EIO])
             let answer = world.requests[0].apply(
                 .report, to: world.failures[0], on: world.queue)
-            XCTAssertEqual(answer, .finished(.deviceFailed, 4096))
+            XCTAssertEqual(answer, .transferCompleted(.deviceFailed, 4096))
             XCTAssertEqual(world.state(), .idle)
         }
     }
@@ -202,14 +204,14 @@ final class HostTransferTests: HostRequestTestCase {
             XCTAssertEqual(first, .pending)
             XCTAssertEqual(world.state(), .submitted)
             try world.settle()
-            XCTAssertEqual(world.answers[0], [.failed, .finished(.success, 8192)])
+            XCTAssertEqual(world.answers[0], [.failed, .transferCompleted(.success, 8192)])
             XCTAssertEqual(world.memory(4096..<8192), 0x77)
             // Of the last piece.
             world.faults.add(.init(.error(EIO), count: 1))
             world.begin(0, .fromDevice, at: 0, count: 4096)
             try world.deliver()
             let last = world.requests[0].apply(.ignore, to: world.failures[1], on: world.queue)
-            XCTAssertEqual(last, .finished(.success, 4096))
+            XCTAssertEqual(last, .transferCompleted(.success, 4096))
         }
     }
 
@@ -240,7 +242,7 @@ final class HostTransferTests: HostRequestTestCase {
             world.begin(0, .toDevice, at: 0, count: 8192)
             XCTAssertFalse(world.requests[0].retry())
             try world.settle()
-            XCTAssertEqual(world.answers[0], [.failed, .finished(.success, 8192)])
+            XCTAssertEqual(world.answers[0], [.failed, .transferCompleted(.success, 8192)])
             XCTAssertEqual(try world.image(0..<8192), 0x99)
         }
     }

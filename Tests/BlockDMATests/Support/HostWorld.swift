@@ -181,13 +181,16 @@ final class HostWorld {
 
 extension HostAnswer {
     /// The transfer is over like that.
-    static func finished(_ outcome: DMAResult.Outcome, _ transferred: UInt64) -> HostAnswer {
-        .finished(DMAResult(outcome: outcome, transferred: transferred))
+    static func transferCompleted(_ outcome: DMAResult.Outcome, _ transferred: UInt64) -> HostAnswer
+    {
+        .transferCompleted(DMAResult(outcome: outcome, transferred: transferred))
     }
 
     /// The transfer is over because of guest memory.
     var isFault: Bool {
-        guard case .finished(let result) = self, case .fault = result.outcome else { return false }
+        guard case .transferCompleted(let result) = self, case .fault = result.outcome else {
+            return false
+        }
         return true
     }
 }

@@ -15,7 +15,7 @@ extension HostRequest {
 extension HostAnswer {
     /// How the transfer has ended; `nil` if it goes on.
     var result: DMAResult? {
-        guard case .finished(let result) = self else { return nil }
+        guard case .transferCompleted(let result) = self else { return nil }
         return result
     }
 }

@@ -7,11 +7,13 @@ extension IDETestCase {
     /// Saves, makes a new controller with the same drives, restores, and compares: the state bit
     /// for bit, everything a guest can look at, and the lines.
     func move(_ machine: TestMachine, line: UInt = #line) throws {
-        let state = try machine.controller.save(timeout: Patience.limit)
+        var saved: [UInt8]?
+        XCTAssertNoThrow(saved = try machine.controller.save(timeout: Patience.limit), line: line)
+        let state = try XCTUnwrap(saved, line: line)
         let irq = machine.irq
         let before = look(machine)
         try machine.replaceController()
-        try machine.controller.load(state)
+        XCTAssertNoThrow(try machine.controller.load(state), line: line)
         XCTAssertEqual(try machine.controller.save(), state, line: line)
         XCTAssertEqual(look(machine), before, line: line)
         XCTAssertEqual(machine.irq, irq, line: line)

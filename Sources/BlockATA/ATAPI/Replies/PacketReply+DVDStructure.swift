@@ -14,7 +14,7 @@ extension PacketReply {
     /// Physical sector number of the first block (ECMA-267 17.1, 24.1).
     private static let firstSector: UInt32 = 0x03_0000
 
-    /// False for a format or a layer that a DVD-ROM of one layer has not.
+    /// False for a format or a layer that a DVD-ROM of one layer does not have.
     mutating func putStructure(_ disc: Disc, format: UInt8, layer: UInt8) -> Bool {
         put32(0)
         switch format {

@@ -26,7 +26,7 @@ extension PacketReply {
         patch8(at: 4)
     }
 
-    /// False for a page that there is not.
+    /// False for an unsupported page.
     mutating func putVitalProductData(_ page: UInt8, _ options: CDROMOptions) -> Bool {
         put8(Self.deviceType)
         put8(page)

@@ -1,6 +1,6 @@
 // MODE SENSE (SPC-3 6.9, 6.10; MMC-5 7) and its pages.
 extension PacketReply {
-    /// Page control (SPC-3 table 99); saved values there are none.
+    /// Page control (SPC-3 table 99). Saved values are not supported.
     enum PageControl: UInt8 {
         case current, changeable, `default`
     }
@@ -8,7 +8,7 @@ extension PacketReply {
     /// All pages (SPC-3 table 100).
     private static let allPages: UInt8 = 0x3F
 
-    /// False for a page that there is not.
+    /// False for an unsupported page.
     mutating func putModePages(
         _ page: UInt8, _ control: PageControl, _ settings: ModeSettings, isLocked: Bool,
         hasMedium: Bool, isTrayOpen: Bool, isShort: Bool

@@ -32,14 +32,3 @@ extension PacketReply {
         put16(0)
     }
 }
-
-/// Media event codes (MMC-5 table 304).
-package enum MediaEvent: UInt8, CaseIterable {
-    case none = 0
-    /// Somebody wants the medium out.
-    case ejectRequest = 1
-    /// A medium can be used now.
-    case newMedia = 2
-    /// The medium is gone.
-    case mediaRemoval = 3
-}

@@ -15,8 +15,8 @@ package struct SectorFields: Equatable {
     private init(range: Range<Int>) { self.range = range }
 
     /// Byte 9 of READ CD (MMC-5 6.19.2.6): bit 7 synchronisation, bits 6:5 sub-header and header,
-    /// bit 4 user data, bit 3 EDC and parities, bits 2:1 error flags. `nil` where a sector of this kind
-    /// has no such part: holes, and what a drive must know more for.
+    /// bit 4 user data, bit 3 EDC and parities, bits 2:1 error flags. `nil` for a selection with
+    /// holes, and for fields that a sector of this kind does not have.
     package init?(mainChannelSelection byte: UInt8, of kind: SectorKind = .mode1) {
         guard byte & 0x07 == 0 else { return nil }
         var found: Range<Int>?

@@ -1,9 +1,9 @@
 import Glibc
 import GuestMemory
 
-/// A piece of a transfer whose bytes are the user data of raw sectors, and so lie apart on the image: one
-/// vectored request reads the user data of many sectors into the piece, and what is between into an area
-/// that nobody looks at.
+/// A piece of a transfer whose bytes are the user data of raw sectors, and so lie apart on the
+/// image: one vectored request reads the user data of many sectors into the piece, and the bytes
+/// between them into a scratch area.
 struct SpreadPiece {
     /// Elements of one request: IOV_MAX.
     static let capacity = 1024

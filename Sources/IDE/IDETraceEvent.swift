@@ -1,4 +1,4 @@
-/// Something that a controller did, as ``IDEController/trace`` sees it.
+/// An event of a controller, for ``IDEController/trace``.
 @nonexhaustive
 public enum IDETraceEvent: Sendable, Hashable {
     /// The guest read a register; data ports are not among them.
@@ -11,25 +11,13 @@ public enum IDETraceEvent: Sendable, Hashable {
     case packet(IDESlot, [UInt8])
     /// A command has ended, or waits for the guest to move data.
     case status(IDESlot, status: UInt8, error: UInt8)
-    /// The bus master read a descriptor table: bytes it describes, at most as many as needed.
+    /// The bus master read a descriptor table. `bytes` is how many bytes it describes, at most as
+    /// many as the command needs.
     case table(channel: Int, entries: Int, bytes: UInt64)
     /// A line changed its level.
     case interrupt(IDEInterrupt, isRaised: Bool)
     /// A channel was reset.
     case reset(channel: Int)
-}
-
-/// A register as a guest addresses it, whatever the port.
-@nonexhaustive
-public enum IDERegister: Sendable, Hashable {
-    /// Command block of a channel (0 or 1), offset 0 to 7 (ATA/ATAPI-6 7.2).
-    case command(channel: Int, offset: Int)
-    /// Control block of a channel: device control and alternate status (ATA/ATAPI-6 7.2).
-    case control(channel: Int)
-    /// Bus master, offset 0 to 15 (SFF-8038i 3.0).
-    case busMaster(offset: Int)
-    /// PCI configuration space, offset 0 to 255.
-    case configuration(offset: Int)
 }
 
 extension IDETraceEvent: CustomStringConvertible {
@@ -55,16 +43,4 @@ extension IDETraceEvent: CustomStringConvertible {
     }
 
     private func hex(_ value: some BinaryInteger) -> String { String(value, radix: 16) }
-}
-
-extension IDERegister: CustomStringConvertible {
-    /// As in "command block 0+7".
-    public var description: String {
-        switch self {
-        case .command(let channel, let offset): "command block \(channel)+\(offset)"
-        case .control(let channel): "control block \(channel)"
-        case .busMaster(let offset): "bus master +\(offset)"
-        case .configuration(let offset): "configuration +\(offset)"
-        }
-    }
 }
