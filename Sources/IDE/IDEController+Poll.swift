@@ -23,8 +23,11 @@ extension IDEController {
     /// Polls both channels.
     @inline(__always)
     private func pollChannels() -> Int {
-        let count = poll(primary) &+ poll(secondary)
-        return count > 0 && primary.mapper.isWaiting ? count &+ resumeInTurns() : count
+        let first = poll(primary)
+        let second = poll(secondary)
+        // The secondary channel has resumed already with the buffers that the primary released.
+        let isOwed = second > 0 && primary.mapper.isWaiting
+        return first &+ second &+ (isOwed ? resumeInTurns() : 0)
     }
 
     /// Goes on with transfers that waited for bounce buffers which the other channel has released. No

@@ -6,6 +6,8 @@ enum Patience {
     static let limit = Duration.seconds(60)
     /// The same for epoll_wait(2).
     static let milliseconds: CInt = 60_000
+    /// How long a call is held that a test lets go itself: a wait for what happens meanwhile gives up first.
+    static let holdMilliseconds: Int64 = 120_000
 }
 
 /// Nothing more came although requests were outstanding. Ends a test: to wait again and again would

@@ -72,7 +72,7 @@ final class Janitor: Sendable {
 
     /// Has the thing removed and waits for it; whether that worked within the time given. The
     /// shell goes on trying afterwards.
-    func dismiss(patience milliseconds: Int32 = 5_000) -> Bool {
+    func dismiss(patience milliseconds: Int32 = Patience.milliseconds) -> Bool {
         outcome.withLock { outcome in
             if let outcome { return outcome }
             leash.close()

@@ -1,3 +1,4 @@
+import Dispatch
 import Foundation
 import Glibc
 import Synchronization
@@ -10,7 +11,7 @@ import Synchronization
 enum Rescue {
     /// How long a body that takes milliseconds may take. A disk that others write to at the same time has
     /// kept one waiting for more than ten seconds.
-    static let limit = Duration.seconds(30)
+    static let limit = DispatchTimeInterval.seconds(30)
 
     /// Runs `body`; throws ``Stuck`` when it needed help to come to its end. `help` is called too,
     /// by another thread.
@@ -36,30 +37,30 @@ enum Rescue {
 
 /// A thread that sends signals to another after a while.
 private final class Rescuer: Sendable {
-    private let isStopped = Atomic<Bool>(false)
-    private let hasEnded = Atomic<Bool>(false)
+    private let stopRequest = DispatchSemaphore(value: 0)
+    private let end = DispatchSemaphore(value: 0)
     private let signals = Atomic<Int>(0)
 
     var hasHelped: Bool { signals.load(ordering: .acquiring) > 0 }
 
     init(of victim: pthread_t, _ help: @escaping @Sendable () -> Void) {
         let victim = UInt(victim)
-        let start = ContinuousClock.now
+        let start = DispatchTime.now()
         Thread.detachNewThread { [self] in
-            while !isStopped.load(ordering: .acquiring) {
-                usleep(500)
-                guard ContinuousClock.now - start > Rescue.limit else { continue }
+            // Sleeps until then, so that thousands of short bodies cost a thread each and no more.
+            var deadline = start + Rescue.limit
+            while stopRequest.wait(timeout: deadline) == .timedOut {
                 signals.add(1, ordering: .releasing)
                 help()
                 pthread_kill(pthread_t(victim), SIGUSR2)
-                usleep(2_000)
+                deadline = .now() + .milliseconds(2)
             }
-            hasEnded.store(true, ordering: .releasing)
+            end.signal()
         }
     }
 
     func stop() {
-        isStopped.store(true, ordering: .releasing)
-        while !hasEnded.load(ordering: .acquiring) { usleep(200) }
+        stopRequest.signal()
+        end.wait()
     }
 }

@@ -99,7 +99,9 @@ extension DMAMapper.Core {
             unsafe try read(at: address, into: buffer, through: mapper)
             return buffer.count
         }
-        if unsafe space.readMemory(at: address, into: base, count: buffer.count) { return buffer.count }
+        if unsafe space.readMemory(at: address, into: base, count: buffer.count) {
+            return buffer.count
+        }
         return unsafe try readMemoryAhead(at: address, into: buffer, unit: unit)
     }
 

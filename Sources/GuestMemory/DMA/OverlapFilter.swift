@@ -34,9 +34,11 @@ import Glibc
     /// Like `mayOverlap`, for a list whose elements each lie in one page and begin where it begins.
     mutating func mayShareAPage(_ vectors: UnsafeBufferPointer<iovec>) -> Bool {
         var slots = Slots(for: vectors.count, in: &self)
-        for index in 0..<vectors.count
-        where unsafe !slots.insert(UInt(bitPattern: vectors[index].iov_base) &>> 12) {
-            return true
+        guard var vector = unsafe vectors.baseAddress else { return false }
+        let end = unsafe vector + vectors.count
+        while unsafe vector < end {
+            if unsafe !slots.insert(UInt(bitPattern: vector.pointee.iov_base) &>> 12) { return true }
+            unsafe vector += 1
         }
         return false
     }

@@ -385,9 +385,12 @@ extension SegmentList {
     /// Marks all from `first` on, which are in the same memory.
     @inline(__always)
     private func markPages(from first: Int, _ base: UInt, _ bitmap: DirtyLog.Bitmap) {
-        for index in first..<count {
-            let offset = unsafe UInt(bitPattern: vectors[index].iov_base) &- base
+        var vector = unsafe vectors + first
+        let end = unsafe vectors + count
+        while unsafe vector < end {
+            let offset = unsafe UInt(bitPattern: vector.pointee.iov_base) &- base
             bitmap.mark(page: UInt64(truncatingIfNeeded: offset &>> 12))
+            unsafe vector += 1
         }
     }
 

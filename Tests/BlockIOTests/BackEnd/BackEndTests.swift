@@ -63,7 +63,7 @@ final class BackEndTests: ConformanceTestCase {
             queue.read(into: buffer.bytes, at: 0)
             XCTAssertEqual(queue.poll(minimum: 1, timeout: .milliseconds(2)), 0)
             faults.release()
-            XCTAssertNotNil(events.wait(milliseconds: 10_000))
+            XCTAssertNotNil(events.wait())
             try queue.finish { XCTAssertTrue($0.isSuccess) }
         }
     }

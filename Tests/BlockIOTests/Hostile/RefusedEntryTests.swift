@@ -49,7 +49,7 @@ final class RefusedEntryTests: ConformanceTestCase {
             }
         }
         while queue.outstanding > 0 {
-            guard events.wait(milliseconds: 10_000) != nil else {
+            guard events.wait() != nil else {
                 throw Stuck(outstanding: queue.outstanding)
             }
             queue.poll { ledger.note($0) }

@@ -94,7 +94,7 @@ final class RefusedSubmissionTests: HostileTestCase {
         case .pollForAll: wait { queue.poll(minimum: queue.outstanding, note) }
         case .descriptor:
             try wait {
-                guard events.wait(milliseconds: 8_000) != nil else {
+                guard events.wait() != nil else {
                     throw Stuck(outstanding: queue.outstanding)
                 }
                 queue.poll(note)

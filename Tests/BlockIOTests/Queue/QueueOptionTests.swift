@@ -44,7 +44,7 @@ final class QueueOptionTests: ConformanceTestCase {
                             subject.queue.read(
                                 into: buffer.slice(index * subject.block, subject.block), at: 0)
                         }
-                        delivered += subject.queue.poll(minimum: 2, timeout: .seconds(20))
+                        delivered += subject.queue.poll(minimum: 2, timeout: Patience.limit)
                     }
                 }
                 XCTAssertEqual(delivered, 6)

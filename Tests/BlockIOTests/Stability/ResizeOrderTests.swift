@@ -112,7 +112,7 @@ final class ResizeOrderTests: ConformanceTestCase {
             size: 1 << 16, where: { $0.target == .ext4File && $0.engine == .threadPool }
         ) { subject in
             let buffer = subject.buffer(1 << 16)
-            let write = CallFault(CTS_CALL_WRITE, holdMilliseconds: 5_000)
+            let write = CallFault(CTS_CALL_WRITE, holdMilliseconds: Patience.holdMilliseconds)
             let truncate = CallFault(CTS_CALL_TRUNCATE, count: 0)
             guard write.isCovered else { return }
             // The one before has left it short.
@@ -140,7 +140,7 @@ final class ResizeOrderTests: ConformanceTestCase {
         try forEachConfiguration(size: 1 << 16, where: Self.isFile) { subject in
             let queue = subject.queue
             let buffer = subject.buffer(8192)
-            let fault = CallFault(CTS_CALL_TRUNCATE, holdMilliseconds: 5_000)
+            let fault = CallFault(CTS_CALL_TRUNCATE, holdMilliseconds: Patience.holdMilliseconds)
             var order: [UInt] = []
             try Rescue.watching(help: { cts_calls_clear() }) {
                 try fault.during {

@@ -53,7 +53,8 @@ final class SyncFailureTests: ConformanceTestCase {
     func testNoFlushSucceedsBesideOneThatFails() throws {
         try forEachQueue { subject in
             let fault = CallFault(
-                CTS_CALL_FDATASYNC, error: EIO, count: 1, holdMilliseconds: 5_000)
+                CTS_CALL_FDATASYNC, error: EIO, count: 1,
+                holdMilliseconds: Patience.holdMilliseconds)
             try fault.during {
                 subject.queue.batch { for _ in 0..<4 { subject.queue.flush() } }
                 try eventually("fdatasync is called") { fault.counts.held > 0 }
@@ -69,7 +70,8 @@ final class SyncFailureTests: ConformanceTestCase {
         try forEachQueue { subject in
             let queue = subject.queue
             let buffer = subject.buffer(subject.block)
-            let fault = CallFault(CTS_CALL_FDATASYNC, count: 1, holdMilliseconds: 5_000)
+            let fault = CallFault(
+                CTS_CALL_FDATASYNC, count: 1, holdMilliseconds: Patience.holdMilliseconds)
             try fault.during {
                 queue.flush(userData: 1)
                 try eventually("fdatasync is called") { fault.counts.held > 0 }

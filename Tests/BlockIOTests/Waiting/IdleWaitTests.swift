@@ -28,12 +28,12 @@ final class IdleWaitTests: ConformanceTestCase {
         }
     }
 
-    /// Waits of 50 ms for 200 ms: four, and a few that something interrupts.
+    /// Waits of 20 ms for 80 ms: four, and a few that something interrupts.
     private func assertSleeps(_ queue: BlockQueue, line: UInt = #line) {
-        let end = ContinuousClock.now + .milliseconds(200)
+        let end = ContinuousClock.now + .milliseconds(80)
         var calls = 0
         while ContinuousClock.now < end {
-            XCTAssertEqual(queue.poll(minimum: 1, timeout: .milliseconds(50)), 0, line: line)
+            XCTAssertEqual(queue.poll(minimum: 1, timeout: .milliseconds(20)), 0, line: line)
             calls += 1
         }
         XCTAssertLessThan(calls, 20, line: line)

@@ -23,7 +23,8 @@ final class LastThreadTests: ConformanceTestCase {
                 guard events.wait() != nil else { throw Stuck(outstanding: 1) }
                 try queue.finish()
                 let noThread = CallFault(CTS_CALL_CREATE_THREAD, error: EAGAIN)
-                let flush = CallFault(CTS_CALL_FDATASYNC, holdMilliseconds: 20_000)
+                let flush = CallFault(
+                    CTS_CALL_FDATASYNC, holdMilliseconds: Patience.holdMilliseconds)
                 guard noThread.isCovered else { return }
                 noThread.set()
                 try flush.during {
@@ -48,7 +49,7 @@ final class LastThreadTests: ConformanceTestCase {
                         if way < 4 {
                             done += queue.poll(minimum: way < 2 ? 1 : 8 - done)
                         } else {
-                            guard events.wait(milliseconds: 15_000) != nil else {
+                            guard events.wait() != nil else {
                                 throw Stuck(outstanding: queue.outstanding)
                             }
                             done += queue.poll()
@@ -77,7 +78,7 @@ final class LastThreadTests: ConformanceTestCase {
             let queue = try subject.openQueue()
             let buffer = subject.buffer(24 * length)
             let fault = CallFault(
-                CTS_CALL_READ, holdMilliseconds: 20_000, range: slow..<slow + 1)
+                CTS_CALL_READ, holdMilliseconds: Patience.holdMilliseconds, range: slow..<slow + 1)
             guard fault.isCovered else { return }
             let events = try EventSet(queue.descriptor)
             try fault.during {
@@ -90,7 +91,7 @@ final class LastThreadTests: ConformanceTestCase {
                     done += queue.poll(minimum: 1)
                 }
                 while done < 23 {
-                    guard events.wait(milliseconds: 15_000) != nil else {
+                    guard events.wait() != nil else {
                         throw Stuck(outstanding: queue.outstanding)
                     }
                     done += queue.poll()

@@ -50,7 +50,7 @@ final class NoThreadTests: ConformanceTestCase {
                         }
                     }
                     while subject.queue.outstanding > 0 {
-                        guard events.wait(milliseconds: 15_000) != nil else {
+                        guard events.wait() != nil else {
                             throw Stuck(outstanding: subject.queue.outstanding)
                         }
                         subject.queue.poll { ledger.note($0) }
@@ -80,7 +80,7 @@ final class NoThreadTests: ConformanceTestCase {
                 while queue.outstanding > 0 {
                     if !events.isReadable {
                         sleeps += 1
-                        guard events.wait(milliseconds: 15_000) != nil else {
+                        guard events.wait() != nil else {
                             throw Stuck(outstanding: queue.outstanding)
                         }
                     }

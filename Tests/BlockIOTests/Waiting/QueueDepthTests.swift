@@ -32,7 +32,8 @@ final class QueueDepthTests: ConformanceTestCase {
         // The kernel's requests are counted when they are submitted, before any is collected; those
         // of threads are held.
         let fault = CallFault(
-            call, count: isThreads ? -1 : 0, holdMilliseconds: isThreads ? 20_000 : 0)
+            call, count: isThreads ? -1 : 0,
+            holdMilliseconds: isThreads ? Patience.holdMilliseconds : 0)
         var ledger = Ledger(count: Self.requests)
         try fault.during {
             queue.batch {

@@ -26,7 +26,7 @@ final class RemoteCloseTests: PipelineTestCase {
                     case .pollWithLimit: queue.poll(minimum: 1, timeout: Patience.limit)
                     case .look: queue.poll()
                     case .descriptor:
-                        guard events.wait(milliseconds: 10_000) != nil else {
+                        guard events.wait() != nil else {
                             throw Stuck(outstanding: queue.outstanding)
                         }
                         queue.poll()

@@ -10,8 +10,6 @@ import XCTest
 final class SlowNeighbourTests: ConformanceTestCase {
     private static let size = 1 << 20
     private static let reads = 8
-    /// A hold ends by itself after that: then a read that waited for it comes too late.
-    private static let longest: Int64 = 5_000
 
     private enum Slow: CaseIterable {
         case flush, read, discard
@@ -66,11 +64,14 @@ final class SlowNeighbourTests: ConformanceTestCase {
         let slowRange = UInt64(Self.size / 2)..<UInt64(Self.size)
         let fault =
             switch slow {
-            case .flush: CallFault(CTS_CALL_FDATASYNC, holdMilliseconds: Self.longest)
+            case .flush: CallFault(CTS_CALL_FDATASYNC, holdMilliseconds: Patience.holdMilliseconds)
             case .read:
-                CallFault(CTS_CALL_READ, holdMilliseconds: Self.longest, range: slowRange)
+                CallFault(
+                    CTS_CALL_READ, holdMilliseconds: Patience.holdMilliseconds, range: slowRange)
             case .discard:
-                CallFault(CTS_CALL_FALLOCATE, holdMilliseconds: Self.longest, range: slowRange)
+                CallFault(
+                    CTS_CALL_FALLOCATE, holdMilliseconds: Patience.holdMilliseconds,
+                    range: slowRange)
             }
         var order: [UInt] = []
         func submitReads() {
@@ -131,7 +132,7 @@ final class SlowNeighbourTests: ConformanceTestCase {
             case .poll: delivered += queue.poll(minimum: 1, note)
             case .pollForMany: delivered += queue.poll(minimum: count - delivered, note)
             case .descriptor:
-                guard events.wait(milliseconds: 20_000) != nil else {
+                guard events.wait() != nil else {
                     throw Stuck(outstanding: queue.outstanding)
                 }
                 delivered += queue.poll(note)

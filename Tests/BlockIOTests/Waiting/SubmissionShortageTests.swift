@@ -60,7 +60,7 @@ final class SubmissionShortageTests: ConformanceTestCase {
                         }
                     }
                     while queue.outstanding > 0 {
-                        guard events.wait(milliseconds: 10_000) != nil else {
+                        guard events.wait() != nil else {
                             throw Stuck(outstanding: queue.outstanding)
                         }
                         queue.poll { XCTAssertTrue($0.isSuccess) }
@@ -143,7 +143,7 @@ final class SubmissionShortageTests: ConformanceTestCase {
             while queue.outstanding > 0 { queue.poll(minimum: queue.outstanding, note) }
         case .descriptor:
             while queue.outstanding > 0 {
-                guard events.wait(milliseconds: 10_000) != nil else {
+                guard events.wait() != nil else {
                     throw Stuck(outstanding: queue.outstanding)
                 }
                 queue.poll(note)

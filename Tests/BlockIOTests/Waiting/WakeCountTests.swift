@@ -26,7 +26,7 @@ final class WakeCountTests: ConformanceTestCase {
                     into: buffer.bytes, at: UInt64(subject.random.number(0...places - 1) * block))
                 var isDelivered = false
                 while !isDelivered {
-                    guard events.wait(milliseconds: 10_000) != nil else {
+                    guard events.wait() != nil else {
                         throw Stuck(outstanding: queue.outstanding)
                     }
                     wakes += 1

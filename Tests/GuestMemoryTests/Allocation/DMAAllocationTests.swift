@@ -16,7 +16,7 @@ final class DMAAllocationTests: ConformanceTestCase {
     private static let length = pages * 4096
 
     /// A guest whose bounce buffers nobody can touch, and a list of its pages in random order.
-    private final class Machine {
+    private final class ScatteredMachine {
         let ram: GuestRAM
         let space: AddressSpace
         let mapper: DMAMapper
@@ -67,7 +67,7 @@ final class DMAAllocationTests: ConformanceTestCase {
     }
 
     private func transfer(
-        _ machine: Machine, _ direction: DMADirection, _ queue: BlockQueue
+        _ machine: ScatteredMachine, _ direction: DMADirection, _ queue: BlockQueue
     ) throws -> Report {
         var report = Report()
         let (transfer, step) = machine.mapper.begin(machine.list, direction, unit: 512)
@@ -90,7 +90,7 @@ final class DMAAllocationTests: ConformanceTestCase {
             let image = try configuration.open(target)
             // Few threads, so that none is ever idle long enough to leave and be made anew.
             let queue = try configuration.queue(on: image, QueueOptions(maximumThreads: 4))
-            let machine = try Machine()
+            let machine = try ScatteredMachine()
             for direction in [DMADirection.fromDevice, .toDevice] {
                 try check(machine, direction, queue)
             }
@@ -99,7 +99,7 @@ final class DMAAllocationTests: ConformanceTestCase {
     }
 
     private func check(
-        _ machine: Machine, _ direction: DMADirection, _ queue: BlockQueue
+        _ machine: ScatteredMachine, _ direction: DMADirection, _ queue: BlockQueue
     ) throws {
         let good = Report(vectors: Self.pages, isInRAM: true, outcome: .success)
         for _ in 0..<10 { XCTAssertEqual(try transfer(machine, direction, queue), good) }
@@ -133,7 +133,7 @@ final class DMAAllocationTests: ConformanceTestCase {
 
     /// What went was what should have gone.
     private func checkContent(
-        _ machine: Machine, _ queue: BlockQueue, _ target: StorageTarget
+        _ machine: ScatteredMachine, _ queue: BlockQueue, _ target: StorageTarget
     ) throws {
         for page in 0..<1024 { memset(machine.ram.base + page * 4096, CInt(page % 251), 4096) }
         XCTAssertEqual(try transfer(machine, .toDevice, queue).outcome, .success)

@@ -6,7 +6,7 @@ import XCTest
 /// DMA that would call back into the device that does it is refused.
 final class ReentrancyTests: XCTestCase {
     /// A device with a mapper and registers of its own, beside the regions of ``Guest``.
-    private struct Machine {
+    private struct ReentrantMachine {
         let guest: Guest
         let reentrancy = ReentrancyGuard()
         let mapper: DMAMapper
@@ -39,13 +39,13 @@ final class ReentrancyTests: XCTestCase {
     // MARK: Own registers
 
     func testOwnRegistersAreRefusedBeforeAnythingMoves() throws {
-        let machine = try Machine()
+        let machine = try ReentrantMachine()
         let before = machine.guest.content
         for direction in [DMADirection.toDevice, .fromDevice] {
             var device = MemoryDevice(pattern(4096))
-            let list = ScatterGatherList([(0x1000, 2048), (Machine.own + 8, 2048)])
+            let list = ScatterGatherList([(0x1000, 2048), (ReentrantMachine.own + 8, 2048)])
             let result = device.carryOut(list, direction, on: machine.mapper)
-            assertFault(.reentrant, at: Machine.own + 8, result)
+            assertFault(.reentrant, at: ReentrantMachine.own + 8, result)
             XCTAssertEqual(device.pieces.count, 0)
         }
         XCTAssertEqual(machine.registers.accesses, [])
@@ -55,34 +55,35 @@ final class ReentrancyTests: XCTestCase {
 
     /// Reads of it do not reach the device: `ROMDeviceTests`.
     func testOwnFlashIsNotWritten() throws {
-        let machine = try Machine()
+        let machine = try ReentrantMachine()
         try machine.guest.space.map(
             .romDevice(
                 machine.guest.flash, size: 4096, device: machine.registers,
-                reentrancy: machine.reentrancy), at: Machine.flash)
+                reentrancy: machine.reentrancy), at: ReentrantMachine.flash)
         var device = MemoryDevice(pattern(512))
-        let list = ScatterGatherList([(Machine.flash, 512)])
+        let list = ScatterGatherList([(ReentrantMachine.flash, 512)])
         assertFault(
-            .reentrant, at: Machine.flash, device.carryOut(list, .fromDevice, on: machine.mapper))
+            .reentrant, at: ReentrantMachine.flash,
+            device.carryOut(list, .fromDevice, on: machine.mapper))
         XCTAssertEqual(machine.registers.accesses, [])
     }
 
     func testRegistersOfOthersAreNot() throws {
-        let machine = try Machine()
+        let machine = try ReentrantMachine()
         let other = try DMAMapper(machine.guest.space, reentrancy: ReentrancyGuard())
         for mapper in [other, try DMAMapper(machine.guest.space)] {
             var device = MemoryDevice(pattern(64, seed: 5))
-            let list = ScatterGatherList([(Machine.own, 64)])
+            let list = ScatterGatherList([(ReentrantMachine.own, 64)])
             XCTAssertEqual(device.carryOut(list, .fromDevice, on: mapper)?.outcome, .success)
             assertBytes(Array(machine.registers.bytes[..<64]), device.medium)
         }
-        XCTAssertNoThrow(try machine.guest.space.store(UInt32(1), at: Machine.own))
+        XCTAssertNoThrow(try machine.guest.space.store(UInt32(1), at: ReentrantMachine.own))
         XCTAssertFalse(machine.reentrancy.isEntered)
     }
 
     func testTablesOfAnIOMMUInOwnRegistersAreRefused() throws {
-        let machine = try Machine()
-        let iommu = try PageTableIOMMU(space: machine.guest.space, root: Machine.own)
+        let machine = try ReentrantMachine()
+        let iommu = try PageTableIOMMU(space: machine.guest.space, root: ReentrantMachine.own)
         let mapper = try DMAMapper(
             machine.guest.space, resolvers: [iommu], reentrancy: machine.reentrancy)
         var device = MemoryDevice(pattern(512))
@@ -96,50 +97,51 @@ final class ReentrancyTests: XCTestCase {
 
     func testAnotherDeviceCannotReachBack() throws {
         for direction in [DMADirection.toDevice, .fromDevice] {
-            let machine = try Machine()
+            let machine = try ReentrantMachine()
             let space = machine.guest.space
             let relay = Relay { [reentrancy = machine.reentrancy] in
                 XCTAssertTrue(reentrancy.isEntered)
-                return (try? space.store(UInt32(7), at: Machine.own)) != nil
-                    || (try? space.load(at: Machine.own, as: UInt32.self)) != nil
+                return (try? space.store(UInt32(7), at: ReentrantMachine.own)) != nil
+                    || (try? space.load(at: ReentrantMachine.own, as: UInt32.self)) != nil
             }
-            try space.map(.mmio(relay, size: 4096), at: Machine.relay)
+            try space.map(.mmio(relay, size: 4096), at: ReentrantMachine.relay)
             var device = MemoryDevice(pattern(512))
-            let list = ScatterGatherList([(0x1000, 256), (Machine.relay + 4, 256)])
+            let list = ScatterGatherList([(0x1000, 256), (ReentrantMachine.relay + 4, 256)])
             let result = device.carryOut(list, direction, on: machine.mapper)
-            assertFault(.deviceRefused, at: Machine.relay + 4, result)
+            assertFault(.deviceRefused, at: ReentrantMachine.relay + 4, result)
             XCTAssertEqual(relay.calls, 1)
             XCTAssertEqual(machine.registers.accesses, [])
             XCTAssertFalse(machine.reentrancy.isEntered)
-            XCTAssertNoThrow(try space.store(UInt32(7), at: Machine.own), "when all is over")
+            XCTAssertNoThrow(
+                try space.store(UInt32(7), at: ReentrantMachine.own), "when all is over")
         }
     }
 
     func testTheErrorOfTheRefusedAccess() throws {
-        let machine = try Machine()
+        let machine = try ReentrantMachine()
         let space = machine.guest.space
         let found = Locked<GuestMemoryError?>(nil)
         let relay = Relay {
             do throws(GuestMemoryError) {
-                try space.store(UInt32(7), at: Machine.own + 12)
+                try space.store(UInt32(7), at: ReentrantMachine.own + 12)
             } catch {
                 found.current = error
             }
             return true
         }
-        try space.map(.mmio(relay, size: 4096), at: Machine.relay)
+        try space.map(.mmio(relay, size: 4096), at: ReentrantMachine.relay)
         var device = MemoryDevice(pattern(4))
-        let list = ScatterGatherList([(Machine.relay, 4)])
+        let list = ScatterGatherList([(ReentrantMachine.relay, 4)])
         XCTAssertEqual(
             device.carryOut(list, .fromDevice, on: machine.mapper)?.outcome, .success)
         XCTAssertEqual(found.current?.code, .reentrant)
-        XCTAssertEqual(found.current?.address, Machine.own + 12)
+        XCTAssertEqual(found.current?.address, ReentrantMachine.own + 12)
     }
 
     /// A transfer within a transfer, by another of the device's mappers, must not open what the
     /// outer one has closed.
     func testTransfersNest() throws {
-        let machine = try Machine()
+        let machine = try ReentrantMachine()
         let space = machine.guest.space
         let reentrancy = machine.reentrancy
         let isEnteredAfterwards = Locked(false)
@@ -153,11 +155,11 @@ final class ReentrancyTests: XCTestCase {
             let result = device.carryOut(list, .fromDevice, on: queue)
             isEnteredAfterwards.current = reentrancy.isEntered
             return result?.outcome == .success
-                && (try? space.store(UInt32(1), at: Machine.own)) == nil
+                && (try? space.store(UInt32(1), at: ReentrantMachine.own)) == nil
         }
-        try space.map(.mmio(relay, size: 4096), at: Machine.relay)
+        try space.map(.mmio(relay, size: 4096), at: ReentrantMachine.relay)
         var device = MemoryDevice(pattern(8))
-        let list = ScatterGatherList([(Machine.relay, 8)])
+        let list = ScatterGatherList([(ReentrantMachine.relay, 8)])
         XCTAssertEqual(
             device.carryOut(list, .fromDevice, on: machine.mapper)?.outcome, .success)
         XCTAssertEqual(relay.calls, 2)
@@ -167,16 +169,17 @@ final class ReentrancyTests: XCTestCase {
 
     /// What another device does with the transfer itself while its data is copied comes too late.
     func testATransferIsCancelledWhileItIsCopied() throws {
-        let machine = try Machine(bounceLimit: 512)
+        let machine = try ReentrantMachine(bounceLimit: 512)
         let space = machine.guest.space
         let transfer = Locked<DMATransfer?>(nil)
         let relay = Relay {
             if let transfer = transfer.current { XCTAssertNil(transfer.cancel()) }
             return true
         }
-        try space.map(.mmio(relay, size: 4096), at: Machine.relay)
-        let blocker = try machine.mapper.map(address: Machine.relay, length: 512, .fromDevice)
-        let list = ScatterGatherList([(Machine.relay, 1024)])
+        try space.map(.mmio(relay, size: 4096), at: ReentrantMachine.relay)
+        let blocker = try machine.mapper.map(
+            address: ReentrantMachine.relay, length: 512, .fromDevice)
+        let list = ScatterGatherList([(ReentrantMachine.relay, 1024)])
         let (begun, step) = machine.mapper.begin(list, .toDevice)
         guard case .wait = step else { return XCTFail("\(step)") }
         transfer.current = begun
@@ -197,19 +200,19 @@ final class ReentrancyTests: XCTestCase {
     // MARK: Threads
 
     func testOtherThreadsAreNotConcerned() throws {
-        let machine = try Machine()
+        let machine = try ReentrantMachine()
         let space = machine.guest.space
         let failures = Outcomes()
         let relay = Relay {
             let other = Worker {
-                failures.record { try space.store(UInt32(7), at: Machine.own) }
+                failures.record { try space.store(UInt32(7), at: ReentrantMachine.own) }
             }
             other.join()
             return true
         }
-        try space.map(.mmio(relay, size: 4096), at: Machine.relay)
+        try space.map(.mmio(relay, size: 4096), at: ReentrantMachine.relay)
         var device = MemoryDevice(pattern(4))
-        let list = ScatterGatherList([(Machine.relay, 4)])
+        let list = ScatterGatherList([(ReentrantMachine.relay, 4)])
         XCTAssertEqual(
             device.carryOut(list, .fromDevice, on: machine.mapper)?.outcome, .success)
         XCTAssertEqual(failures.errors.count, 0)
@@ -219,7 +222,7 @@ final class ReentrancyTests: XCTestCase {
     /// Two queues of a device at work on two threads: the one that is done does not let the other's
     /// copies through.
     func testQueuesOfADeviceAreGuardedEachByItself() throws {
-        let machine = try Machine()
+        let machine = try ReentrantMachine()
         let space = machine.guest.space
         let reentrancy = machine.reentrancy
         let relay = Relay {
@@ -233,11 +236,11 @@ final class ReentrancyTests: XCTestCase {
                 XCTAssertEqual(device.carryOut(list, .toDevice, on: queue)?.outcome, .success)
             }
             other.join()
-            return (try? space.store(UInt32(1), at: Machine.own)) == nil
+            return (try? space.store(UInt32(1), at: ReentrantMachine.own)) == nil
         }
-        try space.map(.mmio(relay, size: 4096), at: Machine.relay)
+        try space.map(.mmio(relay, size: 4096), at: ReentrantMachine.relay)
         var device = MemoryDevice(pattern(4))
-        let list = ScatterGatherList([(Machine.relay, 4)])
+        let list = ScatterGatherList([(ReentrantMachine.relay, 4)])
         XCTAssertEqual(
             device.carryOut(list, .fromDevice, on: machine.mapper)?.outcome, .success)
         XCTAssertEqual(machine.registers.accesses, [])

@@ -14,7 +14,7 @@ final class ResolverStackTests: ConformanceTestCase {
     private static let start: GuestAddress = 0x1_0000_0000
 
     /// A guest whose pages the IOMMU shows in reverse order.
-    private struct Machine {
+    private struct ReversedMachine {
         let ram: GuestRAM
         let space: AddressSpace
         let iommu: PageTableIOMMU
@@ -55,7 +55,7 @@ final class ResolverStackTests: ConformanceTestCase {
     }
 
     private func forEachImage(
-        _ check: (Machine, BlockQueue, PlainFile) throws -> Void
+        _ check: (ReversedMachine, BlockQueue, PlainFile) throws -> Void
     ) throws {
         let size = Int(Self.length)
         try forEachTarget(size: 2 * size, where: { $0.threading == .owned }) {
@@ -63,7 +63,7 @@ final class ResolverStackTests: ConformanceTestCase {
             let image = try configuration.open(target)
             let queue = try configuration.queue(on: image)
             let file = try PlainFile(target.path, direct: image.caching == .direct)
-            try check(Machine(), queue, file)
+            try check(ReversedMachine(), queue, file)
         }
     }
 
@@ -125,7 +125,7 @@ final class ResolverStackTests: ConformanceTestCase {
     }
 
     func testAFaultBehindTheControllerIsTheDevicesAddress() throws {
-        let machine = try Machine()
+        let machine = try ReversedMachine()
         let mapper = try DMAMapper(
             machine.space, resolvers: [Offset(0x1000), try ByteSwapper(width: 2), machine.iommu])
         // The last page, and the one behind it.

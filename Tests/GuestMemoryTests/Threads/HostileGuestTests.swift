@@ -18,7 +18,7 @@ final class HostileGuestTests: ConformanceTestCase {
     private static let length: UInt64 = 32 << 10
 
     /// What the guest and the device share.
-    private final class Machine: Sendable {
+    private final class RewritingMachine: Sendable {
         /// The list is at its beginning, (address, length) pairs of 8 bytes each.
         let list: GuestRAM
         /// What the guest's lists may name, and it writes to.
@@ -43,7 +43,9 @@ final class HostileGuestTests: ConformanceTestCase {
     }
 
     /// Rewrites list and memory until it is told to stop, past the library, as a vCPU does.
-    private static func disturb(_ machine: Machine, seed: UInt64, until isOver: Locked<Bool>) {
+    private static func disturb(
+        _ machine: RewritingMachine, seed: UInt64, until isOver: Locked<Bool>
+    ) {
         var random = SplitMix64(seed: seed)
         repeat {
             for _ in 0..<64 {
@@ -61,7 +63,7 @@ final class HostileGuestTests: ConformanceTestCase {
         switch random.number(0...99) {
         case 0: .max - UInt64(random.number(0...8192))
         case 1: openBase + 0x3_0000 + UInt64(random.number(0...0x40000))
-        case 2...4: Machine.registersBase + UInt64(random.number(0...512))
+        case 2...4: RewritingMachine.registersBase + UInt64(random.number(0...512))
         default:
             openBase + UInt64(random.number(0...0x3_0000)) & ~UInt64(random.number(0...511))
         }
@@ -78,7 +80,7 @@ final class HostileGuestTests: ConformanceTestCase {
 
     /// The device: reads the list, checks that sectors come out, transfers.
     private final class Device {
-        let machine: Machine
+        let machine: RewritingMachine
         let mapper: DMAMapper
         let queue: BlockQueue
         private var list = ScatterGatherList(capacity: elements)
@@ -86,7 +88,7 @@ final class HostileGuestTests: ConformanceTestCase {
         var faults: Set<GuestMemoryError.Code> = []
         var outside = 0
 
-        init(_ machine: Machine, _ queue: BlockQueue) throws {
+        init(_ machine: RewritingMachine, _ queue: BlockQueue) throws {
             self.machine = machine
             self.queue = queue
             mapper = try DMAMapper(machine.space)
@@ -145,7 +147,7 @@ final class HostileGuestTests: ConformanceTestCase {
             size: Int(Self.length),
             where: { $0.threading == .owned && $0.target != .ext4File && $0.target != .zram }
         ) { configuration, target in
-            let machine = try Machine()
+            let machine = try RewritingMachine()
             let isOver = Locked(false)
             let seed = Seed.value
             Self.disturb(machine, seed: seed, until: Locked(true))

@@ -18,7 +18,7 @@ class CDTestCase: IDETestCase {
     func cdMachine(
         _ configuration: MachineConfiguration = .one, _ options: CDROMOptions = CDROMOptions(),
         content: [UInt8]? = nil
-    ) throws -> Machine {
+    ) throws -> TestMachine {
         let target = try Self.target(configuration.target)
         try Self.fill(target)
         if let content {
@@ -26,14 +26,14 @@ class CDTestCase: IDETestCase {
         } else {
             Self.noteUnchanged(target.path)
         }
-        let machine = try Machine(configuration)
+        let machine = try TestMachine(configuration)
         try machine.attachCD(target.path, options)
         return machine
     }
 
     /// A machine with a drive that has nothing in it.
-    func emptyMachine() throws -> Machine {
-        let machine = try Machine()
+    func emptyMachine() throws -> TestMachine {
+        let machine = try TestMachine()
         try machine.attachCD(nil)
         return machine
     }
@@ -42,7 +42,7 @@ class CDTestCase: IDETestCase {
     func forEachCD(
         _ options: CDROMOptions = CDROMOptions(), content: [UInt8]? = nil,
         over configurations: [MachineConfiguration] = MachineConfiguration.all,
-        file: StaticString = #filePath, line: UInt = #line, _ body: (Machine) throws -> Void
+        file: StaticString = #filePath, line: UInt = #line, _ body: (TestMachine) throws -> Void
     ) throws {
         try compare(
             over: configurations, file: file, line: line,

@@ -6,314 +6,344 @@ import XCTest
 /// docs/ide-rules.md, "ATAPI": tray, lock, and media that come and go.
 final class MediumTests: CDTestCase {
     private let slot = IDESlot.primaryMaster
-    private let removed = SenseKeyCode(2, 0x3A00)
-    private let inserted = SenseKeyCode(6, 0x2800)
+    private let removed = SenseKeyCode.mediumNotPresent
+    private let inserted = SenseKeyCode.mediumMayHaveChanged
 
     /// Another disc: 300 blocks of zeroes.
     private func otherDisc() throws -> TemporaryImage { try TemporaryImage(size: 300 * 2048) }
 
-    private func events(_ m: Machine, line: UInt = #line) -> [UInt8] {
-        let answer = m.dataIn([0x4A, 1, 0, 0, 0x10, 0, 0, 0, 8], line: line)
+    private func events(_ machine: TestMachine, line: UInt = #line) -> [UInt8] {
+        let answer = machine.dataIn(
+            [PacketOpcode.getEventStatusNotification, 1, 0, 0, 0x10, 0, 0, 0, 8], line: line)
         XCTAssertEqual(Array(answer.prefix(4)), [0, 4, 4, 0x10], line: line)
         return Array(answer.dropFirst(4).prefix(2))
     }
 
     func testNothingIsToldAtPowerOn() throws {
-        try forEachCD(over: MachineConfiguration.engines) { m in
-            XCTAssertEqual(events(m), [0, 2])
-            XCTAssertNil(m.testUnitReady())
-            XCTAssertEqual(m.takeSense(), SenseKeyCode(0, 0))
-            m.controller.reset()
-            m.enable()
-            XCTAssertNil(m.testUnitReady())
+        try forEachCD(over: MachineConfiguration.engines) { machine in
+            XCTAssertEqual(events(machine), [MediumEvent.none, MediumStatus.present])
+            XCTAssertNil(machine.testUnitReady())
+            XCTAssertEqual(machine.takeSense(), SenseKeyCode.none)
+            machine.controller.reset()
+            machine.enable()
+            XCTAssertNil(machine.testUnitReady())
         }
     }
 
     func testAChangeIsToldInTwoSteps() throws {
         let other = try otherDisc()
-        try forEachCD(over: MachineConfiguration.engines) { m in
-            try m.controller.changeMedium(slot, to: m.openCD(other.path))
+        try forEachCD(over: MachineConfiguration.engines) { machine in
+            try machine.controller.changeMedium(slot, to: machine.openCD(other.path))
             // Neither of these fails or consumes it.
-            XCTAssertEqual(m.dataIn([0x12, 0, 0, 0, 36]).count, 36)
-            XCTAssertEqual(m.takeSense(), SenseKeyCode(0, 0))
-            XCTAssertEqual(m.dataIn([0x46, 0, 0, 0, 0, 0, 0, 0, 8]).count, 8)
-            XCTAssertEqual(events(m), [2, 2])
-            XCTAssertEqual(events(m), [0, 2])
-            m.packet([0x00])
-            m.expectFailure(removed.key, removed.code)
-            XCTAssertEqual(m.takeSense(), SenseKeyCode(0, 0))
-            m.packet(Machine.read10(0, count: 1))
-            m.expectFailure(inserted.key, inserted.code)
-            XCTAssertEqual(m.takeSense(), SenseKeyCode(0, 0))
-            XCTAssertNil(m.testUnitReady())
-            XCTAssertEqual(m.dataIn([0x25]), Machine.bytes(299) + Machine.bytes(2048))
+            XCTAssertEqual(machine.dataIn([PacketOpcode.inquiry, 0, 0, 0, 36]).count, 36)
+            XCTAssertEqual(machine.takeSense(), SenseKeyCode.none)
             XCTAssertEqual(
-                m.dataIn(Machine.read10(299, count: 1)), [UInt8](repeating: 0, count: 2048))
+                machine.dataIn([PacketOpcode.getConfiguration, 0, 0, 0, 0, 0, 0, 0, 8]).count, 8)
+            XCTAssertEqual(events(machine), [MediumEvent.newMedium, MediumStatus.present])
+            XCTAssertEqual(events(machine), [MediumEvent.none, MediumStatus.present])
+            machine.packet([PacketOpcode.testUnitReady])
+            machine.expectFailure(removed)
+            XCTAssertEqual(machine.takeSense(), SenseKeyCode.none)
+            machine.packet(TestMachine.read10(0, count: 1))
+            machine.expectFailure(inserted)
+            XCTAssertEqual(machine.takeSense(), SenseKeyCode.none)
+            XCTAssertNil(machine.testUnitReady())
+            XCTAssertEqual(
+                machine.dataIn([PacketOpcode.readCapacity]),
+                TestMachine.bytes(299) + TestMachine.bytes(2048))
+            XCTAssertEqual(
+                machine.dataIn(TestMachine.read10(299, count: 1)),
+                [UInt8](repeating: 0, count: 2048))
         }
     }
 
     func testAChangeIsToldWithoutRequestSense() throws {
         let other = try otherDisc()
-        try forEachCD(over: MachineConfiguration.engines) { m in
-            try m.controller.changeMedium(slot, to: m.openCD(other.path))
-            XCTAssertEqual(m.testUnitReady(), 0x20)
-            XCTAssertEqual(m.testUnitReady(), 0x60)
-            XCTAssertNil(m.testUnitReady())
+        try forEachCD(over: MachineConfiguration.engines) { machine in
+            try machine.controller.changeMedium(slot, to: machine.openCD(other.path))
+            XCTAssertEqual(machine.testUnitReady(), PacketError.notReady)
+            XCTAssertEqual(machine.testUnitReady(), PacketError.unitAttention)
+            XCTAssertNil(machine.testUnitReady())
         }
     }
 
     func testAnEmptyDrive() throws {
-        let m = try emptyMachine()
+        let machine = try emptyMachine()
         for packet in [
-            [0x00], [0x25], Machine.read10(0, count: 1), Machine.readCD(0, count: 1, 0xF8),
-            [0x43, 0, 0, 0, 0, 0, 0, 0, 255], [0x51, 0, 0, 0, 0, 0, 0, 0, 255],
-            [0x52, 1, 0, 0, 0, 1, 0, 0, 255], [0xAD, 0, 0, 0, 0, 0, 0, 0, 0, 255],
-            [0x42, 0, 0x40, 1, 0, 0, 0, 0, 255], [0x2B],
+            [0x00], [0x25], TestMachine.read10(0, count: 1),
+            TestMachine.readCD(0, count: 1, ReadCDFields.all),
+            [PacketOpcode.readTOC, 0, 0, 0, 0, 0, 0, 0, 255],
+            [PacketOpcode.readDiscInformation, 0, 0, 0, 0, 0, 0, 0, 255],
+            [PacketOpcode.readTrackInformation, 1, 0, 0, 0, 1, 0, 0, 255],
+            [PacketOpcode.readDVDStructure, 0, 0, 0, 0, 0, 0, 0, 0, 255],
+            [PacketOpcode.readSubchannel, 0, 0x40, 1, 0, 0, 0, 0, 255], [0x2B],
         ] {
-            m.packet(packet)
-            m.expectFailure(removed.key, removed.code)
+            machine.packet(packet)
+            machine.expectFailure(removed)
         }
-        XCTAssertEqual(events(m), [0, 0])
-        XCTAssertEqual(m.dataIn([0x12, 0, 0, 0, 36]).count, 36)
-        XCTAssertEqual(Array(m.dataIn([0x46, 0, 0, 0, 0, 0, 0, 0, 8])[6...]), [0, 0])
-        m.packet([0x1E, 0, 0, 0, 1])
-        m.expectSuccess()
-        m.packet([0x1B, 0, 0, 0, 2])
-        m.expectFailure(2, 0x5302)
-        XCTAssertThrowsError(try m.controller.eject(slot))
-        m.packet([0x1E])
-        m.expectSuccess()
+        XCTAssertEqual(events(machine), [MediumEvent.none, MediumStatus.empty])
+        XCTAssertEqual(machine.dataIn([PacketOpcode.inquiry, 0, 0, 0, 36]).count, 36)
+        XCTAssertEqual(
+            Array(machine.dataIn([PacketOpcode.getConfiguration, 0, 0, 0, 0, 0, 0, 0, 8])[6...]),
+            [0, 0])
+        machine.packet([PacketOpcode.preventAllowMediumRemoval, 0, 0, 0, 1])
+        machine.expectSuccess()
+        machine.packet([PacketOpcode.startStopUnit, 0, 0, 0, 2])
+        machine.expectFailure(.removalPrevented)
+        XCTAssertThrowsError(try machine.controller.eject(slot))
+        machine.packet([PacketOpcode.preventAllowMediumRemoval])
+        machine.expectSuccess()
         // A disc at last.
         let other = try otherDisc()
-        try m.controller.changeMedium(slot, to: m.openCD(other.path))
-        XCTAssertEqual(events(m), [2, 2])
+        try machine.controller.changeMedium(slot, to: machine.openCD(other.path))
+        XCTAssertEqual(events(machine), [MediumEvent.newMedium, MediumStatus.present])
         XCTAssertEqual(
-            [m.testUnitReady(), m.testUnitReady(), m.testUnitReady()], [0x20, 0x60, nil])
+            [machine.testUnitReady(), machine.testUnitReady(), machine.testUnitReady()],
+            [PacketError.notReady, PacketError.unitAttention, nil])
     }
 
     func testTheGuestOpensAndClosesTheTray() throws {
-        try forEachCD(over: MachineConfiguration.engines) { m in
-            m.packet([0x1B, 0, 0, 0, 2])
-            m.expectSuccess()
-            m.packet([0x00])
-            m.expectFailure(removed.key, removed.code)
-            XCTAssertEqual(events(m), [3, 1])
-            XCTAssertEqual(events(m), [0, 1])
-            XCTAssertEqual(Array(m.dataIn([0xBD, 0, 0, 0, 0, 0, 0, 0, 0, 8])[..<2]), [0, 0x10])
-            XCTAssertEqual(m.dataIn([0x5A, 0, 0x2A, 0, 0, 0, 0, 0, 8])[2], 0x71)
-            m.packet([0x1B, 0, 0, 0, 3])
-            m.expectSuccess()
+        try forEachCD(over: MachineConfiguration.engines) { machine in
+            machine.packet([PacketOpcode.startStopUnit, 0, 0, 0, 2])
+            machine.expectSuccess()
+            machine.packet([PacketOpcode.testUnitReady])
+            machine.expectFailure(removed)
+            XCTAssertEqual(events(machine), [MediumEvent.removal, MediumStatus.trayOpen])
+            XCTAssertEqual(events(machine), [MediumEvent.none, MediumStatus.trayOpen])
+            XCTAssertEqual(
+                Array(
+                    machine.dataIn([PacketOpcode.mechanismStatus, 0, 0, 0, 0, 0, 0, 0, 0, 8])[..<2]),
+                [0, 0x10])
+            XCTAssertEqual(
+                machine.dataIn([PacketOpcode.modeSense10, 0, 0x2A, 0, 0, 0, 0, 0, 8])[2], 0x71)
+            machine.packet([PacketOpcode.startStopUnit, 0, 0, 0, 3])
+            machine.expectSuccess()
             // It is the same disc, but the drive cannot know that.
-            XCTAssertEqual(events(m), [2, 2])
-            XCTAssertEqual(events(m), [0, 2])
-            m.packet([0x00])
-            m.expectFailure(inserted.key, inserted.code)
-            XCTAssertNil(m.testUnitReady())
-            XCTAssertEqual(m.dataIn(Machine.read10(1, count: 1)), Self.content(block: 1))
-            XCTAssertEqual(Array(m.dataIn([0xBD, 0, 0, 0, 0, 0, 0, 0, 0, 8])[..<2]), [0, 0])
+            XCTAssertEqual(events(machine), [MediumEvent.newMedium, MediumStatus.present])
+            XCTAssertEqual(events(machine), [MediumEvent.none, MediumStatus.present])
+            machine.packet([PacketOpcode.testUnitReady])
+            machine.expectFailure(inserted)
+            XCTAssertNil(machine.testUnitReady())
+            XCTAssertEqual(machine.dataIn(TestMachine.read10(1, count: 1)), Self.content(block: 1))
+            XCTAssertEqual(
+                Array(
+                    machine.dataIn([PacketOpcode.mechanismStatus, 0, 0, 0, 0, 0, 0, 0, 0, 8])[..<2]),
+                [0, 0])
             // Start and stop without the tray, and a power condition.
             for byte in [0, 1, 0x32] as [UInt8] {
-                m.packet([0x1B, 0, 0, 0, byte])
-                m.expectSuccess()
-                XCTAssertNil(m.testUnitReady())
+                machine.packet([PacketOpcode.startStopUnit, 0, 0, 0, byte])
+                machine.expectSuccess()
+                XCTAssertNil(machine.testUnitReady())
             }
         }
     }
 
     /// Eject and load, one right after the other, by a guest that does not poll.
     func testATrayThatWasMovedIsToldOnce() throws {
-        try forEachCD(over: MachineConfiguration.engines) { m in
+        try forEachCD(over: MachineConfiguration.engines) { machine in
             for byte in [2, 2, 3, 3] as [UInt8] {
-                m.packet([0x1B, 0, 0, 0, byte])
-                if byte == 3 && m.alternateStatus == 0x41 {
+                machine.packet([PacketOpcode.startStopUnit, 0, 0, 0, byte])
+                if byte == 3 && machine.alternateStatus == DriveStatus.failed {
                     // START STOP UNIT is told as well: the second load of a closed tray.
-                    m.expectFailure(inserted.key, inserted.code)
+                    machine.expectFailure(inserted)
                 } else {
-                    m.expectSuccess()
+                    machine.expectSuccess()
                 }
             }
-            XCTAssertNil(m.testUnitReady())
-            XCTAssertEqual(events(m), [2, 2])
+            XCTAssertNil(machine.testUnitReady())
+            XCTAssertEqual(events(machine), [MediumEvent.newMedium, MediumStatus.present])
             // To close what is closed, and to open what is open, is nothing new.
-            m.packet([0x1B, 0, 0, 0, 3])
-            m.expectSuccess()
-            XCTAssertEqual(events(m), [0, 2])
-            m.packet([0x1B, 0, 0, 0, 2])
-            m.expectSuccess()
-            XCTAssertEqual(events(m), [3, 1])
-            m.packet([0x1B, 0, 0, 0, 2])
-            m.expectSuccess()
-            XCTAssertEqual(events(m), [0, 1])
+            machine.packet([PacketOpcode.startStopUnit, 0, 0, 0, 3])
+            machine.expectSuccess()
+            XCTAssertEqual(events(machine), [MediumEvent.none, MediumStatus.present])
+            machine.packet([PacketOpcode.startStopUnit, 0, 0, 0, 2])
+            machine.expectSuccess()
+            XCTAssertEqual(events(machine), [MediumEvent.removal, MediumStatus.trayOpen])
+            machine.packet([PacketOpcode.startStopUnit, 0, 0, 0, 2])
+            machine.expectSuccess()
+            XCTAssertEqual(events(machine), [MediumEvent.none, MediumStatus.trayOpen])
         }
     }
 
     func testAnEmptyTrayHasNothingToTell() throws {
-        let m = try emptyMachine()
-        m.packet([0x1E, 0, 0, 0, 1])
-        m.expectSuccess()
-        XCTAssertThrowsError(try m.controller.eject(slot))
-        m.packet([0x1E])
-        m.expectSuccess()
+        let machine = try emptyMachine()
+        machine.packet([PacketOpcode.preventAllowMediumRemoval, 0, 0, 0, 1])
+        machine.expectSuccess()
+        XCTAssertThrowsError(try machine.controller.eject(slot))
+        machine.packet([PacketOpcode.preventAllowMediumRemoval])
+        machine.expectSuccess()
         // The guest does what the user wanted, who then need not be told of any more.
-        m.packet([0x1B, 0, 0, 0, 2])
-        m.expectSuccess()
-        XCTAssertEqual(events(m), [0, 1])
-        m.packet([0x00])
-        m.expectFailure(removed.key, removed.code)
-        m.packet([0x1B, 0, 0, 0, 3])
-        m.expectSuccess()
-        XCTAssertEqual(events(m), [0, 0])
-        m.packet([0x00])
-        m.expectFailure(removed.key, removed.code)
+        machine.packet([PacketOpcode.startStopUnit, 0, 0, 0, 2])
+        machine.expectSuccess()
+        XCTAssertEqual(events(machine), [MediumEvent.none, MediumStatus.trayOpen])
+        machine.packet([PacketOpcode.testUnitReady])
+        machine.expectFailure(removed)
+        machine.packet([PacketOpcode.startStopUnit, 0, 0, 0, 3])
+        machine.expectSuccess()
+        XCTAssertEqual(events(machine), [MediumEvent.none, MediumStatus.empty])
+        machine.packet([PacketOpcode.testUnitReady])
+        machine.expectFailure(removed)
     }
 
     func testAPreventedMediumStays() throws {
         let other = try otherDisc()
-        try forEachCD(over: MachineConfiguration.engines) { m in
-            let image = try m.openCD(other.path)
-            m.packet([0x1E, 0, 0, 0, 1])
-            m.expectSuccess()
-            m.packet([0x1B, 0, 0, 0, 2])
-            m.expectFailure(2, 0x5302)
-            XCTAssertEqual(events(m), [0, 2])
-            XCTAssertThrowsError(try m.controller.eject(slot)) {
+        try forEachCD(over: MachineConfiguration.engines) { machine in
+            let image = try machine.openCD(other.path)
+            machine.packet([PacketOpcode.preventAllowMediumRemoval, 0, 0, 0, 1])
+            machine.expectSuccess()
+            machine.packet([PacketOpcode.startStopUnit, 0, 0, 0, 2])
+            machine.expectFailure(.removalPrevented)
+            XCTAssertEqual(events(machine), [MediumEvent.none, MediumStatus.present])
+            XCTAssertThrowsError(try machine.controller.eject(slot)) {
                 XCTAssertEqual($0 as? IDEError, .mediumLocked(slot))
             }
             // The guest hears of it, once.
-            XCTAssertEqual(events(m), [1, 2])
-            XCTAssertEqual(events(m), [0, 2])
-            XCTAssertThrowsError(try m.controller.changeMedium(slot, to: image))
-            XCTAssertEqual(m.dataIn(Machine.read10(2, count: 1)), Self.content(block: 2))
-            XCTAssertEqual(m.dataIn([0x5A, 0, 0x2A, 0, 0, 0, 0, 0, 255])[14] & 2, 2)
-            m.packet([0x1E])
-            m.expectSuccess()
-            XCTAssertEqual(m.dataIn([0x5A, 0, 0x2A, 0, 0, 0, 0, 0, 255])[14] & 2, 0)
-            try m.controller.eject(slot)
-            XCTAssertNil(m.controller.medium(in: slot))
-            m.packet([0x00])
-            m.expectFailure(removed.key, removed.code)
+            XCTAssertEqual(events(machine), [MediumEvent.ejectRequest, MediumStatus.present])
+            XCTAssertEqual(events(machine), [MediumEvent.none, MediumStatus.present])
+            XCTAssertThrowsError(try machine.controller.changeMedium(slot, to: image))
+            XCTAssertEqual(machine.dataIn(TestMachine.read10(2, count: 1)), Self.content(block: 2))
+            XCTAssertEqual(
+                machine.dataIn([PacketOpcode.modeSense10, 0, 0x2A, 0, 0, 0, 0, 0, 255])[14] & 2, 2)
+            machine.packet([PacketOpcode.preventAllowMediumRemoval])
+            machine.expectSuccess()
+            XCTAssertEqual(
+                machine.dataIn([PacketOpcode.modeSense10, 0, 0x2A, 0, 0, 0, 0, 0, 255])[14] & 2, 0)
+            try machine.controller.eject(slot)
+            XCTAssertNil(machine.controller.medium(in: slot))
+            machine.packet([PacketOpcode.testUnitReady])
+            machine.expectFailure(removed)
         }
     }
 
     func testPreventionEndsWithResets() throws {
-        try forEachCD(over: MachineConfiguration.engines) { m in
+        try forEachCD(over: MachineConfiguration.engines) { machine in
             for reset in 0..<3 {
-                m.packet([0x1E, 0, 0, 0, 1])
-                m.expectSuccess()
-                XCTAssertThrowsError(try m.controller.changeMedium(slot, to: nil))
+                machine.packet([PacketOpcode.preventAllowMediumRemoval, 0, 0, 0, 1])
+                machine.expectSuccess()
+                XCTAssertThrowsError(try machine.controller.changeMedium(slot, to: nil))
                 switch reset {
                 case 0:
-                    m.control(4)
-                    m.control(0)
-                case 1: m.outb(0x1F7, 0x08)
+                    machine.control(4)
+                    machine.control(0)
+                case 1: machine.outb(IDEPort.command, Opcode.deviceReset)
                 default:
-                    m.controller.reset()
-                    m.enable()
+                    machine.controller.reset()
+                    machine.enable()
                 }
-                m.packet([0x1B, 0, 0, 0, 2])
-                m.expectSuccess()
-                m.packet([0x1B, 0, 0, 0, 3])
-                m.expectSuccess()
-                XCTAssertEqual([m.testUnitReady(), m.testUnitReady()], [0x60, nil])
+                machine.packet([PacketOpcode.startStopUnit, 0, 0, 0, 2])
+                machine.expectSuccess()
+                machine.packet([PacketOpcode.startStopUnit, 0, 0, 0, 3])
+                machine.expectSuccess()
+                XCTAssertEqual(
+                    [machine.testUnitReady(), machine.testUnitReady()],
+                    [PacketError.unitAttention, nil])
             }
-            XCTAssertNoThrow(try m.controller.changeMedium(slot, to: nil))
+            XCTAssertNoThrow(try machine.controller.changeMedium(slot, to: nil))
         }
     }
 
     func testAResetForgetsNoChange() throws {
         let other = try otherDisc()
-        try forEachCD(over: MachineConfiguration.engines) { m in
-            try m.controller.changeMedium(slot, to: m.openCD(other.path))
-            m.control(4)
-            m.control(0)
+        try forEachCD(over: MachineConfiguration.engines) { machine in
+            try machine.controller.changeMedium(slot, to: machine.openCD(other.path))
+            machine.control(4)
+            machine.control(0)
             XCTAssertEqual(
-                [m.testUnitReady(), m.testUnitReady(), m.testUnitReady()], [0x20, 0x60, nil])
+                [machine.testUnitReady(), machine.testUnitReady(), machine.testUnitReady()],
+                [PacketError.notReady, PacketError.unitAttention, nil])
         }
     }
 
     func testEjectingOpensTheTrayAndChangingClosesIt() throws {
         let other = try otherDisc()
-        try forEachCD(over: MachineConfiguration.engines) { m in
-            try m.controller.eject(slot)
-            XCTAssertEqual(events(m), [3, 1])
-            XCTAssertEqual(events(m), [0, 1])
-            m.packet([0x00])
-            m.expectFailure(removed.key, removed.code)
-            try m.controller.changeMedium(slot, to: m.openCD(other.path))
-            XCTAssertEqual(events(m), [2, 2])
+        try forEachCD(over: MachineConfiguration.engines) { machine in
+            try machine.controller.eject(slot)
+            XCTAssertEqual(events(machine), [MediumEvent.removal, MediumStatus.trayOpen])
+            XCTAssertEqual(events(machine), [MediumEvent.none, MediumStatus.trayOpen])
+            machine.packet([PacketOpcode.testUnitReady])
+            machine.expectFailure(removed)
+            try machine.controller.changeMedium(slot, to: machine.openCD(other.path))
+            XCTAssertEqual(events(machine), [MediumEvent.newMedium, MediumStatus.present])
             XCTAssertEqual(
-                [m.testUnitReady(), m.testUnitReady(), m.testUnitReady()], [0x20, 0x60, nil])
-            try m.controller.changeMedium(slot, to: nil)
-            XCTAssertEqual(events(m), [3, 0])
-            XCTAssertEqual([m.testUnitReady(), m.testUnitReady()], [0x20, 0x20])
+                [machine.testUnitReady(), machine.testUnitReady(), machine.testUnitReady()],
+                [PacketError.notReady, PacketError.unitAttention, nil])
+            try machine.controller.changeMedium(slot, to: nil)
+            XCTAssertEqual(events(machine), [MediumEvent.removal, MediumStatus.empty])
+            XCTAssertEqual([machine.testUnitReady(), machine.testUnitReady()], [0x20, 0x20])
         }
     }
 
     func testTheMediumGoesWhileItIsRead() throws {
         let other = try otherDisc()
         for (packet, isDMA) in [
-            (Machine.read10(0, count: 8), true), (Machine.read10(0, count: 8), false),
-            (Machine.readCD(0, count: 8, 0xF8), true),
+            (TestMachine.read10(0, count: 8), true), (TestMachine.read10(0, count: 8), false),
+            (TestMachine.readCD(0, count: 8, ReadCDFields.all), true),
         ] {
-            try forEachCD(over: MachineConfiguration.engines.filter { $0.bounce != .forced }) { m in
-                let descriptors = m.controller.descriptors
-                let hold = m.faults.add(.init(.hold, operations: [.read]))
-                m.setTable([(Machine.data, 0x8000)])
-                m.givePacket(packet, isDMA: isDMA)
-                if isDMA { m.start(toMemory: true) }
-                XCTAssertEqual(m.alternateStatus, 0xD0)
+            try forEachCD(over: MachineConfiguration.engines.filter { $0.bounce != .forced }) {
+                machine in
+                let descriptors = machine.controller.descriptors
+                let hold = machine.faults.add(.init(.hold, operations: [.read]))
+                machine.setTable([(TestMachine.data, 0x8000)])
+                machine.givePacket(packet, isDMA: isDMA)
+                if isDMA { machine.start(toMemory: true) }
+                XCTAssertEqual(machine.alternateStatus, DriveStatus.working)
                 // Nobody waits for the host, twice over.
-                try m.controller.eject(slot)
-                try m.controller.changeMedium(slot, to: m.openCD(other.path))
-                XCTAssertEqual(m.controller.medium(in: slot)?.path, other.path)
-                XCTAssertEqual(m.alternateStatus, 0xD0)
-                m.faults.remove(hold)
-                m.faults.release()
-                m.settle()
-                XCTAssertEqual(m.controller.descriptors, descriptors)
-                m.expectFailure(removed.key, removed.code)
+                try machine.controller.eject(slot)
+                try machine.controller.changeMedium(slot, to: machine.openCD(other.path))
+                XCTAssertEqual(machine.controller.medium(in: slot)?.path, other.path)
+                XCTAssertEqual(machine.alternateStatus, DriveStatus.working)
+                machine.faults.remove(hold)
+                machine.faults.release()
+                machine.settle()
+                XCTAssertEqual(machine.controller.descriptors, descriptors)
+                machine.expectFailure(removed)
                 XCTAssertEqual(
-                    [m.testUnitReady(), m.testUnitReady(), m.testUnitReady()], [0x20, 0x60, nil])
-                m.stop()
-                XCTAssertEqual(m.dataIn([0x25]), Machine.bytes(299) + Machine.bytes(2048))
+                    [machine.testUnitReady(), machine.testUnitReady(), machine.testUnitReady()],
+                    [PacketError.notReady, PacketError.unitAttention, nil])
+                machine.stop()
                 XCTAssertEqual(
-                    m.dataIn(Machine.read10(0, count: 1)), [UInt8](repeating: 0, count: 2048))
+                    machine.dataIn([PacketOpcode.readCapacity]),
+                    TestMachine.bytes(299) + TestMachine.bytes(2048))
+                XCTAssertEqual(
+                    machine.dataIn(TestMachine.read10(0, count: 1)),
+                    [UInt8](repeating: 0, count: 2048))
             }
         }
     }
 
     func testTheMediumGoesBetweenBursts() throws {
         let other = try otherDisc()
-        try forEachCD(over: MachineConfiguration.engines) { m in
-            m.packet(Machine.read10(0, count: 8), limit: 4096)
-            try m.controller.changeMedium(slot, to: m.openCD(other.path))
+        try forEachCD(over: MachineConfiguration.engines) { machine in
+            machine.packet(TestMachine.read10(0, count: 8), limit: 4096)
+            try machine.controller.changeMedium(slot, to: machine.openCD(other.path))
             // What is offered already can still be had.
-            XCTAssertEqual(m.readData(count: 4096), Self.content(block: 0, count: 2))
-            m.settle()
-            m.expectFailure(removed.key, removed.code)
+            XCTAssertEqual(machine.readData(count: 4096), Self.content(block: 0, count: 2))
+            machine.settle()
+            machine.expectFailure(removed)
             // And one that waits for the bus master.
-            try m.controller.changeMedium(
-                slot, to: m.openCD(Self.target(MachineConfiguration.one.target).path))
-            while m.testUnitReady() != nil {}
-            m.setTable([(Machine.data, 2048)])
-            m.packet(Machine.read10(0, count: 1), isDMA: true)
-            try m.controller.eject(slot)
-            m.start(toMemory: true)
-            m.settle()
-            XCTAssertEqual(m.bmStatus & 3, 0)
-            m.expectFailure(removed.key, removed.code)
+            try machine.controller.changeMedium(
+                slot, to: machine.openCD(Self.target(MachineConfiguration.one.target).path))
+            while machine.testUnitReady() != nil {}
+            machine.setTable([(TestMachine.data, 2048)])
+            machine.packet(TestMachine.read10(0, count: 1), isDMA: true)
+            try machine.controller.eject(slot)
+            machine.start(toMemory: true)
+            machine.settle()
+            XCTAssertEqual(machine.bmStatus & 3, 0)
+            machine.expectFailure(removed)
         }
     }
 
     func testWhatIsNoDiscOrNoDrive() throws {
-        try forEachCD(over: MachineConfiguration.engines) { m in
+        try forEachCD(over: MachineConfiguration.engines) { machine in
             let small = try TemporaryImage(size: 1536)
-            XCTAssertThrowsError(try m.controller.changeMedium(slot, to: m.openCD(small.path)))
-            XCTAssertNil(m.testUnitReady())
-            XCTAssertThrowsError(try m.controller.eject(.primarySlave)) {
+            XCTAssertThrowsError(
+                try machine.controller.changeMedium(slot, to: machine.openCD(small.path)))
+            XCTAssertNil(machine.testUnitReady())
+            XCTAssertThrowsError(try machine.controller.eject(.primarySlave)) {
                 XCTAssertEqual($0 as? IDEError, .notRemovable(.primarySlave))
             }
-            XCTAssertThrowsError(try m.attachCD(nil)) {
+            XCTAssertThrowsError(try machine.attachCD(nil)) {
                 XCTAssertEqual($0 as? IDEError, .slotTaken(.primaryMaster))
             }
         }
@@ -321,14 +351,18 @@ final class MediumTests: CDTestCase {
 
     func testEventsThatDoNotFitAreKept() throws {
         let other = try otherDisc()
-        try forEachCD(over: MachineConfiguration.engines) { m in
-            try m.controller.changeMedium(slot, to: m.openCD(other.path))
-            XCTAssertEqual(m.dataIn([0x4A, 1, 0, 0, 0x10, 0, 0, 0, 4]), [0, 4, 4, 0x10])
-            XCTAssertEqual(m.dataIn([0x4A, 1, 0, 0, 0x02, 0, 0, 0, 8]), [0, 0, 0x80, 0x10])
-            XCTAssertEqual(events(m), [2, 2])
+        try forEachCD(over: MachineConfiguration.engines) { machine in
+            try machine.controller.changeMedium(slot, to: machine.openCD(other.path))
+            XCTAssertEqual(
+                machine.dataIn([PacketOpcode.getEventStatusNotification, 1, 0, 0, 0x10, 0, 0, 0, 4]
+                ), [0, 4, 4, 0x10])
+            XCTAssertEqual(
+                machine.dataIn([PacketOpcode.getEventStatusNotification, 1, 0, 0, 0x02, 0, 0, 0, 8]
+                ), [0, 0, 0x80, 0x10])
+            XCTAssertEqual(events(machine), [MediumEvent.newMedium, MediumStatus.present])
             // Only polling.
-            m.packet([0x4A, 0, 0, 0, 0x10, 0, 0, 0, 8])
-            m.expectFailure(5, 0x2400)
+            machine.packet([PacketOpcode.getEventStatusNotification, 0, 0, 0, 0x10, 0, 0, 0, 8])
+            machine.expectFailure(.invalidField)
         }
     }
 }

@@ -51,12 +51,12 @@ final class RawDiscTests: CDTestCase {
     private func forEach(
         _ path: String, _ options: CDROMOptions = CDROMOptions(),
         over configurations: [MachineConfiguration]? = nil, line: UInt = #line,
-        _ body: (Machine) throws -> Void
+        _ body: (TestMachine) throws -> Void
     ) throws {
         try compare(
             over: configurations ?? engines, line: line,
             with: { configuration in
-                let machine = try Machine(configuration)
+                let machine = try TestMachine(configuration)
                 try machine.attachCD(path, options)
                 return machine
             }, body)
@@ -67,7 +67,7 @@ final class RawDiscTests: CDTestCase {
         var place = 0
         while place < count {
             let size = min(sizes[entries.count % sizes.count], count - place)
-            entries.append((Machine.data + UInt32(place), size))
+            entries.append((TestMachine.data + UInt32(place), size))
             place += size
         }
         return entries
@@ -79,30 +79,38 @@ final class RawDiscTests: CDTestCase {
         for (mode, start) in [(1, 16), (2, 24)] {
             let raw = sectors(96, mode: UInt8(mode))
             let image = try image(raw)
-            try forEach(image.path) { m in
-                XCTAssertEqual(m.dataIn([0x25]), Machine.bytes(95) + Machine.bytes(2048))
+            try forEach(image.path) { machine in
+                XCTAssertEqual(
+                    machine.dataIn([PacketOpcode.readCapacity]),
+                    TestMachine.bytes(95) + TestMachine.bytes(2048))
                 let data = start..<start + 2048
                 let expected = part(raw, data, from: 3, count: 70)
-                XCTAssertEqual(m.dataIn(Machine.read10(3, count: 70), limit: 0xF800), expected)
                 XCTAssertEqual(
-                    m.dataIn([0xA8, 0] + Machine.bytes(3) + Machine.bytes(70), limit: 1000),
+                    machine.dataIn(TestMachine.read10(3, count: 70), limit: 0xF800), expected)
+                XCTAssertEqual(
+                    machine.dataIn(
+                        [PacketOpcode.read12, 0] + TestMachine.bytes(3) + TestMachine.bytes(70),
+                        limit: 1000),
                     expected)
-                XCTAssertEqual(m.dataIn(Machine.readCD(3, count: 70, 0x10)), expected)
+                XCTAssertEqual(
+                    machine.dataIn(TestMachine.readCD(3, count: 70, ReadCDFields.userData)),
+                    expected)
                 for sizes in [[0x8000], [0x10000], [2048], [998, 4096, 2, 3000], [510]] {
-                    m.write([UInt8](repeating: 0xAA, count: 0x30000), at: Machine.data)
-                    m.packetDMA(
-                        Machine.read10(3, count: 70), table(expected.count, sizes: sizes))
-                    m.expectSuccess()
-                    XCTAssertEqual(m.bytes(at: Machine.data, count: expected.count), expected)
+                    machine.write([UInt8](repeating: 0xAA, count: 0x30000), at: TestMachine.data)
+                    machine.packetDMA(
+                        TestMachine.read10(3, count: 70), table(expected.count, sizes: sizes))
+                    machine.expectSuccess()
                     XCTAssertEqual(
-                        m.bytes(at: Machine.data + UInt32(expected.count), count: 64),
+                        machine.bytes(at: TestMachine.data, count: expected.count), expected)
+                    XCTAssertEqual(
+                        machine.bytes(at: TestMachine.data + UInt32(expected.count), count: 64),
                         [UInt8](repeating: 0xAA, count: 64))
                 }
-                m.sample("data", expected)
-                m.packet(Machine.read10(96, count: 1))
-                m.expectFailure(5, 0x2100)
-                m.packet(Machine.read10(95, count: 2))
-                m.expectFailure(5, 0x2100)
+                machine.sample("data", expected)
+                machine.packet(TestMachine.read10(96, count: 1))
+                machine.expectFailure(.addressOutOfRange)
+                machine.packet(TestMachine.read10(95, count: 2))
+                machine.expectFailure(.addressOutOfRange)
             }
         }
     }
@@ -111,18 +119,24 @@ final class RawDiscTests: CDTestCase {
         for mode in [1, 2] as [UInt8] {
             let raw = sectors(64, mode: mode)
             let image = try image(raw)
-            try forEach(image.path) { m in
+            try forEach(image.path) { machine in
                 let expected = Array(raw[5 * 2352..<45 * 2352])
                 XCTAssertEqual(
-                    m.dataIn(Machine.readCD(5, count: 40, 0xF8), limit: 0xF000), expected)
+                    machine.dataIn(
+                        TestMachine.readCD(5, count: 40, ReadCDFields.all), limit: 0xF000), expected
+                )
                 XCTAssertEqual(
-                    m.dataIn([0xB9, 0, 0, 0, 2, 5, 0, 2, 45, 0xF8]), expected)
-                m.packetDMA(
-                    Machine.readCD(5, count: 40, 0xF8), table(expected.count, sizes: [998, 4096]))
-                m.expectSuccess()
-                XCTAssertEqual(m.bytes(at: Machine.data, count: expected.count), expected)
+                    machine.dataIn([
+                        PacketOpcode.readCDMSF, 0, 0, 0, 2, 5, 0, 2, 45, ReadCDFields.all,
+                    ]),
+                    expected)
+                machine.packetDMA(
+                    TestMachine.readCD(5, count: 40, ReadCDFields.all),
+                    table(expected.count, sizes: [998, 4096]))
+                machine.expectSuccess()
+                XCTAssertEqual(machine.bytes(at: TestMachine.data, count: expected.count), expected)
                 XCTAssertEqual(
-                    m.dataIn(Machine.readCD(5, count: 40, 0x20), limit: 10),
+                    machine.dataIn(TestMachine.readCD(5, count: 40, 0x20), limit: 10),
                     part(raw, 12..<16, from: 5, count: 40))
             }
         }
@@ -131,7 +145,7 @@ final class RawDiscTests: CDTestCase {
     func testPartsOfSectorsOfMode2() throws {
         let raw = sectors(32, mode: 2)
         let image = try image(raw)
-        try forEach(image.path) { m in
+        try forEach(image.path) { machine in
             // Expected sector type, selection, and what of a sector that is.
             for (type, selection, range) in [
                 (0, 0x10, 24..<2072), (4, 0x10, 24..<2072), (5, 0x10, 24..<2348),
@@ -139,22 +153,22 @@ final class RawDiscTests: CDTestCase {
                 (4, 0x58, 16..<2352), (4, 0x18, 24..<2352), (5, 0x18, 24..<2352),
                 (5, 0x50, 16..<2348), (5, 0xF0, 0..<2348), (5, 0xF8, 0..<2352),
             ] as [(UInt8, UInt8, Range<Int>)] {
-                var packet = Machine.readCD(1, count: 20, selection)
+                var packet = TestMachine.readCD(1, count: 20, selection)
                 packet[1] = type << 2
                 XCTAssertEqual(
-                    m.dataIn(packet, limit: 0x4000), part(raw, range, from: 1, count: 20),
+                    machine.dataIn(packet, limit: 0x4000), part(raw, range, from: 1, count: 20),
                     "\(type) \(hex(selection))")
             }
             // Holes, and what there is not: audio, Mode 1, Mode 2 without forms.
             for selection in [0x30, 0x38, 0x08, 0x48, 0x12] as [UInt8] {
-                m.packet(Machine.readCD(1, count: 1, selection))
-                m.expectFailure(5, 0x2400)
+                machine.packet(TestMachine.readCD(1, count: 1, selection))
+                machine.expectFailure(.invalidField)
             }
             for type in [1, 2, 3] as [UInt8] {
-                var packet = Machine.readCD(1, count: 1, 0x10)
+                var packet = TestMachine.readCD(1, count: 1, ReadCDFields.userData)
                 packet[1] = type << 2
-                m.packet(packet)
-                m.expectFailure(5, 0x6400)
+                machine.packet(packet)
+                machine.expectFailure(.illegalModeForTrack)
             }
         }
     }
@@ -162,15 +176,24 @@ final class RawDiscTests: CDTestCase {
     func testTheDiscIsDescribed() throws {
         for mode in [1, 2] as [UInt8] {
             let image = try image(sectors(64, mode: mode))
-            try forEach(image.path, over: [.one]) { m in
+            try forEach(image.path, over: [.one]) { machine in
                 let type: UInt8 = mode == 2 ? 0x20 : 0
-                XCTAssertEqual(m.dataIn([0x51, 0, 0, 0, 0, 0, 0, 0, 255])[8], type)
-                XCTAssertEqual(m.dataIn([0x52, 1, 0, 0, 0, 1, 0, 0, 255])[6] & 15, mode)
-                let raw = m.dataIn([0x43, 2, 2, 0, 0, 0, 0, 0, 255])
+                XCTAssertEqual(
+                    machine.dataIn([PacketOpcode.readDiscInformation, 0, 0, 0, 0, 0, 0, 0, 255])[8],
+                    type)
+                XCTAssertEqual(
+                    machine.dataIn([PacketOpcode.readTrackInformation, 1, 0, 0, 0, 1, 0, 0, 255])[6]
+                        & 15, mode)
+                let raw = machine.dataIn([PacketOpcode.readTOC, 2, 2, 0, 0, 0, 0, 0, 255])
                 XCTAssertEqual(Array(raw[4..<15]), [1, 0x14, 0, 0xA0, 0, 0, 0, 0, 1, type, 0])
                 XCTAssertEqual(
-                    Array(m.dataIn([0x43, 2, 0, 0, 0, 0, 0xAA, 0, 255])[9...]), [0, 2, 64])
-                XCTAssertEqual(Array(m.dataIn([0x46, 0, 0, 0, 0, 0, 0, 0, 8])[6...]), [0, 8])
+                    Array(
+                        machine.dataIn([PacketOpcode.readTOC, 2, 0, 0, 0, 0, 0xAA, 0, 255])[9...]),
+                    [0, 2, 64])
+                XCTAssertEqual(
+                    Array(
+                        machine.dataIn([PacketOpcode.getConfiguration, 0, 0, 0, 0, 0, 0, 0, 8])[
+                            6...]), [0, 8])
             }
         }
     }
@@ -179,13 +202,19 @@ final class RawDiscTests: CDTestCase {
     func testALongDiscIsACD() throws {
         let count = 100 * 60 * 75 + 16
         let image = try image(sectors(2, mode: 1), size: count * 2352)
-        try forEach(image.path, over: [.one]) { m in
-            XCTAssertEqual(m.dataIn([0x25]), Machine.bytes(UInt32(count) - 1) + [0, 0, 8, 0])
-            XCTAssertEqual(Array(m.dataIn([0x46, 0, 0, 0, 0, 0, 0, 0, 8])[6...]), [0, 8])
+        try forEach(image.path, over: [.one]) { machine in
             XCTAssertEqual(
-                Array(m.dataIn([0x43, 2, 0, 0, 0, 0, 0xAA, 0, 255])[9...]), [100, 2, 16])
+                machine.dataIn([PacketOpcode.readCapacity]),
+                TestMachine.bytes(UInt32(count) - 1) + [0, 0, 8, 0])
             XCTAssertEqual(
-                m.dataIn(Machine.readCD(UInt32(count) - 1, count: 1, 0xF8)),
+                Array(
+                    machine.dataIn([PacketOpcode.getConfiguration, 0, 0, 0, 0, 0, 0, 0, 8])[6...]),
+                [0, 8])
+            XCTAssertEqual(
+                Array(machine.dataIn([PacketOpcode.readTOC, 2, 0, 0, 0, 0, 0xAA, 0, 255])[9...]),
+                [100, 2, 16])
+            XCTAssertEqual(
+                machine.dataIn(TestMachine.readCD(UInt32(count) - 1, count: 1, ReadCDFields.all)),
                 [UInt8](repeating: 0, count: 2352))
         }
     }
@@ -193,16 +222,20 @@ final class RawDiscTests: CDTestCase {
     /// A disc that is written out sector by sector is, as a raw image, the same disc.
     func testARawImageOfADiscIsThatDisc() throws {
         let plain = try cdMachine()
-        let raw = plain.dataIn(Machine.readCD(0, count: 512, 0xF8))
+        let raw = plain.dataIn(TestMachine.readCD(0, count: 512, ReadCDFields.all))
         XCTAssertEqual(raw.count, 512 * 2352)
         let image = try image(raw)
-        try forEach(image.path) { m in
-            XCTAssertEqual(m.dataIn([0x25]), plain.dataIn([0x25]))
-            XCTAssertEqual(m.dataIn(Machine.readCD(0, count: 512, 0xF8)), raw)
-            m.packetDMA(Machine.read10(0, count: 512), table(512 * 2048, sizes: [0x10000]))
-            m.expectSuccess()
+        try forEach(image.path) { machine in
             XCTAssertEqual(
-                m.bytes(at: Machine.data, count: 512 * 2048), Self.content(block: 0, count: 512))
+                machine.dataIn([PacketOpcode.readCapacity]),
+                plain.dataIn([PacketOpcode.readCapacity]))
+            XCTAssertEqual(machine.dataIn(TestMachine.readCD(0, count: 512, ReadCDFields.all)), raw)
+            machine.packetDMA(
+                TestMachine.read10(0, count: 512), table(512 * 2048, sizes: [0x10000]))
+            machine.expectSuccess()
+            XCTAssertEqual(
+                machine.bytes(at: TestMachine.data, count: 512 * 2048),
+                Self.content(block: 0, count: 512))
         }
     }
 
@@ -212,23 +245,23 @@ final class RawDiscTests: CDTestCase {
         let raw = sectors(640, mode: 1)
         let image = try image(raw)
         for configuration in engines where configuration.bounce == .usual {
-            let m = try Machine(configuration)
-            try m.attachCD(image.path)
+            let machine = try TestMachine(configuration)
+            try machine.attachCD(image.path)
             for (count, expected) in [(1, 1), (64, 1), (512, 1), (600, 2)] {
-                let before = try XCTUnwrap(m.controller.statistics(of: slot))
-                let dma = m.controller.dmaStatistics[0]
-                m.packetDMA(
-                    Machine.read10(7, count: UInt16(count)),
+                let before = try XCTUnwrap(machine.controller.statistics(of: slot))
+                let dma = machine.controller.dmaStatistics[0]
+                machine.packetDMA(
+                    TestMachine.read10(7, count: UInt16(count)),
                     table(count * 2048, sizes: [0x10000]))
-                m.expectSuccess()
+                machine.expectSuccess()
                 XCTAssertEqual(
-                    m.bytes(at: Machine.data, count: count * 2048),
+                    machine.bytes(at: TestMachine.data, count: count * 2048),
                     part(raw, 16..<2064, from: 7, count: count))
-                let after = try XCTUnwrap(m.controller.statistics(of: slot))
+                let after = try XCTUnwrap(machine.controller.statistics(of: slot))
                 XCTAssertEqual(
                     after.reads.operations - before.reads.operations, UInt64(expected),
                     "\(configuration), \(count)")
-                let bounced = m.controller.dmaStatistics[0].bouncedBytes - dma.bouncedBytes
+                let bounced = machine.controller.dmaStatistics[0].bouncedBytes - dma.bouncedBytes
                 XCTAssertEqual(bounced, 0)
                 if configuration.caching == .buffered {
                     XCTAssertEqual(after.bouncedBytes, before.bouncedBytes)
@@ -245,25 +278,27 @@ final class RawDiscTests: CDTestCase {
     func testAStopLeavesTheRestOfThePieceUnread() throws {
         let raw = sectors(600, mode: 1)
         let image = try image(raw)
-        try forEach(image.path, over: engines.filter { $0.bounce == .usual }) { m in
-            let hold = m.faults.add(.init(.hold, operations: [.read], count: 1))
-            let before = try XCTUnwrap(m.controller.statistics(of: slot)).reads.operations
-            m.packetDMA(
-                Machine.read10(0, count: 600), table(600 * 2048, sizes: [65536]), settles: false)
-            m.stop()
-            XCTAssertEqual([m.bmStatus, m.alternateStatus], [0, 0xD0])
-            m.faults.remove(hold)
-            m.faults.release()
-            m.settle()
-            let after = try XCTUnwrap(m.controller.statistics(of: slot)).reads.operations
+        try forEach(image.path, over: engines.filter { $0.bounce == .usual }) { machine in
+            let hold = machine.faults.add(.init(.hold, operations: [.read], count: 1))
+            let before = try XCTUnwrap(machine.controller.statistics(of: slot)).reads.operations
+            machine.packetDMA(
+                TestMachine.read10(0, count: 600), table(600 * 2048, sizes: [65536]), settles: false
+            )
+            machine.stop()
+            XCTAssertEqual([machine.bmStatus, machine.alternateStatus], [0, DriveStatus.working])
+            machine.faults.remove(hold)
+            machine.faults.release()
+            machine.settle()
+            let after = try XCTUnwrap(machine.controller.statistics(of: slot)).reads.operations
             XCTAssertEqual(after - before, 1)
-            XCTAssertEqual(m.bmStatus, 4)
-            m.expectAbort()
-            let first = Machine.data
+            XCTAssertEqual(machine.bmStatus, BusMasterStatus.interrupt)
+            machine.expectAbort()
+            let first = TestMachine.data
             XCTAssertEqual(
-                m.bytes(at: first, count: 2048), part(raw, 16..<2064, from: 0, count: 1))
+                machine.bytes(at: first, count: 2048), part(raw, 16..<2064, from: 0, count: 1))
             XCTAssertEqual(
-                m.bytes(at: first + 599 * 2048, count: 2048), [UInt8](repeating: 0, count: 2048))
+                machine.bytes(at: first + 599 * 2048, count: 2048),
+                [UInt8](repeating: 0, count: 2048))
         }
     }
 
@@ -272,22 +307,24 @@ final class RawDiscTests: CDTestCase {
         let image = try image(raw)
         // A direct image would be read in smaller pieces.
         let configurations = engines.filter { $0.bounce == .usual && $0.caching == .buffered }
-        try forEach(image.path, over: configurations) { m in
+        try forEach(image.path, over: configurations) { machine in
             // 512 sectors are one request, so the second begins with sector 519.
             for (after, block) in [(0, 7), (1, 519)] as [(Int, UInt32)] {
-                m.faults.add(
+                machine.faults.add(
                     .init(.transientError(EIO), operations: [.read], after: after, count: 1))
-                m.packetDMA(Machine.read10(7, count: 600), table(600 * 2048, sizes: [0x10000]))
-                XCTAssertEqual([m.status, m.error], [0x41, 0x30])
-                let sense = m.dataIn([0x03, 0, 0, 0, 18])
+                machine.packetDMA(
+                    TestMachine.read10(7, count: 600), table(600 * 2048, sizes: [0x10000]))
+                XCTAssertEqual(
+                    [machine.status, machine.error], [DriveStatus.failed, PacketError.mediumError])
+                let sense = machine.dataIn([PacketOpcode.requestSense, 0, 0, 0, 18])
                 XCTAssertEqual([sense[0], sense[2], sense[12]], [0xF0, 3, 0x11])
-                XCTAssertEqual(Array(sense[3..<7]), Machine.bytes(block))
+                XCTAssertEqual(Array(sense[3..<7]), TestMachine.bytes(block))
             }
-            m.faults.add(.init(.transientError(EIO), operations: [.read], after: 1, count: 1))
-            m.packet(Machine.read10(7, count: 60), limit: 0xF800)
-            _ = m.takeBursts()
-            let sense = m.dataIn([0x03, 0, 0, 0, 18])
-            XCTAssertEqual(Array(sense[3..<7]), Machine.bytes(7 + 31))
+            machine.faults.add(.init(.transientError(EIO), operations: [.read], after: 1, count: 1))
+            machine.packet(TestMachine.read10(7, count: 60), limit: 0xF800)
+            _ = machine.takeBursts()
+            let sense = machine.dataIn([PacketOpcode.requestSense, 0, 0, 0, 18])
+            XCTAssertEqual(Array(sense[3..<7]), TestMachine.bytes(7 + 31))
         }
     }
 
@@ -295,17 +332,19 @@ final class RawDiscTests: CDTestCase {
         let raw = sectors(96, mode: 2)
         let image = try image(raw)
         let options = CDROMOptions(readErrorPolicy: .ignore)
-        try forEach(image.path, options) { m in
-            m.faults.add(.init(.error(EIO), operations: [.read], count: 1))
+        try forEach(image.path, options) { machine in
+            machine.faults.add(.init(.error(EIO), operations: [.read], count: 1))
             XCTAssertEqual(
-                m.dataIn(Machine.readCD(1, count: 2, 0xF8)), [UInt8](repeating: 0, count: 4704))
-            m.faults.add(.init(.error(EIO), operations: [.read], count: 1))
-            m.packetDMA(Machine.read10(1, count: 1), [(Machine.data, 2048)])
-            m.expectSuccess()
+                machine.dataIn(TestMachine.readCD(1, count: 2, ReadCDFields.all)),
+                [UInt8](repeating: 0, count: 4704))
+            machine.faults.add(.init(.error(EIO), operations: [.read], count: 1))
+            machine.packetDMA(TestMachine.read10(1, count: 1), [(TestMachine.data, 2048)])
+            machine.expectSuccess()
             // What memory has of the one that failed depends on how it went there.
-            m.packetDMA(Machine.read10(1, count: 1), [(Machine.data, 2048)])
-            m.expectSuccess()
-            XCTAssertEqual(m.bytes(at: Machine.data, count: 2048), Array(raw[2376..<4424]))
+            machine.packetDMA(TestMachine.read10(1, count: 1), [(TestMachine.data, 2048)])
+            machine.expectSuccess()
+            XCTAssertEqual(
+                machine.bytes(at: TestMachine.data, count: 2048), Array(raw[2376..<4424]))
         }
     }
 
@@ -313,25 +352,27 @@ final class RawDiscTests: CDTestCase {
         let raw = sectors(640, mode: 1)
         let image = try image(raw)
         let options = CDROMOptions(readErrorPolicy: .stop)
-        try forEach(image.path, options) { m in
+        try forEach(image.path, options) { machine in
             for (isDMA, after) in [(false, 0), (true, 0), (true, 1)] {
-                m.faults.add(.init(.error(EIO), operations: [.read], after: after, count: 1))
-                m.stop()
-                m.outb(Machine.busMaster + 2, 6)
+                machine.faults.add(.init(.error(EIO), operations: [.read], after: after, count: 1))
+                machine.stop()
+                machine.clearBusMasterStatus()
                 let count = isDMA ? 600 : 6
-                m.setTable(table(count * 2048, sizes: [0x10000]))
-                m.packet(
-                    Machine.read10(9, count: UInt16(count)), limit: 0xF000, isDMA: isDMA)
-                if isDMA { m.start(toMemory: true) }
-                m.settle()
-                XCTAssertEqual(m.alternateStatus, 0xD0)
-                try move(m)
-                XCTAssertFalse(m.irq)
-                m.controller.resume()
-                m.settle()
+                machine.setTable(table(count * 2048, sizes: [0x10000]))
+                machine.packet(
+                    TestMachine.read10(9, count: UInt16(count)), limit: 0xF000, isDMA: isDMA)
+                if isDMA { machine.start(toMemory: true) }
+                machine.settle()
+                XCTAssertEqual(machine.alternateStatus, DriveStatus.working)
+                try move(machine)
+                XCTAssertFalse(machine.irq)
+                machine.controller.resume()
+                machine.settle()
                 let data =
-                    isDMA ? m.bytes(at: Machine.data, count: count * 2048) : m.takeBursts().data
-                m.expectSuccess()
+                    isDMA
+                    ? machine.bytes(at: TestMachine.data, count: count * 2048)
+                    : machine.takeBursts().data
+                machine.expectSuccess()
                 XCTAssertEqual(data, part(raw, 16..<2064, from: 9, count: count))
             }
         }
@@ -340,20 +381,20 @@ final class RawDiscTests: CDTestCase {
     func testAStateMovesInTheMiddleOfABurst() throws {
         let raw = sectors(64, mode: 2)
         let image = try image(raw)
-        try forEach(image.path) { m in
+        try forEach(image.path) { machine in
             for (packet, range) in [
-                (Machine.read10(7, count: 40), 24..<2072),
-                (Machine.readCD(7, count: 40, 0xF8), 0..<2352),
-                (Machine.readCD(7, count: 40, 0x50), 16..<2072),
+                (TestMachine.read10(7, count: 40), 24..<2072),
+                (TestMachine.readCD(7, count: 40, ReadCDFields.all), 0..<2352),
+                (TestMachine.readCD(7, count: 40, 0x50), 16..<2072),
             ] {
-                m.packet(packet, limit: 5000)
-                var data = m.readData(count: 400)
-                try move(m)
-                data += m.readData(count: 4600)
-                m.settle()
-                try move(m)
-                data += m.takeBursts().data
-                m.expectSuccess()
+                machine.packet(packet, limit: 5000)
+                var data = machine.readData(count: 400)
+                try move(machine)
+                data += machine.readData(count: 4600)
+                machine.settle()
+                try move(machine)
+                data += machine.takeBursts().data
+                machine.expectSuccess()
                 XCTAssertEqual(data, part(raw, range, from: 7, count: 40))
             }
         }
@@ -369,11 +410,11 @@ final class RawDiscTests: CDTestCase {
         for (one, other, isRefused) in [
             (0, 1, true), (1, 0, true), (1, 2, true), (2, 1, true), (0, 2, false), (2, 0, false),
         ] {
-            let m = try Machine()
-            try m.attachCD(images[one].path)
-            m.packet(Machine.read10(7, count: 40), limit: 5000)
-            let state = try m.controller.save()
-            let target = try Machine()
+            let machine = try TestMachine()
+            try machine.attachCD(images[one].path)
+            machine.packet(TestMachine.read10(7, count: 40), limit: 5000)
+            let state = try machine.controller.save()
+            let target = try TestMachine()
             try target.attachCD(images[other].path)
             guard isRefused else {
                 try target.controller.load(state)
@@ -385,57 +426,58 @@ final class RawDiscTests: CDTestCase {
             }
             XCTAssertTrue(try target.controller.save() == before, "changed")
             // Nothing is read, so it does not matter.
-            m.controller.reset()
-            try target.controller.load(m.controller.save())
+            machine.controller.reset()
+            try target.controller.load(machine.controller.save())
         }
     }
 
     func testAResetInTheMiddle() throws {
         let raw = sectors(640, mode: 1)
         let image = try image(raw)
-        try forEach(image.path, over: engines.filter { $0.bounce == .usual }) { m in
-            let hold = m.faults.add(.init(.hold, operations: [.read]))
-            m.setTable(table(600 * 2048, sizes: [0x10000]))
-            m.givePacket(Machine.read10(7, count: 600), isDMA: true)
-            m.start(toMemory: true)
-            m.control(4)
-            m.control(0)
-            m.faults.remove(hold)
-            m.faults.release()
-            m.settle()
+        try forEach(image.path, over: engines.filter { $0.bounce == .usual }) { machine in
+            let hold = machine.faults.add(.init(.hold, operations: [.read]))
+            machine.setTable(table(600 * 2048, sizes: [0x10000]))
+            machine.givePacket(TestMachine.read10(7, count: 600), isDMA: true)
+            machine.start(toMemory: true)
+            machine.control(4)
+            machine.control(0)
+            machine.faults.remove(hold)
+            machine.faults.release()
+            machine.settle()
             // The second request was never made.
             XCTAssertEqual(
-                m.bytes(at: Machine.data + 512 * 2048, count: 2048),
+                machine.bytes(at: TestMachine.data + 512 * 2048, count: 2048),
                 [UInt8](repeating: 0, count: 2048))
-            XCTAssertFalse(m.irq)
-            XCTAssertEqual(m.dataIn(Machine.read10(1, count: 1)), Array(raw[2368..<4416]))
+            XCTAssertFalse(machine.irq)
+            XCTAssertEqual(machine.dataIn(TestMachine.read10(1, count: 1)), Array(raw[2368..<4416]))
         }
     }
 
     func testMediaOfBothKindsChange() throws {
         let raw = sectors(640, mode: 2)
         let image = try image(raw)
-        try forEachCD(over: engines.filter { $0.bounce != .forced }) { m in
+        try forEachCD(over: engines.filter { $0.bounce != .forced }) { machine in
             for _ in 0..<2 {
-                try m.controller.changeMedium(slot, to: m.openCD(image.path))
-                while m.testUnitReady() != nil {}
+                try machine.controller.changeMedium(slot, to: machine.openCD(image.path))
+                while machine.testUnitReady() != nil {}
                 XCTAssertEqual(
-                    m.dataIn(Machine.read10(639, count: 1)),
+                    machine.dataIn(TestMachine.read10(639, count: 1)),
                     Array(raw[639 * 2352 + 24..<639 * 2352 + 2072]))
                 // One goes while it is read, in its second request.
-                let hold = m.faults.add(.init(.hold, operations: [.read]))
-                m.setTable(table(600 * 2048, sizes: [0x10000]))
-                m.givePacket(Machine.read10(7, count: 600), isDMA: true)
-                m.start(toMemory: true)
-                try m.controller.changeMedium(
-                    slot, to: m.openCD(Self.target(m.configuration.target).path))
-                m.faults.remove(hold)
-                m.faults.release()
-                m.settle()
-                m.expectFailure(2, 0x3A00)
-                m.stop()
-                while m.testUnitReady() != nil {}
-                XCTAssertEqual(m.dataIn(Machine.read10(2, count: 1)), Self.content(block: 2))
+                let hold = machine.faults.add(.init(.hold, operations: [.read]))
+                machine.setTable(table(600 * 2048, sizes: [0x10000]))
+                machine.givePacket(TestMachine.read10(7, count: 600), isDMA: true)
+                machine.start(toMemory: true)
+                try machine.controller.changeMedium(
+                    slot, to: machine.openCD(Self.target(machine.configuration.target).path))
+                machine.faults.remove(hold)
+                machine.faults.release()
+                machine.settle()
+                machine.expectFailure(.mediumNotPresent)
+                machine.stop()
+                while machine.testUnitReady() != nil {}
+                XCTAssertEqual(
+                    machine.dataIn(TestMachine.read10(2, count: 1)), Self.content(block: 2))
             }
         }
     }
@@ -446,8 +488,8 @@ final class RawDiscTests: CDTestCase {
         _ content: [UInt8], size: Int? = nil, _ words: String, line: UInt = #line
     ) throws {
         let image = try image(content, size: size)
-        let m = try Machine()
-        XCTAssertThrowsError(try m.attachCD(image.path), words, line: line) {
+        let machine = try TestMachine()
+        XCTAssertThrowsError(try machine.attachCD(image.path), words, line: line) {
             guard case ATAError.invalidOption(let text) = $0 else {
                 return XCTFail("\($0)", line: line)
             }
@@ -494,11 +536,13 @@ final class RawDiscTests: CDTestCase {
         iso.replaceSubrange(16 * 2336 + 9..<16 * 2336 + 14, with: Array("CD001".utf8))
         for content in [almost, iso, [UInt8](repeating: 0, count: 32 * 2352)] {
             let image = try image(content)
-            let m = try Machine()
-            try m.attachCD(image.path)
+            let machine = try TestMachine()
+            try machine.attachCD(image.path)
             XCTAssertEqual(
-                Array(m.dataIn([0x25])[..<4]), Machine.bytes(UInt32(content.count / 2048 - 1)))
-            XCTAssertEqual(m.dataIn(Machine.read10(1, count: 1)), Array(content[2048..<4096]))
+                Array(machine.dataIn([PacketOpcode.readCapacity])[..<4]),
+                TestMachine.bytes(UInt32(content.count / 2048 - 1)))
+            XCTAssertEqual(
+                machine.dataIn(TestMachine.read10(1, count: 1)), Array(content[2048..<4096]))
         }
     }
 
@@ -507,11 +551,14 @@ final class RawDiscTests: CDTestCase {
         for (count, first) in [(32, 4350), (31, 0), (1, 0)] {
             let raw = sectors(count, mode: 1, first: first)
             let image = try image(raw, size: (raw.count + 511) / 512 * 512)
-            let m = try Machine()
-            try m.attachCD(image.path)
-            XCTAssertEqual(m.dataIn([0x25]), Machine.bytes(UInt32(count) - 1) + [0, 0, 8, 0])
+            let machine = try TestMachine()
+            try machine.attachCD(image.path)
             XCTAssertEqual(
-                m.dataIn(Machine.readCD(UInt32(count) - 1, count: 1, 0xF8)), Array(raw.suffix(2352))
+                machine.dataIn([PacketOpcode.readCapacity]),
+                TestMachine.bytes(UInt32(count) - 1) + [0, 0, 8, 0])
+            XCTAssertEqual(
+                machine.dataIn(TestMachine.readCD(UInt32(count) - 1, count: 1, ReadCDFields.all)),
+                Array(raw.suffix(2352))
             )
         }
     }

@@ -9,13 +9,13 @@ import XCTest
 final class IdentifyTests: IDETestCase {
     func testContent() throws {
         let options = DiskOptions(serial: "SERIAL 1", firmware: "FW 2.5", model: "A model")
-        try forEachMachine(options) { m in
-            m.command28(0xEC)
-            XCTAssertTrue(m.irq)
-            XCTAssertEqual(m.status, 0x58)
-            let bytes = m.readData(count: 512)
-            XCTAssertEqual(m.status, 0x50)
-            m.sample("identify", bytes)
+        try forEachMachine(options) { machine in
+            machine.command28(Opcode.identifyDevice)
+            XCTAssertTrue(machine.irq)
+            XCTAssertEqual(machine.status, DriveStatus.wantsData)
+            let bytes = machine.readData(count: 512)
+            XCTAssertEqual(machine.status, DriveStatus.idle)
+            machine.sample("identify", bytes)
             let words = (0..<256).map { UInt16(bytes[2 * $0]) | UInt16(bytes[2 * $0 + 1]) << 8 }
             func text(_ range: ClosedRange<Int>) -> String {
                 String(
@@ -45,27 +45,27 @@ final class IdentifyTests: IDETestCase {
         try compare(
             over: MachineConfiguration.engines,
             with: machines(with: image.path)
-        ) { m in
-            let words = m.identify()
+        ) { machine in
+            let words = machine.identify()
             let sectors: UInt64 = 200 << 21
             XCTAssertEqual([words[60], words[61]], [0xFFFF, 0x0FFF], "28 bits hold no more")
             XCTAssertEqual(
                 Array(words[100...102]), [0, UInt16(sectors >> 16 & 0xFFFF), UInt16(sectors >> 32)])
             XCTAssertEqual([words[1], words[3], words[6]], [16383, 16, 63])
             XCTAssertEqual([words[57], words[58]], [0xFC10, 0x00FB])
-            m.command48(0x24, lba: sectors - 1, count: 1)
-            m.settle()
-            XCTAssertEqual(m.status, 0x58)
-            _ = m.readData(count: 512)
-            XCTAssertEqual(m.lba48, sectors)
-            m.command28(0xF8)
-            XCTAssertEqual(m.lba28, 0xFFF_FFFF)
-            m.command48(0x27)
-            XCTAssertEqual(m.lba48, sectors - 1)
-            m.command28(0x20, lba: 0xFFF_FFFF, count: 1)
-            m.settle()
-            _ = m.readData(count: 512)
-            XCTAssertEqual(m.status, 0x50)
+            machine.command48(Opcode.readSectorsExt, lba: sectors - 1, count: 1)
+            machine.settle()
+            XCTAssertEqual(machine.status, DriveStatus.wantsData)
+            _ = machine.readData(count: 512)
+            XCTAssertEqual(machine.lba48, sectors)
+            machine.command28(Opcode.readNativeMaxAddress)
+            XCTAssertEqual(machine.lba28, 0xFFF_FFFF)
+            machine.command48(Opcode.readNativeMaxAddressExt)
+            XCTAssertEqual(machine.lba48, sectors - 1)
+            machine.command28(Opcode.readSectors, lba: 0xFFF_FFFF, count: 1)
+            machine.settle()
+            _ = machine.readData(count: 512)
+            XCTAssertEqual(machine.status, DriveStatus.idle)
         }
     }
 
@@ -77,17 +77,18 @@ final class IdentifyTests: IDETestCase {
         let file = Descriptor(
             try SystemCall.check(Descriptor.open(path, O_RDWR | O_CREAT), "open \(path)"))
         try SystemCall.check(SystemCall.result(ftruncate(file.raw, Int.max & ~511)), "ftruncate")
-        try compare(over: MachineConfiguration.engines, with: machines(with: path)) { m in
-            let words = m.identify()
+        try compare(over: MachineConfiguration.engines, with: machines(with: path)) { machine in
+            let words = machine.identify()
             XCTAssertEqual(Array(words[100...103]), [0xFFFF, 0xFFFF, 0xFFFF, 0])
-            m.command48(0x27)
-            XCTAssertEqual(m.lba48, 0xFFFF_FFFF_FFFE)
-            m.command48(0x24, lba: 0xFFFF_FFFF_FFFE, count: 1)
-            m.settle()
-            XCTAssertEqual(m.status, 0x58)
-            _ = m.readData(count: 512)
-            m.command48(0x24, lba: 0xFFFF_FFFF_FFFF, count: 1)
-            XCTAssertEqual([m.status, m.error], [0x41, 0x10])
+            machine.command48(Opcode.readNativeMaxAddressExt)
+            XCTAssertEqual(machine.lba48, 0xFFFF_FFFF_FFFE)
+            machine.command48(Opcode.readSectorsExt, lba: 0xFFFF_FFFF_FFFE, count: 1)
+            machine.settle()
+            XCTAssertEqual(machine.status, DriveStatus.wantsData)
+            _ = machine.readData(count: 512)
+            machine.command48(Opcode.readSectorsExt, lba: 0xFFFF_FFFF_FFFF, count: 1)
+            XCTAssertEqual(
+                [machine.status, machine.error], [DriveStatus.failed, DriveError.addressNotFound])
         }
     }
 
@@ -96,14 +97,18 @@ final class IdentifyTests: IDETestCase {
         try compare(
             over: MachineConfiguration.engines,
             with: machines(with: image.path)
-        ) { m in
-            XCTAssertEqual(m.identify()[60], 0)
-            for opcode: UInt8 in [0x20, 0x30, 0x40, 0x70] {
-                m.command28(opcode, count: 1)
-                XCTAssertEqual([m.status, m.error], [0x41, 0x10])
+        ) { machine in
+            XCTAssertEqual(machine.identify()[60], 0)
+            for opcode: UInt8 in [
+                Opcode.readSectors, Opcode.writeSectors, Opcode.readVerify, Opcode.seek,
+            ] {
+                machine.command28(opcode, count: 1)
+                XCTAssertEqual(
+                    [machine.status, machine.error],
+                    [DriveStatus.failed, DriveError.addressNotFound])
             }
-            m.command28(0xF8)
-            XCTAssertEqual(m.status, 0x50)
+            machine.command28(Opcode.readNativeMaxAddress)
+            XCTAssertEqual(machine.status, DriveStatus.idle)
         }
     }
 
@@ -116,23 +121,23 @@ final class IdentifyTests: IDETestCase {
         record[0x1CE + 6] = 32 | 0xC0
         record[0x1CE + 12] = 1
         let image = try TemporaryImage(size: 8 << 20, content: record)
-        let m = try Machine()
-        try m.attach(image.path)
-        var words = m.identify()
+        let machine = try TestMachine()
+        try machine.attach(image.path)
+        var words = machine.identify()
         XCTAssertEqual([words[1], words[3], words[6]], [64, 8, 32])
         // 255 heads are a BIOS translation, no physical geometry.
         record[0x1CE + 5] = 254
         let other = try TemporaryImage(size: 8 << 20, content: record)
-        try m.attach(other.path, to: .primarySlave)
-        words = m.identify(device: 0x10)
+        try machine.attach(other.path, to: .primarySlave)
+        words = machine.identify(device: 0x10)
         XCTAssertEqual([words[1], words[3], words[6]], [16, 16, 63])
         XCTAssertEqual(words[93], 0x6100, "device 1 answers in its own byte")
         let chosen = try TemporaryImage(size: 8 << 20, content: record)
-        try m.attach(
+        try machine.attach(
             chosen.path, to: .secondaryMaster,
             DiskOptions(geometry: DiskGeometry(cylinders: 10, heads: 2, sectors: 9)))
-        m.outb(0x177, 0xEC)
-        let bytes = (0..<256).map { _ in m.controller.readPort(0x170, width: 2) }
+        machine.outb(0x177, Opcode.identifyDevice)
+        let bytes = (0..<256).map { _ in machine.controller.readPort(0x170, width: 2) }
         XCTAssertEqual([bytes[1], bytes[3], bytes[6]], [10, 2, 9])
     }
 
@@ -150,28 +155,32 @@ final class IdentifyTests: IDETestCase {
                 size: sectors * 512,
                 content: Self.content(sector: 0) + [UInt8](repeating: 0, count: 512 * (sectors - 1))
             )
-            let m = try Machine()
-            try m.attach(image.path)
+            let machine = try TestMachine()
+            try machine.attach(image.path)
             XCTAssertEqual(
-                geometry(m.identify()),
+                geometry(machine.identify()),
                 [cylinders, 16, 63, cylinders, 16, 63, cylinders * 1008], "\(sectors) sectors")
-            m.commandCHS(
-                0x20, cylinder: UInt16(last / 1008), head: UInt8(last / 63 % 16),
+            machine.commandCHS(
+                Opcode.readSectors, cylinder: UInt16(last / 1008), head: UInt8(last / 63 % 16),
                 sector: UInt8(last % 63 + 1), count: 1)
-            m.settle()
-            XCTAssertEqual(m.status, 0x58, "\(sectors) sectors")
-            _ = m.readData(count: 512)
+            machine.settle()
+            XCTAssertEqual(machine.status, DriveStatus.wantsData, "\(sectors) sectors")
+            _ = machine.readData(count: 512)
             // Behind the end there is nothing, whatever the geometry says.
-            m.commandCHS(
-                0x20, cylinder: UInt16((last + 1) / 1008), head: UInt8((last + 1) / 63 % 16),
+            machine.commandCHS(
+                Opcode.readSectors, cylinder: UInt16((last + 1) / 1008),
+                head: UInt8((last + 1) / 63 % 16),
                 sector: UInt8((last + 1) % 63 + 1), count: 1)
-            m.settle()
-            XCTAssertEqual([m.status, m.error], [0x41, 0x10], "\(sectors) sectors")
-            m.commandCHS(0x91, cylinder: 0, head: 3, sector: 0, count: 8)
-            XCTAssertEqual(m.status, 0x50)
+            machine.settle()
+            XCTAssertEqual(
+                [machine.status, machine.error], [DriveStatus.failed, DriveError.addressNotFound],
+                "\(sectors) sectors")
+            machine.commandCHS(
+                Opcode.initializeDeviceParameters, cylinder: 0, head: 3, sector: 0, count: 8)
+            XCTAssertEqual(machine.status, DriveStatus.idle)
             let current = max(1, sectors / 32)
             XCTAssertEqual(
-                geometry(m.identify()), [cylinders, 16, 63, current, 4, 8, current * 32],
+                geometry(machine.identify()), [cylinders, 16, 63, current, 4, 8, current * 32],
                 "\(sectors) sectors")
         }
     }
@@ -183,16 +192,18 @@ final class IdentifyTests: IDETestCase {
             (DiskGeometry(cylinders: 65535, heads: 16, sectors: 255), 267_382_800),
             (DiskGeometry(cylinders: 1, heads: 1, sectors: 1), 1),
         ] {
-            let m = try Machine()
-            try m.attach(Self.plainPath(0), DiskOptions(geometry: geometry))
+            let machine = try TestMachine()
+            try machine.attach(Self.plainPath(0), DiskOptions(geometry: geometry))
             let given = [geometry.cylinders, geometry.heads, geometry.sectors]
-            XCTAssertEqual(self.geometry(m.identify()), given + given + [product])
-            m.commandCHS(0x91, cylinder: 0, head: 3, sector: 0, count: 32)
-            XCTAssertEqual(self.geometry(m.identify()), given + [16, 4, 32, 2048])
-            m.commandCHS(
-                0x91, cylinder: 0, head: UInt8(geometry.heads - 1), sector: 0,
+            XCTAssertEqual(self.geometry(machine.identify()), given + given + [product])
+            machine.commandCHS(
+                Opcode.initializeDeviceParameters, cylinder: 0, head: 3, sector: 0, count: 32)
+            XCTAssertEqual(self.geometry(machine.identify()), given + [16, 4, 32, 2048])
+            machine.commandCHS(
+                Opcode.initializeDeviceParameters, cylinder: 0, head: UInt8(geometry.heads - 1),
+                sector: 0,
                 count: UInt8(geometry.sectors))
-            XCTAssertEqual(self.geometry(m.identify()), given + given + [product])
+            XCTAssertEqual(self.geometry(machine.identify()), given + given + [product])
         }
     }
 
@@ -209,8 +220,8 @@ final class IdentifyTests: IDETestCase {
             DiskOptions(geometry: DiskGeometry(cylinders: 1, heads: 1, sectors: 0)),
         ]
         for options in wrong {
-            let m = try Machine()
-            XCTAssertThrowsError(try m.attach(Self.plainPath(0), options)) {
+            let machine = try TestMachine()
+            XCTAssertThrowsError(try machine.attach(Self.plainPath(0), options)) {
                 guard case ATAError.invalidOption = $0 else { return XCTFail("\($0)") }
             }
         }
@@ -225,30 +236,33 @@ final class IdentifyTests: IDETestCase {
             0xC5, 0xC6, 0xC8, 0xC9, 0xCA, 0xCB, 0xCE, 0xE0, 0xE1, 0xE2, 0xE3, 0xE4, 0xE5, 0xE6,
             0xE7, 0xE8, 0xEA, 0xEC, 0xEF, 0xF5, 0xF8,
         ]
-        try forEachMachine(over: MachineConfiguration.engines.filter { $0.bounce == .usual }) { m in
+        try forEachMachine(over: MachineConfiguration.engines.filter { $0.bounce == .usual }) {
+            machine in
             for opcode in UInt8.min...UInt8.max {
-                let isSMART = opcode == 0xB0
-                let features: UInt8 = isSMART ? 0xDA : opcode == 0xEF ? 2 : 1
-                m.outb(0x1F6, 0xE0)
+                let isSMART = opcode == Opcode.smart
+                let features: UInt8 = isSMART ? 0xDA : opcode == Opcode.setFeatures ? 2 : 1
+                machine.outb(IDEPort.device, 0xE0)
                 for byte: UInt8 in [0, 1] {
-                    m.outb(0x1F1, byte * features)
-                    m.outb(0x1F2, byte)
-                    m.outb(0x1F3, 0)
-                    m.outb(0x1F4, isSMART ? byte * 0x4F : 0)
-                    m.outb(0x1F5, isSMART ? byte * 0xC2 : 0)
+                    machine.outb(IDEPort.features, byte * features)
+                    machine.outb(IDEPort.count, byte)
+                    machine.outb(IDEPort.lbaLow, 0)
+                    machine.outb(IDEPort.lbaMid, isSMART ? byte * 0x4F : 0)
+                    machine.outb(IDEPort.lbaHigh, isSMART ? byte * 0xC2 : 0)
                 }
-                m.outb(0x1F7, opcode)
-                m.settle()
+                machine.outb(IDEPort.command, opcode)
+                machine.settle()
                 let isKnown = known.contains(opcode)
                 if isKnown {
-                    XCTAssertEqual(m.alternateStatus & 1, 0, hex(opcode))
+                    XCTAssertEqual(machine.alternateStatus & 1, 0, hex(opcode))
                 } else {
-                    XCTAssertTrue(m.irq, hex(opcode))
-                    XCTAssertEqual([m.alternateStatus, m.error], [0x41, 4], hex(opcode))
+                    XCTAssertTrue(machine.irq, hex(opcode))
+                    XCTAssertEqual(
+                        [machine.alternateStatus, machine.error],
+                        [DriveStatus.failed, DriveError.aborted], hex(opcode))
                 }
-                if isKnown { m.sample(hex(opcode)) }
-                m.control(4)
-                m.control(0)
+                if isKnown { machine.sample(hex(opcode)) }
+                machine.control(4)
+                machine.control(0)
             }
         }
     }

@@ -5,133 +5,145 @@ import XCTest
 /// docs/ide-rules.md, "ATA commands": PIO data-out.
 final class PIOWriteTests: IDETestCase {
     func testWriteSectors() throws {
-        try forEachMachine { m in
-            for (opcode, is48) in [(0x30, false), (0x31, false), (0x34, true)] as [(UInt8, Bool)] {
+        try forEachMachine { machine in
+            for (opcode, is48) in [
+                (Opcode.writeSectors, false), (Opcode.writeSectorsNoRetry, false),
+                (Opcode.writeSectorsExt, true),
+            ] as [(UInt8, Bool)] {
                 let data = (0..<3 * 512).map { UInt8(truncatingIfNeeded: $0 &* 7 &+ Int(opcode)) }
                 if is48 {
-                    m.command48(opcode, lba: 7, count: 3, device: 0xF)
+                    machine.command48(opcode, lba: 7, count: 3, device: 0xF)
                 } else {
-                    m.command28(opcode, lba: 7, count: 3)
+                    machine.command28(opcode, lba: 7, count: 3)
                 }
-                XCTAssertFalse(m.irq, "none for the first block")
+                XCTAssertFalse(machine.irq, "none for the first block")
                 for block in 0..<3 {
-                    XCTAssertEqual(m.alternateStatus, 0x58)
-                    m.writeData(Array(data[block * 512..<block * 512 + 512]))
-                    XCTAssertEqual(m.alternateStatus, 0xD0)
-                    XCTAssertFalse(m.irq)
-                    m.settle()
-                    XCTAssertTrue(m.irq, "one before each later block, and at the end")
-                    m.sample("\(hex(opcode)) \(block)")
-                    _ = m.status
+                    XCTAssertEqual(machine.alternateStatus, DriveStatus.wantsData)
+                    machine.writeData(Array(data[block * 512..<block * 512 + 512]))
+                    XCTAssertEqual(machine.alternateStatus, DriveStatus.working)
+                    XCTAssertFalse(machine.irq)
+                    machine.settle()
+                    XCTAssertTrue(machine.irq, "one before each later block, and at the end")
+                    machine.sample("\(hex(opcode)) \(block)")
+                    _ = machine.status
                 }
-                XCTAssertEqual(m.alternateStatus, 0x50)
-                XCTAssertEqual(m.count, 0)
-                XCTAssertEqual(is48 ? m.lba48 : UInt64(m.lba28), 10)
-                XCTAssertEqual(try m.medium(sector: 7, count: 3), data)
-                XCTAssertEqual(try m.medium(sector: 6, count: 1), Self.content(sector: 6))
-                XCTAssertEqual(try m.medium(sector: 10, count: 1), Self.content(sector: 10))
+                XCTAssertEqual(machine.alternateStatus, DriveStatus.idle)
+                XCTAssertEqual(machine.count, 0)
+                XCTAssertEqual(is48 ? machine.lba48 : UInt64(machine.lba28), 10)
+                XCTAssertEqual(try machine.medium(sector: 7, count: 3), data)
+                XCTAssertEqual(try machine.medium(sector: 6, count: 1), Self.content(sector: 6))
+                XCTAssertEqual(try machine.medium(sector: 10, count: 1), Self.content(sector: 10))
             }
         }
     }
 
     func testWriteMultiple() throws {
-        try forEachMachine { m in
-            m.command28(0xC6, count: 8)
-            _ = m.status
-            for (opcode, is48) in [(0xC5, false), (0x39, true), (0xCE, true)] as [(UInt8, Bool)] {
+        try forEachMachine { machine in
+            machine.command28(Opcode.setMultipleMode, count: 8)
+            _ = machine.status
+            for (opcode, is48) in [
+                (Opcode.writeMultiple, false), (Opcode.writeMultipleExt, true),
+                (Opcode.writeMultipleFUAExt, true),
+            ] as [(UInt8, Bool)] {
                 let data = (0..<20 * 512).map { UInt8(truncatingIfNeeded: $0 / 512 &+ Int(opcode)) }
                 if is48 {
-                    m.command48(opcode, lba: 40, count: 20, device: 0xF)
+                    machine.command48(opcode, lba: 40, count: 20, device: 0xF)
                 } else {
-                    m.command28(opcode, lba: 40, count: 20)
+                    machine.command28(opcode, lba: 40, count: 20)
                 }
                 var done = 0
                 for block in [8, 8, 4] {
-                    XCTAssertEqual(m.alternateStatus, 0x58)
-                    XCTAssertEqual(m.irq, done > 0)
-                    _ = m.status
-                    m.writeData(Array(data[done..<done + block * 512]))
+                    XCTAssertEqual(machine.alternateStatus, DriveStatus.wantsData)
+                    XCTAssertEqual(machine.irq, done > 0)
+                    _ = machine.status
+                    machine.writeData(Array(data[done..<done + block * 512]))
                     done += block * 512
-                    m.settle()
+                    machine.settle()
                 }
-                XCTAssertTrue(m.irq)
-                XCTAssertEqual(m.status, 0x50)
-                XCTAssertEqual(try m.medium(sector: 40, count: 20), data)
-                m.sample("\(hex(opcode))", try m.medium(sector: 39, count: 22))
+                XCTAssertTrue(machine.irq)
+                XCTAssertEqual(machine.status, DriveStatus.idle)
+                XCTAssertEqual(try machine.medium(sector: 40, count: 20), data)
+                machine.sample("\(hex(opcode))", try machine.medium(sector: 39, count: 22))
             }
         }
     }
 
     func testBlockTransfers() throws {
-        try forEachMachine { m in
+        try forEachMachine { machine in
             for width in [2, 4] {
                 let data = (0..<512).map { UInt8(truncatingIfNeeded: $0 * width) }
-                m.command28(0x30, lba: 3, count: 1)
+                machine.command28(Opcode.writeSectors, lba: 3, count: 1)
                 // What is too much is lost.
                 (data + [1, 2, 3, 4]).withUnsafeBytes {
-                    m.controller.transferBlock(to: 0x1F0, width: width, from: $0)
+                    machine.controller.transferBlock(to: IDEPort.data, width: width, from: $0)
                 }
-                m.settle()
-                XCTAssertEqual(try m.medium(sector: 3, count: 1), data)
-                m.sample("width \(width)")
+                machine.settle()
+                XCTAssertEqual(try machine.medium(sector: 3, count: 1), data)
+                machine.sample("width \(width)")
             }
-            m.command28(0x30, lba: 3, count: 1)
+            machine.command28(Opcode.writeSectors, lba: 3, count: 1)
             [UInt8](repeating: 0x5A, count: 256).withUnsafeBytes {
-                m.controller.transferBlock(to: 0x1F0, width: 1, from: $0)
+                machine.controller.transferBlock(to: IDEPort.data, width: 1, from: $0)
             }
-            m.settle()
-            XCTAssertEqual(Array(try m.medium(sector: 3, count: 1).prefix(4)), [0x5A, 0, 0x5A, 0])
+            machine.settle()
+            XCTAssertEqual(
+                Array(try machine.medium(sector: 3, count: 1).prefix(4)), [0x5A, 0, 0x5A, 0])
         }
     }
 
     func testReadOnlyImageAbortsWrites() throws {
-        try forEachMachine(over: MachineConfiguration.engines, access: .readOnly) { m in
-            for opcode: UInt8 in [0x30, 0x31, 0x34, 0xC5, 0x39, 0xCE, 0xCA, 0xCB, 0x35, 0x3D] {
-                m.command28(opcode, lba: 0, count: 1)
-                XCTAssertEqual(m.error, 4)
-                XCTAssertEqual(m.status, 0x41)
+        try forEachMachine(over: MachineConfiguration.engines, access: .readOnly) { machine in
+            for opcode: UInt8 in [
+                Opcode.writeSectors, Opcode.writeSectorsNoRetry, Opcode.writeSectorsExt,
+                Opcode.writeMultiple, Opcode.writeMultipleExt, Opcode.writeMultipleFUAExt,
+                Opcode.writeDMA, Opcode.writeDMANoRetry, Opcode.writeDMAExt, Opcode.writeDMAFUAExt,
+            ] {
+                machine.command28(opcode, lba: 0, count: 1)
+                XCTAssertEqual(machine.error, DriveError.aborted)
+                XCTAssertEqual(machine.status, DriveStatus.failed)
             }
-            m.command28(0x06, count: 1, features: 1)
-            XCTAssertEqual(m.status, 0x41)
-            XCTAssertEqual(m.identify()[169], 0)
-            m.transfer(0xC8, lba: 0, count: 1, [(Machine.data, 512)])
-            XCTAssertEqual(m.status, 0x50)
+            machine.command28(
+                Opcode.dataSetManagement, count: 1, features: UInt8(DataSetManagement.trim))
+            XCTAssertEqual(machine.status, DriveStatus.failed)
+            XCTAssertEqual(machine.identify()[169], 0)
+            machine.transfer(Opcode.readDMA, lba: 0, count: 1, [(TestMachine.data, 512)])
+            XCTAssertEqual(machine.status, DriveStatus.idle)
         }
     }
 
     /// FUA and a disabled write cache make each write durable by itself.
     func testDurability() throws {
-        try forEachMachine { m in
-            let disk = try XCTUnwrap(m.disks[.primaryMaster])
+        try forEachMachine { machine in
+            let disk = try XCTUnwrap(machine.disks[.primaryMaster])
             func written(_ body: () -> Void) -> UInt64 {
                 let before = disk.queue.statistics.durableWrites.operations
                 body()
-                m.settle()
-                XCTAssertEqual(m.status, 0x50)
+                machine.settle()
+                XCTAssertEqual(machine.status, DriveStatus.idle)
                 return disk.queue.statistics.durableWrites.operations - before
             }
             func write(_ opcode: UInt8) -> UInt64 {
                 written {
-                    m.command48(opcode, lba: 8, count: 1)
-                    m.writeData([UInt8](repeating: 1, count: 512))
+                    machine.command48(opcode, lba: 8, count: 1)
+                    machine.writeData([UInt8](repeating: 1, count: 512))
                 }
             }
             func writeDMA(_ opcode: UInt8) -> UInt64 {
                 written {
-                    m.stop()
-                    m.setTable([(Machine.data, 512)])
-                    m.command48(opcode, lba: 8, count: 1)
-                    m.start(toMemory: false)
+                    machine.stop()
+                    machine.setTable([(TestMachine.data, 512)])
+                    machine.command48(opcode, lba: 8, count: 1)
+                    machine.start(toMemory: false)
                 }
             }
             XCTAssertEqual([write(0x34), write(0x39), writeDMA(0x35)], [0, 0, 0])
             XCTAssertEqual([write(0xCE), writeDMA(0x3D)], [1, 1])
-            m.command28(0xEF, features: 0x82)
-            m.settle()
+            machine.command28(Opcode.setFeatures, features: Feature.disableWriteCache)
+            machine.settle()
             XCTAssertEqual([write(0x34), write(0x39), writeDMA(0x35)], [1, 1, 1])
-            m.command28(0xEF, features: 0x02)
+            machine.command28(Opcode.setFeatures, features: Feature.enableWriteCache)
             XCTAssertEqual([write(0x34), writeDMA(0x35)], [0, 0])
-            m.sample("done")
+            machine.sample("done")
         }
     }
 }

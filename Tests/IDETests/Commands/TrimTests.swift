@@ -20,138 +20,156 @@ final class TrimTests: IDETestCase {
         return bytes + [UInt8](repeating: 0, count: (512 - bytes.count % 512) % 512)
     }
 
-    private func trim(_ m: Machine, _ bytes: [UInt8], size: Int? = nil) {
-        m.stop()
-        m.outb(Machine.busMaster + 2, 6)
-        m.write(bytes, at: Machine.data)
-        m.setTable([(Machine.data, size ?? bytes.count)])
-        m.command48(0x06, count: UInt16(bytes.count / 512), features: 1)
-        m.start(toMemory: false)
-        m.settle()
+    private func trim(_ machine: TestMachine, _ bytes: [UInt8], size: Int? = nil) {
+        machine.stop()
+        machine.clearBusMasterStatus()
+        machine.write(bytes, at: TestMachine.data)
+        machine.setTable([(TestMachine.data, size ?? bytes.count)])
+        machine.command48(Opcode.dataSetManagement, count: UInt16(bytes.count / 512), features: 1)
+        machine.start(toMemory: false)
+        machine.settle()
     }
 
     func testRangesAreDiscarded() throws {
-        try forEachMachine { m in
-            let disk = try XCTUnwrap(m.disks[.primaryMaster])
-            XCTAssertEqual([m.identify()[105], m.identify()[169]], [64, 1])
-            trim(m, Self.ranges([(16, 8), (0, 0), (64, 16)]))
-            m.sample("done")
-            XCTAssertTrue(m.irq)
-            XCTAssertEqual([m.bmStatus, m.status], [4, 0x50])
-            XCTAssertEqual(m.count16, 0)
+        try forEachMachine { machine in
+            let disk = try XCTUnwrap(machine.disks[.primaryMaster])
+            XCTAssertEqual([machine.identify()[105], machine.identify()[169]], [64, 1])
+            trim(machine, Self.ranges([(16, 8), (0, 0), (64, 16)]))
+            machine.sample("done")
+            XCTAssertTrue(machine.irq)
+            XCTAssertEqual(
+                [machine.bmStatus, machine.status], [BusMasterStatus.interrupt, DriveStatus.idle])
+            XCTAssertEqual(machine.count16, 0)
             XCTAssertEqual(disk.queue.statistics.discards.operations, 2)
             if disk.image.kind == .file {
                 let zeroes = [UInt8](repeating: 0, count: 8 * 512)
-                XCTAssertEqual(try m.medium(sector: 16, count: 8), zeroes)
-                XCTAssertEqual(try m.medium(sector: 64, count: 8), zeroes)
+                XCTAssertEqual(try machine.medium(sector: 16, count: 8), zeroes)
+                XCTAssertEqual(try machine.medium(sector: 64, count: 8), zeroes)
             }
-            XCTAssertEqual(try m.medium(sector: 24, count: 40), Self.content(sector: 24, count: 40))
+            XCTAssertEqual(
+                try machine.medium(sector: 24, count: 40), Self.content(sector: 24, count: 40))
         }
     }
 
     /// Where the system gives the host no thread: the host's own loop does the work, and the channel
     /// does not stay busy.
     func testRangesAreDiscardedWithoutThreads() throws {
-        try forEachMachine(over: MachineConfiguration.engines) { m in
-            let disk = try XCTUnwrap(m.disks[.primaryMaster])
+        try forEachMachine(over: MachineConfiguration.engines) { machine in
+            let disk = try XCTUnwrap(machine.disks[.primaryMaster])
             let fault = CallFault(CTS_CALL_CREATE_THREAD, error: EAGAIN)
             try Rescue.watching(help: { cts_calls_clear() }) {
-                fault.during { trim(m, Self.ranges([(16, 8), (64, 16)])) }
+                fault.during { trim(machine, Self.ranges([(16, 8), (64, 16)])) }
             }
-            XCTAssertTrue(m.irq)
-            XCTAssertEqual([m.bmStatus, m.status], [4, 0x50])
+            XCTAssertTrue(machine.irq)
+            XCTAssertEqual(
+                [machine.bmStatus, machine.status], [BusMasterStatus.interrupt, DriveStatus.idle])
             XCTAssertEqual(disk.queue.statistics.discards.operations, 2)
             if fault.isCovered {
                 XCTAssertGreaterThan(disk.queue.statistics.pollerOperations, 0)
             }
-            m.sample("done")
+            machine.sample("done")
         }
     }
 
     func testAllRangesAreCheckedBeforeTheFirstIsDiscarded() throws {
-        try forEachMachine { m in
-            let disk = try XCTUnwrap(m.disks[.primaryMaster])
+        try forEachMachine { machine in
+            let disk = try XCTUnwrap(machine.disks[.primaryMaster])
             for bad in [(2048, 1), (2047, 2), (0xFFFF_FFFF_FFFF, 1), (0, 0xFFFF)]
                 as [(UInt64, UInt64)]
             {
                 trim(
-                    m,
+                    machine,
                     Self.ranges([(16, 8), (64, 8)] + Array(repeating: (0, 0), count: 61) + [bad]))
-                XCTAssertEqual([m.bmStatus, m.status, m.error], [4, 0x41, 4])
-                m.sample("\(bad)")
+                XCTAssertEqual(
+                    [machine.bmStatus, machine.status, machine.error],
+                    [BusMasterStatus.interrupt, DriveStatus.failed, DriveError.aborted])
+                machine.sample("\(bad)")
             }
             XCTAssertEqual(disk.queue.statistics.discards.operations, 0)
-            XCTAssertEqual(try m.medium(sector: 16, count: 8), Self.content(sector: 16, count: 8))
+            XCTAssertEqual(
+                try machine.medium(sector: 16, count: 8), Self.content(sector: 16, count: 8))
         }
     }
 
     func testManyBlocks() throws {
-        try forEachMachine { m in
-            let disk = try XCTUnwrap(m.disks[.primaryMaster])
-            trim(m, Self.ranges((0..<130).map { (UInt64($0) * 8, 8) }))
-            XCTAssertEqual([m.bmStatus, m.status], [4, 0x50])
+        try forEachMachine { machine in
+            let disk = try XCTUnwrap(machine.disks[.primaryMaster])
+            trim(machine, Self.ranges((0..<130).map { (UInt64($0) * 8, 8) }))
+            XCTAssertEqual(
+                [machine.bmStatus, machine.status], [BusMasterStatus.interrupt, DriveStatus.idle])
             XCTAssertEqual(disk.queue.statistics.discards.operations, 130)
-            m.sample("done")
+            machine.sample("done")
         }
     }
 
     func testTablesThatDoNotFit() throws {
-        try forEachMachine { m in
-            let disk = try XCTUnwrap(m.disks[.primaryMaster])
-            trim(m, Self.ranges([(16, 8)]), size: 510)
-            XCTAssertEqual([m.bmStatus, m.status], [0, 0x50])
-            XCTAssertEqual(m.count16, 1)
+        try forEachMachine { machine in
+            let disk = try XCTUnwrap(machine.disks[.primaryMaster])
+            trim(machine, Self.ranges([(16, 8)]), size: 510)
+            XCTAssertEqual([machine.bmStatus, machine.status], [0, DriveStatus.idle])
+            XCTAssertEqual(machine.count16, 1)
             XCTAssertEqual(disk.queue.statistics.discards.operations, 0)
-            m.sample("shorter")
-            trim(m, Self.ranges([(16, 8)]), size: 514)
-            XCTAssertEqual([m.bmStatus, m.status], [5, 0x50])
+            machine.sample("shorter")
+            trim(machine, Self.ranges([(16, 8)]), size: 514)
+            XCTAssertEqual(
+                [machine.bmStatus, machine.status],
+                [BusMasterStatus.activeAndInterrupt, DriveStatus.idle])
             XCTAssertEqual(disk.queue.statistics.discards.operations, 1)
-            m.sample("longer")
+            machine.sample("longer")
         }
     }
 
     func testWhatAborts() throws {
-        try forEachMachine(over: MachineConfiguration.engines) { m in
+        try forEachMachine(over: MachineConfiguration.engines) { machine in
             for (count, features) in [(1, 0), (1, 2), (65, 1), (0, 1)] as [(UInt16, UInt16)] {
-                m.command48(0x06, count: count, features: features)
-                XCTAssertTrue(m.irq)
-                XCTAssertEqual([m.status, m.error], [0x41, 4])
+                machine.command48(Opcode.dataSetManagement, count: count, features: features)
+                XCTAssertTrue(machine.irq)
+                XCTAssertEqual(
+                    [machine.status, machine.error], [DriveStatus.failed, DriveError.aborted])
             }
         }
     }
 
     /// A host that writes the count once leaves in its high byte what was there before.
     func testAHighByteOfTheCountIsNotMeant() throws {
-        try forEachMachine(over: MachineConfiguration.engines) { m in
-            let disk = try XCTUnwrap(m.disks[.primaryMaster])
-            m.write(Self.ranges([(16, 8), (64, 8)]), at: Machine.data)
+        try forEachMachine(over: MachineConfiguration.engines) { machine in
+            let disk = try XCTUnwrap(machine.disks[.primaryMaster])
+            machine.write(Self.ranges([(16, 8), (64, 8)]), at: TestMachine.data)
             for before: UInt8 in [1, 0xFF] {
-                m.stop()
-                m.outb(Machine.busMaster + 2, 6)
-                m.setTable([(Machine.data, 512)])
-                m.outb(0x1F2, before)
-                m.command28(0x06, count: 1, features: 1)
-                m.start(toMemory: false)
-                m.settle()
-                XCTAssertEqual([m.bmStatus, m.status], [4, 0x50])
-                XCTAssertEqual(m.count16, 0)
+                machine.stop()
+                machine.clearBusMasterStatus()
+                machine.setTable([(TestMachine.data, 512)])
+                machine.outb(IDEPort.count, before)
+                machine.command28(
+                    Opcode.dataSetManagement, count: 1, features: UInt8(DataSetManagement.trim))
+                machine.start(toMemory: false)
+                machine.settle()
+                XCTAssertEqual(
+                    [machine.bmStatus, machine.status],
+                    [BusMasterStatus.interrupt, DriveStatus.idle])
+                XCTAssertEqual(machine.count16, 0)
             }
             XCTAssertEqual(disk.queue.statistics.discards.operations, 4)
             for count: UInt16 in [0x0100, 0x0141, 0xFFFF] {
-                m.command48(0x06, count: count, features: 1)
-                XCTAssertEqual([m.status, m.error], [0x41, 4], hex(count))
+                machine.command48(
+                    Opcode.dataSetManagement, count: count, features: DataSetManagement.trim)
+                XCTAssertEqual(
+                    [machine.status, machine.error], [DriveStatus.failed, DriveError.aborted],
+                    hex(count))
             }
-            m.sample("done")
+            machine.sample("done")
         }
     }
 
     func testTheListInAHole() throws {
-        try forEachMachine(over: MachineConfiguration.engines) { m in
-            m.setTable([(0x8000_0000, 512)])
-            m.command48(0x06, count: 1, features: 1)
-            m.start(toMemory: false)
-            m.settle()
-            XCTAssertEqual([m.bmStatus, m.status, m.error], [6, 0x41, 4])
+        try forEachMachine(over: MachineConfiguration.engines) { machine in
+            machine.setTable([(0x8000_0000, 512)])
+            machine.command48(Opcode.dataSetManagement, count: 1, features: DataSetManagement.trim)
+            machine.start(toMemory: false)
+            machine.settle()
+            XCTAssertEqual(
+                [machine.bmStatus, machine.status, machine.error],
+                [BusMasterStatus.interruptAndError, DriveStatus.failed, DriveError.aborted])
         }
     }
 
@@ -161,59 +179,61 @@ final class TrimTests: IDETestCase {
         ] as [(ErrorPolicy, [UInt8])] {
             try forEachMachine(
                 DiskOptions(writeErrorPolicy: policy), over: MachineConfiguration.engines
-            ) { m in
-                m.faults.add(.init(.error(EIO), operations: [.discard], count: 1))
-                trim(m, Self.ranges([(16, 8), (64, 8)]))
-                XCTAssertEqual(m.events.map(\.operation), [.discard])
+            ) { machine in
+                machine.faults.add(.init(.error(EIO), operations: [.discard], count: 1))
+                trim(machine, Self.ranges([(16, 8), (64, 8)]))
+                XCTAssertEqual(machine.events.map(\.operation), [.discard])
                 if policy == .stop {
-                    XCTAssertEqual(m.alternateStatus, 0xD0)
-                    m.controller.resume()
-                    m.settle()
+                    XCTAssertEqual(machine.alternateStatus, DriveStatus.working)
+                    machine.controller.resume()
+                    machine.settle()
                 }
-                XCTAssertEqual([m.bmStatus, m.status, m.error], expected)
+                XCTAssertEqual([machine.bmStatus, machine.status, machine.error], expected)
             }
         }
     }
 
     func testFlush() throws {
-        try forEachMachine { m in
-            let disk = try XCTUnwrap(m.disks[.primaryMaster])
-            for opcode: UInt8 in [0xE7, 0xEA] {
+        try forEachMachine { machine in
+            let disk = try XCTUnwrap(machine.disks[.primaryMaster])
+            for opcode: UInt8 in [Opcode.flushCache, Opcode.flushCacheExt] {
                 let before = disk.queue.statistics.flushes.operations
-                m.command28(opcode, lba: 0x123456, count: 7)
-                XCTAssertEqual(m.alternateStatus, 0xD0)
-                m.settle()
-                XCTAssertTrue(m.irq)
-                XCTAssertEqual(m.status, 0x50)
+                machine.command28(opcode, lba: 0x123456, count: 7)
+                XCTAssertEqual(machine.alternateStatus, DriveStatus.working)
+                machine.settle()
+                XCTAssertTrue(machine.irq)
+                XCTAssertEqual(machine.status, DriveStatus.idle)
                 XCTAssertEqual(disk.queue.statistics.flushes.operations, before + 1)
-                m.sample(hex(opcode))
+                machine.sample(hex(opcode))
             }
         }
     }
 
     func testSwitchingTheWriteCacheOffFlushes() throws {
-        try forEachMachine(over: MachineConfiguration.engines) { m in
-            let disk = try XCTUnwrap(m.disks[.primaryMaster])
-            m.command28(0xEF, features: 0x82)
-            m.settle()
-            XCTAssertEqual(m.status, 0x50)
+        try forEachMachine(over: MachineConfiguration.engines) { machine in
+            let disk = try XCTUnwrap(machine.disks[.primaryMaster])
+            machine.command28(Opcode.setFeatures, features: Feature.disableWriteCache)
+            machine.settle()
+            XCTAssertEqual(machine.status, DriveStatus.idle)
             XCTAssertEqual(disk.queue.statistics.flushes.operations, 1)
-            m.faults.add(.init(.error(EIO), operations: [.flush], count: 1))
-            m.command28(0xEF, features: 0x82)
-            m.settle()
-            XCTAssertEqual([m.status, m.error], [0x41, 4])
+            machine.faults.add(.init(.error(EIO), operations: [.flush], count: 1))
+            machine.command28(Opcode.setFeatures, features: Feature.disableWriteCache)
+            machine.settle()
+            XCTAssertEqual(
+                [machine.status, machine.error], [DriveStatus.failed, DriveError.aborted])
         }
     }
 
     func testFailedFlush() throws {
-        try forEachMachine(DiskOptions(writeErrorPolicy: .report)) { m in
-            m.faults.add(.init(.error(ENOSPC), operations: [.flush], count: 1))
-            m.command28(0xE7)
-            m.settle()
-            XCTAssertTrue(m.irq)
-            XCTAssertEqual([m.status, m.error], [0x41, 4])
-            XCTAssertEqual(m.events.map(\.errno), [ENOSPC])
-            m.sample("done")
+        try forEachMachine(DiskOptions(writeErrorPolicy: .report)) { machine in
+            machine.faults.add(.init(.error(ENOSPC), operations: [.flush], count: 1))
+            machine.command28(Opcode.flushCache)
+            machine.settle()
+            XCTAssertTrue(machine.irq)
+            XCTAssertEqual(
+                [machine.status, machine.error], [DriveStatus.failed, DriveError.aborted])
+            XCTAssertEqual(machine.events.map(\.errno), [ENOSPC])
+            machine.sample("done")
         }
     }
 }

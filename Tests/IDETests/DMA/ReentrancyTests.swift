@@ -6,66 +6,70 @@ import XCTest
 final class ReentrancyTests: IDETestCase {
     /// The bus master's registers, as memory.
     private final class OwnRegisters: MMIODevice, @unchecked Sendable {
-        unowned let machine: Machine
+        unowned let machine: TestMachine
         var accesses = 0
-        init(_ machine: Machine) { self.machine = machine }
+        init(_ machine: TestMachine) { self.machine = machine }
 
         func read(offset: UInt64, width: Int) -> UInt64? {
             accesses += 1
             return UInt64(
-                machine.controller.readPort(Machine.busMaster + UInt16(offset & 15), width: width))
+                machine.controller.readPort(
+                    TestMachine.busMaster + UInt16(offset & 15), width: width))
         }
 
         func write(offset: UInt64, width: Int, value: UInt64) -> Bool {
             accesses += 1
             machine.controller.writePort(
-                Machine.busMaster + UInt16(offset & 15), width: width,
+                TestMachine.busMaster + UInt16(offset & 15), width: width,
                 value: UInt32(truncatingIfNeeded: value))
             return true
         }
     }
 
-    private func expectRefusal(_ m: Machine, _ own: OwnRegisters, line: UInt = #line) {
-        XCTAssertEqual(m.bmStatus, 6, line: line)
-        XCTAssertEqual([m.status, m.error], [0x41, 4], line: line)
+    private func expectRefusal(_ machine: TestMachine, _ own: OwnRegisters, line: UInt = #line) {
+        XCTAssertEqual(machine.bmStatus, BusMasterStatus.interruptAndError, line: line)
+        XCTAssertEqual(
+            [machine.status, machine.error], [DriveStatus.failed, DriveError.aborted], line: line)
         XCTAssertEqual(own.accesses, 0, line: line)
-        m.stop()
-        m.outb(Machine.busMaster + 2, 6)
+        machine.stop()
+        machine.clearBusMasterStatus()
     }
 
     func testOwnRegistersAreRefused() throws {
-        try forEachMachine { m in
-            let own = OwnRegisters(m)
-            try m.space.map(
-                .mmio(own, size: 16, reentrancy: m.controller.reentrancy), at: 0x20_0000,
+        try forEachMachine { machine in
+            let own = OwnRegisters(machine)
+            try machine.space.map(
+                .mmio(own, size: 16, reentrancy: machine.controller.reentrancy), at: 0x20_0000,
                 priority: 1)
-            for opcode: UInt8 in [0xC8, 0xCA] {
-                m.transfer(
+            for opcode: UInt8 in [Opcode.readDMA, Opcode.writeDMA] {
+                machine.transfer(
                     opcode, lba: 5, count: 1,
-                    [(Machine.data, 256), (0x20_0000, 16), (Machine.data, 240)])
-                m.sample("data \(hex(opcode))")
-                expectRefusal(m, own)
-                m.controller.writePort(Machine.busMaster + 4, width: 4, value: 0x20_0000)
-                m.command28(opcode, lba: 5, count: 1)
-                m.start(toMemory: opcode == 0xC8)
-                m.settle()
-                m.sample("table \(hex(opcode))")
-                expectRefusal(m, own)
+                    [(TestMachine.data, 256), (0x20_0000, 16), (TestMachine.data, 240)])
+                machine.sample("data \(hex(opcode))")
+                expectRefusal(machine, own)
+                machine.controller.writePort(TestMachine.busMaster + 4, width: 4, value: 0x20_0000)
+                machine.command28(opcode, lba: 5, count: 1)
+                machine.start(toMemory: opcode == Opcode.readDMA)
+                machine.settle()
+                machine.sample("table \(hex(opcode))")
+                expectRefusal(machine, own)
             }
-            XCTAssertEqual(try m.medium(sector: 5, count: 1), Self.content(sector: 5))
+            XCTAssertEqual(try machine.medium(sector: 5, count: 1), Self.content(sector: 5))
         }
     }
 
     /// A region that does not say where it leads finds the controller deaf.
     func testOwnRegistersInDisguise() throws {
-        try forEachMachine(over: MachineConfiguration.engines) { m in
-            let own = OwnRegisters(m)
-            try m.space.map(.mmio(own, size: 512), at: 0x20_0000, priority: 1)
-            m.transfer(0xC8, lba: 5, count: 1, [(0x20_0000, 512)])
+        try forEachMachine(over: MachineConfiguration.engines) { machine in
+            let own = OwnRegisters(machine)
+            try machine.space.map(.mmio(own, size: 512), at: 0x20_0000, priority: 1)
+            machine.transfer(Opcode.readDMA, lba: 5, count: 1, [(0x20_0000, 512)])
             XCTAssertEqual(
-                [m.bmStatus, m.status], [4, 0x50], "not stopped by what it wrote itself")
+                [machine.bmStatus, machine.status], [BusMasterStatus.interrupt, DriveStatus.idle],
+                "not stopped by what it wrote itself")
             XCTAssertGreaterThan(own.accesses, 0)
-            XCTAssertEqual(m.controller.readPort(Machine.busMaster + 4, width: 4), Machine.table)
+            XCTAssertEqual(
+                machine.controller.readPort(TestMachine.busMaster + 4, width: 4), TestMachine.table)
         }
     }
 }

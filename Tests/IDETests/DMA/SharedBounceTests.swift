@@ -14,47 +14,51 @@ final class SharedBounceTests: IDETestCase {
 
     /// The emulator sleeps on the descriptors, and has no `IDEOptions.wake`: there is no other device.
     func testWhatOneChannelGivesBackTheOtherGoesOnWith() throws {
-        for ports: (first: UInt16, second: UInt16) in [(0x1F0, 0x170), (0x170, 0x1F0)] {
-            let m = try machine()
-            try m.attach(Self.plainPath(1), to: .secondaryMaster)
+        for ports: (first: UInt16, second: UInt16) in [
+            (IDEPort.data, 0x170), (0x170, IDEPort.data),
+        ] {
+            let machine = try machine()
+            try machine.attach(Self.plainPath(1), to: .secondaryMaster)
             let peer = HeldMemory(size: Self.size)
             peer.isHolding = false
-            try m.space.map(.remote(peer, size: UInt64(Self.size)), at: GuestAddress(base))
-            XCTAssertEqual(m.space.bouncePool.size, Self.size)
-            let hold = m.faults.add(.init(.hold, operations: [.read], count: 1))
-            read(m, ports.first, sectors: UInt16(Self.sectorCount), table: 0x1000)
-            XCTAssertEqual(m.space.bouncePool.available, 0)
-            read(m, ports.second, sectors: 8, table: 0x2000)
-            XCTAssertEqual(m.space.bouncePool.waiting, 1)
-            m.faults.remove(hold)
-            m.faults.release()
-            for _ in 0..<1000 where m.controller.isBusy {
-                guard isReadable(m.controller.descriptors) else {
-                    m.settle()
+            try machine.space.map(.remote(peer, size: UInt64(Self.size)), at: GuestAddress(base))
+            XCTAssertEqual(machine.space.bouncePool.size, Self.size)
+            let hold = machine.faults.add(.init(.hold, operations: [.read], count: 1))
+            read(machine, ports.first, sectors: UInt16(Self.sectorCount), table: 0x1000)
+            XCTAssertEqual(machine.space.bouncePool.available, 0)
+            read(machine, ports.second, sectors: 8, table: 0x2000)
+            XCTAssertEqual(machine.space.bouncePool.waiting, 1)
+            machine.faults.remove(hold)
+            machine.faults.release()
+            for _ in 0..<1000 where machine.controller.isBusy {
+                guard isReadable(machine.controller.descriptors) else {
+                    machine.settle()
                     return XCTFail("\(ports): nobody is told to poll")
                 }
-                m.controller.poll()
+                machine.controller.poll()
             }
-            XCTAssertEqual([m.inb(0x1F7), m.inb(0x177)], [0x50, 0x50], "\(ports)")
+            XCTAssertEqual(
+                [machine.inb(IDEPort.status), machine.inb(0x177)],
+                [DriveStatus.idle, DriveStatus.idle], "\(ports)")
         }
     }
 
     /// READ DMA EXT from sector 0 on into the peer's memory.
-    private func read(_ m: Machine, _ port: UInt16, sectors: UInt16, table: UInt32) {
-        let registers = Machine.busMaster + (port == 0x170 ? 8 : 0)
+    private func read(_ machine: TestMachine, _ port: UInt16, sectors: UInt16, table: UInt32) {
+        let registers = TestMachine.busMaster + (port == 0x170 ? 8 : 0)
         var entries: [(address: UInt32, size: Int)] = []
         for place in stride(from: 0, to: Int(sectors) * 512, by: 65536) {
             entries.append((base + UInt32(place), min(65536, Int(sectors) * 512 - place)))
         }
-        m.setTable(entries, at: table)
-        m.controller.writePort(registers + 4, width: 4, value: table)
-        m.outb(port + 6, 0xE0)
+        machine.setTable(entries, at: table)
+        machine.controller.writePort(registers + 4, width: 4, value: table)
+        machine.outb(port + 6, 0xE0)
         for byte in [UInt8(sectors >> 8), UInt8(truncatingIfNeeded: sectors)] {
-            m.outb(port + 2, byte)
-            for register in 3...5 as ClosedRange<UInt16> { m.outb(port + register, 0) }
+            machine.outb(port + 2, byte)
+            for register in 3...5 as ClosedRange<UInt16> { machine.outb(port + register, 0) }
         }
-        m.outb(port + 7, 0x25)
-        m.outb(registers, 9)
+        machine.outb(port + 7, Opcode.readDMAExt)
+        machine.outb(registers, 9)
     }
 
     private func isReadable(_ descriptors: [CInt]) -> Bool {

@@ -5,128 +5,150 @@ import XCTest
 /// docs/ide-rules.md, "Bus master": stopping a transfer that is under way.
 final class StopTests: IDETestCase {
     /// A disk whose requests are held from now on.
-    private func hold(_ m: Machine, count: Int = .max) -> () -> Void {
-        let rule = m.faults.add(.init(.hold, operations: [.read, .write, .discard], count: count))
+    private func hold(_ machine: TestMachine, count: Int = .max) -> () -> Void {
+        let rule = machine.faults.add(
+            .init(.hold, operations: [.read, .write, .discard], count: count))
         return {
-            m.faults.remove(rule)
-            m.faults.release()
-            m.settle()
+            machine.faults.remove(rule)
+            machine.faults.release()
+            machine.settle()
         }
     }
 
     func testARunningRequestEndsAsUsual() throws {
-        try forEachMachine { m in
-            for opcode: UInt8 in [0xC8, 0xCA] {
-                m.write([UInt8](repeating: opcode, count: 512), at: Machine.data)
-                let release = hold(m)
-                m.stop()
-                m.outb(Machine.busMaster + 2, 6)
-                m.setTable([(Machine.data, 512)])
-                m.command28(opcode, lba: 5, count: 1)
-                m.start(toMemory: opcode == 0xC8)
-                XCTAssertEqual([m.bmStatus, m.alternateStatus], [1, 0xD0])
-                m.stop()
-                XCTAssertEqual(m.bmStatus, 0, "ACTIVE is 0 at once")
-                XCTAssertEqual(m.alternateStatus, 0xD0, "until the request has ended")
-                XCTAssertTrue(m.controller.isBusy)
-                m.sample("stopped \(hex(opcode))")
+        try forEachMachine { machine in
+            for opcode: UInt8 in [Opcode.readDMA, Opcode.writeDMA] {
+                machine.write([UInt8](repeating: opcode, count: 512), at: TestMachine.data)
+                let release = hold(machine)
+                machine.stop()
+                machine.clearBusMasterStatus()
+                machine.setTable([(TestMachine.data, 512)])
+                machine.command28(opcode, lba: 5, count: 1)
+                machine.start(toMemory: opcode == Opcode.readDMA)
+                XCTAssertEqual(
+                    [machine.bmStatus, machine.alternateStatus],
+                    [BusMasterStatus.active, DriveStatus.working])
+                machine.stop()
+                XCTAssertEqual(machine.bmStatus, 0, "ACTIVE is 0 at once")
+                XCTAssertEqual(
+                    machine.alternateStatus, DriveStatus.working, "until the request has ended")
+                XCTAssertTrue(machine.controller.isBusy)
+                machine.sample("stopped \(hex(opcode))")
                 release()
-                m.sample("ended \(hex(opcode))", m.bytes(at: Machine.data, count: 512))
-                XCTAssertEqual(m.bmStatus, 4)
-                XCTAssertTrue(m.irq)
-                XCTAssertEqual(m.status, 0x50)
-                XCTAssertEqual([m.count, m.inb(0x1F3)], [0, 6])
+                machine.sample(
+                    "ended \(hex(opcode))", machine.bytes(at: TestMachine.data, count: 512))
+                XCTAssertEqual(machine.bmStatus, BusMasterStatus.interrupt)
+                XCTAssertTrue(machine.irq)
+                XCTAssertEqual(machine.status, DriveStatus.idle)
+                XCTAssertEqual([machine.count, machine.inb(IDEPort.lbaLow)], [0, 6])
             }
-            XCTAssertEqual(try m.medium(sector: 5, count: 1), [UInt8](repeating: 0xCA, count: 512))
+            XCTAssertEqual(
+                try machine.medium(sector: 5, count: 1), [UInt8](repeating: 0xCA, count: 512))
         }
     }
 
     /// Bus mastering off keeps transfers from beginning, and takes no memory away from those under way.
     func testBusMasteringOffEndsNothing() throws {
-        try forEachMachine { m in
-            let release = hold(m)
-            m.setTable([(Machine.data, 512)])
-            m.command28(0xC8, lba: 5, count: 1)
-            m.start(toMemory: true)
-            m.enable(1)
-            XCTAssertEqual([m.bmStatus, m.alternateStatus], [1, 0xD0])
-            m.sample("off")
+        try forEachMachine { machine in
+            let release = hold(machine)
+            machine.setTable([(TestMachine.data, 512)])
+            machine.command28(Opcode.readDMA, lba: 5, count: 1)
+            machine.start(toMemory: true)
+            machine.enable(1)
+            XCTAssertEqual(
+                [machine.bmStatus, machine.alternateStatus],
+                [BusMasterStatus.active, DriveStatus.working])
+            machine.sample("off")
             release()
-            m.sample("ended", m.bytes(at: Machine.data, count: 512))
-            XCTAssertEqual([m.bmStatus, m.status], [4, 0x50])
-            XCTAssertEqual(m.bytes(at: Machine.data, count: 512), Self.content(sector: 5))
-            m.enable()
+            machine.sample("ended", machine.bytes(at: TestMachine.data, count: 512))
+            XCTAssertEqual(
+                [machine.bmStatus, machine.status], [BusMasterStatus.interrupt, DriveStatus.idle])
+            XCTAssertEqual(machine.bytes(at: TestMachine.data, count: 512), Self.content(sector: 5))
+            machine.enable()
         }
     }
 
     func testPiecesNotSubmittedAreDropped() throws {
-        try forEachMachine(over: MachineConfiguration.inPieces) { m in
-            for opcode: UInt8 in [0xC8, 0xCA] {
-                let release = hold(m, count: 1)
-                m.write([UInt8](repeating: 0x99, count: 4096), at: Machine.data)
-                m.setTable([(Machine.data, 4096)])
-                m.command28(opcode, lba: 16, count: 8)
-                m.start(toMemory: opcode == 0xC8)
-                m.stop()
-                XCTAssertEqual([m.bmStatus, m.alternateStatus], [0, 0xD0])
+        try forEachMachine(over: MachineConfiguration.inPieces) { machine in
+            for opcode: UInt8 in [Opcode.readDMA, Opcode.writeDMA] {
+                let release = hold(machine, count: 1)
+                machine.write([UInt8](repeating: 0x99, count: 4096), at: TestMachine.data)
+                machine.setTable([(TestMachine.data, 4096)])
+                machine.command28(opcode, lba: 16, count: 8)
+                machine.start(toMemory: opcode == Opcode.readDMA)
+                machine.stop()
+                XCTAssertEqual(
+                    [machine.bmStatus, machine.alternateStatus], [0, DriveStatus.working])
                 release()
-                XCTAssertEqual(m.bmStatus, 4)
-                XCTAssertTrue(m.irq)
-                XCTAssertEqual([m.status, m.error], [0x41, 4])
-                XCTAssertEqual([m.count, m.inb(0x1F3)], [7, 17], "one piece was transferred")
-                let memory = m.bytes(at: Machine.data + 512, count: 3584)
+                XCTAssertEqual(machine.bmStatus, BusMasterStatus.interrupt)
+                XCTAssertTrue(machine.irq)
+                XCTAssertEqual(
+                    [machine.status, machine.error], [DriveStatus.failed, DriveError.aborted])
+                XCTAssertEqual(
+                    [machine.count, machine.inb(IDEPort.lbaLow)], [7, 17],
+                    "one piece was transferred")
+                let memory = machine.bytes(at: TestMachine.data + 512, count: 3584)
                 XCTAssertEqual(memory, [UInt8](repeating: 0x99, count: 3584))
                 XCTAssertEqual(
-                    try m.medium(sector: 17, count: 7), Self.content(sector: 17, count: 7))
-                m.outb(Machine.busMaster + 2, 6)
+                    try machine.medium(sector: 17, count: 7), Self.content(sector: 17, count: 7))
+                machine.clearBusMasterStatus()
             }
         }
     }
 
     /// What a stop has detached does not end the next transfer's ACTIVE.
     func testStartAgainWhileTheFormerRequestRuns() throws {
-        try forEachMachine { m in
-            let release = hold(m)
-            m.setTable([(Machine.data, 512)])
-            m.command28(0xC8, lba: 5, count: 1)
-            m.start(toMemory: true)
-            m.stop()
-            m.start(toMemory: true)
-            XCTAssertEqual([m.bmStatus, m.alternateStatus], [1, 0xD0], "no second run")
+        try forEachMachine { machine in
+            let release = hold(machine)
+            machine.setTable([(TestMachine.data, 512)])
+            machine.command28(Opcode.readDMA, lba: 5, count: 1)
+            machine.start(toMemory: true)
+            machine.stop()
+            machine.start(toMemory: true)
+            XCTAssertEqual(
+                [machine.bmStatus, machine.alternateStatus],
+                [BusMasterStatus.active, DriveStatus.working], "no second run")
             release()
-            XCTAssertEqual([m.bmStatus, m.status], [5, 0x50])
-            m.command28(0xC8, lba: 6, count: 1)
-            m.settle()
-            XCTAssertEqual([m.bmStatus, m.status], [4, 0x50])
-            XCTAssertEqual(m.bytes(at: Machine.data, count: 512), Self.content(sector: 6))
-            m.sample("done")
+            XCTAssertEqual(
+                [machine.bmStatus, machine.status],
+                [BusMasterStatus.activeAndInterrupt, DriveStatus.idle])
+            machine.command28(Opcode.readDMA, lba: 6, count: 1)
+            machine.settle()
+            XCTAssertEqual(
+                [machine.bmStatus, machine.status], [BusMasterStatus.interrupt, DriveStatus.idle])
+            XCTAssertEqual(machine.bytes(at: TestMachine.data, count: 512), Self.content(sector: 6))
+            machine.sample("done")
         }
     }
 
     func testStopOfAnArmedCommandLeavesItArmed() throws {
-        try forEachMachine(over: MachineConfiguration.engines) { m in
-            m.setTable([(Machine.data, 512)])
-            m.command28(0xC8, lba: 5, count: 1)
-            m.stop()
-            XCTAssertEqual(m.alternateStatus, 0x58)
-            m.start(toMemory: true)
-            m.settle()
-            XCTAssertEqual([m.bmStatus, m.status], [4, 0x50])
+        try forEachMachine(over: MachineConfiguration.engines) { machine in
+            machine.setTable([(TestMachine.data, 512)])
+            machine.command28(Opcode.readDMA, lba: 5, count: 1)
+            machine.stop()
+            XCTAssertEqual(machine.alternateStatus, DriveStatus.wantsData)
+            machine.start(toMemory: true)
+            machine.settle()
+            XCTAssertEqual(
+                [machine.bmStatus, machine.status], [BusMasterStatus.interrupt, DriveStatus.idle])
         }
     }
 
     func testStopDuringTRIMDropsTheRangesLeft() throws {
-        try forEachMachine(over: MachineConfiguration.engines) { m in
-            m.write(TrimTests.ranges([(8, 8), (64, 8)]), at: Machine.data)
-            let release = hold(m, count: 1)
-            m.setTable([(Machine.data, 512)])
-            m.command48(0x06, count: 1, features: 1)
-            m.start(toMemory: false)
-            m.stop()
-            XCTAssertEqual([m.bmStatus, m.alternateStatus], [0, 0xD0])
+        try forEachMachine(over: MachineConfiguration.engines) { machine in
+            machine.write(TrimTests.ranges([(8, 8), (64, 8)]), at: TestMachine.data)
+            let release = hold(machine, count: 1)
+            machine.setTable([(TestMachine.data, 512)])
+            machine.command48(Opcode.dataSetManagement, count: 1, features: DataSetManagement.trim)
+            machine.start(toMemory: false)
+            machine.stop()
+            XCTAssertEqual([machine.bmStatus, machine.alternateStatus], [0, DriveStatus.working])
             release()
-            XCTAssertEqual([m.bmStatus, m.status, m.error], [4, 0x41, 4])
-            XCTAssertEqual(try m.medium(sector: 64, count: 8), Self.content(sector: 64, count: 8))
+            XCTAssertEqual(
+                [machine.bmStatus, machine.status, machine.error],
+                [BusMasterStatus.interrupt, DriveStatus.failed, DriveError.aborted])
+            XCTAssertEqual(
+                try machine.medium(sector: 64, count: 8), Self.content(sector: 64, count: 8))
         }
     }
 }

@@ -36,10 +36,10 @@ class IDETestCase: XCTestCase {
     func machine(
         _ configuration: MachineConfiguration = .one, _ options: DiskOptions = DiskOptions(),
         access: OpenOptions.Access = .readWrite
-    ) throws -> Machine {
+    ) throws -> TestMachine {
         let target = try Self.target(configuration.target)
         try Self.fill(target)
-        let machine = try Machine(configuration)
+        let machine = try TestMachine(configuration)
         try machine.attach(target.path, options, access: access)
         return machine
     }
@@ -48,9 +48,9 @@ class IDETestCase: XCTestCase {
     func machines(
         with path: String, in slot: IDESlot = .primaryMaster,
         resolvers: [any AddressResolver] = []
-    ) -> (MachineConfiguration) throws -> Machine {
+    ) -> (MachineConfiguration) throws -> TestMachine {
         { configuration in
-            let machine = try Machine(configuration, resolvers: resolvers)
+            let machine = try TestMachine(configuration, resolvers: resolvers)
             try machine.attach(path, to: slot)
             return machine
         }
@@ -61,7 +61,7 @@ class IDETestCase: XCTestCase {
         _ options: DiskOptions = DiskOptions(),
         over configurations: [MachineConfiguration] = MachineConfiguration.all,
         access: OpenOptions.Access = .readWrite, file: StaticString = #filePath,
-        line: UInt = #line, _ body: (Machine) throws -> Void
+        line: UInt = #line, _ body: (TestMachine) throws -> Void
     ) throws {
         try compare(
             over: configurations, file: file, line: line,
@@ -73,8 +73,8 @@ class IDETestCase: XCTestCase {
     /// and media come to.
     func compare(
         over configurations: [MachineConfiguration], file: StaticString = #filePath,
-        line: UInt = #line, with make: (MachineConfiguration) throws -> Machine,
-        _ body: (Machine) throws -> Void
+        line: UInt = #line, with make: (MachineConfiguration) throws -> TestMachine,
+        _ body: (TestMachine) throws -> Void
     ) throws {
         var expected: (configuration: MachineConfiguration, trace: [TraceEntry])?
         for configuration in configurations {
@@ -102,7 +102,7 @@ class IDETestCase: XCTestCase {
     }
 
     /// Spares the next test the filling.
-    private func noteUnchanged(_ machine: Machine) {
+    private func noteUnchanged(_ machine: TestMachine) {
         guard let disk = machine.disks[.primaryMaster], !machine.isReplaced else { return }
         let statistics = disk.queue.statistics
         if statistics.writes.operations == 0 && statistics.discards.operations == 0 {

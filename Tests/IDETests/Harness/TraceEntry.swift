@@ -6,7 +6,7 @@ enum TraceEntry: Equatable, CustomStringConvertible {
     case event(IDETraceEvent)
     /// Bytes that came through the data port.
     case data(count: Int, checksum: Int)
-    /// What a test looked at: see ``Machine/sample(_:_:)``.
+    /// What a test looked at: see ``TestMachine/sample(_:_:)``.
     case sample(String)
     /// A page of memory that was written in the course of it, as it was at the end.
     case page(Int, checksum: Int)

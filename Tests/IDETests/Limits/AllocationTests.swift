@@ -9,15 +9,15 @@ final class AllocationTests: IDETestCase {
         for engine in EngineKind.allCases {
             var configuration = MachineConfiguration.one
             configuration.engine = engine
-            let m = try machine(configuration)
-            m.controller.delegate = nil
-            m.setTable((0..<32).map { (Machine.data + UInt32($0) * 8192, 4096) })
-            for _ in 0..<50 { run(m) }
+            let machine = try machine(configuration)
+            machine.controller.delegate = nil
+            machine.setTable((0..<32).map { (TestMachine.data + UInt32($0) * 8192, 4096) })
+            for _ in 0..<50 { run(machine) }
             var least = UInt64.max
             // The rest of the process has its own affairs.
             for _ in 0..<5 where least > 0 {
                 cts_allocations_start()
-                for _ in 0..<50 { run(m) }
+                for _ in 0..<50 { run(machine) }
                 least = min(least, cts_allocations_stop())
             }
             guard cts_allocations_are_countable() else { continue }
@@ -26,26 +26,26 @@ final class AllocationTests: IDETestCase {
     }
 
     /// READ DMA and WRITE DMA of 32 descriptors of 4 KiB, one sector by PIO, and a flush.
-    private func run(_ m: Machine) {
-        transfer(m, 0xC8)
-        transfer(m, 0xCA)
-        m.command28(0x20, lba: 0, count: 1)
-        finish(m)
-        for _ in 0..<128 { _ = m.controller.readPort(0x1F0, width: 4) }
-        m.command28(0xE7)
-        finish(m)
+    private func run(_ machine: TestMachine) {
+        transfer(machine, Opcode.readDMA)
+        transfer(machine, Opcode.writeDMA)
+        machine.command28(Opcode.readSectors, lba: 0, count: 1)
+        finish(machine)
+        for _ in 0..<128 { _ = machine.controller.readPort(IDEPort.data, width: 4) }
+        machine.command28(Opcode.flushCache)
+        finish(machine)
     }
 
-    private func transfer(_ m: Machine, _ opcode: UInt8) {
-        m.outb(Machine.busMaster, 0)
-        m.outb(Machine.busMaster + 2, 6)
-        m.command28(opcode, lba: 0, count: 0)
-        m.start(toMemory: opcode == 0xC8)
-        finish(m)
+    private func transfer(_ machine: TestMachine, _ opcode: UInt8) {
+        machine.outb(TestMachine.busMaster, 0)
+        machine.clearBusMasterStatus()
+        machine.command28(opcode, lba: 0, count: 0)
+        machine.start(toMemory: opcode == Opcode.readDMA)
+        finish(machine)
     }
 
-    private func finish(_ m: Machine) {
-        while m.controller.isBusy { m.controller.poll(timeout: .seconds(1)) }
-        precondition(m.status & 0x81 == 0)
+    private func finish(_ machine: TestMachine) {
+        while machine.controller.isBusy { machine.controller.poll(timeout: .seconds(1)) }
+        precondition(machine.status & 0x81 == 0)
     }
 }

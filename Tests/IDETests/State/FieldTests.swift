@@ -83,7 +83,7 @@ final class FieldTests: CDTestCase {
 
     /// Disks and CD-ROM drives, each in the middle of something, one after the other.
     private func forEachMoment(
-        _ body: (_ machine: Machine, _ state: [UInt8]) throws -> Void
+        _ body: (_ machine: TestMachine, _ state: [UInt8]) throws -> Void
     ) throws {
         for make in [reading, keptTrim, reply, armedRead] {
             let machine = try make()
@@ -91,41 +91,41 @@ final class FieldTests: CDTestCase {
         }
     }
 
-    private func reading() throws -> Machine {
-        let m = try machine()
-        m.command28(0x20, lba: 9, count: 2)
-        m.settle()
-        _ = m.readData(count: 100)
-        return m
+    private func reading() throws -> TestMachine {
+        let machine = try machine()
+        machine.command28(Opcode.readSectors, lba: 9, count: 2)
+        machine.settle()
+        _ = machine.readData(count: 100)
+        return machine
     }
 
-    private func keptTrim() throws -> Machine {
-        let m = try machine(.one, DiskOptions(writeErrorPolicy: .stop))
-        m.faults.add(.init(.error(EIO), operations: [.discard], count: 1))
-        m.write(TrimTests.ranges([(16, 8)]), at: Machine.data)
-        m.setTable([(Machine.data, 512)])
-        m.command48(0x06, count: 1, features: 1)
-        m.start(toMemory: false)
-        m.settle()
-        return m
+    private func keptTrim() throws -> TestMachine {
+        let machine = try machine(.one, DiskOptions(writeErrorPolicy: .stop))
+        machine.faults.add(.init(.error(EIO), operations: [.discard], count: 1))
+        machine.write(TrimTests.ranges([(16, 8)]), at: TestMachine.data)
+        machine.setTable([(TestMachine.data, 512)])
+        machine.command48(Opcode.dataSetManagement, count: 1, features: DataSetManagement.trim)
+        machine.start(toMemory: false)
+        machine.settle()
+        return machine
     }
 
-    private func reply() throws -> Machine {
-        let m = try cdMachine()
-        m.packet(Machine.read10(7, count: 2), limit: 1000)
-        _ = m.readData(count: 400)
-        return m
+    private func reply() throws -> TestMachine {
+        let machine = try cdMachine()
+        machine.packet(TestMachine.read10(7, count: 2), limit: 1000)
+        _ = machine.readData(count: 400)
+        return machine
     }
 
-    private func armedRead() throws -> Machine {
-        let m = try cdMachine()
-        m.packet(Machine.readCD(7, count: 2, 0xF8), isDMA: true)
-        return m
+    private func armedRead() throws -> TestMachine {
+        let machine = try cdMachine()
+        machine.packet(TestMachine.readCD(7, count: 2, ReadCDFields.all), isDMA: true)
+        return machine
     }
 
     /// A value that a field cannot have is refused by that field's name.
     func testARefusedFieldIsNamed() throws {
-        try forEachMoment { m, state in
+        try forEachMoment { machine, state in
             let places = try map(state).places
             var count = 0
             for place in places {
@@ -133,7 +133,7 @@ final class FieldTests: CDTestCase {
                 count += 1
                 var damaged = state
                 damaged.replaceSubrange(place.bytes, with: refused)
-                XCTAssertThrowsError(try m.controller.load(damaged)) {
+                XCTAssertThrowsError(try machine.controller.load(damaged)) {
                     guard case IDEError.damagedState(let field, _) = $0 else {
                         return XCTFail("\(place.path): \($0)")
                     }
@@ -142,7 +142,7 @@ final class FieldTests: CDTestCase {
                 }
             }
             XCTAssertGreaterThan(count, 30)
-            XCTAssertTrue(try m.controller.save() == state, "changed")
+            XCTAssertTrue(try machine.controller.save() == state, "changed")
         }
     }
 
@@ -151,7 +151,7 @@ final class FieldTests: CDTestCase {
     func testEachFieldDamagedAlone() throws {
         var random = SplitMix64(seed: Seed.value)
         var (accepted, refused) = (0, 0)
-        try forEachMoment { m, state in
+        try forEachMoment { machine, state in
             let map = try map(state)
             let paths = map.paths
             for place in map.places {
@@ -162,10 +162,10 @@ final class FieldTests: CDTestCase {
                     var damaged = state
                     damaged[byte] = value
                     do throws(IDEError) {
-                        try m.controller.load(damaged)
+                        try machine.controller.load(damaged)
                         accepted += 1
-                        XCTAssertTrue(try m.controller.save() == damaged, place.path)
-                        try m.controller.load(state)
+                        XCTAssertTrue(try machine.controller.save() == damaged, place.path)
+                        try machine.controller.load(state)
                     } catch .damagedState(let field, _), .otherHardware(let field, _) {
                         refused += 1
                         // After another kind of drive come other fields.
@@ -179,22 +179,22 @@ final class FieldTests: CDTestCase {
                     }
                 }
             }
-            XCTAssertTrue(try m.controller.save() == state, "BLOCKIO_SEED=\(Seed.text)")
+            XCTAssertTrue(try machine.controller.save() == state, "BLOCKIO_SEED=\(Seed.text)")
         }
         XCTAssertGreaterThan(accepted, 100)
         XCTAssertGreaterThan(refused, 100)
     }
 
     func testTruncatedAtEveryLength() throws {
-        try forEachMoment { m, state in
+        try forEachMoment { machine, state in
             for length in state.indices {
-                XCTAssertThrowsError(try m.controller.load(Array(state[..<length]))) {
+                XCTAssertThrowsError(try machine.controller.load(Array(state[..<length]))) {
                     guard case IDEError.damagedState = $0 else {
                         return XCTFail("\(length): \($0)")
                     }
                 }
             }
-            XCTAssertTrue(try m.controller.save() == state, "changed")
+            XCTAssertTrue(try machine.controller.save() == state, "changed")
         }
     }
 }

@@ -28,40 +28,40 @@ final class HostileStateTests: CDTestCase {
     }
 
     func testHeldSectorsBehindPosition() throws {
-        let m = try cdMachine()
-        m.stop()
-        m.setTable([(Machine.data, 4704)])
-        m.packet(Machine.readCD(7, count: 2, 0xF8), isDMA: true)
-        let state = try m.controller.save()
+        let machine = try cdMachine()
+        machine.stop()
+        machine.setTable([(TestMachine.data, 4704)])
+        machine.packet(TestMachine.readCD(7, count: 2, ReadCDFields.all), isDMA: true)
+        let state = try machine.controller.save()
         // Length, position, first block and part of each sector; then the sectors in the buffer.
         let command =
             bytes(UInt64(4704)) + bytes(UInt64(0)) + bytes(UInt32(7)) + [0, 0] + bytes(UInt16(2352))
         let place = try place(of: command, in: state) + command.count
         for first: UInt64 in [1, 2, .max] {
-            expectRefused(changed(state, at: place, to: bytes(first)), by: m)
+            expectRefused(changed(state, at: place, to: bytes(first)), by: machine)
         }
-        m.start(toMemory: true)
-        m.settle()
-        m.expectSuccess()
-        let data = m.bytes(at: Machine.data, count: 4704)
+        machine.start(toMemory: true)
+        machine.settle()
+        machine.expectSuccess()
+        let data = machine.bytes(at: TestMachine.data, count: 4704)
         XCTAssertTrue(data[16..<2064].elementsEqual(Self.content(block: 7)), "other memory")
     }
 
     /// The same without anybody's help: what the buffer held is not there when the command begins again.
     func testReadCDThatIsRepeatedFromALaterSector() throws {
-        let m = try cdMachine(.one, CDROMOptions(readErrorPolicy: .stop))
+        let machine = try cdMachine(.one, CDROMOptions(readErrorPolicy: .stop))
         let size = 40 * 2352
-        m.faults.add(.init(.error(EIO), operations: [.read], after: 1, count: 1))
-        m.packetDMA(
-            Machine.readCD(7, count: 40, 0xF8),
-            [(Machine.data, 65536), (Machine.data + 65536, size - 65536)])
-        XCTAssertEqual(m.alternateStatus, 0xD0)
-        XCTAssertEqual(m.events.count, 1)
-        m.controller.resume()
-        m.settle()
-        XCTAssertEqual(m.bmStatus, 4)
-        m.expectSuccess()
-        let bytes = m.bytes(at: Machine.data, count: size)
+        machine.faults.add(.init(.error(EIO), operations: [.read], after: 1, count: 1))
+        machine.packetDMA(
+            TestMachine.readCD(7, count: 40, ReadCDFields.all),
+            [(TestMachine.data, 65536), (TestMachine.data + 65536, size - 65536)])
+        XCTAssertEqual(machine.alternateStatus, DriveStatus.working)
+        XCTAssertEqual(machine.events.count, 1)
+        machine.controller.resume()
+        machine.settle()
+        XCTAssertEqual(machine.bmStatus, BusMasterStatus.interrupt)
+        machine.expectSuccess()
+        let bytes = machine.bytes(at: TestMachine.data, count: size)
         for sector in 0..<40 {
             XCTAssertTrue(
                 bytes[(2352 * sector + 16)...].prefix(2048)
@@ -71,75 +71,77 @@ final class HostileStateTests: CDTestCase {
 
     /// A write that policy `stop` keeps is not looked at again when it is repeated.
     func testAKeptWriteOutsideTheDisk() throws {
-        let m = try machine(.one, DiskOptions(writeErrorPolicy: .stop))
+        let machine = try machine(.one, DiskOptions(writeErrorPolicy: .stop))
         let data = [UInt8](repeating: 0x5A, count: 512)
-        m.faults.add(.init(.error(EIO), operations: [.write], count: 1))
-        m.command28(0x30, lba: 9, count: 2)
-        m.writeData(data)
-        m.settle()
-        let state = try m.controller.save()
+        machine.faults.add(.init(.error(EIO), operations: [.write], count: 1))
+        machine.command28(Opcode.writeSectors, lba: 9, count: 2)
+        machine.writeData(data)
+        machine.settle()
+        let state = try machine.controller.save()
         // By LBA, not durable, kept; sector, sectors left, block size, sectors in hand.
         let command = [1, 0, 1] + bytes(UInt64(9)) + bytes(UInt32(2)) + [1] + bytes(UInt32(1))
         let place = try place(of: command, in: state) + 3
         // The last one is a byte offset that begins again at 0.
         for sector: UInt64 in [2048, .max, 1 << 55 + 3] {
-            expectRefused(changed(state, at: place, to: bytes(sector)), by: m)
+            expectRefused(changed(state, at: place, to: bytes(sector)), by: machine)
         }
         for (offset, count) in [(8, UInt32(0)), (8, 65537), (13, 0), (13, 2), (13, 65536)] {
-            expectRefused(changed(state, at: place + offset, to: bytes(count)), by: m)
+            expectRefused(changed(state, at: place + offset, to: bytes(count)), by: machine)
         }
-        m.controller.resume()
-        m.settle()
-        XCTAssertTrue(try m.medium(sector: 9, count: 1) == data)
-        XCTAssertTrue(try m.medium(sector: 3, count: 1) == Self.content(sector: 3))
+        machine.controller.resume()
+        machine.settle()
+        XCTAssertTrue(try machine.medium(sector: 9, count: 1) == data)
+        XCTAssertTrue(try machine.medium(sector: 3, count: 1) == Self.content(sector: 3))
     }
 
     /// The ranges of a TRIM that policy `stop` keeps have been checked before.
     func testKeptRangesOutsideTheDisk() throws {
-        let m = try machine(.one, DiskOptions(writeErrorPolicy: .stop))
-        m.faults.add(.init(.error(EIO), operations: [.discard], count: 1))
-        m.write(TrimTests.ranges([(16, 8)]), at: Machine.data)
-        m.setTable([(Machine.data, 512)])
-        m.command48(0x06, count: 1, features: 1)
-        m.start(toMemory: false)
-        m.settle()
-        let state = try m.controller.save()
+        let machine = try machine(.one, DiskOptions(writeErrorPolicy: .stop))
+        machine.faults.add(.init(.error(EIO), operations: [.discard], count: 1))
+        machine.write(TrimTests.ranges([(16, 8)]), at: TestMachine.data)
+        machine.setTable([(TestMachine.data, 512)])
+        machine.command48(Opcode.dataSetManagement, count: 1, features: DataSetManagement.trim)
+        machine.start(toMemory: false)
+        machine.settle()
+        let state = try machine.controller.save()
         let place = try place(of: TrimTests.ranges([(16, 8)]), in: state)
         for (sector, count) in [(2041, 8), (2048, 1), (1 << 48 - 1, 0xFFFF)] as [(UInt64, UInt64)] {
             expectRefused(
-                changed(state, at: place, to: bytes(sector | count << 48)), by: m)
+                changed(state, at: place, to: bytes(sector | count << 48)), by: machine)
         }
-        m.controller.resume()
-        m.settle()
-        XCTAssertEqual([m.bmStatus, m.status], [4, 0x50])
+        machine.controller.resume()
+        machine.settle()
+        XCTAssertEqual(
+            [machine.bmStatus, machine.status], [BusMasterStatus.interrupt, DriveStatus.idle])
     }
 
     /// A transfer that is kept is repeated with the table of the state, which must be long enough.
     func testAKeptTransferWithAShorterTable() throws {
-        let m = try machine(.one, DiskOptions(readErrorPolicy: .stop))
-        m.faults.add(.init(.error(EIO), operations: [.read], count: 1))
-        m.transfer(0xC8, lba: 9, count: 2, [(Machine.data, 1024)])
-        let state = try m.controller.save()
-        let entry = bytes(Machine.data) + bytes(UInt32(1024) | 1 << 31)
+        let machine = try machine(.one, DiskOptions(readErrorPolicy: .stop))
+        machine.faults.add(.init(.error(EIO), operations: [.read], count: 1))
+        machine.transfer(Opcode.readDMA, lba: 9, count: 2, [(TestMachine.data, 1024)])
+        let state = try machine.controller.save()
+        let entry = bytes(TestMachine.data) + bytes(UInt32(1024) | 1 << 31)
         let place = try place(of: entry, in: state) + 4
-        expectRefused(changed(state, at: place, to: bytes(UInt32(1022) | 1 << 31)), by: m)
-        m.controller.resume()
-        m.settle()
-        XCTAssertEqual([m.bmStatus, m.status], [4, 0x50])
+        expectRefused(changed(state, at: place, to: bytes(UInt32(1022) | 1 << 31)), by: machine)
+        machine.controller.resume()
+        machine.settle()
+        XCTAssertEqual(
+            [machine.bmStatus, machine.status], [BusMasterStatus.interrupt, DriveStatus.idle])
     }
 
     /// Registers that contradict each other: a drive is at work that is not selected, is not there, or has
     /// no command.
     func testContradictions() throws {
-        let m = try machine()
-        m.command28(0xE5)
-        let state = try m.controller.save()
+        let machine = try machine()
+        machine.command28(Opcode.checkPowerMode)
+        let state = try machine.controller.save()
         // The section begins with its length, DEV, device control, the interrupt, the reset.
         let name = Array("primary".utf8)
         let place = try place(of: name, in: state) + name.count + 4
         XCTAssertEqual(Array(state[place..<place + 4]), [0, 0, 1, 0])
         for (offset, value) in [(0, 1), (0, 2), (1, 4), (3, 1), (4, 2), (5, 1), (5, 8), (6, 1)] {
-            expectRefused(changed(state, at: place + offset, to: [UInt8(value)]), by: m)
+            expectRefused(changed(state, at: place + offset, to: [UInt8(value)]), by: machine)
         }
         // Behind the bus master and its table, which is empty: ten bytes of registers, the device
         // register, status, error, and whether a DMA command waits.
@@ -148,26 +150,28 @@ final class HostileStateTests: CDTestCase {
         for (offset, value) in [
             (0, 0xF0), (0, 0x40), (1, 0xD0), (1, 0x80), (1, 0x58), (1, 0), (3, 1), (3, 2),
         ] {
-            expectRefused(changed(state, at: registers + offset, to: [UInt8(value)]), by: m)
+            expectRefused(changed(state, at: registers + offset, to: [UInt8(value)]), by: machine)
         }
-        XCTAssertTrue(m.irq)
-        XCTAssertEqual(m.status, 0x50)
+        XCTAssertTrue(machine.irq)
+        XCTAssertEqual(machine.status, DriveStatus.idle)
     }
 
     /// The state is refused for what is in it, and the machine is as it was.
     private func expectRefused(
-        _ state: [UInt8], by m: Machine, file: StaticString = #filePath, line: UInt = #line
+        _ state: [UInt8], by machine: TestMachine, file: StaticString = #filePath,
+        line: UInt = #line
     ) {
         do {
-            let before = try m.controller.save()
-            _ = m.takeChanges()
-            XCTAssertThrowsError(try m.controller.load(state), file: file, line: line) {
+            let before = try machine.controller.save()
+            _ = machine.takeChanges()
+            XCTAssertThrowsError(try machine.controller.load(state), file: file, line: line) {
                 guard case IDEError.damagedState = $0 else {
                     return XCTFail("\($0)", file: file, line: line)
                 }
             }
-            XCTAssertTrue(try m.controller.save() == before, "changed", file: file, line: line)
-            XCTAssertEqual(m.takeChanges(), [], file: file, line: line)
+            XCTAssertTrue(
+                try machine.controller.save() == before, "changed", file: file, line: line)
+            XCTAssertEqual(machine.takeChanges(), [], file: file, line: line)
         } catch {
             XCTFail("\(error)", file: file, line: line)
         }

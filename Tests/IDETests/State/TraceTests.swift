@@ -5,18 +5,18 @@ import XCTest
 /// The trace can be switched on at any time, and says what happened.
 final class TraceTests: IDETestCase {
     func testTrace() throws {
-        let m = try machine()
+        let machine = try machine()
         var lines: [String] = []
-        m.command28(0xE5)
-        _ = m.status
-        m.controller.trace = { lines.append($0.description) }
-        m.controller.writeConfiguration(0x04, width: 2, value: 5)
-        m.transfer(0xC8, lba: 5, count: 1, [(Machine.data, 512)])
-        _ = m.status
-        m.control(4)
-        m.controller.trace = nil
-        m.control(0)
-        m.command28(0xE5)
+        machine.command28(Opcode.checkPowerMode)
+        _ = machine.status
+        machine.controller.trace = { lines.append($0.description) }
+        machine.controller.writeConfiguration(0x04, width: 2, value: 5)
+        machine.transfer(Opcode.readDMA, lba: 5, count: 1, [(TestMachine.data, 512)])
+        _ = machine.status
+        machine.control(4)
+        machine.controller.trace = nil
+        machine.control(0)
+        machine.command28(Opcode.checkPowerMode)
         for expected in [
             "write configuration +4 width 2 = 5",
             "write bus master +4 width 4 = 1000",
@@ -33,19 +33,19 @@ final class TraceTests: IDETestCase {
     }
 
     func testErrorsOfAttaching() throws {
-        let m = try machine()
-        let disk = try XCTUnwrap(m.disks[.primaryMaster])
-        XCTAssertThrowsError(try m.controller.attach(disk, to: .primarySlave)) {
+        let machine = try machine()
+        let disk = try XCTUnwrap(machine.disks[.primaryMaster])
+        XCTAssertThrowsError(try machine.controller.attach(disk, to: .primarySlave)) {
             XCTAssertEqual($0 as? IDEError, .driveInUse)
         }
-        XCTAssertThrowsError(try m.attach(Self.plainPath(1))) {
+        XCTAssertThrowsError(try machine.attach(Self.plainPath(1))) {
             XCTAssertEqual($0 as? IDEError, .slotTaken(.primaryMaster))
         }
-        XCTAssertTrue(m.controller.disk(in: .primaryMaster) === disk)
-        XCTAssertEqual(m.controller.descriptors, [disk.queue.descriptor])
-        XCTAssertNil(m.controller.cdrom(in: .primaryMaster))
-        let cdrom = try m.attach(nil, to: .secondarySlave, CDROMOptions())
-        XCTAssertTrue(m.controller.cdrom(in: .secondarySlave) === cdrom)
-        XCTAssertNil(m.controller.disk(in: .secondarySlave))
+        XCTAssertTrue(machine.controller.disk(in: .primaryMaster) === disk)
+        XCTAssertEqual(machine.controller.descriptors, [disk.queue.descriptor])
+        XCTAssertNil(machine.controller.cdrom(in: .primaryMaster))
+        let cdrom = try machine.attach(nil, to: .secondarySlave, CDROMOptions())
+        XCTAssertTrue(machine.controller.cdrom(in: .secondarySlave) === cdrom)
+        XCTAssertNil(machine.controller.disk(in: .secondarySlave))
     }
 }

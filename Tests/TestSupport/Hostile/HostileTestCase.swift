@@ -9,7 +9,7 @@ import XCTest
 class HostileTestCase: XCTestCase {
     /// How long a test may take. None needs a tenth of it without a sanitizer; a test that hangs in
     /// the library cannot go on, so the process ends.
-    private static let limit = DispatchTimeInterval.seconds(90)
+    private static let limit = DispatchTimeInterval.seconds(300)
 
     /// Plays a role in a child process, which ends when this returns.
     func perform(_ role: String, _ port: ChildPort) throws {

@@ -80,7 +80,7 @@ final class ThreadlessWork {
             while queue.outstanding > 0 { poll(queue.outstanding) }
         case .descriptor:
             while queue.outstanding > 0 {
-                guard let events, events.wait(milliseconds: 15_000) != nil else {
+                guard let events, events.wait() != nil else {
                     throw Stuck(outstanding: queue.outstanding)
                 }
                 poll(0)

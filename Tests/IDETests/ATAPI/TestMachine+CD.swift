@@ -3,21 +3,8 @@ import BlockIO
 import IDE
 import XCTest
 
-/// What REQUEST SENSE says: key, then code and qualifier.
-struct SenseKeyCode: Equatable, CustomStringConvertible {
-    var key: UInt8
-    var code: UInt16
-
-    init(_ key: UInt8, _ code: UInt16) {
-        self.key = key
-        self.code = code
-    }
-
-    var description: String { "\(hex(key))/\(hex(code))" }
-}
-
 // What a driver does with a CD-ROM drive.
-extension Machine {
+extension TestMachine {
     @discardableResult
     func attachCD(
         _ path: String?, to slot: IDESlot = .primaryMaster, _ options: CDROMOptions = CDROMOptions()
@@ -35,19 +22,21 @@ extension Machine {
     var reason: UInt8 { count & 7 }
 
     /// The byte count registers.
-    var byteCount: Int { Int(inb(0x1F4)) | Int(inb(0x1F5)) << 8 }
+    var byteCount: Int { Int(inb(IDEPort.lbaMid)) | Int(inb(IDEPort.lbaHigh)) << 8 }
 
     /// PACKET, and the twelve bytes; the drive is not waited for.
     func givePacket(
         _ bytes: [UInt8], limit: UInt16 = 0xFFFE, isDMA: Bool = false,
         file: StaticString = #filePath, line: UInt = #line
     ) {
-        outb(0x1F6, 0xA0)
-        outb(0x1F1, isDMA ? 1 : 0)
-        outb(0x1F4, UInt8(truncatingIfNeeded: limit))
-        outb(0x1F5, UInt8(limit >> 8))
-        outb(0x1F7, 0xA0)
-        XCTAssertEqual([alternateStatus, reason], [0x58, 1], "no packet", file: file, line: line)
+        outb(IDEPort.device, DeviceSelect.master)
+        outb(IDEPort.features, isDMA ? 1 : 0)
+        outb(IDEPort.lbaMid, UInt8(truncatingIfNeeded: limit))
+        outb(IDEPort.lbaHigh, UInt8(limit >> 8))
+        outb(IDEPort.command, Opcode.packet)
+        XCTAssertEqual(
+            [alternateStatus, reason], [DriveStatus.wantsData, ReasonRegister.packet], "no packet",
+            file: file, line: line)
         XCTAssertFalse(irq, "the packet is asked for", file: file, line: line)
         writeData(bytes + [UInt8](repeating: 0, count: 12 - bytes.count))
     }
@@ -65,16 +54,16 @@ extension Machine {
         data: [UInt8], sizes: [Int]
     ) {
         var (data, sizes): ([UInt8], [Int]) = ([], [])
-        while alternateStatus == 0x58 {
+        while alternateStatus == DriveStatus.wantsData {
             XCTAssertTrue(irq, "a burst without interrupt", file: file, line: line)
-            XCTAssertEqual(reason, 2, "data in", file: file, line: line)
-            XCTAssertEqual(status, 0x58, file: file, line: line)
+            XCTAssertEqual(reason, ReasonRegister.dataIn, "data in", file: file, line: line)
+            XCTAssertEqual(status, DriveStatus.wantsData, file: file, line: line)
             let size = byteCount
             sizes.append(size)
             data += readData(count: (size + 1) & ~1).prefix(size)
             settle(file: file, line: line)
             // Nothing has moved the drive on.
-            if size == 0 || alternateStatus == 0x58 && !irq { break }
+            if size == 0 || alternateStatus == DriveStatus.wantsData && !irq { break }
         }
         return (data, sizes)
     }
@@ -93,38 +82,40 @@ extension Machine {
 
     func expectSuccess(file: StaticString = #filePath, line: UInt = #line) {
         XCTAssertTrue(irq, "no interrupt at the end", file: file, line: line)
-        XCTAssertEqual([error, reason], [0, 3], file: file, line: line)
-        XCTAssertEqual(status, 0x50, file: file, line: line)
+        XCTAssertEqual([error, reason], [0, ReasonRegister.status], file: file, line: line)
+        XCTAssertEqual(status, DriveStatus.idle, file: file, line: line)
         XCTAssertFalse(irq, file: file, line: line)
     }
 
     /// The command that was given fails, and REQUEST SENSE says so, once.
     func expectFailure(
-        _ key: UInt8, _ code: UInt16, file: StaticString = #filePath, line: UInt = #line
+        _ sense: SenseKeyCode, file: StaticString = #filePath, line: UInt = #line
     ) {
         XCTAssertTrue(irq, "no interrupt at the end", file: file, line: line)
-        XCTAssertEqual([error, reason], [key << 4, 3], file: file, line: line)
-        XCTAssertEqual(status, 0x41, file: file, line: line)
         XCTAssertEqual(
-            takeSense(file: file, line: line), SenseKeyCode(key, code), file: file, line: line)
+            [error, reason], [sense.key << 4, ReasonRegister.status], file: file, line: line)
+        XCTAssertEqual(status, DriveStatus.failed, file: file, line: line)
+        XCTAssertEqual(
+            takeSense(file: file, line: line), sense, file: file, line: line)
     }
 
     /// ABRT, without a sense.
     func expectAbort(file: StaticString = #filePath, line: UInt = #line) {
         XCTAssertTrue(irq, "no interrupt at the end", file: file, line: line)
-        XCTAssertEqual([error, reason], [4, 3], file: file, line: line)
-        XCTAssertEqual(status, 0x41, file: file, line: line)
+        XCTAssertEqual(
+            [error, reason], [DriveError.aborted, ReasonRegister.status], file: file, line: line)
+        XCTAssertEqual(status, DriveStatus.failed, file: file, line: line)
     }
 
     func takeSense(file: StaticString = #filePath, line: UInt = #line) -> SenseKeyCode {
-        let data = dataIn([0x03, 0, 0, 0, 18], file: file, line: line)
+        let data = dataIn([PacketOpcode.requestSense, 0, 0, 0, 18], file: file, line: line)
         guard data.count == 18 else { return SenseKeyCode(0xFF, 0) }
         return SenseKeyCode(data[2], UInt16(data[12]) << 8 | UInt16(data[13]))
     }
 
     /// TEST UNIT READY: `nil` when it succeeds, without a look at the sense.
     func testUnitReady() -> UInt8? {
-        packet([0x00])
+        packet([PacketOpcode.testUnitReady])
         let failed = status & 1 != 0
         return failed ? error : nil
     }
@@ -135,7 +126,7 @@ extension Machine {
         toMemory: Bool = true, settles: Bool = true
     ) {
         stop()
-        outb(Self.busMaster + 2, 0x06)
+        clearBusMasterStatus()
         setTable(entries)
         if startsFirst { start(toMemory: toMemory) }
         givePacket(bytes, isDMA: true)
@@ -144,11 +135,13 @@ extension Machine {
     }
 
     static func read10(_ block: UInt32, count: UInt16) -> [UInt8] {
-        [0x28, 0] + bytes(block) + [0, UInt8(count >> 8), UInt8(truncatingIfNeeded: count)]
+        [PacketOpcode.read10, 0] + bytes(block) + [
+            0, UInt8(count >> 8), UInt8(truncatingIfNeeded: count),
+        ]
     }
 
     static func readCD(_ block: UInt32, count: UInt32, _ fields: UInt8) -> [UInt8] {
-        [0xBE, 0] + bytes(block) + bytes(count).dropFirst() + [fields]
+        [PacketOpcode.readCD, 0] + bytes(block) + bytes(count).dropFirst() + [fields]
     }
 
     static func bytes(_ value: UInt32) -> [UInt8] {

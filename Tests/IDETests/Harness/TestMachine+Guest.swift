@@ -2,7 +2,7 @@ import IDE
 import XCTest
 
 // What a driver does.
-extension Machine {
+extension TestMachine {
     func inb(_ port: UInt16) -> UInt8 {
         UInt8(truncatingIfNeeded: controller.readPort(port, width: 1))
     }
@@ -12,32 +12,33 @@ extension Machine {
     }
 
     /// Reading it lowers the interrupt.
-    var status: UInt8 { inb(0x1F7) }
-    var alternateStatus: UInt8 { inb(0x3F6) }
-    var error: UInt8 { inb(0x1F1) }
-    var count: UInt8 { inb(0x1F2) }
-    var device: UInt8 { inb(0x1F6) }
+    var status: UInt8 { inb(IDEPort.status) }
+    var alternateStatus: UInt8 { inb(IDEPort.alternateStatus) }
+    var error: UInt8 { inb(IDEPort.error) }
+    var count: UInt8 { inb(IDEPort.count) }
+    var device: UInt8 { inb(IDEPort.device) }
     var bmStatus: UInt8 { inb(Self.busMaster + 2) }
 
     /// Bits 23:0 of the address registers, as they are.
     var address24: UInt32 {
-        UInt32(inb(0x1F3)) | UInt32(inb(0x1F4)) << 8 | UInt32(inb(0x1F5)) << 16
+        UInt32(inb(IDEPort.lbaLow)) | UInt32(inb(IDEPort.lbaMid)) << 8 | UInt32(
+            inb(IDEPort.lbaHigh)) << 16
     }
 
     var lba28: UInt32 { address24 | UInt32(device & 0xF) << 24 }
 
     var lba48: UInt64 {
         let low = UInt64(address24)
-        outb(0x3F6, 0x80 | deviceControl)
-        defer { outb(0x3F6, deviceControl) }
+        outb(IDEPort.deviceControl, 0x80 | deviceControl)
+        defer { outb(IDEPort.deviceControl, deviceControl) }
         return low | UInt64(address24) << 24
     }
 
     /// The count with its high byte.
     var count16: UInt16 {
         let low = UInt16(count)
-        outb(0x3F6, 0x80 | deviceControl)
-        defer { outb(0x3F6, deviceControl) }
+        outb(IDEPort.deviceControl, 0x80 | deviceControl)
+        defer { outb(IDEPort.deviceControl, deviceControl) }
         return low | UInt16(count) << 8
     }
 
@@ -47,13 +48,13 @@ extension Machine {
     func command28(
         _ opcode: UInt8, lba: UInt32 = 0, count: UInt8 = 0, features: UInt8 = 0, device: UInt8 = 0
     ) {
-        outb(0x1F6, 0xE0 | device | UInt8(lba >> 24 & 0xF))
-        outb(0x1F1, features)
-        outb(0x1F2, count)
-        outb(0x1F3, UInt8(truncatingIfNeeded: lba))
-        outb(0x1F4, UInt8(truncatingIfNeeded: lba >> 8))
-        outb(0x1F5, UInt8(truncatingIfNeeded: lba >> 16))
-        outb(0x1F7, opcode)
+        outb(IDEPort.device, 0xE0 | device | UInt8(lba >> 24 & 0xF))
+        outb(IDEPort.features, features)
+        outb(IDEPort.count, count)
+        outb(IDEPort.lbaLow, UInt8(truncatingIfNeeded: lba))
+        outb(IDEPort.lbaMid, UInt8(truncatingIfNeeded: lba >> 8))
+        outb(IDEPort.lbaHigh, UInt8(truncatingIfNeeded: lba >> 16))
+        outb(IDEPort.command, opcode)
     }
 
     /// The same for a 48-bit command.
@@ -61,27 +62,27 @@ extension Machine {
         _ opcode: UInt8, lba: UInt64 = 0, count: UInt16 = 0, features: UInt16 = 0,
         device: UInt8 = 0
     ) {
-        outb(0x1F6, 0xE0 | device)
+        outb(IDEPort.device, 0xE0 | device)
         for byte in [1, 0] as [UInt64] {
-            outb(0x1F1, UInt8(truncatingIfNeeded: features >> (8 * byte)))
-            outb(0x1F2, UInt8(truncatingIfNeeded: count >> (8 * byte)))
-            outb(0x1F3, UInt8(truncatingIfNeeded: lba >> (24 * byte)))
-            outb(0x1F4, UInt8(truncatingIfNeeded: lba >> (24 * byte + 8)))
-            outb(0x1F5, UInt8(truncatingIfNeeded: lba >> (24 * byte + 16)))
+            outb(IDEPort.features, UInt8(truncatingIfNeeded: features >> (8 * byte)))
+            outb(IDEPort.count, UInt8(truncatingIfNeeded: count >> (8 * byte)))
+            outb(IDEPort.lbaLow, UInt8(truncatingIfNeeded: lba >> (24 * byte)))
+            outb(IDEPort.lbaMid, UInt8(truncatingIfNeeded: lba >> (24 * byte + 8)))
+            outb(IDEPort.lbaHigh, UInt8(truncatingIfNeeded: lba >> (24 * byte + 16)))
         }
-        outb(0x1F7, opcode)
+        outb(IDEPort.command, opcode)
     }
 
     /// The same for a command with a CHS address.
     func commandCHS(
         _ opcode: UInt8, cylinder: UInt16, head: UInt8, sector: UInt8, count: UInt8
     ) {
-        outb(0x1F6, 0xA0 | head)
-        outb(0x1F2, count)
-        outb(0x1F3, sector)
-        outb(0x1F4, UInt8(truncatingIfNeeded: cylinder))
-        outb(0x1F5, UInt8(cylinder >> 8))
-        outb(0x1F7, opcode)
+        outb(IDEPort.device, 0xA0 | head)
+        outb(IDEPort.count, count)
+        outb(IDEPort.lbaLow, sector)
+        outb(IDEPort.lbaMid, UInt8(truncatingIfNeeded: cylinder))
+        outb(IDEPort.lbaHigh, UInt8(cylinder >> 8))
+        outb(IDEPort.command, opcode)
     }
 
     // MARK: PIO
@@ -91,13 +92,14 @@ extension Machine {
         var result = [UInt8](repeating: 0, count: count)
         let single = min(count, 32)
         for index in stride(from: 0, to: single, by: 2) {
-            let word = controller.readPort(0x1F0, width: 2)
+            let word = controller.readPort(IDEPort.data, width: 2)
             result[index] = UInt8(truncatingIfNeeded: word)
             result[index + 1] = UInt8(truncatingIfNeeded: word >> 8)
         }
         result.withUnsafeMutableBytes {
             controller.transferBlock(
-                from: 0x1F0, width: 2, into: UnsafeMutableRawBufferPointer(rebasing: $0[single...]))
+                from: IDEPort.data, width: 2,
+                into: UnsafeMutableRawBufferPointer(rebasing: $0[single...]))
         }
         note(result)
         return result
@@ -107,17 +109,17 @@ extension Machine {
         let single = min(bytes.count, 32)
         for index in stride(from: 0, to: single, by: 2) {
             controller.writePort(
-                0x1F0, width: 2, value: UInt32(bytes[index]) | UInt32(bytes[index + 1]) << 8)
+                IDEPort.data, width: 2, value: UInt32(bytes[index]) | UInt32(bytes[index + 1]) << 8)
         }
         bytes.withUnsafeBytes {
             controller.transferBlock(
-                to: 0x1F0, width: 2, from: UnsafeRawBufferPointer(rebasing: $0[single...]))
+                to: IDEPort.data, width: 2, from: UnsafeRawBufferPointer(rebasing: $0[single...]))
         }
     }
 
     /// IDENTIFY DEVICE, as words.
     func identify(device: UInt8 = 0) -> [UInt16] {
-        command28(0xEC, device: device)
+        command28(Opcode.identifyDevice, device: device)
         settle()
         let bytes = readData(count: 512)
         _ = status
@@ -148,15 +150,18 @@ extension Machine {
 
     func stop() { outb(Self.busMaster, 0) }
 
+    /// Clears the interrupt and error bits of the bus master, to which 1 is written.
+    func clearBusMasterStatus() { outb(Self.busMaster + 2, BusMasterStatus.interruptAndError) }
+
     /// As a driver does it: table, direction, command, start, wait, stop.
     func transfer(
         _ opcode: UInt8, lba: UInt32, count: UInt8, _ entries: [(address: UInt32, size: Int)]
     ) {
         stop()
-        outb(Self.busMaster + 2, 0x06)
+        clearBusMasterStatus()
         setTable(entries)
         command28(opcode, lba: lba, count: count)
-        start(toMemory: opcode == 0xC8)
+        start(toMemory: opcode == Opcode.readDMA)
         settle()
     }
 }

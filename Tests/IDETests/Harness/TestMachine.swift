@@ -7,7 +7,7 @@ import XCTest
 @testable import TestSupport
 
 /// A machine without a processor: memory, a controller, and the drives a test asks for.
-final class Machine: IDEControllerDelegate {
+final class TestMachine: IDEControllerDelegate {
     /// Of the memory at address 0.
     static let memorySize = 4 << 20
     /// Where the bus master's registers are.
@@ -136,7 +136,7 @@ final class Machine: IDEControllerDelegate {
     func settle(file: StaticString = #filePath, line: UInt = #line) {
         // The limit makes a controller that is busy for ever a failure of the test and not a hang.
         for _ in 0..<10_000 {
-            guard controller.isBusy, controller.poll(timeout: .seconds(30)) > 0 else { break }
+            guard controller.isBusy, controller.poll(timeout: Patience.limit) > 0 else { break }
         }
         XCTAssertFalse(controller.isBusy, "the host does not end", file: file, line: line)
     }
@@ -236,10 +236,10 @@ final class Machine: IDEControllerDelegate {
     }
 
     private var registers: String {
-        let current = (1...6).map { hex(inb(0x1F0 + UInt16($0))) }
-        outb(0x3F6, deviceControl | 0x80)
-        let previous = (1...5).map { hex(inb(0x1F0 + UInt16($0))) }
-        outb(0x3F6, deviceControl)
+        let current = (1...6).map { hex(inb(IDEPort.data + UInt16($0))) }
+        outb(IDEPort.deviceControl, deviceControl | 0x80)
+        let previous = (1...5).map { hex(inb(IDEPort.data + UInt16($0))) }
+        outb(IDEPort.deviceControl, deviceControl)
         return "\(current.joined(separator: " ")) hob \(previous.joined(separator: " "))"
     }
 
@@ -248,7 +248,7 @@ final class Machine: IDEControllerDelegate {
 
     func control(_ value: UInt8) {
         deviceControl = value
-        outb(0x3F6, value)
+        outb(IDEPort.deviceControl, value)
     }
 }
 
