@@ -91,7 +91,7 @@ final class OtherProcessTests: CDTestCase {
         machine.faults.add(.init(.error(EIO), operations: [.read], range: 36 * 2048..<37 * 2048))
         // 33 sectors are read at a time.
         machine.setTable([(base, 0x8000), (base + 0x8000, 40 * 2352 - 0x8000)])
-        machine.givePacket(TestMachine.readCD(0, count: 40, SectorFields.all), isDMA: true)
+        machine.givePacket(TestMachine.readCD(0, count: 40, ReadCDFields.all), isDMA: true)
         machine.start(toMemory: true)
         awaitRequest(machine, peer)
         XCTAssertEqual(machine.events.map(\.action), [.report])
