@@ -44,10 +44,10 @@ final class DelegateLifetimeTests: IDETestCase {
 
     /// The owner goes with an interrupt to come: the controller waits for the host, and calls nobody.
     func testAnOwnerGoesWithACommandUnderWay() throws {
-        var owner: Machine? = try machine()
+        var owner: TestMachine? = try machine()
         weak let controller = owner?.controller
         let disk = try XCTUnwrap(owner?.disks[.primaryMaster])
-        owner?.setTable([(Machine.data, 4096)])
+        owner?.setTable([(TestMachine.data, 4096)])
         owner?.command28(0xC8, lba: 0, count: 8)
         owner?.start(toMemory: true)
         XCTAssertEqual(owner?.controller.isBusy, true)
@@ -57,6 +57,6 @@ final class DelegateLifetimeTests: IDETestCase {
         XCTAssertNil(controller, "the controller is not released with its owner")
         XCTAssertEqual(disk.queue.outstanding, 0)
         // The disk is free again.
-        XCTAssertNoThrow(try Machine().controller.attach(disk, to: .primaryMaster))
+        XCTAssertNoThrow(try TestMachine().controller.attach(disk, to: .primaryMaster))
     }
 }
