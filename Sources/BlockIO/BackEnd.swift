@@ -12,7 +12,7 @@
 ///
 /// **Threads.** The back end is used from any thread, its engine by one thread at a time: that of the
 /// queue. A back end that hears of its answers on threads of its own keeps them under a lock of its own;
-/// only ``Engine/reap(minimum:limit:pending:finished:)`` may put them into `finished`. Nothing in the
+/// only ``Engine/reap(minimum:limit:pending:answered:)`` may put them into `answered`. Nothing in the
 /// engine may wait for the storage, except `reap` with a `minimum` above 0, and what opens and shuts it down.
 ///
 /// **What may be refused.** Opening throws ``BlockError/Code/engineUnavailable`` with the reason and what an
@@ -35,7 +35,7 @@
 ///
 /// **Waking.** ``Engine/wakeEvent`` ends a wait in `reap` from any thread, and makes the descriptor
 /// readable until the next `reap`. ``Engine/descriptor`` is also readable whenever a `reap` would find
-/// something that has ended or that is due, and at no other time; a queue opened without a descriptor has
+/// something that has been answered or that is due, and at no other time; a queue opened without a descriptor has
 /// -1 there.
 package protocol BackEnd: Sendable {
     /// What it is, for messages and reports.

@@ -1,11 +1,11 @@
 extension BlockImage {
     /// What can be done with an image.
     public struct Capabilities: OptionSet, Sendable, Hashable {
-        /// The bits.
+        /// The capabilities as bits.
         public let rawValue: UInt8
-        /// From bits.
+        /// The capabilities that these bits stand for.
         public init(rawValue: UInt8) { self.rawValue = rawValue }
-        /// ``BlockQueue/writev(_:at:durability:userData:)`` and its kin.
+        /// ``BlockQueue/writev(_:at:durability:userData:)`` and the other calls that write.
         public static let write = Capabilities(rawValue: 1 << 0)
         /// Flush reaches stable storage (fdatasync(2)).
         public static let flush = Capabilities(rawValue: 1 << 1)
@@ -21,10 +21,10 @@ extension BlockImage {
 }
 
 extension BlockImage.Capabilities {
-    /// Those of a block device that can be written to.
+    /// The capabilities of a block device that is open for writing.
     static let ofDevice: Self = [.write, .flush, .durableWrite, .discard, .writeZeroes]
 
-    /// Those of a file that can be written to.
+    /// The capabilities of a file that is open for writing.
     package static let all: Self = [ofDevice, .resize]
 
     /// What can be done with storage that has these, opened with this access.

@@ -1,7 +1,7 @@
-/// The verbs of a queue, and `open` for errors of ``BlockImage/open(_:_:)``.
+/// What a request does; and `open`, for errors of ``BlockImage/open(_:_:)``.
 @nonexhaustive
 public enum BlockOperation: UInt8, Sendable, Hashable, CaseIterable, CustomStringConvertible {
-    /// Opening and probing the image.
+    /// The opening of an image, which is not a request.
     case open
     /// preadv(2).
     case read
@@ -31,7 +31,7 @@ public enum BlockOperation: UInt8, Sendable, Hashable, CaseIterable, CustomStrin
 }
 
 extension BlockOperation {
-    /// What a flush has to make stable, and what must not go on beside a resize.
+    /// Whether it changes what the image holds: a flush has to make that stable, and a resize excludes it.
     var changesImage: Bool {
         switch self {
         case .write, .discard, .writeZeroes, .resize: true

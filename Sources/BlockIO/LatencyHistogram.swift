@@ -7,7 +7,7 @@ public struct LatencyHistogram: Sendable, Hashable {
     /// How many durations were counted.
     public private(set) var count: UInt64 = 0
 
-    /// Empty.
+    /// A histogram that has counted nothing.
     public init() {}
 
     init(_ recorded: UnsafeBufferPointer<UInt64>) {

@@ -22,10 +22,10 @@ struct LatencyRecorder: ~Copyable {
         buckets[kind.rawValue &* LatencyHistogram.bucketCount &+ bucket] &+= 1
     }
 
-    /// Counts a duration, if those of the verb are kept.
-    func record(_ verb: BlockOperation, _ nanoseconds: UInt64) {
+    /// Counts a duration, if those of the operation are kept.
+    func record(_ operation: BlockOperation, _ nanoseconds: UInt64) {
         let bucket = LatencyHistogram.bucket(of: nanoseconds)
-        switch verb {
+        switch operation {
         case .read: count(.read, bucket)
         case .write: count(.write, bucket)
         case .flush, .open: count(.flush, bucket)

@@ -8,10 +8,10 @@ public struct OpenOptions: Sendable, Hashable {
         case readWrite
     }
 
-    /// Which way data takes through the kernel.
+    /// How data goes through the kernel.
     public enum Caching: Sendable, Hashable {
-        /// O_DIRECT: device and buffers without the page cache between them. When the file cannot
-        /// do it the open fails; it is never dropped.
+        /// O_DIRECT: data goes between device and buffers without the page cache. When the file does not
+        /// support it, the open fails; the image is never opened buffered instead.
         case direct
         /// Through the page cache.
         case buffered
@@ -23,7 +23,7 @@ public struct OpenOptions: Sendable, Hashable {
         case off
         /// Others may read, none may write.
         case shared
-        /// Nobody else at all.
+        /// Nobody else may open the image.
         case exclusive
     }
 
@@ -56,11 +56,11 @@ public struct OpenOptions: Sendable, Hashable {
     /// ``BlockError/Code/invalidOption``. An image opened read-only has as many queues as are wanted.
     public var queueLimit: Int
 
-    /// Instead of what the kernel says about addresses, lengths and positions: for tests, and for
-    /// a device that says too little. `nil`, the default, asks the kernel.
+    /// The alignment to use in place of what the kernel says about addresses, lengths and positions: for
+    /// tests, and for a device that demands more than it says. `nil`, the default, asks the kernel.
     public var alignment: HostAlignment?
-    /// With ``EngineKind/threadPool`` on an image in memory, whose transfers are copies: up to so many
-    /// bytes are copied by the thread that submits them, more by other threads. 64 KiB by default.
+    /// Largest transfer, in bytes, that the submitting thread copies itself, with ``EngineKind/threadPool`` on
+    /// an image in memory; larger ones go to other threads. 64 KiB by default.
     public var inlineLimit: Int
 
     /// Options with the defaults described at each property.

@@ -9,19 +9,20 @@ import Synchronization
 /// of fault. One injector can serve many queues.
 ///
 /// The engine is always asked what the pipeline asks, or not at all: see ``QueueDecorator``.
+/// Safe to share, although unchecked: the rules are under the lock, and what is read without it is atomic.
 public final class FaultInjector: @unchecked Sendable {
     /// What happens to an operation of the engine.
     public enum Fault: Sendable, Hashable {
-        /// It is not done and answers this errno.
+        /// It is not done, and its answer is this errno.
         case error(CInt)
         /// The same, but the kernel has lost nothing by it: a flush of a buffered image may succeed
         /// when it is tried again.
         case transientError(CInt)
-        /// It is done in whole, but answers at most so many bytes. What a read has put behind them, in
-        /// memory, is what the medium holds; what a write has put behind them is on the medium. The
-        /// pipeline may rely on neither and asks for the rest again.
+        /// It is done in whole, but the answer is at most this number of bytes. The bytes behind them have
+        /// been read into memory, or written to the medium, as well. The pipeline may not rely on that, and
+        /// asks for the rest again.
         case short(Int)
-        /// It is given to the engine after so long.
+        /// It is given to the engine after this time.
         case delay(Duration)
         /// Nothing happens to it until ``FaultInjector/release(_:)``, and then what the rules for other
         /// kinds of fault say; it is not held again.
@@ -53,20 +54,20 @@ public final class FaultInjector: @unchecked Sendable {
         }
     }
 
-    /// Which operations a fault befalls.
+    /// Which operations a fault happens to.
     public struct Rule: Sendable {
-        /// What happens.
+        /// What happens to the operations.
         public var fault: Fault
-        /// To which operations; a read that is made for a partial write is a read. All by default.
+        /// Which operations it happens to; a read that is made for a partial write is a read. All by default.
         public var operations: Set<BlockOperation>
-        /// To those that touch these bytes of a host file, which are those of an image without a format;
+        /// Only operations that touch these bytes of a host file are concerned, which are those of an image without a format;
         /// everywhere by default.
         public var range: Range<UInt64>
-        /// How many that match are let by first.
+        /// How many operations that match are left alone first.
         public var after: Int
-        /// How many times at most; without limit by default.
+        /// The most operations that it happens to; without limit by default.
         public var count: Int
-        /// From 0 to 1: how probable it is for each that matches.
+        /// The probability, from 0 to 1, that it happens to an operation that matches.
         public var probability: Double
 
         /// A rule with the defaults described at each property.
@@ -106,7 +107,7 @@ public final class FaultInjector: @unchecked Sendable {
         var layers: [ObjectIdentifier: DecoratorLayer] = [:]
     }
 
-    /// No rules yet. `seed` determines what rules with a probability do.
+    /// An injector without rules. `seed` determines what rules with a probability do.
     public init(seed: UInt64 = 1) {
         state = .allocate(capacity: 1)
         state.initialize(to: State(random: SplitMix64(seed: seed)))
@@ -135,7 +136,8 @@ public final class FaultInjector: @unchecked Sendable {
         withLock { state in state.rules.removeAll { $0.id == id } }
     }
 
-    /// Lets go what a rule holds at this moment, or what all rules hold.
+    /// Releases the operations that a rule holds at this moment; without an argument, those that all rules
+    /// hold.
     public func release(_ id: RuleID? = nil) {
         if isIdle(.hold) { return }
         withLock { state in
@@ -146,11 +148,11 @@ public final class FaultInjector: @unchecked Sendable {
         }
     }
 
-    /// How many faults have befallen operations.
+    /// How many times a fault has happened to an operation.
     public var injectedCount: Int { withLock { $0.injected } }
 
-    /// How many operations are held now. One that was let go counts until its queue has seen that,
-    /// at the next submission or poll.
+    /// How many operations are held now. One that was released counts until its queue has noticed the
+    /// release, at the next submission or poll.
     public var heldCount: Int { withLock { $0.held } }
 
     private func withLock<Result>(_ body: (inout State) -> Result) -> Result {
@@ -179,16 +181,17 @@ extension FaultInjector {
     }
 
     /// The fault of this kind that is to befall an operation, and its rule.
-    func decide(_ operation: AskedOperation, _ kind: Fault.Kind) -> (fault: Fault, rule: RuleID)? {
-        let order = operation.order
-        let verb = operation.kind
+    func decide(_ asked: AskedSubmission, _ kind: Fault.Kind) -> (fault: Fault, rule: RuleID)? {
+        let submission = asked.submission
+        let operation = asked.operation
         return withLock { state in
-            let end = order.position &+ max(1, order.length)
+            let end = submission.position &+ max(1, submission.length)
             for index in state.rules.indices {
                 let (id, rule) = state.rules[index]
-                guard rule.fault.kind == kind, rule.operations.contains(verb), rule.count > 0,
-                    verb == .flush
-                        || (rule.range.lowerBound < end && order.position < rule.range.upperBound)
+                guard rule.fault.kind == kind, rule.operations.contains(operation), rule.count > 0,
+                    operation == .flush
+                        || (rule.range.lowerBound < end
+                            && submission.position < rule.range.upperBound)
                 else { continue }
                 if rule.after > 0 {
                     state.rules[index].rule.after -= 1

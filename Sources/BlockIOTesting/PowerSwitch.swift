@@ -1,4 +1,3 @@
-import BlockIO
 import Glibc
 import Synchronization
 
@@ -14,7 +13,7 @@ public final class PowerSwitch: Sendable {
     /// What operations fail with.
     public let errno: CInt
 
-    /// On. While it is off, operations fail with `errno`.
+    /// A switch that is on. While it is off, operations fail with `errno`.
     public init(errno: CInt = EIO) { self.errno = errno }
 
     /// Whether operations reach the engine.
@@ -37,22 +36,4 @@ public final class PowerSwitch: Sendable {
 
     /// How often the switch has been used.
     var uses: Int { position.load(ordering: .acquiring) }
-}
-
-/// Fails what is asked while the power is off, and what was under way when it went.
-struct PowerLoss: OperationDecorator {
-    let power: PowerSwitch
-
-    var mayEndWaits: Bool { true }
-
-    func passage(of operation: AskedOperation) -> Passage {
-        let uses = power.uses
-        return uses & 1 == 0
-            ? .watched(mark: uses) : .answered(errno: power.errno, isTransient: false)
-    }
-
-    func takeAnswer(of operation: AskedOperation, mark: Int) -> Delivery {
-        if power.uses != mark { operation.request.pointee.result = -Int64(power.errno) }
-        return .now
-    }
 }

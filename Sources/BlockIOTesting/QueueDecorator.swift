@@ -17,8 +17,8 @@ public struct QueueDecorator: Sendable {
     /// not larger than an engine has to take: a wrong one stops the program.
     public static let alignmentChecked = QueueDecorator(AlignmentCheck())
 
-    /// Writes down the operations that come through.
-    public static func logged(in log: OperationLog) -> QueueDecorator {
+    /// Writes down the operations that the engine is asked to do.
+    public static func logged(in log: SubmissionLog) -> QueueDecorator {
         QueueDecorator(LogKeeper(log: log))
     }
 
@@ -27,8 +27,8 @@ public struct QueueDecorator: Sendable {
         QueueDecorator(PowerLoss(power: power))
     }
 
-    /// All that the rules of an injector say: what is held is held first, and then delayed, refused, failed,
-    /// or asked and its answer changed.
+    /// Applies all rules of an injector. An operation is held first, then delayed, refused or failed; or the
+    /// engine is asked and its answer changed.
     public static func faults(_ injector: FaultInjector) -> QueueDecorator {
         QueueDecorator(
             Holds(injector: injector), Delays(injector: injector), Refusals(injector: injector),
@@ -36,37 +36,38 @@ public struct QueueDecorator: Sendable {
             FlippedBytes(injector: injector), Reordering(injector: injector))
     }
 
-    /// ``FaultInjector/Fault/hold`` alone.
+    /// Applies the rules for ``FaultInjector/Fault/hold`` alone.
     public static func holds(_ injector: FaultInjector) -> QueueDecorator {
         QueueDecorator(Holds(injector: injector))
     }
 
-    /// ``FaultInjector/Fault/delay(_:)`` alone.
+    /// Applies the rules for ``FaultInjector/Fault/delay(_:)`` alone.
     public static func delays(_ injector: FaultInjector) -> QueueDecorator {
         QueueDecorator(Delays(injector: injector))
     }
 
-    /// ``FaultInjector/Fault/refuse`` alone.
+    /// Applies the rules for ``FaultInjector/Fault/refuse`` alone.
     public static func refusals(_ injector: FaultInjector) -> QueueDecorator {
         QueueDecorator(Refusals(injector: injector))
     }
 
-    /// ``FaultInjector/Fault/error(_:)`` and ``FaultInjector/Fault/transientError(_:)`` alone.
+    /// Applies the rules for ``FaultInjector/Fault/error(_:)`` and ``FaultInjector/Fault/transientError(_:)``
+    /// alone.
     public static func failures(_ injector: FaultInjector) -> QueueDecorator {
         QueueDecorator(Failures(injector: injector))
     }
 
-    /// ``FaultInjector/Fault/short(_:)`` alone.
+    /// Applies the rules for ``FaultInjector/Fault/short(_:)`` alone.
     public static func shortAnswers(_ injector: FaultInjector) -> QueueDecorator {
         QueueDecorator(ShortAnswers(injector: injector))
     }
 
-    /// ``FaultInjector/Fault/flipByte`` alone.
+    /// Applies the rules for ``FaultInjector/Fault/flipByte`` alone.
     public static func flippedBytes(_ injector: FaultInjector) -> QueueDecorator {
         QueueDecorator(FlippedBytes(injector: injector))
     }
 
-    /// ``FaultInjector/Fault/reorder`` alone.
+    /// Applies the rules for ``FaultInjector/Fault/reorder`` alone.
     public static func reordering(_ injector: FaultInjector) -> QueueDecorator {
         QueueDecorator(Reordering(injector: injector))
     }

@@ -78,8 +78,8 @@ void cbio_aio_destroy(struct cbio_aio *aio) {
     free_memory(aio);
 }
 
-static inline void prepare_sync(struct iocb *iocb, struct cbio_operation *operation) {
-    iocb->data = operation;
+static inline void prepare_sync(struct iocb *iocb, struct cbio_submission *submission) {
+    iocb->data = submission;
     iocb->aio_rw_flags = 0;
     iocb->aio_lio_opcode = IO_CMD_FDSYNC;
     iocb->u.c.buf = NULL;
@@ -88,27 +88,27 @@ static inline void prepare_sync(struct iocb *iocb, struct cbio_operation *operat
 }
 
 // What never changes was set when the block was made.
-static inline void prepare(struct iocb *iocb, struct cbio_operation *operation) {
-    const bool is_write = operation->verb == CBIO_WRITE;
-    const struct iovec *const list = operation->vectors;
-    iocb->data = operation;
-    iocb->aio_rw_flags = operation->is_durable ? RWF_DSYNC : 0;
-    iocb->u.c.offset = (long long)operation->position;
-    if (operation->vector_count == 1) {
+static inline void prepare(struct iocb *iocb, struct cbio_submission *submission) {
+    const bool is_write = submission->kind == CBIO_WRITE;
+    const struct iovec *const list = submission->vectors;
+    iocb->data = submission;
+    iocb->aio_rw_flags = submission->is_durable ? RWF_DSYNC : 0;
+    iocb->u.c.offset = (long long)submission->position;
+    if (submission->vector_count == 1) {
         iocb->aio_lio_opcode = is_write ? IO_CMD_PWRITE : IO_CMD_PREAD;
         iocb->u.c.buf = list->iov_base;
         iocb->u.c.nbytes = list->iov_len;
     } else {
         iocb->aio_lio_opcode = is_write ? IO_CMD_PWRITEV : IO_CMD_PREADV;
         iocb->u.c.buf = (void *)list;
-        iocb->u.c.nbytes = operation->vector_count;
+        iocb->u.c.nbytes = submission->vector_count;
     }
 }
 
-// Compiled twice: with one file a control block needs no look at the operation's.
+// Compiled twice: with one file a control block needs no look at the submission's.
 static inline __attribute__((always_inline)) uint32_t prepare_all(
-    struct cbio_aio *aio, struct cbio_operation *first, uint32_t limit,
-    struct cbio_operation **behind, const bool has_one_file) {
+    struct cbio_aio *aio, struct cbio_submission *first, uint32_t limit,
+    struct cbio_submission **behind, const bool has_one_file) {
     uint32_t count = 0;
     for (; first && count < limit; first = first->next) {
         if (!has_one_file) {
@@ -116,9 +116,9 @@ static inline __attribute__((always_inline)) uint32_t prepare_all(
             if (fd < 0) break;
             aio->iocbs[count].aio_fildes = (uint32_t)fd;
         }
-        if (first->verb < CBIO_SYNC)
+        if (first->kind < CBIO_SYNC)
             prepare(&aio->iocbs[count++], first);
-        else if (first->verb == CBIO_SYNC)
+        else if (first->kind == CBIO_SYNC)
             prepare_sync(&aio->iocbs[count++], first);
         else
             break;
@@ -129,8 +129,8 @@ static inline __attribute__((always_inline)) uint32_t prepare_all(
 }
 
 uint32_t cbio_aio_prepare(
-    struct cbio_aio *aio, struct cbio_operation *first, uint32_t limit,
-    struct cbio_operation **behind) {
+    struct cbio_aio *aio, struct cbio_submission *first, uint32_t limit,
+    struct cbio_submission **behind) {
     return aio->has_one_file ? prepare_all(aio, first, limit, behind, true)
                              : prepare_all(aio, first, limit, behind, false);
 }
@@ -155,46 +155,46 @@ int cbio_aio_submit(struct cbio_aio *aio, uint32_t first, uint32_t count) {
 }
 
 // A completion without data is the wake.
-static inline void take(const struct io_event *event, struct cbio_tail *ended, bool *woken) {
-    struct cbio_operation *operation = event->data;
-    if (operation) {
-        operation->result = (int64_t)event->res;
-        cbio_tail_add(ended, operation);
+static inline void take(const struct io_event *event, struct cbio_tail *answered, bool *woken) {
+    struct cbio_submission *submission = event->data;
+    if (submission) {
+        submission->result = (int64_t)event->res;
+        cbio_tail_add(answered, submission);
     } else {
         *woken = true;
     }
 }
 
 static uint32_t take_from_ring(
-    struct completion_ring *ring, struct cbio_operations *ended, bool *woken) {
+    struct completion_ring *ring, struct cbio_submissions *answered, bool *woken) {
     unsigned head = atomic_load_explicit(&ring->head, memory_order_relaxed);
     const unsigned end = atomic_load_explicit(&ring->tail, memory_order_acquire);
     const unsigned entries = ring->nr;
-    struct cbio_tail tail = cbio_tail_of(ended);
+    struct cbio_tail tail = cbio_tail_of(answered);
     uint32_t taken = 0;
     for (; head != end; taken++) {
         take(&ring->events[head], &tail, woken);
         if (++head == entries) head = 0;
     }
-    cbio_tail_end(ended, tail);
+    cbio_tail_end(answered, tail);
     // Release: the kernel may overwrite the entries once it sees the new head.
     if (taken) atomic_store_explicit(&ring->head, head, memory_order_release);
     return taken;
 }
 
 int cbio_aio_reap(
-    struct cbio_aio *aio, struct cbio_operations *ended, bool *woken, uint32_t minimum,
+    struct cbio_aio *aio, struct cbio_submissions *answered, bool *woken, uint32_t minimum,
     int64_t nanoseconds) {
     if (minimum > aio->capacity) minimum = aio->capacity;
     // What is there is looked at before anything is waited for: it may be what the rest waits for.
-    if (aio->ring && (take_from_ring(aio->ring, ended, woken) || minimum == 0)) return 0;
+    if (aio->ring && (take_from_ring(aio->ring, answered, woken) || minimum == 0)) return 0;
     struct timespec limit = {nanoseconds / 1000000000, nanoseconds % 1000000000};
     int more = io_getevents(
         aio->context, (long)minimum, (long)aio->capacity, aio->scratch,
         nanoseconds < 0 ? NULL : &limit);
     if (more < 0) return more;
-    struct cbio_tail tail = cbio_tail_of(ended);
+    struct cbio_tail tail = cbio_tail_of(answered);
     for (int i = 0; i < more; i++) take(&aio->scratch[i], &tail, woken);
-    cbio_tail_end(ended, tail);
+    cbio_tail_end(answered, tail);
     return 0;
 }

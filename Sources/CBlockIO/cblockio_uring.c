@@ -168,39 +168,39 @@ int cbio_uring_probe(struct cbio_uring *self, const char **call) {
 }
 
 static __attribute__((noinline)) void prepare_sync(
-    const struct cbio_uring *self, struct io_uring_sqe *sqe, struct cbio_operation *operation) {
-    const uint64_t head = head_of(self, IORING_OP_FSYNC, operation->file);
+    const struct cbio_uring *self, struct io_uring_sqe *sqe, struct cbio_submission *submission) {
+    const uint64_t head = head_of(self, IORING_OP_FSYNC, submission->file);
     memcpy(sqe, &head, sizeof head);
     sqe->off = 0;
     sqe->addr = 0;
     sqe->len = 0;
     sqe->fsync_flags = IORING_FSYNC_DATASYNC;
-    sqe->user_data = (uintptr_t)operation;
+    sqe->user_data = (uintptr_t)submission;
 }
 
 // The fields that io_uring_prep_read(3) and its like set, but for those behind user_data: the kernel
 // hands out entries of zeroes, and no request of ours ever sets any.
 static inline void prepare(
-    const struct cbio_uring *self, struct io_uring_sqe *sqe, struct cbio_operation *operation) {
-    const struct iovec *list = operation->vectors;
-    sqe->off = operation->position;
-    if (operation->vector_count == 1) {
-        memcpy(sqe, &self->single_heads[operation->verb], sizeof self->single_heads[0]);
+    const struct cbio_uring *self, struct io_uring_sqe *sqe, struct cbio_submission *submission) {
+    const struct iovec *list = submission->vectors;
+    sqe->off = submission->position;
+    if (submission->vector_count == 1) {
+        memcpy(sqe, &self->single_heads[submission->kind], sizeof self->single_heads[0]);
         sqe->addr = (uintptr_t)list->iov_base;
         sqe->len = (uint32_t)list->iov_len;
     } else {
-        memcpy(sqe, &self->list_heads[operation->verb], sizeof self->list_heads[0]);
+        memcpy(sqe, &self->list_heads[submission->kind], sizeof self->list_heads[0]);
         sqe->addr = (uintptr_t)list;
-        sqe->len = operation->vector_count;
+        sqe->len = submission->vector_count;
     }
-    sqe->rw_flags = operation->is_durable ? RWF_DSYNC : 0;
-    sqe->user_data = (uintptr_t)operation;
+    sqe->rw_flags = submission->is_durable ? RWF_DSYNC : 0;
+    sqe->user_data = (uintptr_t)submission;
 }
 
-// Compiled twice: with one file an entry needs no look at the operation's.
+// Compiled twice: with one file an entry needs no look at the submission's.
 static inline __attribute__((always_inline)) uint32_t prepare_all(
-    struct cbio_uring *self, struct cbio_operation *first, uint32_t limit,
-    struct cbio_operation **behind, const bool has_one_file) {
+    struct cbio_uring *self, struct cbio_submission *first, uint32_t limit,
+    struct cbio_submission **behind, const bool has_one_file) {
     // io_uring_get_sqe(3) for many: what it asks each time does not change meanwhile.
     struct io_uring_sq *const sq = &self->ring.sq;
     struct io_uring_sqe *const entries = sq->sqes;
@@ -210,11 +210,11 @@ static inline __attribute__((always_inline)) uint32_t prepare_all(
     const unsigned end = start + (limit < room ? limit : room);
     unsigned tail = start;
     for (; first && tail != end; first = first->next) {
-        if (first->verb < CBIO_SYNC) {
+        if (first->kind < CBIO_SYNC) {
             struct io_uring_sqe *const sqe = &entries[tail++ & mask];
             prepare(self, sqe, first);
             if (!has_one_file) sqe->fd = self->numbers[first->file];
-        } else if (first->verb == CBIO_SYNC) {
+        } else if (first->kind == CBIO_SYNC) {
             prepare_sync(self, &entries[tail++ & mask], first);
         } else {
             break;
@@ -227,8 +227,8 @@ static inline __attribute__((always_inline)) uint32_t prepare_all(
 }
 
 uint32_t cbio_uring_prepare(
-    struct cbio_uring *self, struct cbio_operation *first, uint32_t limit,
-    struct cbio_operation **behind) {
+    struct cbio_uring *self, struct cbio_submission *first, uint32_t limit,
+    struct cbio_submission **behind) {
     return self->has_one_file ? prepare_all(self, first, limit, behind, true)
                               : prepare_all(self, first, limit, behind, false);
 }
@@ -267,43 +267,43 @@ int cbio_uring_submit_and_wait(struct cbio_uring *self, uint32_t minimum, int64_
     return result == -ETIME ? 0 : result;
 }
 
-void cbio_uring_reap(struct cbio_uring *self, struct cbio_operations *ended, bool *woken) {
+void cbio_uring_reap(struct cbio_uring *self, struct cbio_submissions *answered, bool *woken) {
     const struct io_uring_cq *const cq = &self->ring.cq;
     const struct io_uring_cqe *const entries = cq->cqes;
     const unsigned mask = cq->ring_mask;
     const unsigned start = *cq->khead;
     const unsigned end = io_uring_smp_load_acquire(cq->ktail);
-    struct cbio_tail tail = cbio_tail_of(ended);
+    struct cbio_tail tail = cbio_tail_of(answered);
     for (unsigned index = start; index != end; index++) {
         const struct io_uring_cqe *cqe = &entries[index & mask];
-        struct cbio_operation *operation = io_uring_cqe_get_data(cqe);
+        struct cbio_submission *submission = io_uring_cqe_get_data(cqe);
         // The answer to a cancel; the cancelled request has one of its own.
-        if ((void *)operation == self) continue;
-        if (!operation) {
+        if ((void *)submission == self) continue;
+        if (!submission) {
             *woken = true;
             continue;
         }
-        operation->result = cqe->res;
-        cbio_tail_add(&tail, operation);
+        submission->result = cqe->res;
+        cbio_tail_add(&tail, submission);
     }
-    cbio_tail_end(ended, tail);
+    cbio_tail_end(answered, tail);
     // Release: the kernel may overwrite the entries once it sees the new head.
     if (start != end) io_uring_cq_advance(&self->ring, end - start);
 }
 
 uint32_t cbio_uring_withdraw(
-    struct cbio_uring *self, struct cbio_operations *ended, int error) {
+    struct cbio_uring *self, struct cbio_submissions *answered, int error) {
     struct io_uring_sq *const sq = &self->ring.sq;
     const unsigned head = io_uring_smp_load_acquire(sq->khead);
     const unsigned end = sq->sqe_tail;
     uint32_t count = 0;
     for (unsigned index = head; index != end; index++) {
-        struct cbio_operation *operation =
+        struct cbio_submission *submission =
             (void *)(uintptr_t)sq->sqes[index & sq->ring_mask].user_data;
         // A cancel, or the poll of the wake event.
-        if ((void *)operation == self || !operation) continue;
-        operation->result = error;
-        cbio_append(ended, operation);
+        if ((void *)submission == self || !submission) continue;
+        submission->result = error;
+        cbio_append(answered, submission);
         count++;
     }
     sq->sqe_head = sq->sqe_tail = head;

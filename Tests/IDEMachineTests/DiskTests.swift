@@ -43,8 +43,11 @@ final class DiskTests: XCTestCase {
         let pieces: [(address: UInt32, length: UInt32)] = [
             (0x10_0002, 300), (0x11_0000, 4096), (0x12_0ffe, 212), (0x13_0000, 512),
         ]
-        let read = try driver.transfer(.primaryMaster, 0xc8, at: 100, count: 10, memory: pieces)
-        XCTAssertEqual(read, .init(status: 0x50, error: 0, busMaster: 0x04), "\(options)")
+        let read = try driver.transfer(
+            .primaryMaster, Opcode.readDMA, at: 100, count: 10, memory: pieces)
+        XCTAssertEqual(
+            read, .init(status: DriveStatus.idle, error: 0, busMaster: BusMasterStatus.interrupt),
+            "\(options)")
         var bytes: [UInt8] = []
         for piece in pieces {
             bytes += try bench.qtest.read(UInt64(piece.address), Int(piece.length))
@@ -55,8 +58,11 @@ final class DiskTests: XCTestCase {
             try bench.qmp.run("x-dirty-pages", ["clear": true]) as? [Int],
             [0x8, 0x100, 0x110, 0x120, 0x121, 0x130], "\(options)")
 
-        let write = try driver.transfer(.primaryMaster, 0xca, at: 1000, count: 10, memory: pieces)
-        XCTAssertEqual(write, .init(status: 0x50, error: 0, busMaster: 0x04), "\(options)")
+        let write = try driver.transfer(
+            .primaryMaster, Opcode.writeDMA, at: 1000, count: 10, memory: pieces)
+        XCTAssertEqual(
+            write, .init(status: DriveStatus.idle, error: 0, busMaster: BusMasterStatus.interrupt),
+            "\(options)")
         XCTAssertEqual(try bench.qmp.statistic("rd_bytes", of: "primary-master"), 5120)
         XCTAssertEqual(try bench.qmp.statistic("rd_operations", of: "primary-master"), 1)
         XCTAssertEqual(try bench.qmp.statistic("wr_bytes", of: "primary-master"), 5120)
@@ -76,8 +82,10 @@ final class DiskTests: XCTestCase {
         let bench = try Bench(["--drive", disk], size: 1 << 20)
         let driver = try IDEDriver(bench.qtest)
         let end = try driver.transfer(
-            .primaryMaster, 0xc8, at: 64, count: 16, memory: [(0x10_0000, 4096), (0x20_0000, 4096)])
-        XCTAssertEqual(end, .init(status: 0x50, error: 0, busMaster: 0x04))
+            .primaryMaster, Opcode.readDMA, at: 64, count: 16,
+            memory: [(0x10_0000, 4096), (0x20_0000, 4096)])
+        XCTAssertEqual(
+            end, .init(status: DriveStatus.idle, error: 0, busMaster: BusMasterStatus.interrupt))
         XCTAssertEqual(try bench.qmp.statistic("direct_bytes", of: "primary-master"), 8192)
         XCTAssertEqual(try bench.qmp.statistic("bounced_bytes", of: "primary-master"), 0)
         try bench.end()
@@ -87,14 +95,14 @@ final class DiskTests: XCTestCase {
         let bench = try Bench(["--drive", disk + ",readonly=on"], size: 1 << 20)
         let driver = try IDEDriver(bench.qtest)
         // ABRT (ATA/ATAPI-6 8.45.6)
-        try driver.issue(.primaryMaster, 0xca, at: 8, count: 8)
-        XCTAssertEqual(try driver.wait(.primaryMaster, interrupt: true), 0x41)
+        try driver.issue(.primaryMaster, Opcode.writeDMA, at: 8, count: 8)
+        XCTAssertEqual(try driver.wait(.primaryMaster, interrupt: true), DriveStatus.failed)
         XCTAssertEqual(try bench.qtest.inb(0x1f1), 0x04)
-        _ = try bench.qtest.inb(0x1f7)
+        _ = try bench.qtest.inb(IDEPort.status)
         XCTAssertEqual(
             try driver.transfer(
-                .primaryMaster, 0xc8, at: 8, count: 8, memory: [(0x10_0000, 4096)]
-            ).status, 0x50)
+                .primaryMaster, Opcode.readDMA, at: 8, count: 8, memory: [(0x10_0000, 4096)]
+            ).status, DriveStatus.idle)
         XCTAssertEqual(try bench.qtest.read(0x10_0000, 4096), Bench.content(of: 8..<16))
         try bench.end()
         XCTAssertEqual(try bench.medium(8..<16), Bench.content(of: 8..<16))
@@ -111,8 +119,11 @@ final class DiskTests: XCTestCase {
             (IDEDriver.Place.primarySlave, UInt8(2)), (.primaryMaster, 8), (.primarySlave, 4),
         ] {
             let end = try driver.transfer(
-                place, 0xc8, at: 0, count: count, memory: [(0x10_0000, UInt32(count) * 512)])
-            XCTAssertEqual(end, .init(status: 0x50, error: 0, busMaster: 0x04))
+                place, Opcode.readDMA, at: 0, count: count,
+                memory: [(0x10_0000, UInt32(count) * 512)])
+            XCTAssertEqual(
+                end, .init(status: DriveStatus.idle, error: 0, busMaster: BusMasterStatus.interrupt)
+            )
         }
         XCTAssertEqual(
             try slots.map { try bench.qmp.statistic("bounced_bytes", of: $0) }, [4096, 3072])
@@ -126,23 +137,23 @@ final class DiskTests: XCTestCase {
         let bench = try Bench(["--drive", "primary-slave=DIR/disk.img"], size: 1 << 20)
         let driver = try IDEDriver(bench.qtest)
         let place = IDEDriver.Place.primarySlave
-        try driver.issue(place, 0x20, at: 7)  // READ SECTORS (ATA/ATAPI-6 8.36)
-        XCTAssertEqual(try driver.wait(place, interrupt: true), 0x58)
+        try driver.issue(place, Opcode.readSectors, at: 7)
+        XCTAssertEqual(try driver.wait(place, interrupt: true), DriveStatus.wantsData)
         var bytes: [UInt8] = []
         for _ in 0..<128 {
             let word = try bench.qtest.inl(place.base)
             bytes += (0..<4).map { UInt8(truncatingIfNeeded: word >> UInt32(8 * $0)) }
         }
         XCTAssertEqual(bytes, Bench.content(of: 7..<8))
-        XCTAssertEqual(try bench.qtest.inb(place.base + 7), 0x50)
+        XCTAssertEqual(try bench.qtest.inb(place.base + 7), DriveStatus.idle)
 
-        try driver.issue(place, 0x30, at: 8)  // WRITE SECTORS (ATA/ATAPI-6 8.62)
+        try driver.issue(place, Opcode.writeSectors, at: 8)
         XCTAssertEqual(try driver.wait(place), 0x58)
         XCTAssertFalse(bench.qtest.raised.contains(14), "no interrupt before the first block")
         for index in 0..<256 {
             try bench.qtest.outw(place.base, UInt16(0x0100 &* (index & 255) | 7))
         }
-        XCTAssertEqual(try driver.wait(place, interrupt: true), 0x50)
+        XCTAssertEqual(try driver.wait(place, interrupt: true), DriveStatus.idle)
         try bench.end()
         let expected: [UInt8] = (0..<256).flatMap { [7, UInt8($0)] }
         XCTAssertEqual(try bench.medium(8..<9), expected)
@@ -153,7 +164,7 @@ final class DiskTests: XCTestCase {
         let bench = try Bench(["--drive", disk], size: 1 << 20)
         let driver = try IDEDriver(bench.qtest)
         let place = IDEDriver.Place.primaryMaster
-        try driver.issue(place, 0xe5)  // CHECK POWER MODE needs no medium.
+        try driver.issue(place, Opcode.checkPowerMode)  // CHECK POWER MODE needs no medium.
         try driver.wait(place, interrupt: true)
         _ = try bench.qtest.inb(place.base + 7)
         bench.qtest.forgetTranscript()
@@ -164,7 +175,7 @@ final class DiskTests: XCTestCase {
         XCTAssertEqual(
             bench.qtest.transcript, ["IRQ raise 14", "OK", "OK", "IRQ lower 14", "OK 0x0041"])
 
-        try driver.start(place, 0xc8, at: 0, count: 8, memory: [(0x10_0000, 4096)])
+        try driver.start(place, Opcode.readDMA, at: 0, count: 8, memory: [(0x10_0000, 4096)])
         bench.qtest.forgetTranscript()
         try driver.wait(place, interrupt: true)
         let raise = try XCTUnwrap(bench.qtest.transcript.firstIndex(of: "IRQ raise 14"))
@@ -176,13 +187,13 @@ final class DiskTests: XCTestCase {
         let bench = try Bench(["--drive", disk], size: 1 << 20)
         try bench.qtest.outl(0xcf8, 0x8000_0904)
         try bench.qtest.outw(0xcfc, 5)
-        try bench.qtest.outb(0x1f7, 0xff)
+        try bench.qtest.outb(IDEPort.command, 0xff)
         XCTAssertFalse(bench.qtest.transcript.contains { $0.hasPrefix("IRQ") })
         try bench.qtest.command("irq_intercept_in ioapic")
         XCTAssertEqual(bench.qtest.raised, [14], "a line that is high already is told at once")
         try bench.qtest.command("irq_intercept_in ioapic")
         XCTAssertEqual(bench.qtest.raiseCount[14], 1)
-        _ = try bench.qtest.inb(0x1f7)
+        _ = try bench.qtest.inb(IDEPort.status)
         XCTAssertEqual(bench.qtest.raised, [])
         try bench.end()
     }
@@ -192,7 +203,8 @@ final class DiskTests: XCTestCase {
         let bench = try Bench(["--drive", disk], size: 1 << 20)
         let driver = try IDEDriver(bench.qtest)
         try bench.qmp.run("x-hold", ["drive": "primary-master", "operation": "read"])
-        try driver.start(.primaryMaster, 0xc8, at: 0, count: 8, memory: [(0x10_0000, 4096)])
+        try driver.start(
+            .primaryMaster, Opcode.readDMA, at: 0, count: 8, memory: [(0x10_0000, 4096)])
         try bench.qmp.run("x-release", ["drive": "primary-master", "operation": "read"])
         XCTAssertEqual(try bench.qtest.socket.line(), "IRQ raise 14")
         try bench.end()

@@ -26,12 +26,12 @@ final class FailureLogTests: XCTestCase {
     func testAFailedWriteIsReported() throws {
         let bench = try limitedBench()
         for sector: UInt8 in 200..<220 {
-            try bench.start(0xCA, at: sector, count: 8, pieces)
+            try bench.start(Opcode.writeDMA, at: sector, count: 8, pieces)
             let end = try bench.finish()
             XCTAssertEqual([end.status, end.busMaster], [0x41, 0x04])
         }
-        try bench.start(0xCA, at: 8, count: 8, pieces)
-        XCTAssertEqual(try bench.finish().status, 0x50)
+        try bench.start(Opcode.writeDMA, at: 8, count: 8, pieces)
+        XCTAssertEqual(try bench.finish().status, DriveStatus.idle)
         XCTAssertEqual(
             try lines(bench),
             [
@@ -43,13 +43,13 @@ final class FailureLogTests: XCTestCase {
     /// A policy that keeps the request: the operator is told why the guest waits.
     func testAKeptWriteIsSaid() throws {
         let bench = try limitedBench(",werror=stop")
-        try bench.start(0xCA, at: 200, count: 8, pieces)
+        try bench.start(Opcode.writeDMA, at: 200, count: 8, pieces)
         // It stays busy; the reset of the channel ends it.
         usleep(20_000)
         XCTAssertEqual(try bench.alternateStatus & 0x80, 0x80)
         try bench.write(1, 2, [4])
         try bench.write(1, 2, [0])
-        try eventually("the reset ends") { (try? bench.alternateStatus) == 0x50 }
+        try eventually("the reset ends") { (try? bench.alternateStatus) == DriveStatus.idle }
         XCTAssertEqual(
             try lines(bench),
             [
@@ -68,10 +68,10 @@ final class FailureLogTests: XCTestCase {
         let bench = try VFIOBench(image: host.pathForChildren("disk.img"), drive: ",direct=off")
         var statuses: [UInt8] = []
         for sector in stride(from: UInt8(0), to: 160, by: 8) {
-            try bench.start(0xCA, at: sector, count: 8, pieces)
+            try bench.start(Opcode.writeDMA, at: sector, count: 8, pieces)
             statuses.append(try bench.finish().status)
         }
-        XCTAssertEqual(Set(statuses), [0x50, 0x41])
+        XCTAssertEqual(Set(statuses), [DriveStatus.idle, DriveStatus.failed])
         XCTAssertEqual(statuses.last, 0x41)
         XCTAssertEqual(
             try lines(bench),

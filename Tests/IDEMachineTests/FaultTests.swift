@@ -28,7 +28,7 @@ final class FaultTests: XCTestCase {
         let bench = try Bench(["--drive", "\(slot)=DIR/disk.img,rerror=stop"], size: 1 << 20)
         let driver = try IDEDriver(bench.qtest)
         try bench.qmp.run("x-fault", ["drive": slot, "operation": "read", "count": 2])
-        try driver.start(place, 0xc8, at: 40, count: 8, memory: pages)
+        try driver.start(place, Opcode.readDMA, at: 40, count: 8, memory: pages)
         for _ in 0..<2 {
             try assertEvent(bench, "read", "stop")
             XCTAssertEqual(try bench.qmp.event().name, "STOP")
@@ -38,7 +38,9 @@ final class FaultTests: XCTestCase {
             try bench.qmp.run("cont")
             XCTAssertEqual(try bench.qmp.event().name, "RESUME")
         }
-        XCTAssertEqual(try driver.finish(place), .init(status: 0x50, error: 0, busMaster: 4))
+        XCTAssertEqual(
+            try driver.finish(place),
+            .init(status: DriveStatus.idle, error: 0, busMaster: BusMasterStatus.interrupt))
         XCTAssertEqual(try bench.qtest.read(0x10_0000, 4096), Bench.content(of: 40..<48))
         XCTAssertEqual(try status(bench), "running")
         try bench.end()
@@ -50,19 +52,24 @@ final class FaultTests: XCTestCase {
         let driver = try IDEDriver(bench.qtest)
         try bench.qmp.run("x-fault", ["drive": slot, "operation": "read", "after": 1])
         XCTAssertEqual(
-            try driver.transfer(place, 0xc8, at: 0, count: 8, memory: pages).status, 0x50)
+            try driver.transfer(place, Opcode.readDMA, at: 0, count: 8, memory: pages).status,
+            DriveStatus.idle)
         // UNC (ATA/ATAPI-6 8.34.6)
         XCTAssertEqual(
-            try driver.transfer(place, 0xc8, at: 0, count: 8, memory: pages),
-            .init(status: 0x41, error: 0x40, busMaster: 0x04))
+            try driver.transfer(place, Opcode.readDMA, at: 0, count: 8, memory: pages),
+            .init(
+                status: DriveStatus.failed, error: DriveError.uncorrectable,
+                busMaster: BusMasterStatus.interrupt))
         try assertEvent(bench, "read", "report")
         XCTAssertEqual(
-            try driver.transfer(place, 0xc8, at: 0, count: 8, memory: pages).status, 0x50)
+            try driver.transfer(place, Opcode.readDMA, at: 0, count: 8, memory: pages).status,
+            DriveStatus.idle)
 
         try bench.qmp.run("x-fault", ["drive": slot, "operation": "write", "errno": "EROFS"])
         try bench.qtest.fill(0x10_0000, 4096, 0x77)
         XCTAssertEqual(
-            try driver.transfer(place, 0xca, at: 0, count: 8, memory: pages).status, 0x50)
+            try driver.transfer(place, Opcode.writeDMA, at: 0, count: 8, memory: pages).status,
+            DriveStatus.idle)
         try assertEvent(bench, "write", "ignore")
         XCTAssertEqual(try status(bench), "running")
         XCTAssertTrue(bench.qmp.events.isEmpty)
@@ -75,16 +82,18 @@ final class FaultTests: XCTestCase {
         let driver = try IDEDriver(bench.qtest)
         try bench.qtest.fill(0x10_0000, 4096, 0x42)
         try bench.qmp.run("x-fault", ["drive": slot, "operation": "write", "errno": "ENOSPC"])
-        try driver.start(place, 0xca, at: 16, count: 8, memory: pages)
+        try driver.start(place, Opcode.writeDMA, at: 16, count: 8, memory: pages)
         try assertEvent(bench, "write", "stop", nospace: true)
         XCTAssertEqual(try bench.qmp.event().name, "STOP")
         try bench.qmp.run("cont")
         XCTAssertEqual(try bench.qmp.event().name, "RESUME")
-        XCTAssertEqual(try driver.finish(place).status, 0x50)
+        XCTAssertEqual(try driver.finish(place).status, DriveStatus.idle)
         try bench.qmp.run("x-fault", ["drive": slot, "operation": "write"])
         XCTAssertEqual(
-            try driver.transfer(place, 0xca, at: 24, count: 8, memory: pages),
-            .init(status: 0x41, error: 0x04, busMaster: 0x04))
+            try driver.transfer(place, Opcode.writeDMA, at: 24, count: 8, memory: pages),
+            .init(
+                status: DriveStatus.failed, error: DriveError.aborted,
+                busMaster: BusMasterStatus.interrupt))
         try assertEvent(bench, "write", "report")
         try bench.end()
         XCTAssertEqual(try bench.medium(16..<24), [UInt8](repeating: 0x42, count: 4096))
@@ -98,13 +107,13 @@ final class FaultTests: XCTestCase {
                 ["--drive", "\(slot)=DIR/disk.img,direct=\(direct),werror=stop"], size: 1 << 20)
             let driver = try IDEDriver(bench.qtest)
             try bench.qmp.run("x-fault", ["drive": slot, "operation": "flush"])
-            try driver.issue(place, 0xe7)
+            try driver.issue(place, Opcode.flushCache)
             try assertEvent(bench, "write", "stop")
             XCTAssertEqual(try bench.qmp.event().name, "STOP")
             XCTAssertEqual(try driver.alternateStatus(place) & 0x80, 0x80)
             try bench.qmp.run("cont")
             XCTAssertEqual(try bench.qmp.event().name, "RESUME")
-            XCTAssertEqual(try driver.wait(place, interrupt: true), 0x50, direct)
+            XCTAssertEqual(try driver.wait(place, interrupt: true), DriveStatus.idle, direct)
             XCTAssertTrue(bench.qmp.events.isEmpty)
             try bench.end()
         }
@@ -118,16 +127,20 @@ final class FaultTests: XCTestCase {
             for command in commands {
                 try bench.qmp.run(command, ["drive": slot, "operation": "read"])
             }
-            try driver.start(place, 0xc8, at: 8, count: 8, memory: pages)
+            try driver.start(place, Opcode.readDMA, at: 8, count: 8, memory: pages)
             XCTAssertEqual(try driver.alternateStatus(place), 0xd0)
             XCTAssertTrue(bench.qmp.events.isEmpty)
             try bench.qmp.run("x-release", ["drive": slot, "operation": "read"])
             XCTAssertEqual(
-                try driver.finish(place), .init(status: 0x41, error: 0x40, busMaster: 0x04))
+                try driver.finish(place),
+                .init(
+                    status: DriveStatus.failed, error: DriveError.uncorrectable,
+                    busMaster: BusMasterStatus.interrupt))
             try assertEvent(bench, "read", "report")
             // Both are over.
             XCTAssertEqual(
-                try driver.transfer(place, 0xc8, at: 8, count: 8, memory: pages).status, 0x50)
+                try driver.transfer(place, Opcode.readDMA, at: 8, count: 8, memory: pages).status,
+                DriveStatus.idle)
         }
         try bench.end()
     }
@@ -137,7 +150,7 @@ final class FaultTests: XCTestCase {
         let driver = try IDEDriver(bench.qtest)
         for _ in 0..<2 {
             try bench.qmp.run("x-hold", ["drive": slot, "operation": "flush"])
-            try driver.issue(place, 0xe7)  // FLUSH CACHE (ATA/ATAPI-6 8.14)
+            try driver.issue(place, Opcode.flushCache)
             for _ in 0..<20 {
                 XCTAssertEqual(try driver.alternateStatus(place) & 0x80, 0x80)
                 usleep(500)
@@ -146,11 +159,11 @@ final class FaultTests: XCTestCase {
             let error = try bench.qmp.error("x-save", ["path": bench.directory.path("state")])
             XCTAssertTrue(error.1.contains("held"), error.1)
             try bench.qmp.run("x-release", ["drive": slot, "operation": "flush"])
-            XCTAssertEqual(try driver.wait(place, interrupt: true), 0x50)
+            XCTAssertEqual(try driver.wait(place, interrupt: true), DriveStatus.idle)
             _ = try bench.qtest.inb(place.base + 7)
             // What was released is over: the next is not held.
-            try driver.issue(place, 0xe7)
-            XCTAssertEqual(try driver.wait(place, interrupt: true), 0x50)
+            try driver.issue(place, Opcode.flushCache)
+            XCTAssertEqual(try driver.wait(place, interrupt: true), DriveStatus.idle)
             _ = try bench.qtest.inb(place.base + 7)
         }
         XCTAssertEqual(try bench.qmp.statistic("flush_operations", of: slot), 4)
@@ -165,19 +178,20 @@ final class FaultTests: XCTestCase {
         let driver = try IDEDriver(bench.qtest)
         try bench.qmp.run("x-hold", ["drive": slot, "operation": "read"])
         XCTAssertEqual(
-            try driver.transfer(place, 0xca, at: 0, count: 8, memory: pages).status, 0x50)
-        try driver.start(place, 0xc8, at: 8, count: 8, memory: pages)
+            try driver.transfer(place, Opcode.writeDMA, at: 0, count: 8, memory: pages).status,
+            DriveStatus.idle)
+        try driver.start(place, Opcode.readDMA, at: 8, count: 8, memory: pages)
         // The other channel does not mind.
         XCTAssertEqual(
             try driver.transfer(
-                .secondaryMaster, 0xc8, at: 8, count: 8, memory: [(0x20_0000, 4096)]),
-            .init(status: 0x50, error: 0, busMaster: 4))
+                .secondaryMaster, Opcode.readDMA, at: 8, count: 8, memory: [(0x20_0000, 4096)]),
+            .init(status: DriveStatus.idle, error: 0, busMaster: BusMasterStatus.interrupt))
         XCTAssertEqual(try bench.qtest.read(0x20_0000, 4096), Bench.content(of: 8..<16))
         XCTAssertEqual(try bench.qtest.read(0x10_0000, 4096), [UInt8](repeating: 0, count: 4096))
         // Stopping the machine does not wait for what will not end.
         try bench.qmp.run("stop")
         try bench.qmp.run("x-release", ["drive": slot, "operation": "read"])
-        XCTAssertEqual(try driver.finish(place).status, 0x50)
+        XCTAssertEqual(try driver.finish(place).status, DriveStatus.idle)
         XCTAssertEqual(try bench.qtest.read(0x10_0000, 4096), Bench.content(of: 8..<16))
         try bench.end()
     }
@@ -192,9 +206,9 @@ final class FaultTests: XCTestCase {
         try bench.qtest.store(UInt64(IDEDriver.table) + 4, UInt32(0x8000_0200))
         try bench.qtest.outl(place.busMaster + 4, IDEDriver.table)
         try bench.qtest.outb(place.base + 2, 0)  // 48-bit: the high-order byte first
-        try driver.issue(place, 0x06, features: 1)
+        try driver.issue(place, Opcode.dataSetManagement, features: 1)
         try bench.qtest.outb(place.busMaster, 0x01)
-        XCTAssertEqual(try driver.finish(place).status, 0x50)
+        XCTAssertEqual(try driver.finish(place).status, DriveStatus.idle)
         XCTAssertEqual(try bench.qmp.statistic("unmap_operations", of: slot), 1)
 
         // WRITE DMA FUA EXT (ATA8-ACS 7.66): 48-bit, each register twice.
@@ -205,7 +219,7 @@ final class FaultTests: XCTestCase {
         }
         try bench.qtest.outb(place.base + 7, 0x3d)
         try bench.qtest.outb(place.busMaster, 0x01)
-        XCTAssertEqual(try driver.finish(place).status, 0x50)
+        XCTAssertEqual(try driver.finish(place).status, DriveStatus.idle)
         XCTAssertEqual(try bench.qmp.statistic("fua_operations", of: slot), 1)
         XCTAssertEqual(try bench.qmp.statistic("wr_operations", of: slot), 1)
         try bench.end()

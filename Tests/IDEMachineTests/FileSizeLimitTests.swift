@@ -28,11 +28,14 @@ final class FileSizeLimitTests: XCTestCase {
         try bench.qtest.command("memset 0x100000 0x1000 0x42")
         // Below the limit; then with the second half behind it, and wholly behind it.
         XCTAssertEqual(
-            try driver.transfer(place, 0xca, at: 120, count: 8, memory: pages).status, 0x50, name)
+            try driver.transfer(place, Opcode.writeDMA, at: 120, count: 8, memory: pages).status,
+            DriveStatus.idle, name)
         for sector: UInt32 in [124, 128, 1000] {
             XCTAssertEqual(
-                try driver.transfer(place, 0xca, at: sector, count: 8, memory: pages),
-                .init(status: 0x41, error: 0x04, busMaster: 0x04), "\(name), sector \(sector)")
+                try driver.transfer(place, Opcode.writeDMA, at: sector, count: 8, memory: pages),
+                .init(
+                    status: DriveStatus.failed, error: DriveError.aborted,
+                    busMaster: BusMasterStatus.interrupt), "\(name), sector \(sector)")
             let (event, data) = try bench.qmp.event()
             XCTAssertEqual(event, "BLOCK_IO_ERROR", name)
             XCTAssertEqual(data["action"] as? String, "report", name)
@@ -40,7 +43,8 @@ final class FileSizeLimitTests: XCTestCase {
         }
         XCTAssertTrue(bench.machine.isRunning, name)
         XCTAssertEqual(
-            try driver.transfer(place, 0xc8, at: 128, count: 8, memory: pages).status, 0x50, name)
+            try driver.transfer(place, Opcode.readDMA, at: 128, count: 8, memory: pages).status,
+            DriveStatus.idle, name)
         XCTAssertEqual(try bench.qtest.read(0x10_0000, 4096), Bench.content(of: 128..<136), name)
         try bench.end()
         XCTAssertEqual(

@@ -15,11 +15,12 @@ final class OddDiskTests: XCTestCase {
         let identity = try driver.identify(place)
         XCTAssertEqual(UInt32(identity[60]) | UInt32(identity[61]) << 16, last + 1)
         XCTAssertEqual(
-            try driver.transfer(place, 0xc8, at: last, count: 1, memory: page).status, 0x50)
+            try driver.transfer(place, Opcode.readDMA, at: last, count: 1, memory: page).status,
+            DriveStatus.idle)
         let whole = Bench.content(of: Int(last)..<Int(last) + 1)
         XCTAssertEqual(
             try bench.qtest.read(0x10_0000, 512), whole[..<412] + [UInt8](repeating: 0, count: 100))
-        let end = try driver.transfer(place, 0xca, at: last, count: 1, memory: page)
+        let end = try driver.transfer(place, Opcode.writeDMA, at: last, count: 1, memory: page)
         XCTAssertEqual(end.status & 0x01, 0x01)
         let (name, data) = try bench.qmp.event()
         XCTAssertEqual(name, "BLOCK_IO_ERROR")
@@ -27,7 +28,8 @@ final class OddDiskTests: XCTestCase {
         XCTAssertEqual(try bench.medium(Int(last)..<Int(last) + 1), Array(whole[..<412]))
         // The sector before is like any other.
         XCTAssertEqual(
-            try driver.transfer(place, 0xca, at: last - 1, count: 1, memory: page).status, 0x50)
+            try driver.transfer(place, Opcode.writeDMA, at: last - 1, count: 1, memory: page)
+                .status, DriveStatus.idle)
         try bench.end()
     }
 
@@ -36,12 +38,12 @@ final class OddDiskTests: XCTestCase {
     func testALongerFileLetsTheWriteGoOn() throws {
         let bench = try Bench(["--drive", "primary-master=DIR/disk.img"], size: size)
         let driver = try IDEDriver(bench.qtest)
-        try driver.start(place, 0xca, at: last, count: 1, memory: page)
+        try driver.start(place, Opcode.writeDMA, at: last, count: 1, memory: page)
         XCTAssertEqual(try bench.qmp.event().name, "BLOCK_IO_ERROR")
         XCTAssertEqual(try bench.qmp.event().name, "STOP")
         XCTAssertEqual(truncate(bench.directory.path("disk.img"), 1 << 20), 0)
         try bench.qmp.run("cont")
-        XCTAssertEqual(try driver.finish(place).status, 0x50)
+        XCTAssertEqual(try driver.finish(place).status, DriveStatus.idle)
         XCTAssertEqual(
             try bench.medium(Int(last)..<Int(last) + 1), [UInt8](repeating: 0, count: 512))
         try bench.end()

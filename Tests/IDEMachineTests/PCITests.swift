@@ -79,11 +79,11 @@ final class PCITests: XCTestCase {
 
     func testNothingAnswersBeforeItIsSwitchedOn() throws {
         let bench = try Bench(["--drive", "primary-master=DIR/disk.img"], size: 1 << 20)
-        XCTAssertEqual(try bench.qtest.inb(0x1f7), 0xff)
+        XCTAssertEqual(try bench.qtest.inb(IDEPort.status), 0xff)
         let driver = try IDEDriver(bench.qtest)
-        XCTAssertEqual(try bench.qtest.inb(0x1f7), 0x50)
+        XCTAssertEqual(try bench.qtest.inb(IDEPort.status), DriveStatus.idle)
         try driver.setConfiguration(0x04, UInt16(0))
-        XCTAssertEqual(try bench.qtest.inb(0x1f7), 0xff)
+        XCTAssertEqual(try bench.qtest.inb(IDEPort.status), 0xff)
         try bench.end()
     }
 }

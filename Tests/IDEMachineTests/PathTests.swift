@@ -29,8 +29,8 @@ final class PathTests: XCTestCase {
         let qtest = QtestClient(try listener.accept(from: machine))
         let driver = try IDEDriver(qtest)
         let end = try driver.transfer(
-            .primaryMaster, 0xc8, at: 3, count: 1, memory: [(0x10_0000, 512)])
-        XCTAssertEqual(end.status, 0x50)
+            .primaryMaster, Opcode.readDMA, at: 3, count: 1, memory: [(0x10_0000, 512)])
+        XCTAssertEqual(end.status, DriveStatus.idle)
         XCTAssertEqual(try qtest.read(0x10_0000, 512), Bench.content(of: 3..<4))
         qtest.socket.close()
         let (status, errors) = try machine.end()

@@ -34,7 +34,7 @@ final class PortTests: XCTestCase {
             // Writes there reach nobody.
             _ = try values(bench.qtest, ports.map { "out\(letter) \($0) 0x5a5a5a5a" })
         }
-        XCTAssertEqual(try bench.qtest.inb(0x1f7), 0x50)
+        XCTAssertEqual(try bench.qtest.inb(IDEPort.status), DriveStatus.idle)
         try bench.end()
     }
 
@@ -82,7 +82,7 @@ final class PortTests: XCTestCase {
     func testTheDataPortMovesWordsAtEveryWidth() throws {
         let bench = try Bench(["--drive", "primary-master=DIR/disk.img"], size: 1 << 20)
         let driver = try IDEDriver(bench.qtest)
-        try driver.issue(.primaryMaster, 0x20, at: 3)
+        try driver.issue(.primaryMaster, Opcode.readSectors, at: 3)
         try driver.wait(.primaryMaster, interrupt: true)
         let sector = Bench.content(of: 3..<4)
         XCTAssertEqual(try bench.qtest.inb(0x1f0), sector[0])

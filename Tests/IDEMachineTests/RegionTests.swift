@@ -7,8 +7,11 @@ final class RegionTests: XCTestCase {
     private let place = IDEDriver.Place.primaryMaster
     private let disk = "primary-master=DIR/disk.img"
     /// A memory fault: aborted, with the bus master's ERROR and INTERRUPT (SFF-8038i 3.1).
-    private let fault = IDEDriver.End(status: 0x41, error: 0x04, busMaster: 0x06)
-    private let success = IDEDriver.End(status: 0x50, error: 0, busMaster: 0x04)
+    private let fault = IDEDriver.End(
+        status: DriveStatus.failed, error: DriveError.aborted,
+        busMaster: BusMasterStatus.interruptAndError)
+    private let success = IDEDriver.End(
+        status: DriveStatus.idle, error: 0, busMaster: BusMasterStatus.interrupt)
 
     private func bench() throws -> (Bench, IDEDriver) {
         let bench = try Bench(
@@ -23,14 +26,16 @@ final class RegionTests: XCTestCase {
         let (bench, driver) = try bench()
         XCTAssertEqual(
             try driver.transfer(
-                place, 0xc8, at: 9, count: 2, memory: [(0x20_0000, 300), (0x12_0002, 724)]), success
+                place, Opcode.readDMA, at: 9, count: 2,
+                memory: [(0x20_0000, 300), (0x12_0002, 724)]), success
         )
         XCTAssertEqual(
             try bench.qtest.read(0x20_0000, 300) + bench.qtest.read(0x12_0002, 724),
             Bench.content(of: 9..<11))
         XCTAssertEqual(
             try driver.transfer(
-                place, 0xca, at: 50, count: 2, memory: [(0x12_0002, 724), (0x20_0000, 300)]),
+                place, Opcode.writeDMA, at: 50, count: 2,
+                memory: [(0x12_0002, 724), (0x20_0000, 300)]),
             success)
         XCTAssertGreaterThan(try bench.qmp.statistic("bounced_bytes", of: "primary-master"), 0)
         try bench.end()
@@ -41,11 +46,13 @@ final class RegionTests: XCTestCase {
     func testROMIsReadAndNotWritten() throws {
         let (bench, driver) = try bench()
         XCTAssertEqual(
-            try driver.transfer(place, 0xc8, at: 9, count: 1, memory: [(0x11_0000, 512)]), success)
+            try driver.transfer(place, Opcode.readDMA, at: 9, count: 1, memory: [(0x11_0000, 512)]),
+            success)
         let zeroes = [UInt8](repeating: 0, count: 512)
         XCTAssertEqual(try bench.qtest.read(0x11_0000, 512), zeroes)
         XCTAssertEqual(
-            try driver.transfer(place, 0xca, at: 9, count: 1, memory: [(0x11_0000, 512)]), success)
+            try driver.transfer(
+                place, Opcode.writeDMA, at: 9, count: 1, memory: [(0x11_0000, 512)]), success)
         try bench.end()
         XCTAssertEqual(try bench.medium(9..<10), zeroes)
     }
@@ -53,7 +60,7 @@ final class RegionTests: XCTestCase {
     func testNothingIsAMemoryFault() throws {
         let (bench, driver) = try bench()
         for address: UInt32 in [0x10_0000, 0x0f_ff80, 0x3f_ff80, 0x8000_0000] {
-            for command: UInt8 in [0xc8, 0xca] {
+            for command: UInt8 in [Opcode.readDMA, Opcode.writeDMA] {
                 XCTAssertEqual(
                     try driver.transfer(
                         place, command, at: 9, count: 1, memory: [(address, 512)]), fault)
@@ -71,7 +78,7 @@ final class RegionTests: XCTestCase {
         XCTAssertEqual(try bench.qtest.load(0x13_0000, as: UInt16.self), 0xff00)
         try bench.qtest.outl(IDEDriver.busMasterBase + 12, 0x8765_4320)
         XCTAssertEqual(try bench.qtest.load(0x13_000c, as: UInt32.self), 0x8765_4320)
-        for command: UInt8 in [0xc8, 0xca] {
+        for command: UInt8 in [Opcode.readDMA, Opcode.writeDMA] {
             XCTAssertEqual(
                 try driver.transfer(
                     place, command, at: 9, count: 1,
@@ -79,10 +86,10 @@ final class RegionTests: XCTestCase {
         }
         XCTAssertEqual(try bench.qtest.inl(IDEDriver.busMasterBase + 12), 0x8765_4320)
         // A descriptor table there is no better.
-        try driver.start(place, 0xc8, at: 9, count: 1, memory: [(0x20_0000, 512)])
+        try driver.start(place, Opcode.readDMA, at: 9, count: 1, memory: [(0x20_0000, 512)])
         XCTAssertEqual(try driver.finish(place), success)
         try bench.qtest.outl(place.busMaster + 4, 0x13_0000)
-        try driver.issue(place, 0xc8, at: 9)
+        try driver.issue(place, Opcode.readDMA, at: 9)
         try bench.qtest.outb(place.busMaster, 0x09)
         XCTAssertEqual(try driver.finish(place), fault)
         try bench.end()

@@ -31,7 +31,7 @@ final class StateTests: XCTestCase {
         let first = try Bench(drives, size: 1 << 20, other: "other.img")
         let driver = try IDEDriver(first.qtest)
         let end = try driver.transfer(
-            place, 0xc8, at: 40, count: 8, memory: [(0x10_0000, 4096), (0x20_0000, 512)])
+            place, Opcode.readDMA, at: 40, count: 8, memory: [(0x10_0000, 4096), (0x20_0000, 512)])
         XCTAssertEqual(end.busMaster, 0x05, "a table that is longer than the command")
         try first.qtest.outb(place.base + 2, 0x34)
         try first.qtest.outb(place.base + 2, 0x12)
@@ -56,7 +56,7 @@ final class StateTests: XCTestCase {
     func testACommandThatWaitsForItsStartGoesOnElsewhere() throws {
         let first = try Bench(drives, size: 1 << 20, other: "other.img")
         let driver = try IDEDriver(first.qtest)
-        try driver.issue(place, 0xc8, at: 100, count: 8)
+        try driver.issue(place, Opcode.readDMA, at: 100, count: 8)
         try first.qmp.run("x-save", ["path": first.directory.path("state")])
         try first.end()
 
@@ -68,7 +68,9 @@ final class StateTests: XCTestCase {
         try second.qtest.outl(place.busMaster + 4, IDEDriver.table)
         try second.qtest.outb(place.busMaster, 0x09)
         let other = IDEDriver(afterLoad: second.qtest)
-        XCTAssertEqual(try other.finish(place), .init(status: 0x50, error: 0, busMaster: 4))
+        XCTAssertEqual(
+            try other.finish(place),
+            .init(status: DriveStatus.idle, error: 0, busMaster: BusMasterStatus.interrupt))
         XCTAssertEqual(try second.qtest.read(0x30_0000, 4096), Bench.content(of: 100..<108))
         try second.end()
     }
@@ -77,7 +79,7 @@ final class StateTests: XCTestCase {
         let first = try Bench(drives, size: 1 << 20, other: "other.img")
         let driver = try IDEDriver(first.qtest)
         try first.qmp.run("x-fault", ["drive": "primary-master", "operation": "read"])
-        try driver.start(place, 0xc8, at: 60, count: 8, memory: [(0x10_0000, 4096)])
+        try driver.start(place, Opcode.readDMA, at: 60, count: 8, memory: [(0x10_0000, 4096)])
         XCTAssertEqual(try first.qmp.event().name, "BLOCK_IO_ERROR")
         XCTAssertEqual(try first.qmp.event().name, "STOP")
         try first.qmp.run("x-save", ["path": first.directory.path("state")])
@@ -91,7 +93,9 @@ final class StateTests: XCTestCase {
         let other = IDEDriver(afterLoad: second.qtest)
         XCTAssertEqual(try other.alternateStatus(place) & 0x80, 0x80)
         try second.qmp.run("cont")
-        XCTAssertEqual(try other.finish(place), .init(status: 0x50, error: 0, busMaster: 4))
+        XCTAssertEqual(
+            try other.finish(place),
+            .init(status: DriveStatus.idle, error: 0, busMaster: BusMasterStatus.interrupt))
         XCTAssertEqual(try second.qtest.read(0x10_0000, 4096), Bench.content(of: 60..<68))
         try second.end()
     }

@@ -21,20 +21,20 @@ final class VFIOUserOrderTests: XCTestCase {
     /// READ DMA or WRITE DMA of eight sectors, which the host holds.
     private func startHeld(_ bench: VFIOInside, _ command: UInt8) throws {
         bench.fill(0x10000, Self.pattern)
-        bench.hold(command == 0xC8 ? .read : .write)
+        bench.hold(command == Opcode.readDMA ? .read : .write)
         try bench.start(command, at: 8, count: 8, [(0x10000, 4096)])
         try bench.waitForHeld()
     }
 
     private func release(_ bench: VFIOInside, _ command: UInt8) {
-        bench.release(command == 0xC8 ? .read : .write)
+        bench.release(command == Opcode.readDMA ? .read : .write)
     }
 
     // MARK: The host works
 
     func testUnmapIsAnsweredWhenTheHostHasLetGoAndNobodyWaitsForIt() throws {
         for engine in ["io_uring", "libaio", "threads"] {
-            for command: UInt8 in [0xC8, 0xCA] {
+            for command: UInt8 in [Opcode.readDMA, Opcode.writeDMA] {
                 let bench = try VFIOInside(engine: engine)
                 try startHeld(bench, command)
                 let id = try bench.peer.send(VFIORequest.unmap(Self.all.0, Self.all.1))
@@ -48,13 +48,14 @@ final class VFIOUserOrderTests: XCTestCase {
                 release(bench, command)
                 XCTAssertEqual(try bench.peer.reply(to: id).failure, 0)
                 // All has been moved by then.
-                if command == 0xC8 {
+                if command == Opcode.readDMA {
                     XCTAssertEqual(bench.bytes(0x10000, 4096), Bench.content(of: 8..<16))
                 } else {
                     XCTAssertEqual(try bench.medium(8..<16), Self.pattern)
                 }
                 let end = try bench.finish()
-                XCTAssertEqual([end.status, end.busMaster], [0x50, 0x04])
+                XCTAssertEqual(
+                    [end.status, end.busMaster], [DriveStatus.idle, BusMasterStatus.interrupt])
                 XCTAssertEqual(content(of: other, at: 0x10000), Self.zeroes)
             }
         }
@@ -70,14 +71,14 @@ final class VFIOUserOrderTests: XCTestCase {
         bench.release(.read)
         XCTAssertEqual(try bench.peer.reply(to: id).failure, 0)
         XCTAssertEqual(bench.bytes(0x10000, 4096), Bench.content(of: 8..<16))
-        XCTAssertEqual(try bench.finish().status, 0x50)
+        XCTAssertEqual(try bench.finish().status, DriveStatus.idle)
         // Nothing is left.
-        try bench.start(0xC8, at: 8, count: 8, [(0x10000, 4096)])
+        try bench.start(Opcode.readDMA, at: 8, count: 8, [(0x10000, 4096)])
         let end = try bench.finish()
         XCTAssertEqual([end.status, end.busMaster], [0x41, 0x06])
         try bench.map(shares: true)
-        try bench.start(0xC8, at: 16, count: 8, [(0x10000, 4096)])
-        XCTAssertEqual(try bench.finish().status, 0x50)
+        try bench.start(Opcode.readDMA, at: 16, count: 8, [(0x10000, 4096)])
+        XCTAssertEqual(try bench.finish().status, DriveStatus.idle)
         XCTAssertEqual(bench.bytes(0x10000, 4096), Bench.content(of: 16..<24))
     }
 
@@ -85,7 +86,7 @@ final class VFIOUserOrderTests: XCTestCase {
     /// of its end.
     func testAPeerVanishesWhileTheHostWorks() throws {
         for engine in ["io_uring", "libaio", "threads"] {
-            for command: UInt8 in [0xC8, 0xCA] {
+            for command: UInt8 in [Opcode.readDMA, Opcode.writeDMA] {
                 let bench = try VFIOInside(engine: engine)
                 try startHeld(bench, command)
                 let former = Descriptor(dup(bench.memory.raw))
@@ -96,9 +97,10 @@ final class VFIOUserOrderTests: XCTestCase {
                 XCTAssertEqual(bench.signals, 0)
                 release(bench, command)
                 let end = try bench.finish()
-                XCTAssertEqual([end.status, end.busMaster], [0x50, 0x04])
+                XCTAssertEqual(
+                    [end.status, end.busMaster], [DriveStatus.idle, BusMasterStatus.interrupt])
                 XCTAssertEqual(bench.bytes(0x10000, 4096), Self.zeroes)
-                if command == 0xC8 {
+                if command == Opcode.readDMA {
                     XCTAssertEqual(content(of: former, at: 0x10000), Bench.content(of: 8..<16))
                 } else {
                     XCTAssertEqual(try bench.medium(8..<16), Self.pattern)
@@ -122,10 +124,10 @@ final class VFIOUserOrderTests: XCTestCase {
         bench.release(.read)
         for id in ids[..<64] { XCTAssertEqual(try bench.peer.reply(to: id).failure, 0) }
         XCTAssertFalse(bench.isBusy)
-        XCTAssertEqual(try bench.alternateStatus, 0x50)
+        XCTAssertEqual(try bench.alternateStatus, DriveStatus.idle)
         XCTAssertEqual(bench.signals, 0)
-        try bench.start(0xC8, at: 16, count: 8, [(0x20000, 4096)])
-        XCTAssertEqual(try bench.finish().status, 0x50)
+        try bench.start(Opcode.readDMA, at: 16, count: 8, [(0x20000, 4096)])
+        XCTAssertEqual(try bench.finish().status, DriveStatus.idle)
         XCTAssertEqual(bench.bytes(0x20000, 4096), Bench.content(of: 16..<24))
     }
 
@@ -133,14 +135,14 @@ final class VFIOUserOrderTests: XCTestCase {
 
     func testTheTableIsOvertakenByAnother() throws {
         let bench = try VFIOInside(shares: false)
-        try bench.start(0xC8, at: 8, count: 8, table: 0x1000, [(0x10000, 4096)])
+        try bench.start(Opcode.readDMA, at: 8, count: 8, table: 0x1000, [(0x10000, 4096)])
         try bench.write(4, 0, [0])
         XCTAssertEqual(try bench.busMasterStatus & 1, 0)
         bench.fill(0x2000, le(UInt32(0x20000)) + le(UInt32(4096 | 1 << 31)))
         try bench.write(4, 4, le(UInt32(0x2000)))
         try bench.write(4, 0, [9])
         for _ in 0..<3 { try bench.answer() }
-        XCTAssertEqual(try bench.finish().status, 0x50)
+        XCTAssertEqual(try bench.finish().status, DriveStatus.idle)
         XCTAssertEqual(bench.bytes(0x10000, 4096), Self.zeroes)
         XCTAssertEqual(bench.bytes(0x20000, 4096), Bench.content(of: 8..<16))
         XCTAssertTrue(try bench.peer.isQuiet())
@@ -150,7 +152,7 @@ final class VFIOUserOrderTests: XCTestCase {
     func testTheTableAndDataAreOvertakenByAReset() throws {
         let bench = try VFIOInside(shares: false)
         for answers in 0..<2 {
-            try bench.start(0xC8, at: 8, count: 8, [(0x10000, 4096)])
+            try bench.start(Opcode.readDMA, at: 8, count: 8, [(0x10000, 4096)])
             for _ in 0..<answers { try bench.answer() }
             let command = try bench.peer.anyCommand()
             XCTAssertEqual(command.command, answers == 0 ? 11 : 12)
@@ -158,13 +160,13 @@ final class VFIOUserOrderTests: XCTestCase {
             try bench.write(1, 2, [0])
             XCTAssertEqual(try bench.alternateStatus, 0x80)
             try bench.answer(command)
-            XCTAssertEqual(try bench.alternateStatus, 0x50)
+            XCTAssertEqual(try bench.alternateStatus, DriveStatus.idle)
             XCTAssertTrue(try bench.peer.isQuiet())
             XCTAssertEqual(bench.signals, 0)
         }
-        try bench.start(0xC8, at: 16, count: 8, [(0x40000, 4096)])
+        try bench.start(Opcode.readDMA, at: 16, count: 8, [(0x40000, 4096)])
         for _ in 0..<2 { try bench.answer() }
-        XCTAssertEqual(try bench.finish().status, 0x50)
+        XCTAssertEqual(try bench.finish().status, DriveStatus.idle)
         XCTAssertEqual(bench.bytes(0x40000, 4096), Bench.content(of: 16..<24))
     }
 
@@ -188,9 +190,9 @@ final class VFIOUserOrderTests: XCTestCase {
                 XCTAssertTrue(try bench.peer.isQuiet())
                 XCTAssertEqual(try bench.medium(8..<16), Bench.content(of: 8..<16))
                 try bench.map(shares: false)
-                try bench.start(0xC8, at: 16, count: 8, [(0x20000, 4096)])
+                try bench.start(Opcode.readDMA, at: 16, count: 8, [(0x20000, 4096)])
                 for _ in 0..<2 { try bench.answer() }
-                XCTAssertEqual(try bench.finish().status, 0x50)
+                XCTAssertEqual(try bench.finish().status, DriveStatus.idle)
                 XCTAssertEqual(bench.bytes(0x20000, 4096), Bench.content(of: 16..<24))
             }
         }
@@ -208,8 +210,8 @@ final class VFIOUserOrderTests: XCTestCase {
             try bench.request(VFIORequest.unmap(1 << 32, 4096))
             try bench.answer(late)
             for _ in answers + 1..<2 { try bench.answer() }
-            XCTAssertEqual(try bench.finish().status, 0x50)
-            if command == 0xC8 {
+            XCTAssertEqual(try bench.finish().status, DriveStatus.idle)
+            if command == Opcode.readDMA {
                 XCTAssertEqual(bench.bytes(0x10000, 4096), Bench.content(of: 8..<16))
             } else {
                 XCTAssertEqual(try bench.medium(8..<16), Self.pattern)
@@ -223,7 +225,7 @@ final class VFIOUserOrderTests: XCTestCase {
         for message in [VFIORequest.unmap(Self.all.0, Self.all.1), VFIORequest.reset] {
             let bench = try VFIOInside(shares: false)
             bench.hold(.read)
-            try bench.start(0xC8, at: 8, count: 8, [(0x10000, 4096)])
+            try bench.start(Opcode.readDMA, at: 8, count: 8, [(0x10000, 4096)])
             try bench.answer()
             try bench.waitForHeld()
             let id = try bench.peer.send(message)
@@ -244,9 +246,9 @@ final class VFIOUserOrderTests: XCTestCase {
                 try bench.map(shares: false)
             }
             XCTAssertEqual(bench.bytes(0x10000, 4096), Self.zeroes)
-            try bench.start(0xC8, at: 16, count: 8, [(0x20000, 4096)])
+            try bench.start(Opcode.readDMA, at: 16, count: 8, [(0x20000, 4096)])
             for _ in 0..<2 { try bench.answer() }
-            XCTAssertEqual(try bench.finish().status, 0x50)
+            XCTAssertEqual(try bench.finish().status, DriveStatus.idle)
             XCTAssertEqual(bench.bytes(0x20000, 4096), Bench.content(of: 16..<24))
         }
     }
@@ -271,13 +273,14 @@ final class VFIOUserOrderTests: XCTestCase {
                     try bench.request(VFIORequest.reset)
                     try bench.enable()
                 }
-                XCTAssertEqual(try bench.read(0, 7), reset == 0 ? 0x41 : 0x50)
+                XCTAssertEqual(
+                    try bench.read(0, 7), reset == 0 ? DriveStatus.failed : DriveStatus.idle)
                 try bench.request(VFIORequest.setIRQs(0x11))
             }
         }
         try bench.reconnect()
-        try bench.start(0xC8, at: 8, count: 8, [(0x10000, 4096)])
-        XCTAssertEqual(try bench.finish().status, 0x50)
+        try bench.start(Opcode.readDMA, at: 8, count: 8, [(0x10000, 4096)])
+        XCTAssertEqual(try bench.finish().status, DriveStatus.idle)
         XCTAssertEqual(bench.bytes(0x10000, 4096), Bench.content(of: 8..<16))
         XCTAssertEqual(try bench.medium(0..<64), Bench.content(of: 0..<64))
     }

@@ -29,14 +29,15 @@ final class VFIOUserTests: XCTestCase {
     func testDMAIntoSharedMemoryIsNotCopied() throws {
         for engine in ["io_uring", "libaio", "threads"] {
             let bench = try VFIOBench(engine: engine)
-            try bench.start(0xC8, at: 8, count: 16, [(0x10000, 4096), (0x20000, 4096)])
-            XCTAssertEqual(try bench.finish().status, 0x50)
+            try bench.start(Opcode.readDMA, at: 8, count: 16, [(0x10000, 4096), (0x20000, 4096)])
+            XCTAssertEqual(try bench.finish().status, DriveStatus.idle)
             XCTAssertEqual(bench.bytes(0x10000, 4096), Bench.content(of: 8..<16))
             XCTAssertEqual(bench.bytes(0x20000, 4096), Bench.content(of: 16..<24))
             bench.fill(0x30000, Self.patterns)
-            try bench.start(0xCA, at: 32, count: 8, [(0x30000, 4096)])
+            try bench.start(Opcode.writeDMA, at: 32, count: 8, [(0x30000, 4096)])
             let end = try bench.finish()
-            XCTAssertEqual([end.status, end.busMaster], [0x50, 0x04])
+            XCTAssertEqual(
+                [end.status, end.busMaster], [DriveStatus.idle, BusMasterStatus.interrupt])
             XCTAssertEqual(try bench.medium(32..<40), Self.patterns)
             let words = try bench.end()
             XCTAssertTrue(words.isSuperset(of: ["direct=12288", "bounced=0", "dma_read=0"]))
@@ -52,17 +53,17 @@ final class VFIOUserTests: XCTestCase {
             for _ in 0..<3 { seen.insert(try bench.alternateStatus) }
             XCTAssertEqual(try bench.busMasterStatus & 1, 1)
         }
-        try bench.start(0xC8, at: 8, count: 16, [(0x10000, 4096), (0x20000, 4096)])
+        try bench.start(Opcode.readDMA, at: 8, count: 16, [(0x10000, 4096), (0x20000, 4096)])
         for _ in 0..<3 { try bench.answer() }
         var end = try bench.finish()
-        XCTAssertEqual([end.status, end.busMaster], [0x50, 0x04])
+        XCTAssertEqual([end.status, end.busMaster], [DriveStatus.idle, BusMasterStatus.interrupt])
         XCTAssertEqual(bench.bytes(0x10000, 4096), Bench.content(of: 8..<16))
         XCTAssertEqual(bench.bytes(0x20000, 4096), Bench.content(of: 16..<24))
         bench.fill(0x30000, Self.patterns)
-        try bench.start(0xCA, at: 32, count: 8, [(0x30000, 1024), (0x30400, 3072)])
+        try bench.start(Opcode.writeDMA, at: 32, count: 8, [(0x30000, 1024), (0x30400, 3072)])
         for _ in 0..<3 { try bench.answer() }
         end = try bench.finish()
-        XCTAssertEqual([end.status, end.busMaster], [0x50, 0x04])
+        XCTAssertEqual([end.status, end.busMaster], [DriveStatus.idle, BusMasterStatus.interrupt])
         XCTAssertEqual(try bench.medium(32..<40), Self.patterns)
         // Command before START (58h) until the table is there, then busy.
         XCTAssertEqual(seen, [0x58, 0xD0])
@@ -73,7 +74,7 @@ final class VFIOUserTests: XCTestCase {
     func testMessagesThatFailAreMemoryFaults() throws {
         let bench = try VFIOBench(shares: false)
         for failing in 0..<2 {
-            try bench.start(0xCA, at: 32, count: 8, [(0x30000, 4096)])
+            try bench.start(Opcode.writeDMA, at: 32, count: 8, [(0x30000, 4096)])
             for _ in 0..<failing { try bench.answer() }
             let command = try bench.peer.anyCommand()
             try bench.peer.send(
@@ -92,19 +93,19 @@ final class VFIOUserTests: XCTestCase {
             let other = Descriptor(try SystemCall.check(cts_memfd(1 << 16), "memfd_create"))
             try bench.request(VFIORequest.map(1 << 20, 1 << 16), [other.raw])
             XCTAssertEqual(ftruncate(other.raw, 4096), 0)
-            for command: UInt8 in [0xC8, 0xCA] {
+            for command: UInt8 in [Opcode.readDMA, Opcode.writeDMA] {
                 try bench.start(command, at: 8, count: 8, [(1 << 20 + 0x8000, 4096)])
                 let end = try bench.finish()
                 XCTAssertEqual([end.status, end.busMaster], [0x41, 0x06])
                 XCTAssertEqual(try bench.read(0, 1), 0x04)
             }
-            try bench.start(0xC8, at: 8, count: 8, table: 1 << 20 + 0x4000, [])
+            try bench.start(Opcode.readDMA, at: 8, count: 8, table: 1 << 20 + 0x4000, [])
             let end = try bench.finish()
             XCTAssertEqual([end.status, end.busMaster], [0x41, 0x06])
             // What has been missed stays lost, for what goes directly and what is copied.
             for size: off_t in [4096, 1 << 16] {
                 XCTAssertEqual(ftruncate(other.raw, size), 0)
-                for command: UInt8 in [0xCA, 0xC8] {
+                for command: UInt8 in [Opcode.writeDMA, Opcode.readDMA] {
                     for address in [1 << 20 + 0x4000, 1 << 20 + 0x8002] {
                         try bench.start(command, at: 8, count: 8, [(address, 4096)])
                         let end = try bench.finish()
@@ -113,21 +114,22 @@ final class VFIOUserTests: XCTestCase {
                 }
             }
             XCTAssertEqual(try bench.medium(0..<64), Bench.content(of: 0..<64))
-            try bench.start(0xC8, at: 8, count: 8, [(1 << 20, 4096)])
-            XCTAssertEqual(try bench.finish().status, 0x50, "what was never missed works")
+            try bench.start(Opcode.readDMA, at: 8, count: 8, [(1 << 20, 4096)])
+            XCTAssertEqual(
+                try bench.finish().status, DriveStatus.idle, "what was never missed works")
         }
     }
 
     func testTheInterruptCanBeHeldDown() throws {
         let bench = try VFIOBench()
         try bench.request(VFIORequest.write(7, 4, [5, 4]))
-        try bench.start(0xC8, at: 8, count: 8, [(0x10000, 4096)])
-        try eventually("the command ends") { (try? bench.alternateStatus) == 0x50 }
+        try bench.start(Opcode.readDMA, at: 8, count: 8, [(0x10000, 4096)])
+        try eventually("the command ends") { (try? bench.alternateStatus) == DriveStatus.idle }
         // Status register bit 3.
         XCTAssertEqual(try bench.request(VFIORequest.read(7, 6, 1)).body.last, 0x88)
         XCTAssertEqual(cts_wait_readable(bench.event.raw, 0), 0)
         try bench.request(VFIORequest.write(7, 4, [5, 0]))
-        XCTAssertEqual(try bench.finish().status, 0x50)
+        XCTAssertEqual(try bench.finish().status, DriveStatus.idle)
         XCTAssertEqual(try bench.request(VFIORequest.read(7, 6, 1)).body.last, 0x80)
     }
 
@@ -140,8 +142,8 @@ final class VFIOUserTests: XCTestCase {
         XCTAssertEqual(try copies(), [0, 0, 0])
         // Blocked: MRDMODE bit 4.
         try bench.request(VFIORequest.write(7, 0x71, [0x10]))
-        try bench.start(0xC8, at: 8, count: 8, [(0x10000, 4096)])
-        try eventually("the command ends") { (try? bench.alternateStatus) == 0x50 }
+        try bench.start(Opcode.readDMA, at: 8, count: 8, [(0x10000, 4096)])
+        try eventually("the command ends") { (try? bench.alternateStatus) == DriveStatus.idle }
         XCTAssertEqual(try copies(), [4, 0, 0x14])
         XCTAssertEqual(try bench.read(4, 1), 0x14)
         XCTAssertEqual(cts_wait_readable(bench.event.raw, 0), 0)
@@ -150,12 +152,12 @@ final class VFIOUserTests: XCTestCase {
         // Writing 1 clears, by either register, although INTRQ is still high.
         try bench.request(VFIORequest.write(7, 0x50, [4]))
         XCTAssertEqual(try copies(), [0, 0, 0])
-        XCTAssertEqual(try bench.finish().status, 0x50)
+        XCTAssertEqual(try bench.finish().status, DriveStatus.idle)
         // Reading status lowers INTRQ, and the copy with it.
-        try bench.start(0xC8, at: 8, count: 8, [(0x10000, 4096)])
-        try eventually("the command ends") { (try? bench.alternateStatus) == 0x50 }
+        try bench.start(Opcode.readDMA, at: 8, count: 8, [(0x10000, 4096)])
+        try eventually("the command ends") { (try? bench.alternateStatus) == DriveStatus.idle }
         XCTAssertEqual(try copies(), [4, 0, 4])
-        XCTAssertEqual(try bench.finish().status, 0x50)
+        XCTAssertEqual(try bench.finish().status, DriveStatus.idle)
         XCTAssertEqual(try copies(), [0, 0, 0])
     }
 

@@ -8,7 +8,7 @@ struct HelperThreadsDriver: ~Copyable {
     private var helpers: HelperThreads
     private let requests: UnsafeMutablePointer<IORequest>
     private let count: Int
-    private var finished = RequestFIFO()
+    private var answered = RequestFIFO()
 
     /// How long the owner lets other requests go before a call that it has to make itself.
     static var patience: Int64 { HelperThreads.patience }
@@ -31,7 +31,8 @@ struct HelperThreadsDriver: ~Copyable {
     var inFlight: Int { helpers.inFlight }
 
     mutating func discard(_ index: Int, at offset: UInt64) {
-        (requests + index).pointee.engine = EngineOrder(.punchHole, at: offset, length: 512)
+        (requests + index).pointee.submission = EngineSubmission(
+            .punchHole, at: offset, length: 512)
         helpers.enqueue(requests + index)
     }
 
@@ -40,18 +41,18 @@ struct HelperThreadsDriver: ~Copyable {
     /// The owner has seen that the event is readable.
     func clear() { event.clear() }
 
-    mutating func collect() { helpers.collect(into: &finished) }
+    mutating func collect() { helpers.collect(into: &answered) }
 
     /// True when the owner has to look again after ``patience``.
     mutating func serveIfDue(isIdleBeside: Bool) -> Bool {
-        let help = helpers.serveIfDue(isIdleBeside: isIdleBeside, &finished)
+        let help = helpers.serveIfDue(isIdleBeside: isIdleBeside, &answered)
         if help == .now { event.signal() }
         return help == .later
     }
 
     /// The next that has ended, and its result.
     mutating func takeFinished() -> (index: Int, result: Int64)? {
-        guard let request = finished.popFirst() else { return nil }
+        guard let request = answered.popFirst() else { return nil }
         return (request - requests, request.pointee.result)
     }
 

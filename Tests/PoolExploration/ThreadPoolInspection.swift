@@ -17,7 +17,7 @@ struct ThreadPoolInspection {
         queued = state.pointee.queued.count
         isOwnerForgotten =
             state.pointee.awaited > 0
-            && (state.pointee.isWoken || state.pointee.ended.count >= state.pointee.awaited)
+            && (state.pointee.isWoken || state.pointee.answered.count >= state.pointee.awaited)
         contradiction =
             Self.contradiction(in: pool)
             ?? Self.contradiction(
@@ -30,19 +30,19 @@ struct ThreadPoolInspection {
         let threads = state.pointee.threads
         if threads < 0 || threads > pool.threadLimit { return "too many threads, or too few" }
         let (idle, called) = (state.pointee.idle, state.pointee.called)
-        let (made, slow) = (state.pointee.made, state.pointee.slow)
+        let (made, slow) = (state.pointee.made, state.pointee.inLongCall)
         if idle < 0 || called < 0 || made < 0 || slow < 0 { return "a count of threads is below 0" }
         // The owner may make a slow call beside them.
         if slow > threads + 1 { return "more threads are slow than there are" }
         if idle + called + made > threads { return "more threads sleep or come than there are" }
-        if state.pointee.unfinished < state.pointee.queued.count {
+        if state.pointee.unanswered < state.pointee.queued.count {
             return "more requests are queued than unfinished"
         }
         return contradiction(
             in: state.pointee.queued, isPending: false, isQueued: true,
             "a queued request is not marked as queued alone")
             ?? contradiction(
-                in: state.pointee.ended, isPending: false, isQueued: false,
+                in: state.pointee.answered, isPending: false, isQueued: false,
                 "an ended request is marked as queued or pending")
     }
 

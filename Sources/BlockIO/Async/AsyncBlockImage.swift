@@ -1,17 +1,16 @@
 import Glibc
-import Synchronization
 
-/// An image for `async` code: a thin face over a ``BlockQueue`` that a thread of its own waits on.
+/// An image for `async` code: a thin layer over a ``BlockQueue``, in which a thread of its own waits.
 ///
 /// Any task may call; those that run on ``executor`` (`withTaskExecutorPreference`) do so without a
 /// change of thread. A call returns when its request has completed. Cancelling the task asks for
 /// the request to end early (``BlockError/Code/cancelled``), but the call still returns only when
 /// the kernel is done with the memory.
 ///
-/// The thread blocks all signals but those that a fault of its own raises, such as SIGBUS: a job that
-/// waits for a signal has to unblock it.
+/// The thread blocks all signals except those that a fault of its own raises, such as SIGBUS. A job that
+/// waits for a signal has to unblock that signal.
 ///
-/// Released without ``close()``, it closes by itself when what is under way has ended.
+/// When it is released without ``close()``, it closes itself once the requests under way have completed.
 public final class AsyncBlockImage: Sendable {
     /// The image.
     public let image: BlockImage
@@ -35,7 +34,7 @@ public final class AsyncBlockImage: Sendable {
     public func read(
         into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64
     ) async throws(BlockError) -> Int {
-        try await run(Order(.read, iovec(buffer), offset))
+        try await run(AsyncRequest(.read, iovec(buffer), offset))
     }
 
     /// Writes from `buffer` at byte `offset`.
@@ -45,7 +44,7 @@ public final class AsyncBlockImage: Sendable {
         durability: WriteDurability = .volatile
     ) async throws(BlockError) -> Int {
         try await run(
-            Order(.write, iovec(buffer), offset, isDurable: durability == .forceUnitAccess))
+            AsyncRequest(.write, iovec(buffer), offset, isDurable: durability == .forceUnitAccess))
     }
 
     /// Reads into `vectors`, as one kernel request.
@@ -53,7 +52,7 @@ public final class AsyncBlockImage: Sendable {
     public func readv(
         _ vectors: UnsafeBufferPointer<iovec>, at offset: UInt64
     ) async throws(BlockError) -> Int {
-        try await run(Order(.read, vectors, offset))
+        try await run(AsyncRequest(.read, vectors, offset))
     }
 
     /// Writes from `vectors`, as one kernel request.
@@ -63,34 +62,36 @@ public final class AsyncBlockImage: Sendable {
         durability: WriteDurability = .volatile
     ) async throws(BlockError) -> Int {
         try await run(
-            Order(.write, vectors, offset, isDurable: durability == .forceUnitAccess))
+            AsyncRequest(.write, vectors, offset, isDurable: durability == .forceUnitAccess))
     }
 
     /// Brings every write that has returned to stable storage.
     public func flush() async throws(BlockError) {
-        try await run(Order(QueueCore.Call(verb: .flush)))
+        try await run(AsyncRequest(QueueCore.Call(operation: .flush)))
     }
 
     /// ``BlockQueue/discard(at:length:userData:)``; returns what a later read gives.
     public func discard(
         at offset: UInt64, length: UInt64
     ) async throws(BlockError) -> RangeEffect {
-        let order = Order(QueueCore.Call(verb: .discard, offset: offset, length: length))
-        let completion = await complete(order)
+        let request = AsyncRequest(
+            QueueCore.Call(operation: .discard, offset: offset, length: length))
+        let completion = await completion(of: request)
         try completion.get(on: image)
         return completion.effect
     }
 
     /// ``BlockQueue/writeZeroes(at:length:userData:)``.
     public func writeZeroes(at offset: UInt64, length: UInt64) async throws(BlockError) {
-        try await run(Order(QueueCore.Call(verb: .writeZeroes, offset: offset, length: length)))
+        try await run(
+            AsyncRequest(QueueCore.Call(operation: .writeZeroes, offset: offset, length: length)))
     }
 
-    /// Waits until everything under way has ended, and gives back the engine. Later calls fail with
+    /// Waits until the requests under way have completed, and closes the engine. Later calls fail with
     /// ``BlockError/Code/closed``.
     public func close() async {
         await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
-            executor.perform { queue in
+            executor.run { queue in
                 queue.close()
                 continuation.resume()
             }
@@ -98,61 +99,18 @@ public final class AsyncBlockImage: Sendable {
     }
 
     @discardableResult
-    private func run(_ order: Order) async throws(BlockError) -> Int {
-        try await complete(order).get(on: image)
+    private func run(_ request: AsyncRequest) async throws(BlockError) -> Int {
+        try await completion(of: request).get(on: image)
     }
 
-    private func complete(_ order: Order) async -> BlockCompletion {
+    private func completion(of request: AsyncRequest) async -> BlockCompletion {
         await withTaskCancellationHandler {
             await withUnsafeContinuation { continuation in
-                executor.perform { queue in order.start(on: queue, continuation) }
+                executor.run { queue in request.start(on: queue, continuation) }
             }
         } onCancel: {
-            order.isCancelled.store(true, ordering: .relaxed)
-            executor.perform { queue in order.cancel(on: queue) }
+            request.isCancelled.store(true, ordering: .relaxed)
+            executor.run { queue in request.cancel(on: queue) }
         }
-    }
-}
-
-/// One call of the async face. Safe to share: only the I/O thread uses it, but for the flag, which is
-/// atomic.
-private final class Order: @unchecked Sendable {
-    private var call: QueueCore.Call
-    private var id: RequestID?
-    /// Seen when the task was cancelled before the request got to the I/O thread.
-    let isCancelled = Atomic<Bool>(false)
-
-    init(_ call: QueueCore.Call) { self.call = call }
-
-    convenience init(
-        _ verb: BlockOperation, _ buffer: iovec, _ offset: UInt64, isDurable: Bool = false
-    ) {
-        self.init(
-            QueueCore.Call(verb: verb, offset: offset, isDurable: isDurable, buffer: buffer))
-    }
-
-    convenience init(
-        _ verb: BlockOperation, _ vectors: UnsafeBufferPointer<iovec>, _ offset: UInt64,
-        isDurable: Bool = false
-    ) {
-        self.init(
-            QueueCore.Call(
-                verb: verb, vectors: vectors.baseAddress, count: vectors.count, offset: offset,
-                isDurable: isDurable))
-    }
-
-    func start(on queue: BlockQueue, _ continuation: UnsafeContinuation<BlockCompletion, Never>) {
-        call.closure = Unmanaged.passRetained(
-            CompletionClosure { completion in
-                self.id = nil
-                continuation.resume(returning: completion)
-            })
-        let started = queue.start(call)
-        id = started
-        if isCancelled.load(ordering: .relaxed) { queue.cancel(started) }
-    }
-
-    func cancel(on queue: BlockQueue) {
-        if let id { queue.cancel(id) }
     }
 }

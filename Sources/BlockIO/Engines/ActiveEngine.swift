@@ -5,7 +5,7 @@ import BlockHost
 ///
 /// This file is the list of the local engines: ``LocalEngine/all``, a case each, and a line in each of the
 /// three switches. Submitting and reaping switch, because a call through an existential for each batch
-/// costs more; everything else is rare and goes through ``OpenEngine``.
+/// costs more; everything else is called seldom and goes through ``OpenEngine``.
 enum ActiveEngine {
     case ioURing(UnsafeMutablePointer<URingEngine>)
     case linuxAIO(UnsafeMutablePointer<LinuxAIOEngine>)
@@ -20,31 +20,31 @@ extension LocalEngine {
 }
 
 extension ActiveEngine {
-    func submit(_ pending: inout RequestFIFO, finished: inout RequestFIFO) {
+    func submit(_ pending: inout RequestFIFO, answered: inout RequestFIFO) {
         switch self {
-        case .ioURing(let engine): engine.pointee.submit(&pending, finished: &finished)
-        case .linuxAIO(let engine): engine.pointee.submit(&pending, finished: &finished)
-        case .threadPool(let engine): engine.pointee.submit(&pending, finished: &finished)
-        case .custom(let engine): engine.pointee.submit(&pending, finished: &finished)
+        case .ioURing(let engine): engine.pointee.submit(&pending, answered: &answered)
+        case .linuxAIO(let engine): engine.pointee.submit(&pending, answered: &answered)
+        case .threadPool(let engine): engine.pointee.submit(&pending, answered: &answered)
+        case .custom(let engine): engine.pointee.submit(&pending, answered: &answered)
         }
     }
 
     func reap(
-        minimum: Int, limit: WaitLimit, pending: inout RequestFIFO, finished: inout RequestFIFO
+        minimum: Int, limit: WaitLimit, pending: inout RequestFIFO, answered: inout RequestFIFO
     ) -> WaitEnd {
         switch self {
         case .ioURing(let engine):
             engine.pointee.reap(
-                minimum: minimum, limit: limit, pending: &pending, finished: &finished)
+                minimum: minimum, limit: limit, pending: &pending, answered: &answered)
         case .linuxAIO(let engine):
             engine.pointee.reap(
-                minimum: minimum, limit: limit, pending: &pending, finished: &finished)
+                minimum: minimum, limit: limit, pending: &pending, answered: &answered)
         case .threadPool(let engine):
             engine.pointee.reap(
-                minimum: minimum, limit: limit, pending: &pending, finished: &finished)
+                minimum: minimum, limit: limit, pending: &pending, answered: &answered)
         case .custom(let engine):
             engine.pointee.reap(
-                minimum: minimum, limit: limit, pending: &pending, finished: &finished)
+                minimum: minimum, limit: limit, pending: &pending, answered: &answered)
         }
     }
 

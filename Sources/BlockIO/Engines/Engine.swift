@@ -1,12 +1,12 @@
 import BlockHost
 
-/// Moves bytes and syncs, and nothing else: range, alignment, pieces, retries and statistics are
-/// the queue's.
+/// Carries out engine submissions (``EngineSubmission``), and nothing else: range, alignment, pieces, retries
+/// and statistics are the queue's.
 ///
 /// An engine is used by one thread at a time, the queue's; what other threads find out for it becomes visible
-/// in `reap`. What a request asks for is in `IORequest.engine`, and stays as it is while the engine has the
-/// request. The engine leaves its answer in `IORequest.result`, the bytes moved or -errno, and puts the
-/// request into `finished`, once. The address of a request stays the same and may be the tag of whatever the
+/// in `reap`. What the engine is asked to do for a request is in `IORequest.submission`, which does not change
+/// while the engine has the request. The engine writes its answer, the bytes moved or -errno, to
+/// `IORequest.result`, and puts the request into `answered` once. The address of a request stays the same and may be the tag of whatever the
 /// engine asks.
 ///
 /// The local engines are reached through ``ActiveEngine``, whose one `switch` a batch costs less than
@@ -14,39 +14,39 @@ import BlockHost
 package protocol Engine: ~Copyable {
     /// Gives requests to the kernel (or to threads) from the head of `pending`, in order and as
     /// many as there is room for (`RequestFIFO.takeFirst`); what it cannot take stays in `pending`. What the kernel refuses
-    /// outright goes to `finished` with its -errno. While the system has no resources for what waits, a
+    /// outright goes to `answered` with its -errno. While the system has no resources for what waits, a
     /// timer makes the descriptor readable, so that the next `reap` tries again.
-    mutating func submit(_ pending: inout RequestFIFO, finished: inout RequestFIFO)
+    mutating func submit(_ pending: inout RequestFIFO, answered: inout RequestFIFO)
 
-    /// Submits like `submit`, in the same system call where there is one, then moves what has
-    /// ended to `finished`. When anything has ended or was refused it returns without waiting, since that
-    /// may be what other requests wait for. Otherwise, with a `minimum` above 0, it waits until so
-    /// many of those in flight have ended (all, when there are fewer), the limit has passed, a
-    /// signal came or it is woken; also when nothing is in flight. It may come back with fewer for
-    /// reasons of its own; the caller looks and asks again.
+    /// Submits as `submit` does, in the same system call where there is one, and then moves the requests that
+    /// have been carried out to `answered`. When there are any, or any was refused, it returns without
+    /// waiting, because other requests may wait for them. Otherwise, with a `minimum` above 0, it waits until
+    /// that number of requests in flight have been carried out (all, when there are fewer), the limit has
+    /// passed, a signal came or it is woken; also when nothing is in flight. It may return with fewer for
+    /// reasons of its own. The caller checks and calls again.
     mutating func reap(
-        minimum: Int, limit: WaitLimit, pending: inout RequestFIFO, finished: inout RequestFIFO
+        minimum: Int, limit: WaitLimit, pending: inout RequestFIFO, answered: inout RequestFIFO
     ) -> WaitEnd
 
-    /// Tries to end a request early that was submitted. It comes back from `reap` all the same,
-    /// with ECANCELED or as if nothing had been asked.
+    /// Tries to stop a request that was submitted. `reap` answers it all the same, with ECANCELED or as if
+    /// this had not been called.
     mutating func cancel(_ request: RequestPointer)
 
-    /// Requests that the kernel or a thread has and has not ended: more will come from `reap` without
-    /// anybody's help.
+    /// The number of requests that the kernel or a thread works on: `reap` will answer them without another
+    /// call.
     var inFlight: Int { get }
 
-    /// Readable, for epoll, when something has ended, after a wake, and when there is something for the
-    /// owner to do; -1 when the queue was opened without one.
+    /// Readable, for epoll, when `reap` has something to answer, after a wake, and when there is something for
+    /// the owner to do; -1 when the queue was opened without one.
     var descriptor: CInt { get }
 
     /// Ends a wait and makes the descriptor readable until the next `reap`, from any thread.
     var wakeEvent: WakeEvent { get }
 
-    /// Requests that were done when they had been submitted.
+    /// Requests that had been carried out when `submit` returned.
     var inlineCompletions: UInt64 { get }
 
-    /// Operations that the polling thread performed because no thread could be created.
+    /// Requests that the polling thread carried out because no thread could be created.
     var pollerOperations: UInt64 { get }
 
     /// Frees what the engine holds. Nothing may be in flight.

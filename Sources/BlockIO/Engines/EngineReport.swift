@@ -1,15 +1,6 @@
-/// Which engine an image is to use.
-public enum EngineChoice: Sendable, Hashable {
-    /// The engine that is allowed, safe and serves this image best.
-    case auto
-    /// This one; when it cannot work the open fails with
-    /// ``BlockError/Code/engineUnavailable``. There is no silent change to another.
-    case forced(EngineKind)
-}
-
 /// Which engines were considered for an image, and why each was taken or not.
 public struct EngineReport: Sendable, Hashable {
-    /// What became of one engine.
+    /// Whether one engine was taken, and why.
     @nonexhaustive
     public enum Outcome: Sendable, Hashable {
         /// It runs this image; the text says what spoke for it.
@@ -26,7 +17,7 @@ public struct EngineReport: Sendable, Hashable {
     public struct Entry: Sendable, Hashable {
         /// The engine.
         public let engine: EngineKind
-        /// What became of it.
+        /// Whether it was taken, and why.
         public let outcome: Outcome
     }
 

@@ -6,7 +6,7 @@ import BlockHost
 /// queue is open, because an engine whose probe worked may lack what a queue needs, such as room in
 /// fs.aio-max-nr.
 ///
-/// Safe to share: what changes is under the lock.
+/// Safe to share, although unchecked: what changes is under the lock.
 final class EngineSelection: @unchecked Sendable {
     /// An engine and what speaks for it.
     private struct Candidate {

@@ -3,11 +3,11 @@ import BlockHost
 /// The few threads beside a ring, for calls that the kernel has no asynchronous form of, and for host
 /// files that the ring's engine cannot serve without blocking. Made at the first such request.
 ///
-/// What ends there makes the engine's wake event readable, so that one wait covers both. While the
+/// What they have done makes the engine's wake event readable, so that one wait covers both. While the
 /// system gives no thread the owner of the queue makes the calls itself, one at a time, and only when
-/// nothing else is in flight or has ended for a while: a read does not wait for a discard.
+/// nothing else is in flight or has been answered for a while: a read does not wait for a discard.
 package struct HelperThreads: ~Copyable {
-    /// Discards and the like are slow, rare, and never many at once.
+    /// Discards and the like take long, are seldom made, and are never many at once.
     private static let limit = 4
     /// How long, in nanoseconds, the owner lets other requests go first.
     package static let patience: Int64 = 5_000_000
@@ -34,8 +34,8 @@ package struct HelperThreads: ~Copyable {
 
     /// Whether a request is for these threads and not for the ring.
     func isFor(_ request: RequestPointer) -> Bool {
-        request.pointee.engine.operation.needsHelper
-            || files >> UInt64(request.operation.pointee.file) & 1 != 0
+        request.pointee.submission.kind.needsHelper
+            || files >> UInt64(request.cSubmission.pointee.file) & 1 != 0
     }
 
     package mutating func enqueue(_ request: RequestPointer) {
@@ -47,8 +47,8 @@ package struct HelperThreads: ~Copyable {
     }
 
     @inline(__always)
-    package mutating func collect(into finished: inout RequestFIFO) {
-        if inFlight > 0, let pool { collect(from: pool, into: &finished) }
+    package mutating func collect(into answered: inout RequestFIFO) {
+        if inFlight > 0, let pool { collect(from: pool, into: &answered) }
     }
 
     /// Whether the owner has to make another call.
@@ -60,13 +60,13 @@ package struct HelperThreads: ~Copyable {
 
     /// Makes one call, if the owner has to and nothing speaks against it.
     @inline(__always)
-    package mutating func serveIfDue(isIdleBeside: Bool, _ finished: inout RequestFIFO) -> Help {
+    package mutating func serveIfDue(isIdleBeside: Bool, _ answered: inout RequestFIFO) -> Help {
         guard inFlight > 0, let pool else { return .none }
-        return serve(pool, isIdleBeside, &finished)
+        return serve(pool, isIdleBeside, &answered)
     }
 
     private mutating func serve(
-        _ pool: ThreadPool, _ isIdleBeside: Bool, _ finished: inout RequestFIFO
+        _ pool: ThreadPool, _ isIdleBeside: Bool, _ answered: inout RequestFIFO
     ) -> Help {
         guard pool.isStarving else {
             postponed = 0
@@ -74,20 +74,20 @@ package struct HelperThreads: ~Copyable {
         }
         let now = monotonicNanoseconds()
         if postponed == 0 { postponed = now }
-        let isDue = isIdleBeside && finished.isEmpty || now &- postponed >= UInt64(Self.patience)
+        let isDue = isIdleBeside && answered.isEmpty || now &- postponed >= UInt64(Self.patience)
         guard isDue else { return isIdleBeside ? .now : .later }
         postponed = 0
         pool.serveStarving()
-        collect(from: pool, into: &finished)
+        collect(from: pool, into: &answered)
         guard pool.isStarving else { return .none }
         return isIdleBeside ? .now : .later
     }
 
-    private mutating func collect(from pool: ThreadPool, into finished: inout RequestFIFO) {
-        let before = finished.count
+    private mutating func collect(from pool: ThreadPool, into answered: inout RequestFIFO) {
+        let before = answered.count
         var none = RequestFIFO()
-        pool.collect(minimum: 0, limit: .forever, pending: &none, into: &finished)
-        inFlight -= finished.count - before
+        pool.collect(minimum: 0, limit: .forever, pending: &none, into: &answered)
+        inFlight -= answered.count - before
     }
 
     package func cancel(_ request: RequestPointer) { pool?.cancel(request) }

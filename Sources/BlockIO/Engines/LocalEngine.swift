@@ -15,22 +15,3 @@ struct LocalEngine: Sendable {
     /// The engine of this kind; `nil` when it is not a local one.
     static func of(_ kind: EngineKind) -> LocalEngine? { all.first { $0.kind == kind } }
 }
-
-/// What speaks for an engine on an image, as far as that is known without trying it.
-struct EngineSuitability {
-    /// Engines are tried in this order.
-    enum Rank: CaseIterable {
-        case first, second, last
-    }
-
-    var rank: Rank
-    var reason: String
-    /// Why the engine must not be taken for the image; `nil` when nothing forbids it.
-    var exclusion: EngineReport.Outcome?
-}
-
-/// Why an engine cannot be used: one sentence, with what an administrator can do.
-struct EngineRefusal {
-    let reason: String
-    let errno: CInt
-}

@@ -1,8 +1,8 @@
-/// Why a wait ended.
+/// Why a wait in an engine returned.
 package enum WaitEnd {
-    /// There was something, or the limit passed.
+    /// There is an answer, or the limit has passed.
     case normal
-    /// Somebody woke the engine.
+    /// Another thread woke the engine.
     case woken
     /// A signal handler ran (EINTR).
     case interrupted

@@ -5,15 +5,15 @@ import Glibc
 /// multiple of `memory`, every element's length and position in the image a multiple of `offset`.
 /// Bytes, powers of two; 1 means that there is no demand.
 public struct HostAlignment: Sendable, Hashable {
-    /// For addresses.
+    /// What addresses are a multiple of, in bytes.
     public let memory: Int
-    /// For offsets and lengths.
+    /// What offsets and lengths are a multiple of, in bytes.
     public let offset: Int
 
-    /// No demand at all: buffered images.
+    /// No demand, as for buffered images.
     public static let none = HostAlignment(memory: 1, offset: 1)
 
-    /// An alignment; both are powers of two.
+    /// An alignment of addresses and one of offsets and lengths, in bytes; both are powers of two.
     public init(memory: Int, offset: Int) {
         self.memory = memory
         self.offset = offset
@@ -57,9 +57,4 @@ extension HostAlignment {
         let page = UInt32(getpagesize())
         return offset >= page ? page : 1
     }
-}
-
-/// Values of statfs(2)'s f_type that decisions here depend on.
-enum FileSystemType {
-    static let tmpfs: UInt64 = 0x0102_1994
 }

@@ -1,4 +1,5 @@
-/// A request of a format's own to one of the image's files.
+/// A request of a format's own to one of the image's files. Unchecked, because it names memory: the format
+/// lends that memory to the thread that uses the queue until it is asked again.
 package struct FormatRequest: @unchecked Sendable {
     /// What is asked for. The memory is the format's. It stays until the format is asked again about the
     /// same stretch, or told by ``ImageFormat/abandon(_:)`` that it will not be.
@@ -7,9 +8,9 @@ package struct FormatRequest: @unchecked Sendable {
         case read(into: UnsafeMutableRawBufferPointer)
         /// pwritev(2). It does not make the file longer.
         case write(from: UnsafeRawBufferPointer)
-        /// So many bytes are not needed any more.
+        /// Bytes from the position on that are no longer needed.
         case discard(length: UInt64)
-        /// So many bytes are to read as zeroes.
+        /// Bytes from the position on that are to read as zeroes.
         case writeZeroes(length: UInt64)
         /// fdatasync(2).
         case flush

@@ -8,7 +8,7 @@
 /// are in the same queue; up to ``FormatAnswer/requestLimit`` of them are under way at a time.
 ///
 /// **Model of errors.** When a child fails, the request that it was made for fails with the same error,
-/// once all of its children have ended; the format is not asked about that request again. What an answer
+/// once all of its children have completed; the format is not asked about that request again. What an answer
 /// says is checked: one that names a file that is not there, no bytes, or bytes behind the end of a file
 /// fails the request with ``BlockError/Code/corruptImage``. So a format may pass on what it has read from
 /// an untrusted image, but must itself bound what it allocates because of it.
@@ -42,7 +42,7 @@ package protocol ImageFormat: AnyObject, Sendable {
     func answer(_ question: inout FormatQuestion) -> FormatAnswer
 
     /// The queue will not ask again about a stretch, although the format answered ``FormatAnswer/after(_:)``:
-    /// a child request has failed, the request was cancelled, or a later answer ended it. All of its children
-    /// have ended.
+    /// a child request has failed, the request was cancelled, or a later answer made it fail. All of its children
+    /// have completed.
     func abandon(_ question: FormatQuestion)
 }

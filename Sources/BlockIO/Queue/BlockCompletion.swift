@@ -1,8 +1,8 @@
 import Glibc
 
-/// What became of a request. There is exactly one for each.
+/// What became of a request. Each request has exactly one completion.
 public struct BlockCompletion: Sendable {
-    /// What the request asked for.
+    /// What the request asked for. The fast path, which is inlined into callers, sets it.
     @usableFromInline
     struct Asked: Sendable {
         @usableFromInline var userData: UInt = 0
@@ -12,23 +12,23 @@ public struct BlockCompletion: Sendable {
     }
     @usableFromInline var asked = Asked()
 
-    /// What the caller gave with the request.
+    /// The number that the caller gave with the request.
     @inlinable public var userData: UInt { asked.userData }
-    /// The verb of the request.
+    /// What the request did, or was to do.
     @inlinable public var operation: BlockOperation { asked.operation }
     /// Where the request began in the image, in bytes.
     @inlinable public var offset: UInt64 { asked.offset }
     /// How many bytes it asked for.
     @inlinable public var length: UInt64 { asked.length }
-    /// How many bytes were moved: all of `length`, or less with a ``failure``; 0 for a discard that
-    /// did nothing, see ``effect``.
+    /// Bytes moved: all of `length`, or less with a ``failure``; 0 for a discard that did nothing, see
+    /// ``effect``.
     public internal(set) var transferred: UInt64 = 0
-    /// `nil` on success.
+    /// Why the request failed; `nil` on success.
     public internal(set) var failure: BlockError.Code?
     /// The errno behind the failure, 0 when the library itself refused; ENOSPC for a write that reaches
     /// beyond the end of a file whose size was rounded up.
     public internal(set) var errno: CInt = 0
-    /// For a discard and for zeroes: what a later read of the range returns.
+    /// For a discard and for a write of zeroes: what a later read of the range returns.
     public internal(set) var effect: RangeEffect = .unknown
 
     init() {}

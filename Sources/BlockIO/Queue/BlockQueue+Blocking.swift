@@ -1,8 +1,8 @@
 import Glibc
 
-/// Calls that return when the request is done: the same requests on the same queue, waited for.
+/// Calls that make the same requests on the same queue, and return when the request has completed.
 ///
-/// Completions of other requests that end meanwhile are left to ``BlockQueue/poll(minimum:timeout:_:)``.
+/// Completions of other requests meanwhile are left to ``BlockQueue/poll(minimum:timeout:_:)``.
 extension BlockQueue {
     /// Reads into `vectors` from byte `offset`; returns the number of bytes.
     @discardableResult
@@ -11,7 +11,7 @@ extension BlockQueue {
     ) throws(BlockError) -> Int {
         try wait(
             .init(
-                verb: .read, vectors: vectors.baseAddress, count: vectors.count,
+                operation: .read, vectors: vectors.baseAddress, count: vectors.count,
                 offset: offset, route: .waiter))
     }
 
@@ -23,7 +23,7 @@ extension BlockQueue {
     ) throws(BlockError) -> Int {
         try wait(
             .init(
-                verb: .write, vectors: vectors.baseAddress, count: vectors.count,
+                operation: .write, vectors: vectors.baseAddress, count: vectors.count,
                 offset: offset, isDurable: durability == .forceUnitAccess, route: .waiter))
     }
 
@@ -32,7 +32,7 @@ extension BlockQueue {
     public func readAndWait(
         into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64
     ) throws(BlockError) -> Int {
-        try wait(.init(verb: .read, offset: offset, route: .waiter, buffer: iovec(buffer)))
+        try wait(.init(operation: .read, offset: offset, route: .waiter, buffer: iovec(buffer)))
     }
 
     /// Writes from one buffer.
@@ -43,33 +43,33 @@ extension BlockQueue {
     ) throws(BlockError) -> Int {
         try wait(
             .init(
-                verb: .write, offset: offset, isDurable: durability == .forceUnitAccess,
+                operation: .write, offset: offset, isDurable: durability == .forceUnitAccess,
                 route: .waiter, buffer: iovec(buffer)))
     }
 
     /// Brings every write that has completed to stable storage.
     public func flushAndWait() throws(BlockError) {
-        try wait(.init(verb: .flush, route: .waiter))
+        try wait(.init(operation: .flush, route: .waiter))
     }
 
-    /// Tells the medium that a range is not needed; returns what a later read gives.
+    /// Tells the medium that a range is not needed. Returns what a later read of it returns.
     @discardableResult
     public func discardAndWait(at offset: UInt64, length: UInt64) throws(BlockError) -> RangeEffect
     {
         let completion = run(
-            .init(verb: .discard, offset: offset, length: length, route: .waiter))
+            .init(operation: .discard, offset: offset, length: length, route: .waiter))
         try completion.get(on: image)
         return completion.effect
     }
 
     /// Makes a range read as zeroes.
     public func writeZeroesAndWait(at offset: UInt64, length: UInt64) throws(BlockError) {
-        try wait(.init(verb: .writeZeroes, offset: offset, length: length, route: .waiter))
+        try wait(.init(operation: .writeZeroes, offset: offset, length: length, route: .waiter))
     }
 
     /// Changes the size of a file.
     public func resizeAndWait(to size: UInt64) throws(BlockError) {
-        try wait(.init(verb: .resize, length: size, route: .waiter))
+        try wait(.init(operation: .resize, length: size, route: .waiter))
     }
 
     @discardableResult

@@ -1,8 +1,8 @@
 import Glibc
 
 /// Requests with a completion closure of their own, called by
-/// ``BlockQueue/poll(minimum:timeout:_:)`` instead of the closure given there. Comfortable; each
-/// costs an allocation or two.
+/// ``BlockQueue/poll(minimum:timeout:_:)`` instead of the closure given there. They are
+/// more convenient, and each costs one or two allocations.
 extension BlockQueue {
     /// Reads into `vectors` from byte `offset`.
     @discardableResult
@@ -12,7 +12,7 @@ extension BlockQueue {
     ) -> RequestID {
         start(
             .init(
-                verb: .read, vectors: vectors.baseAddress, count: vectors.count,
+                operation: .read, vectors: vectors.baseAddress, count: vectors.count,
                 offset: offset, closure: retained(completion)))
     }
 
@@ -24,7 +24,7 @@ extension BlockQueue {
     ) -> RequestID {
         start(
             .init(
-                verb: .write, vectors: vectors.baseAddress, count: vectors.count,
+                operation: .write, vectors: vectors.baseAddress, count: vectors.count,
                 offset: offset, isDurable: durability == .forceUnitAccess,
                 closure: retained(completion)))
     }
@@ -32,7 +32,7 @@ extension BlockQueue {
     /// Brings every write that has completed to stable storage.
     @discardableResult
     public func flush(completion: @escaping (BlockCompletion) -> Void) -> RequestID {
-        start(.init(verb: .flush, closure: retained(completion)))
+        start(.init(operation: .flush, closure: retained(completion)))
     }
 
     private func retained(

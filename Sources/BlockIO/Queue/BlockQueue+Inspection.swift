@@ -1,7 +1,7 @@
 // What explorations look at while no thread runs that uses the queue.
 extension BlockQueue {
     /// Completions that ``poll(minimum:timeout:_:)`` would deliver without another look at the engine.
-    package var deliverable: Int { core.pointee.finished.count }
+    package var deliverable: Int { core.pointee.completed.count }
 
     /// The requests that the engine has not taken.
     package var pendingRequests: RequestFIFO { core.pointee.pending }
@@ -15,10 +15,10 @@ extension BlockQueue {
 
 extension RequestPointer {
     /// It is marked as in the queue's list for the engine.
-    package var isPending: Bool { operation.pointee.is_pending }
+    package var isPending: Bool { cSubmission.pointee.is_pending }
 
     /// It is marked as in a thread pool's list for a thread.
-    package var isQueued: Bool { operation.pointee.is_queued }
+    package var isQueued: Bool { cSubmission.pointee.is_queued }
 }
 
 extension RemoteQueue {

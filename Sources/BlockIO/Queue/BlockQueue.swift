@@ -2,10 +2,10 @@ import Glibc
 
 /// Requests in, completions out, on one ``BlockImage``.
 ///
-/// **Submitting.** A request is on its way when the call that makes it returns; inside
-/// ``batch(_:)`` it goes with the others in one system call. Submitting never fails and never
-/// waits for the device: whatever is wrong with a request is said by its completion, of which
-/// there is exactly one. Buffers, and the array of iovecs, belong to the queue until then.
+/// **Submitting.** A request has been submitted to the kernel when the call that makes it returns; inside
+/// ``batch(_:)`` it is submitted with the others in one system call. Submitting never fails and never
+/// waits for the device. Whatever is wrong with a request is reported by its completion, of which
+/// there is exactly one. Buffers, and the array of iovecs, belong to the queue until the completion.
 ///
 /// **Completing.** ``poll(minimum:timeout:_:)`` serves polling (`minimum: 0`), blocking
 /// (`minimum: 1` or more) and, with ``descriptor`` in an epoll set, event-driven callers.
@@ -13,18 +13,18 @@ import Glibc
 /// **Order.** None between requests in flight. Write, wait for the completion, flush, wait: then
 /// what was written is on stable storage.
 ///
-/// **Threads.** One at a time: see ``QueueThreading``. A queue is not `Sendable`, so the compiler sees
-/// to it: hand a queue to another thread as a `sending` argument, share it in a
-/// `Synchronization.Mutex`, and give other threads its ``remote``. A queue that is released while requests are in flight
-/// waits for them as ``close(_:)`` does, and if it has an owner must be released by it.
+/// **Threads.** One thread at a time uses a queue: see ``QueueThreading``. A queue is not `Sendable`, so the
+/// compiler checks this. To move a queue to another thread, pass it as a `sending` argument or keep it in a
+/// `Synchronization.Mutex`; other threads can use its ``remote``. A queue that is released while requests are
+/// in flight waits for them as ``close(_:)`` does. A queue that has an owner must be released by that thread.
 public final class BlockQueue {
     /// The image that the queue serves.
     public let image: BlockImage
 
     private let mailbox: Mailbox
 
-    // One pointer to a struct: no dynamic exclusivity checks on the hot path. What the compiler
-    // cannot check, that callers keep to one thread at a time, is the contract of QueueThreading.
+    // One pointer to a struct: no dynamic exclusivity checks on the hot path, which is inlined into callers.
+    // The compiler cannot check that one thread at a time uses it: that is the contract of QueueThreading.
     @usableFromInline let core: UnsafeMutablePointer<QueueCore>
 
     /// Opens a queue. A writable image has one at a time.
@@ -51,7 +51,7 @@ public final class BlockQueue {
     }
 
     /// Readable when ``poll(minimum:timeout:_:)`` has something to deliver; -1 when the queue
-    /// was opened without one. For epoll(7), level-triggered; reading it is the queue's business.
+    /// was opened without one. It is for epoll(7), level-triggered. Do not read it: the queue does.
     public var descriptor: CInt { core.pointee.descriptor }
 
     /// Whether the queue is closed: no request is taken and none is under way.
@@ -66,8 +66,8 @@ public final class BlockQueue {
     /// preadv(2): reads into `vectors` from byte `offset` of the image, as one kernel request and
     /// one completion.
     ///
-    /// `vectors` and the memory it names must stay until the completion, which carries
-    /// `userData`. Any offset, length and address will do; on a direct image what obeys
+    /// `vectors` and the memory it names must stay valid until the completion, which carries
+    /// `userData`. Any offset, length and address is allowed. On a direct image, memory that obeys
     /// ``BlockImage/alignment`` is not copied.
     @inline(__always)
     @inlinable
@@ -102,7 +102,7 @@ public final class BlockQueue {
     /// succeeds at once.
     @discardableResult
     public func flush(userData: UInt = 0) -> RequestID {
-        start(.init(verb: .flush, userData: userData))
+        start(.init(operation: .flush, userData: userData))
     }
 
     /// ``readv(_:at:userData:)`` for a single buffer.
@@ -111,7 +111,7 @@ public final class BlockQueue {
         into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64, userData: UInt = 0
     ) -> RequestID {
         start(
-            .init(verb: .read, offset: offset, userData: userData, buffer: iovec(buffer)))
+            .init(operation: .read, offset: offset, userData: userData, buffer: iovec(buffer)))
     }
 
     /// ``writev(_:at:durability:userData:)`` for a single buffer.
@@ -122,41 +122,41 @@ public final class BlockQueue {
     ) -> RequestID {
         start(
             .init(
-                verb: .write, offset: offset, isDurable: durability == .forceUnitAccess,
+                operation: .write, offset: offset, isDurable: durability == .forceUnitAccess,
                 userData: userData, buffer: iovec(buffer)))
     }
 
     /// Tells the medium that a range is no longer needed: fallocate(2) with
-    /// FALLOC_FL_PUNCH_HOLE on a file, BLKDISCARD on a device, there for the whole sectors in the
-    /// range. ``BlockCompletion/effect`` says what a later read returns; a medium that cannot
-    /// discard is no error.
+    /// FALLOC_FL_PUNCH_HOLE on a file, BLKDISCARD of the whole sectors in the range on a device.
+    /// ``BlockCompletion/effect`` says what a later read returns. A discard also succeeds on a medium that
+    /// cannot discard.
     @discardableResult
     public func discard(at offset: UInt64, length: UInt64, userData: UInt = 0) -> RequestID {
-        start(.init(verb: .discard, offset: offset, length: length, userData: userData))
+        start(.init(operation: .discard, offset: offset, length: length, userData: userData))
     }
 
     /// Makes a range read as zeroes: fallocate(2) with FALLOC_FL_ZERO_RANGE or
     /// FALLOC_FL_PUNCH_HOLE, BLKZEROOUT, or else by writing zeroes.
     @discardableResult
     public func writeZeroes(at offset: UInt64, length: UInt64, userData: UInt = 0) -> RequestID {
-        start(.init(verb: .writeZeroes, offset: offset, length: length, userData: userData))
+        start(.init(operation: .writeZeroes, offset: offset, length: length, userData: userData))
     }
 
     /// ftruncate(2) of a file to `size` bytes, a multiple of ``BlockImage/logicalBlockSize``;
     /// ``BlockError/Code/unsupported`` on a device. It waits for writes, discards and writes of zeroes
-    /// that were made before it, and those made after it wait for it. That others have made an image
-    /// larger is noticed without this.
+    /// that were made before it, and those made after it wait for it. When another program has made the file
+    /// larger, the queue notices that without this call.
     @discardableResult
     public func resize(to size: UInt64, userData: UInt = 0) -> RequestID {
-        start(.init(verb: .resize, length: size, userData: userData))
+        start(.init(operation: .resize, length: size, userData: userData))
     }
 
-    /// Asks for a request to end early. It has its one completion in any case: with
-    /// ``BlockError/Code/cancelled``, or as usual when it was too late. Its memory stays the
-    /// kernel's until then. A stale identifier cancels nothing.
+    /// Asks for a request to complete early. The request has its one completion in any case: with
+    /// ``BlockError/Code/cancelled``, or as if nothing had been asked when it was too late. The kernel may use
+    /// its memory until that completion. An identifier of a request that has completed cancels nothing.
     public func cancel(_ request: RequestID) { core.pointee.cancel(request) }
 
-    /// For other threads than the queue's own. To be asked for by the queue's own, before it waits.
+    /// What other threads use in place of the queue. The queue's own thread has to get it, before it waits.
     public var remote: RemoteQueue {
         mailbox.open()
         return RemoteQueue(mailbox: mailbox)
@@ -179,8 +179,9 @@ public final class BlockQueue {
     /// `timeout` has passed (`nil`: no limit); or until the wait was interrupted (EINTR), by a signal
     /// handler or by the kernel's own work for this thread. With a `minimum` above 0 and nothing
     /// outstanding it sleeps until a call of ``remote``, a signal or the timeout; if there is neither a
-    /// timeout nor a ``remote``, it returns at once. With the thread pool, or while the system gives
-    /// no thread, it may be late by one request, which the caller then does itself. `body` may submit.
+    /// timeout nor a ``remote``, it returns at once. With the thread pool, or while the system cannot create
+    /// a thread, the calling thread may serve a request itself, so that a timeout can be late by one request.
+    /// `body` may submit.
     ///
     /// What `body` throws ends this call. The completion that it was called with counts as delivered;
     /// the others stay for the next call, and ``descriptor`` stays readable for them.
@@ -194,7 +195,7 @@ public final class BlockQueue {
         var delivered = 0
         while delivered < ready, let request = core.pointee.deliver() {
             delivered &+= 1
-            if request.pointee.isPlain || !callClosure(of: request) {
+            if request.pointee.isFast || !callClosure(of: request) {
                 do throws(Failure) {
                     try body(request.pointee.completion)
                 } catch {
@@ -210,7 +211,7 @@ public final class BlockQueue {
         return delivered
     }
 
-    /// The same for requests whose completions have closures of their own, or are of no interest.
+    /// Does the same for requests whose completions have closures of their own, or are of no interest.
     @inlinable
     @discardableResult
     public func poll(minimum: Int = 0, timeout: Duration? = nil) -> Int {
@@ -226,16 +227,16 @@ public final class BlockQueue {
         while outstanding > 0 { try poll(minimum: outstanding, body) }
     }
 
-    /// The same for requests whose completions have closures of their own, or are of no interest.
+    /// Does the same for requests whose completions have closures of their own, or are of no interest.
     @inlinable
     public func drain() { drain { _ in } }
 
-    /// Waits until every request has ended, gives back the engine and delivers the completions.
-    /// Whatever is submitted from then on completes with ``BlockError/Code/closed``. Closing
-    /// twice is harmless.
+    /// Waits until every request has completed, closes the engine and delivers the completions.
+    /// A request that is made afterwards completes with ``BlockError/Code/closed``. A second call has no
+    /// effect.
     ///
-    /// The queue is closed although `body` throws: the completions that were not delivered stay for
-    /// ``poll(minimum:timeout:_:)`` or another call of this.
+    /// The queue is closed even if `body` throws. The completions that were not delivered are then left to
+    /// ``poll(minimum:timeout:_:)`` or to another call of this method.
     @inlinable
     public func close<Failure: Error>(
         _ body: (BlockCompletion) throws(Failure) -> Void
@@ -244,21 +245,12 @@ public final class BlockQueue {
         while try poll(body) > 0 {}
     }
 
-    /// The same for requests whose completions have closures of their own, or are of no interest.
+    /// Does the same for requests whose completions have closures of their own, or are of no interest.
     @inlinable
     public func close() { close { _ in } }
 }
 
-/// When a write may complete.
-public enum WriteDurability: Sendable, Hashable {
-    /// When the data is in the device's or the host's volatile cache.
-    case volatile
-    /// When it is on stable storage: FUA, RWF_DSYNC of pwritev2(2); through the page cache a write
-    /// and an fdatasync(2), see ``BlockQueue/flush(userData:)``.
-    case forceUnitAccess
-}
-
-// Called from inlined code, and by the wrappers.
+// Called from inlined code, which is why they are usable from there, and by the wrappers.
 extension BlockQueue {
     @usableFromInline func plug() { core.pointee.plug() }
 
@@ -287,7 +279,7 @@ extension BlockQueue {
     ) -> RequestID {
         start(
             .init(
-                verb: .write, vectors: vectors.baseAddress, count: vectors.count,
+                operation: .write, vectors: vectors.baseAddress, count: vectors.count,
                 offset: offset, isDurable: true, userData: userData))
     }
 

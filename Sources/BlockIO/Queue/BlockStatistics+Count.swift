@@ -1,9 +1,9 @@
-// How a finished request enters the statistics.
+// How a request that has completed enters the statistics.
 extension BlockStatistics {
     mutating func count(_ request: RequestPointer) {
         let moved = request.pointee.moved
         let hasFailed = request.pointee.failure != nil
-        switch request.pointee.verb {
+        switch request.pointee.operation {
         case .read: reads.count(moved, hasFailed)
         case .write:
             writes.count(moved, hasFailed)

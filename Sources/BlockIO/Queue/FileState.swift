@@ -4,15 +4,12 @@
 struct FileState {
     let host: HostFile
 
-    // Copies of the file's, which only this queue's pipeline changes.
-    var memoryMask: UInt = 0
-    var offsetMask: UInt = 0
-    /// That of the file: what the image has beyond it is never the engine's.
-    var size: UInt64 = 0
+    /// Copies of the file's alignment and size, which only this queue's pipeline changes.
+    var limits = TransferLimits()
     /// What a direct write may reach: whole blocks.
     var wholeBlocksEnd: UInt64 = 0
 
-    /// Writes under way, in the order in which they were made; kept while blocks matter.
+    /// Writes under way, in the order in which they were made. Kept while the alignment is more than a byte.
     var tracked = TrackedWrites()
     var flushes = FlushGroup()
     /// The oldest resize under way, whether it has begun or not.
@@ -20,6 +17,7 @@ struct FileState {
     /// What changes the file and was asked for after `barrier`, in order.
     var heldBack = RequestFIFO()
     /// Requests under way that change the file: writes, discards, writes of zeroes.
+    /// The fast path, which is inlined into callers, counts here.
     @usableFromInline var modifying = 0
     /// Requests of a direct file under way that may change a part of a block through the page cache.
     var pageCacheUsers = 0
@@ -34,26 +32,6 @@ struct FileState {
     }
 
     var alignment: HostAlignment {
-        HostAlignment(memory: Int(memoryMask) + 1, offset: Int(offsetMask) + 1)
+        HostAlignment(memory: Int(limits.memoryMask) + 1, offset: Int(limits.offsetMask) + 1)
     }
-}
-
-/// The memory of a queue's file states, whose addresses never change.
-@usableFromInline
-struct FileStates: ~Copyable {
-    @usableFromInline let base: UnsafeMutablePointer<FileState>
-    let count: Int
-
-    init(_ states: [FileState]) {
-        count = states.count
-        base = .allocate(capacity: count)
-        for (index, state) in states.enumerated() { (base + index).initialize(to: state) }
-    }
-
-    deinit {
-        base.deinitialize(count: count)
-        base.deallocate()
-    }
-
-    subscript(index: Int) -> UnsafeMutablePointer<FileState> { base + index }
 }

@@ -16,13 +16,13 @@ struct FlushGroup {
 }
 
 extension QueueCore {
-    /// A flush, or a write that is to be made stable by one.
+    /// Lets a flush, or a write that a flush has to make stable, wait for the next call, or begins that call.
     mutating func joinFlush(_ request: RequestPointer) {
         countComposite(request)
         let state = file(of: request)
         if state.pointee.host.flushFailure != 0 {
             request.pointee.errno = state.pointee.host.flushFailure
-            return finish(request, .system)
+            return complete(request, .system)
         }
         if state.pointee.flushes.leader == nil { return lead(request, state) }
         block(request)
@@ -36,13 +36,14 @@ extension QueueCore {
         state.pointee.flushes.leader = request
         state.pointee.flushes.coversPages = state.pointee.pageCacheUsers == 0
         let hasTwo = state.pointee.host.hasBufferedDescriptor
-        order(
+        enqueue(
             request, .synchronize,
-            EngineOrder(operation: hasTwo ? .synchronizeBoth : .synchronize))
+            EngineSubmission(kind: hasTwo ? .synchronizeBoth : .synchronize))
     }
 
-    /// The call under way for a file has ended, for `errno` or with success.
-    mutating func endFlush(
+    /// Completes all requests of the call under way for a file, which the engine has answered: with `failure`
+    /// and `errno`, or with success.
+    mutating func settleFlush(
         _ state: UnsafeMutablePointer<FileState>, _ failure: BlockError.Code?, errno: CInt,
         _ now: UInt64? = nil
     ) {
@@ -51,25 +52,26 @@ extension QueueCore {
         if failure == nil && state.pointee.flushes.coversPages {
             state.pointee.host.hasUnsyncedPages = false
         }
-        end(leader, failure, errno, now)
+        completeFlush(leader, failure, errno, now)
         while let request = state.pointee.flushes.joined.popFirst() {
-            end(request, failure, errno, now)
+            completeFlush(request, failure, errno, now)
         }
         // Nothing can make stable what has been lost.
         let lost = state.pointee.host.flushFailure
         if lost != 0 {
             while let request = state.pointee.flushes.waiting.popFirst() {
-                end(request, .system, lost, now)
+                completeFlush(request, .system, lost, now)
             }
         }
         startNextFlush(state)
     }
 
-    /// The call under way for a file was cancelled before it did anything: another request carries it now.
-    mutating func endCancelledFlush(_ state: UnsafeMutablePointer<FileState>) {
+    /// Completes the request that carries the call under way for a file, which was cancelled before it did
+    /// anything. Another request carries the call from now on.
+    mutating func settleCancelledFlush(_ state: UnsafeMutablePointer<FileState>) {
         guard let leader = state.pointee.flushes.leader else { return }
         state.pointee.flushes.leader = nil
-        finish(leader, .cancelled)
+        complete(leader, .cancelled)
         startNextFlush(state)
     }
 
@@ -83,11 +85,11 @@ extension QueueCore {
         lead(leader, state)
     }
 
-    private mutating func end(
+    private mutating func completeFlush(
         _ request: RequestPointer, _ failure: BlockError.Code?, _ errno: CInt, _ now: UInt64?
     ) {
         request.pointee.place = .elsewhere
         request.pointee.errno = errno
-        finish(request, failure, now)
+        complete(request, failure, now)
     }
 }

@@ -5,13 +5,13 @@
 /// | asking | the format says where bytes are, and there is room for a child | asking |
 /// | asking | there is no room, or the format wants requests of its own first | waiting |
 /// | asking | the whole request is answered, and children are under way | waiting |
-/// | asking | the whole request is answered, and no child is under way | ended |
+/// | asking | the whole request is answered, and no child is under way | completed |
 /// | asking | many answers in a row have needed no child | postponed to a later visit to the engine |
 /// | postponed | the visit | asking |
-/// | asking | the answer cannot be followed, or the request was cancelled | waiting, or ended |
-/// | waiting | a child of the guest's bytes ends | asking |
-/// | waiting | the last child ends that the format wanted | asking |
-/// | waiting | a child fails, or the request is cancelled | waiting until all children have ended |
+/// | asking | the answer cannot be followed, or the request was cancelled | waiting, or completed |
+/// | waiting | a child of the guest's bytes completes | asking |
+/// | waiting | the last child that the format wanted completes | asking |
+/// | waiting | a child fails, or the request is cancelled | waiting until all children have completed |
 struct GuestWork {
     /// What the queue goes through for a request.
     enum Stage {
@@ -21,7 +21,7 @@ struct GuestWork {
         case metadata
         /// The files are flushed.
         case files
-        /// Nothing more is asked: children end, and then the request does.
+        /// Nothing more is asked: the request completes when its children have completed.
         case ending
     }
 
@@ -36,7 +36,7 @@ struct GuestWork {
     var lastChild: RequestPointer?
     /// How many there are.
     var children = 0
-    /// Those of them that the format wanted. It is asked again when they have ended.
+    /// Those of them that the format wanted. It is asked again when they have completed.
     var formatChildren = 0
     /// The queue is asking now: children that end at once are looked at there.
     var isAsking = false

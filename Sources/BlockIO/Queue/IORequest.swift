@@ -1,32 +1,32 @@
 import CBlockIO
 import Glibc
 
-@usableFromInline package typealias RequestPointer = UnsafeMutablePointer<IORequest>
-
 /// One request of a ``BlockQueue``, in a slot whose address stays the same for the queue's life:
 /// the address is the tag that engines hand to the kernel.
 ///
-/// A request is one engine operation at a time. What the engine is to do now stands in `engine`;
-/// the pipeline above rewrites it for each piece, retry and fallback.
+/// A request is one engine submission at a time: `submission`. The pipeline writes it anew for each piece,
+/// retry and fallback.
 ///
 /// A slot that is free is clean: whatever a request leaves in it beyond what every request sets is
-/// reset when the slot is given back, so that the usual request has nothing to reset.
+/// reset when the slot is given back, so that a request on the fast path has nothing to reset.
+///
+/// What the fast path uses, which is inlined into callers, is usable from inline code.
 @usableFromInline
 package struct IORequest {
     package init() {}
 
-    /// What the engine does now, its answer, and the link in the one FIFO that the request is in.
-    /// First in the slot, so that both have one address.
-    @usableFromInline var operation = cbio_operation()
-    /// What the request was made of and what becomes of it: what its completion will say.
+    /// The engine submission that the request is now, the answer to it, and the link in the one FIFO that
+    /// the request is in. First in the slot, so that both have one address: see `isLaidOutAsAssumed`.
+    @usableFromInline var cSubmission = cbio_submission()
+    /// What the request asks for and what becomes of it: what its completion will say.
     @usableFromInline var completion = BlockCompletion()
-    /// The list of a single-buffer request.
+    /// The list of a request that was made with one buffer.
     var singleBuffer = iovec()
 
     // The request as it was made.
     /// Of its own, or `nil` when it goes to the closure given to `poll`.
     var closure: Unmanaged<CompletionClosure>?
-    /// The caller's list; not set while the request is plain.
+    /// The caller's list; not set while the request is on the fast path.
     var vectors: UnsafePointer<iovec>?
     var vectorCount: Int = 0
     /// Counts the completions of the slot, so that an identifier of an earlier use is seen to be
@@ -34,11 +34,11 @@ package struct IORequest {
     @usableFromInline var generation: UInt32 = 0
 
     // How far it has come.
-    /// It ends when the engine has moved all bytes: nothing is to be done before or after, and
-    /// nothing beyond what every request sets is to be reset.
-    @usableFromInline var isPlain = false
-    /// The caller's list goes to the engine as it is.
-    @usableFromInline var isDirect = false
+    /// It is on the fast path: it completes when the engine has moved all bytes, nothing is to be done
+    /// before or after, and nothing beyond what every request sets is to be reset.
+    @usableFromInline var isFast = false
+    /// It is one submission with the caller's list as it is.
+    @usableFromInline var submitsList = false
     var phase = Phase.transfer
     var route = Route.poll
     var isDurable = false
@@ -57,12 +57,12 @@ package struct IORequest {
     /// A part of a durable write has been done that only a flush makes stable.
     var owesFlush = false
     var place = Place.elsewhere
-    /// Failed without a part of the kernel in it, which has lost nothing.
+    /// The engine's answer is an error that the kernel has no part in: nothing that was written is lost.
     package var isTransientFailure = false
     /// The ways to do a discard or to write zeroes that have been tried.
     var rangeWay = RangeWay.first
     /// When the caller made it, in nanoseconds of CLOCK_MONOTONIC: the time of its batch
-    /// (``QueueCore/batchClock``). From here on latency is counted, before the engine gets the request.
+    /// (``QueueCore/batchClock``). Latency counts from here, and so includes the wait for the engine.
     @usableFromInline var started: UInt64 = 0
     /// Set when the request goes in pieces of its own making.
     var pieces: UnsafeMutablePointer<PieceTransfer>?
@@ -83,8 +83,8 @@ package struct IORequest {
     /// What it holds and waits for; `nil` while that is nothing.
     var ticket: TicketPointer?
 
-    /// The list of the queue that the request is in, as far as it may be taken out of its middle. That it
-    /// waits for the engine is said by its operation.
+    /// The list of the queue that the request is in, among those from whose middle requests are taken. That
+    /// it is in ``QueueCore/pending`` is marked in `cSubmission`.
     enum Place: UInt8 {
         case elsewhere
         /// ``FileState/heldBack``.
@@ -112,7 +112,7 @@ package struct IORequest {
         case first, punchHole, buffers
     }
 
-    /// What the engine's answer will be the answer to.
+    /// What the request waits for. ``QueueCore`` has the table of phases.
     enum Phase: UInt8 {
         /// Waiting for other requests of the queue; nothing is with the engine.
         case blocked
@@ -120,7 +120,7 @@ package struct IORequest {
         case readHead, readTail
         /// The bytes themselves.
         case transfer
-        /// The bytes of a write behind the last whole block of an image.
+        /// Writing the bytes behind the last whole block of an image.
         case transferTail
         /// An fdatasync(2), for the requests of the ``FlushGroup``.
         case synchronize
@@ -138,7 +138,7 @@ extension IORequest {
         completion.errno = 0
         completion.effect = .unknown
         closure = nil
-        isDirect = false
+        submitsList = false
         phase = .transfer
         route = .poll
         isDurable = false
@@ -153,7 +153,7 @@ extension IORequest {
         beyond = 0
         place = .elsewhere
         rangeWay = .first
-        operation.file = 0
+        cSubmission.file = 0
         work = nil
         child = ChildLink()
     }
@@ -161,7 +161,7 @@ extension IORequest {
 
 // The pipeline's names for what the completion says.
 extension IORequest {
-    package internal(set) var verb: BlockOperation {
+    package internal(set) var operation: BlockOperation {
         get { completion.operation }
         set { completion.asked.operation = newValue }
     }
@@ -189,114 +189,31 @@ extension IORequest {
 
     /// The engine's answer: bytes moved, or -errno.
     package var result: Int64 {
-        get { operation.result }
-        set { operation.result = newValue }
+        get { cSubmission.result }
+        set { cSubmission.result = newValue }
     }
     /// Index of the host file that the engine is asked about.
-    package var file: Int { Int(operation.file) }
+    package var file: Int { Int(cSubmission.file) }
     package internal(set) var next: RequestPointer? {
-        get { RequestPointer(operation.next) }
-        set { operation.next = newValue?.operation }
+        get { RequestPointer(cSubmission.next) }
+        set { cSubmission.next = newValue?.cSubmission }
     }
-    package var engine: EngineOrder {
-        get { EngineOrder(operation) }
-        set { newValue.put(into: &operation) }
-    }
-}
-
-// Where the parts of a slot are. They follow each other, and each is aligned to 8 bytes.
-extension RequestPointer {
-    @inline(__always)
-    @inlinable
-    init?(_ operation: UnsafeMutablePointer<cbio_operation>?) {
-        guard let operation else { return nil }
-        self = UnsafeMutableRawPointer(operation).assumingMemoryBound(to: IORequest.self)
-    }
-
-    @inline(__always)
-    @inlinable
-    var operation: UnsafeMutablePointer<cbio_operation> {
-        UnsafeMutableRawPointer(self).assumingMemoryBound(to: cbio_operation.self)
-    }
-
-    /// What was plain turns out not to be: from here on it is handled, and its slot reset, like any
-    /// other. Field by field, because an engine's thread may be writing its answer.
-    func makeUnusual() {
-        guard pointee.isPlain else { return }
-        pointee.isPlain = false
-        pointee.vectors = UnsafePointer(operation.pointee.vectors)
-        pointee.vectorCount = Int(operation.pointee.vector_count)
-        pointee.completion.transferred = 0
-        pointee.isModifying = pointee.verb == .write
-    }
-
-    /// It moves bytes.
-    var isTransfer: Bool { operation.pointee.verb < CBIO_SYNC }
-
-    /// It moves bytes, and no more than so many.
-    func isTransfer(upTo limit: UInt64) -> Bool {
-        operation.pointee.verb < CBIO_SYNC && operation.pointee.length <= limit
-    }
-
-    /// The list of a single-buffer request.
-    var singleBuffer: UnsafePointer<iovec> {
-        let offset =
-            MemoryLayout<cbio_operation>.stride + MemoryLayout<BlockCompletion>.stride
-        return (UnsafeRawPointer(self) + offset).assumingMemoryBound(to: iovec.self)
+    /// What the engine is asked to do now.
+    package var submission: EngineSubmission {
+        get { EngineSubmission(cSubmission) }
+        set { newValue.put(into: &cSubmission) }
     }
 }
 
-/// What an engine is asked to do: bytes, a sync, or one of the slow calls that engines give to
-/// helper threads.
-package struct EngineOrder {
-    package var operation = Operation.read
-    package var isDurable = false
-    package var vectorCount: UInt32 = 0
-    package var vectors: UnsafePointer<iovec>?
-    /// Byte in the host file; the new size for `truncate`.
-    package var position: UInt64 = 0
-    /// Bytes concerned; the sum of the vectors' lengths for the first two and `bufferedWrite`.
-    package var length: UInt64 = 0
-
-    /// The first three as the C side numbers them.
-    package enum Operation: UInt8 {
-        case read, write, synchronize
-        case bufferedWrite, punchHole, zeroRange, deviceDiscard, deviceZero, truncate
-        /// `synchronize` for an image that has a buffered descriptor beside its direct one.
-        case synchronizeBoth
-
-        /// Has no asynchronous form in the kernel: a helper thread calls it.
-        var needsHelper: Bool { rawValue > Operation.synchronize.rawValue }
-    }
-}
-
-extension EngineOrder {
-    /// A call about a range, without memory.
-    package init(_ operation: Operation, at position: UInt64, length: UInt64) {
-        self.init(operation: operation, position: position, length: length)
+extension IORequest {
+    /// What ``RequestPointer`` assumes about the places of the parts of a slot.
+    static var isLaidOutAsAssumed: Bool {
+        MemoryLayout<IORequest>.offset(of: \.cSubmission) == 0
+            && MemoryLayout<IORequest>.offset(of: \.singleBuffer) == singleBufferOffset
     }
 
-    init(_ operation: cbio_operation) {
-        self.operation = Operation(rawValue: operation.verb).unsafelyUnwrapped
-        isDurable = operation.is_durable
-        vectorCount = UInt32(operation.vector_count)
-        vectors = operation.vectors
-        position = operation.position
-        length = operation.length
+    /// Where the list of a request with one buffer is. The parts before it are aligned to 8 bytes.
+    static var singleBufferOffset: Int {
+        MemoryLayout<cbio_submission>.stride + MemoryLayout<BlockCompletion>.stride
     }
-
-    func put(into target: inout cbio_operation) {
-        target.verb = operation.rawValue
-        target.is_durable = isDurable
-        target.vector_count = UInt16(truncatingIfNeeded: vectorCount)
-        target.vectors = vectors
-        target.position = position
-        target.length = length
-    }
-}
-
-/// Holds an escaping closure, so that a slot can refer to it by one pointer.
-final class CompletionClosure {
-    let body: (BlockCompletion) -> Void
-    init(_ body: @escaping (BlockCompletion) -> Void) { self.body = body }
 }

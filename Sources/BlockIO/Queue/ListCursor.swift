@@ -4,9 +4,10 @@ import Glibc
 /// A place in a list of elements. All calls for a list together look at each element once, and once more
 /// for each call.
 struct ListCursor {
-    private var element = 0
-    /// Bytes of the element that come before.
-    private var skipped = 0
+    /// Index of the element that the place is in.
+    private(set) var element = 0
+    /// Bytes of that element before the place.
+    private(set) var skipped = 0
 
     /// A part of a list.
     enum Part {
@@ -49,9 +50,14 @@ struct ListCursor {
     }
 
     private mutating func advance(_ count: UInt64, in list: UnsafeBufferPointer<iovec>) {
+        advance(count, elements: list.count) { list[$0].iov_len }
+    }
+
+    /// Moves on by `count` bytes, but not beyond the last of the elements, whose lengths `length` says.
+    mutating func advance(_ count: UInt64, elements: Int, length: (Int) -> Int) {
         var left = count
-        while left > 0 {
-            let rest = UInt64(list[element].iov_len - skipped)
+        while element < elements, left > 0 {
+            let rest = UInt64(length(element) - skipped)
             if left < rest {
                 skipped += Int(left)
                 return
@@ -62,7 +68,7 @@ struct ListCursor {
         }
     }
 
-    /// Of an element, what comes before this place, but for its first bytes.
+    /// The part of an element from byte `start` on; of the element that the place is in, up to the place.
     private func part(
         of list: UnsafeBufferPointer<iovec>, _ index: Int, from start: Int
     ) -> iovec {

@@ -1,8 +1,8 @@
 import BlockHost
 import Synchronization
 
-/// What other threads ask of a queue that has one owner: left here, and the owner is woken. Safe to share:
-/// all of it is atomic or under the lock.
+/// Where other threads leave messages for the owner of a queue, which is woken. Safe to share, although
+/// unchecked: all of it is atomic or under the lock.
 final class Mailbox: @unchecked Sendable {
     enum Message {
         case cancel(RequestID)

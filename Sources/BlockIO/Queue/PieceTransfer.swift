@@ -8,6 +8,8 @@ import Glibc
 /// alignment go as they are; offending neighbours form runs, closed to whole blocks, and each run
 /// passes through one extent of a bounce buffer. An element offends by its address, its length or
 /// its position (statx(2), STATX_DIOALIGN).
+///
+/// Usable from inline code for `maximumBytes`, which the fast path compares with.
 @usableFromInline
 struct PieceTransfer: ~Copyable {
     /// Elements of one preadv2(2): IOV_MAX.
@@ -25,8 +27,7 @@ struct PieceTransfer: ~Copyable {
     private let bounceLimit: Int
 
     // Where the next piece begins.
-    private var element = 0
-    private var elementOffset = 0
+    private var cursor = ListCursor()
     private(set) var position: UInt64
 
     // The piece that is under way.
@@ -77,14 +78,14 @@ struct PieceTransfer: ~Copyable {
 
     /// What a piece cost.
     struct Plan {
-        var order: EngineOrder
+        var submission: EngineSubmission
         var direct: UInt64
         var bounced: UInt64
     }
 
     /// The rest of a request, from the byte where it stands now up to `end`.
     init(_ request: RequestPointer, alignment: HostAlignment, bounceLimit: Int, end: UInt64) {
-        isWrite = request.pointee.verb != .read
+        isWrite = request.pointee.operation != .read
         elements =
             request.pointee.rangeWay == .buffers
             ? .zeroes(request.pointee.length)
@@ -113,24 +114,32 @@ struct PieceTransfer: ~Copyable {
 
     /// The block to read before a write may begin, in the middle of a block; `nil` when it begins
     /// on one.
-    mutating func planHead() -> EngineOrder? {
+    mutating func planHead() -> EngineSubmission? {
         guard isWrite, offset != floor(offset) else { return nil }
-        head = AlignedMemory(byteCount: Int(block), alignment: Int(memoryMask) + 1)
-        return readOrder(head!.base, at: floor(offset))
+        let memory = blockMemory()
+        head = memory
+        return readSubmission(memory.base, at: floor(offset))
     }
 
     /// The same for the end, unless it is in the block that `planHead` reads.
-    mutating func planTail() -> EngineOrder? {
+    mutating func planTail() -> EngineSubmission? {
         guard isWrite, end != floor(end) else { return nil }
         if offset != floor(offset) && floor(offset) == floor(end) { return nil }
-        tail = AlignedMemory(byteCount: Int(block), alignment: Int(memoryMask) + 1)
-        return readOrder(tail!.base, at: floor(end))
+        let memory = blockMemory()
+        tail = memory
+        return readSubmission(memory.base, at: floor(end))
     }
 
-    private func readOrder(_ memory: UnsafeMutableRawPointer, at place: UInt64) -> EngineOrder {
+    private func blockMemory() -> AlignedMemory {
+        AlignedMemory(byteCount: Int(block), alignment: Int(memoryMask) + 1)
+    }
+
+    private func readSubmission(_ memory: UnsafeMutableRawPointer, at place: UInt64)
+        -> EngineSubmission
+    {
         list[0] = iovec(iov_base: memory, iov_len: Int(block))
-        return EngineOrder(
-            operation: .read, vectorCount: 1, vectors: UnsafePointer(list), position: place,
+        return EngineSubmission(
+            kind: .read, vectorCount: 1, vectors: UnsafePointer(list), position: place,
             length: block)
     }
 
@@ -152,20 +161,17 @@ struct PieceTransfer: ~Copyable {
         closePiece(&layout)
 
         if layout.bounced > 0 {
-            if bounce == nil || bounce!.count < layout.bounced {
-                bounce = AlignedMemory(
-                    byteCount: layout.bounced, alignment: Int(memoryMask) + 1)
-            }
+            let memory = bounceMemory(layout.bounced)
             for run in layout.runs {
                 list[run.index] = iovec(
-                    iov_base: bounce!.base + run.bounceOffset, iov_len: run.count)
+                    iov_base: memory + run.bounceOffset, iov_len: run.count)
             }
-            if isWrite && !fillBounce(pad: pad, span: layout.bounced) { return nil }
+            if isWrite && !fill(memory, pad: pad, span: layout.bounced) { return nil }
         }
         let span = layout.position - pieceStart
         return Plan(
-            order: EngineOrder(
-                operation: isWrite ? .write : .read, vectorCount: UInt32(layout.count),
+            submission: EngineSubmission(
+                kind: isWrite ? .write : .read, vectorCount: UInt32(layout.count),
                 vectors: UnsafePointer(list), position: pieceStart, length: span),
             direct: span - UInt64(layout.bounced), bounced: UInt64(layout.bounced))
     }
@@ -204,8 +210,8 @@ struct PieceTransfer: ~Copyable {
     }
 
     private mutating func collectElements(_ layout: inout Layout) {
-        var index = element
-        var skip = elementOffset
+        var index = cursor.element
+        var skip = cursor.skipped
         let count = elements.count
         while index < count, layout.position < end {
             let vector = elements[index]
@@ -269,20 +275,27 @@ struct PieceTransfer: ~Copyable {
         layout.closeRun()
     }
 
-    /// The caller's memory may be a guest's; false when some of it has gone.
-    private mutating func fillBounce(pad: Int, span: Int) -> Bool {
-        let target = bounce!.base
-        if pad > 0 { target.copyMemory(from: head!.base, byteCount: pad) }
+    /// The bounce buffer, with room for `count` bytes.
+    private mutating func bounceMemory(_ count: Int) -> UnsafeMutableRawPointer {
+        if let bounce, bounce.count >= count { return bounce.base }
+        let memory = AlignedMemory(byteCount: count, alignment: Int(memoryMask) + 1)
+        bounce = memory
+        return memory.base
+    }
+
+    /// Fills the bounce buffer of a write: `span` bytes, the first `pad` of them from the block around the
+    /// first byte. False when some of the caller's memory, which may be a guest's, has gone.
+    private func fill(_ target: UnsafeMutableRawPointer, pad: Int, span: Int) -> Bool {
+        if pad > 0, let head { target.copyMemory(from: head.base, byteCount: pad) }
         for extent in extents {
             let place = target + extent.bounceOffset
             let outcome = VolatileMemory.copy(to: place, from: extent.memory, count: extent.count)
             if outcome == .lost { return false }
         }
         let padding = pieceEnd == end ? Int(ceiling(end) - end) : 0
-        if padding > 0 {
-            let source = tail?.base ?? head!.base
+        if padding > 0, let source = tail ?? head {
             (target + (span - padding)).copyMemory(
-                from: source + (Int(block) - padding), byteCount: padding)
+                from: source.base + (Int(block) - padding), byteCount: padding)
         }
         return true
     }
@@ -295,10 +308,10 @@ struct PieceTransfer: ~Copyable {
         // The next piece begins on a block again, unless there is none.
         if reached < end { reached = floor(reached) }
         guard reached > position else { return 0 }
-        if !isWrite {
+        if !isWrite, let bounce {
             for extent in extents where extent.position < reached {
                 let count = Swift.min(extent.count, Int(reached - extent.position))
-                let source = bounce!.base + extent.bounceOffset
+                let source = bounce.base + extent.bounceOffset
                 if VolatileMemory.copy(to: extent.memory, from: source, count: count) == .lost {
                     return nil
                 }
@@ -311,29 +324,19 @@ struct PieceTransfer: ~Copyable {
     }
 
     private mutating func skipElements(_ bytes: UInt64) {
-        var left = bytes
-        let count = elements.count
-        while element < count, left > 0 {
-            let rest = UInt64(elements[element].iov_len - elementOffset)
-            if left < rest {
-                elementOffset += Int(left)
-                return
-            }
-            left -= rest
-            element += 1
-            elementOffset = 0
-        }
+        let elements = elements
+        cursor.advance(bytes, elements: elements.count) { elements[$0].iov_len }
     }
 
     // MARK: Bytes behind the last whole block
 
     /// The rest of a write, which a buffered descriptor takes: a direct one could only write the
     /// whole block, and make the file longer.
-    mutating func planBufferedRest() -> EngineOrder {
+    mutating func planBufferedRest() -> EngineSubmission {
         var count = 0
         var length = 0
-        var skip = elementOffset
-        for index in element..<elements.count where count < Self.maximumElements {
+        var skip = cursor.skipped
+        for index in cursor.element..<elements.count where count < Self.maximumElements {
             let vector = elements[index]
             let rest = vector.iov_len - skip
             if rest > 0 {
@@ -343,8 +346,8 @@ struct PieceTransfer: ~Copyable {
             }
             skip = 0
         }
-        return EngineOrder(
-            operation: .bufferedWrite, vectorCount: UInt32(count), vectors: UnsafePointer(list),
+        return EngineSubmission(
+            kind: .bufferedWrite, vectorCount: UInt32(count), vectors: UnsafePointer(list),
             position: position, length: UInt64(length))
     }
 

@@ -1,73 +1,72 @@
 import BlockHost
 import Glibc
 
-// The first station: what a request asks for against what the image is.
+// The first station of the general path: what a request asks for against what the image is. The fast
+// path asks `TransferLimits` alone.
 extension QueueCore {
     /// Where a request goes from here.
     enum Verdict {
-        /// To the engine as it stands.
-        case direct
-        /// To the engine in pieces, through a bounce buffer or by a slow call.
-        case slow
-        /// Nothing to do.
-        case done
+        /// To the engine as it is: one submission with the caller's list.
+        case submitsList
+        /// To the engine in another form: in pieces, through a bounce buffer, or by another call than a
+        /// transfer.
+        case needsWork
+        /// To its completion, with success: there is nothing to do.
+        case isDone
+        /// To its completion, with this failure.
         case refused(BlockError.Code)
     }
 
     /// Checks a request and sets its length.
     mutating func check(_ request: RequestPointer) -> Verdict {
-        switch request.pointee.verb {
+        switch request.pointee.operation {
         case .read, .write: return checkTransfer(request)
         case .flush, .open:
             request.pointee.length = 0
             let host = file(of: request).pointee.host
             // What others wrote is theirs to make stable.
-            if host.access == .readOnly { return .done }
+            if host.access == .readOnly { return .isDone }
             if host.flushFailure != 0 {
                 request.pointee.errno = host.flushFailure
                 return .refused(.system)
             }
-            return .slow
+            return .needsWork
         case .discard, .writeZeroes:
             if let refused = checkRange(request) { return .refused(refused) }
-            if request.pointee.length > 0 { return .slow }
+            if request.pointee.length > 0 { return .needsWork }
             // Beyond the end of the file, everything reads as zeroes.
             if request.pointee.beyond > 0 { request.pointee.effect = .zeroes }
-            return .done
+            return .isDone
         case .resize:
             let host = file(of: request).pointee.host
             if host.access == .readOnly { return .refused(.readOnly) }
             if request.pointee.route == .guest {
-                return host.capabilities.contains(.resize) ? .slow : .refused(.unsupported)
+                return host.capabilities.contains(.resize) ? .needsWork : .refused(.unsupported)
             }
             guard image.capabilities.contains(.resize) else { return .refused(.unsupported) }
             // An image of another size could not be opened again, or would be another one then.
             let rest = request.pointee.length % UInt64(image.logicalBlockSize)
-            return rest == 0 ? .slow : .refused(.sizeNotMultiple)
+            return rest == 0 ? .needsWork : .refused(.sizeNotMultiple)
         }
     }
 
     private mutating func checkTransfer(_ request: RequestPointer) -> Verdict {
         let count = request.pointee.vectorCount
         let vectors = UnsafeBufferPointer(start: request.pointee.vectors, count: count)
-        let sum = VectorSum(vectors)
-        let total = sum.total
-        let (memoryMask, offsetMask) = (
-            file(of: request).pointee.memoryMask, file(of: request).pointee.offsetMask
-        )
-        var offending = sum.lengthBits & offsetMask
-        // That of an empty one does not count.
-        if sum.addressBits & memoryMask != 0 { offending |= addresses(vectors) & memoryMask }
-        request.pointee.length = sum.mayOverflow && overflows(vectors) ? .max : UInt64(total)
+        var sum = VectorSum(vectors)
+        request.pointee.length = sum.mayOverflow && overflows(vectors) ? .max : UInt64(sum.total)
         if let refused = checkRange(request) { return .refused(refused) }
-        if request.pointee.length == 0 { return .done }
-        if request.pointee.beyond > 0 { return .slow }
-        // Lengths that are all multiples make the positions multiples, if the first one is.
-        offending |= UInt(request.pointee.offset) & offsetMask
+        if request.pointee.length == 0 { return .isDone }
+        if request.pointee.beyond > 0 { return .needsWork }
+        let state = file(of: request)
+        // The address of an empty element does not count.
+        if sum.addressBits & state.pointee.limits.memoryMask != 0 {
+            sum.addressBits = addresses(vectors)
+        }
         let fits =
-            offending == 0 && count <= PieceTransfer.maximumElements
-            && total <= PieceTransfer.maximumBytes
-        return fits ? .direct : .slow
+            count <= PieceTransfer.maximumElements
+            && state.pointee.limits.admit(sum, at: request.pointee.offset)
+        return fits ? .submitsList : .needsWork
     }
 
     @inline(never)
@@ -87,12 +86,12 @@ extension QueueCore {
 
     private mutating func checkRange(_ request: RequestPointer) -> BlockError.Code? {
         let state = file(of: request)
-        if request.pointee.verb != .read && state.pointee.host.access == .readOnly {
+        if request.pointee.operation != .read && state.pointee.host.access == .readOnly {
             return .readOnly
         }
         let (end, carry) = request.pointee.offset.addingReportingOverflow(request.pointee.length)
         if carry || request.pointee.length == .max { return .outOfRange }
-        return end > state.pointee.size ? checkEnd(request, end, state) : nil
+        return end > state.pointee.limits.size ? checkEnd(request, end, state) : nil
     }
 
     /// A request that ends at `end`, beyond the file as it was.
@@ -103,14 +102,14 @@ extension QueueCore {
         // The file or device may have grown since, and another queue of the image may have noticed before.
         if !isForGuest(state) { state.pointee.host.refreshSize() }
         adoptGeometry(state)
-        let size = state.pointee.size
+        let size = state.pointee.limits.size
         // What the image has beyond is for guests only.
         if end > (request.pointee.route == .guest ? size : image.roundedUp(size)) {
             return .outOfRange
         }
         if end <= size || request.pointee.length == 0 { return nil }
         // In the last block, which the file does not fill.
-        if request.pointee.verb == .write {
+        if request.pointee.operation == .write {
             request.pointee.errno = ENOSPC
             return .endOfMedium
         }
@@ -125,11 +124,11 @@ extension QueueCore {
         request.pointee.beyond = 0
     }
 
-    /// The end of a request that reaches beyond the file: on success, what is there reads as zeroes.
+    /// Completes the part of a request beyond the end of the file, which reads as zeroes if the rest succeeded.
     @inline(never)
-    mutating func finishBeyond(_ request: RequestPointer, isSuccess: Bool) {
+    mutating func completeBeyondEnd(_ request: RequestPointer, isSuccess: Bool) {
         if isSuccess {
-            if request.pointee.verb == .read && !clearBeyond(request) {
+            if request.pointee.operation == .read && !clearBeyond(request) {
                 request.pointee.failure = .system
                 request.pointee.errno = EFAULT
             } else if request.pointee.effect != .oldData {
@@ -139,7 +138,7 @@ extension QueueCore {
         restoreLength(request)
     }
 
-    /// Fills the end of the caller's list, from the end of the file on; false when some of it has gone.
+    /// Clears the caller's memory for the bytes beyond the end of the file; false when some of it has gone.
     private func clearBeyond(_ request: RequestPointer) -> Bool {
         let vectors = UnsafeBufferPointer(
             start: request.pointee.vectors, count: request.pointee.vectorCount)
@@ -155,35 +154,4 @@ extension QueueCore {
         }
         return true
     }
-}
-
-/// What the vectors of a list have together.
-struct VectorSum {
-    /// All addresses, and all lengths, each a disjunction of their bits.
-    let addressBits: UInt
-    let lengthBits: UInt
-    /// Wraps.
-    let total: UInt
-    private let count: Int
-
-    @inline(__always)
-    init(_ vectors: UnsafeBufferPointer<iovec>) {
-        // Address and length together.
-        var bits = SIMD2<UInt>()
-        var sum = SIMD2<UInt>()
-        let raw = UnsafeRawBufferPointer(vectors)
-        for index in 0..<vectors.count {
-            let vector = raw.loadUnaligned(
-                fromByteOffset: index &* MemoryLayout<iovec>.stride, as: SIMD2<UInt>.self)
-            bits |= vector
-            sum &+= vector
-        }
-        addressBits = bits[0]
-        lengthBits = bits[1]
-        total = sum[1]
-        count = vectors.count
-    }
-
-    /// No sum of 2^20 lengths below 2^43 overflows.
-    var mayOverflow: Bool { lengthBits >> 43 != 0 || count >> 20 != 0 }
 }

@@ -13,7 +13,7 @@ extension QueueCore {
         while true {
             if let next = runnable.popFirst() {
                 next.pointee.phase = .transfer
-                if next.pointee.isDirect { enqueue(next) } else { proceed(next) }
+                if next.pointee.submitsList { enqueue(next) } else { proceed(next) }
             } else if !runHeldBack() {
                 return
             }
@@ -51,8 +51,8 @@ extension QueueCore {
         return true
     }
 
-    /// Keeps a request that changes the image until the resize before it has ended: whether it is inside
-    /// the image is known then.
+    /// Keeps a request that changes the image until the resize before it has completed, because only then is
+    /// it known whether the request is inside the image.
     mutating func holdBack(_ request: RequestPointer) {
         // What the check has found is of no account: it is made again.
         restoreLength(request)
@@ -69,16 +69,16 @@ extension QueueCore {
     mutating func startResize(_ request: RequestPointer) {
         let state = file(of: request)
         state.pointee.barrier = request
-        acceptsUsualWrites = false
+        acceptsFastWrites = false
         if state.pointee.modifying > 0 { return block(request) }
         if request.pointee.work != nil { return goOn(request) }
         countPageCacheUse(request)
-        order(
+        enqueue(
             request, .range,
-            EngineOrder(operation: .truncate, position: request.pointee.length))
+            EngineSubmission(kind: .truncate, position: request.pointee.length))
     }
 
-    /// What a request that has ended leaves to others.
+    /// Takes a request that completes out of what other requests wait for.
     mutating func leave(_ request: RequestPointer) {
         let state = file(of: request)
         if request.pointee.isTracked {
@@ -98,7 +98,7 @@ extension QueueCore {
         }
         if state.pointee.barrier == request {
             state.pointee.barrier = nil
-            acceptsUsualWrites = image.access == .readWrite
+            acceptsFastWrites = image.access == .readWrite
         }
     }
 }

@@ -7,12 +7,12 @@ extension QueueCore {
     /// A request of the guest that has been checked.
     mutating func enterFormat(_ request: RequestPointer) {
         countComposite(request)
-        request.pointee.isDirect = false
+        request.pointee.submitsList = false
         let work = unusedWork.popLast() ?? .allocate(capacity: 1)
-        let isFlush = request.pointee.verb == .flush
+        let isFlush = request.pointee.operation == .flush
         work.initialize(to: GuestWork(isFlush ? .metadata : .stretches))
         request.pointee.work = work
-        if request.pointee.verb == .resize { startResize(request) } else { goOn(request) }
+        if request.pointee.operation == .resize { startResize(request) } else { goOn(request) }
     }
 
     /// Asks the format about a request of the guest, until there is something to wait for.
@@ -33,7 +33,7 @@ extension QueueCore {
             }
         }
         work.pointee.isAsking = false
-        if work.pointee.children == 0 { endGuest(request, work) }
+        if work.pointee.children == 0 { completeGuest(request, work) }
     }
 
     /// The most questions about one request in a row. What the format answers without I/O costs time
@@ -65,7 +65,7 @@ extension QueueCore {
     ) -> Bool {
         if work.pointee.stage == .ending || work.pointee.formatChildren > 0 { return false }
         let isAnswered =
-            work.pointee.stage == .stretches && request.pointee.verb != .resize
+            work.pointee.stage == .stretches && request.pointee.operation != .resize
             && work.pointee.answered == request.pointee.length
         // Too late to cancel it.
         if isAnswered && !request.pointee.isDurable { return true }
@@ -82,7 +82,7 @@ extension QueueCore {
         _ request: RequestPointer, _ work: UnsafeMutablePointer<GuestWork>,
         _ layout: any ImageFormat
     ) -> Bool {
-        guard work.pointee.stage == .stretches, request.pointee.verb != .resize,
+        guard work.pointee.stage == .stretches, request.pointee.operation != .resize,
             work.pointee.answered == request.pointee.length
         else { return false }
         let needsFlush =
@@ -106,7 +106,7 @@ extension QueueCore {
             startChild(request, work, file: file, at: position, taken)
             return
         case .zeroes(let count)
-        where isStretch && count > 0 && request.pointee.verb != .write:
+        where isStretch && count > 0 && request.pointee.operation != .write:
             return clear(request, work, min(count, question.length))
         case .after(let requests)
         where (1...FormatAnswer.requestLimit).contains(requests.count)
@@ -136,12 +136,12 @@ extension QueueCore {
     private func question(
         _ request: RequestPointer, _ work: UnsafeMutablePointer<GuestWork>
     ) -> FormatQuestion {
-        let verb = work.pointee.isFlush ? .flush : request.pointee.verb
+        let operation = work.pointee.isFlush ? .flush : request.pointee.operation
         let answered = work.pointee.answered
         return FormatQuestion(
-            operation: verb,
-            offset: ImageOffset(verb == .flush ? 0 : request.pointee.offset + answered),
-            length: verb == .flush ? 0 : request.pointee.length - answered,
+            operation: operation,
+            offset: ImageOffset(operation == .flush ? 0 : request.pointee.offset + answered),
+            length: operation == .flush ? 0 : request.pointee.length - answered,
             isDurable: request.pointee.isDurable, step: work.pointee.step)
     }
 
@@ -156,7 +156,7 @@ extension QueueCore {
     private func clear(
         _ request: RequestPointer, _ work: UnsafeMutablePointer<GuestWork>, _ count: UInt64
     ) {
-        if request.pointee.verb == .read {
+        if request.pointee.operation == .read {
             let list = UnsafeBufferPointer(
                 start: request.pointee.vectors, count: request.pointee.vectorCount)
             guard work.pointee.cursor.clear(count, in: list) else {
@@ -176,13 +176,13 @@ extension QueueCore {
         _ request: RequestPointer, _ work: UnsafeMutablePointer<GuestWork>, file: Int,
         at position: FilePosition, _ count: UInt64
     ) {
-        let verb = request.pointee.verb
-        let child = takeChild(of: request, work, verb, file, position)
+        let operation = request.pointee.operation
+        let child = takeChild(of: request, work, operation, file, position)
         child.pointee.child.isOfGuest = true
         child.pointee.child.start = work.pointee.answered
         child.pointee.isDurable = request.pointee.isDurable
         child.pointee.length = count
-        if verb == .read || verb == .write { takeList(child, request, work, count) }
+        if operation == .read || operation == .write { takeList(child, request, work, count) }
         pass(work, count)
         admit(child)
     }
@@ -217,7 +217,7 @@ extension QueueCore {
         _ wanted: FormatRequest, for request: RequestPointer,
         _ work: UnsafeMutablePointer<GuestWork>
     ) {
-        let child = takeChild(of: request, work, wanted.verb, wanted.file, wanted.position)
+        let child = takeChild(of: request, work, wanted.operation, wanted.file, wanted.position)
         work.pointee.formatChildren += 1
         switch wanted.action {
         case .read(let buffer): useSingleBuffer(child, iovec(buffer))
@@ -242,10 +242,10 @@ extension QueueCore {
 
     private mutating func takeChild(
         of request: RequestPointer, _ work: UnsafeMutablePointer<GuestWork>,
-        _ verb: BlockOperation, _ file: Int, _ position: FilePosition
+        _ operation: BlockOperation, _ file: Int, _ position: FilePosition
     ) -> RequestPointer {
-        let child = takeSlot(verb, at: position.byte)
-        child.operation.pointee.file = UInt8(file)
+        let child = takeSlot(operation, at: position.byte)
+        child.cSubmission.pointee.file = UInt8(file)
         child.pointee.route = .guest
         // What an earlier request left in the slot is its caller's, and may be gone.
         child.pointee.vectors = nil
@@ -263,8 +263,8 @@ extension QueueCore {
         return child
     }
 
-    /// The end of a child, whose slot is free afterwards. Its parent goes on in `runFollowers`.
-    mutating func endChild(_ child: RequestPointer) {
+    /// Settles a child that has completed, whose slot is free afterwards. Its parent goes on in `runFollowers`.
+    mutating func settleChild(_ child: RequestPointer) {
         let link = child.pointee.child
         guard let request = link.parent, let work = request.pointee.work else { return }
         if let next = link.next {
@@ -280,7 +280,7 @@ extension QueueCore {
         link.list?.deallocate()
         work.pointee.children -= 1
         if !link.isOfGuest && work.pointee.formatChildren > 0 { work.pointee.formatChildren -= 1 }
-        if !link.isOfGuest && child.pointee.verb.changesImage {
+        if !link.isOfGuest && child.pointee.operation.changesImage {
             formatChanges &+= 1
             image.hasUnsyncedMetadata = true
         }
@@ -294,12 +294,13 @@ extension QueueCore {
         runnable.append(request)
     }
 
-    /// What the end of a child says of its parent.
+    /// Notes what the completion of a child means for its parent.
     private func note(
         _ child: RequestPointer, _ link: ChildLink, _ work: UnsafeMutablePointer<GuestWork>
     ) {
         guard let failure = child.pointee.failure else {
-            let isRange = child.pointee.verb == .discard || child.pointee.verb == .writeZeroes
+            let isRange =
+                child.pointee.operation == .discard || child.pointee.operation == .writeZeroes
             if link.isOfGuest && isRange { work.pointee.add(child.pointee.effect) }
             return
         }
@@ -311,8 +312,8 @@ extension QueueCore {
         work.pointee.fail(failure == .outOfRange ? .corruptImage : failure, child.pointee.errno)
     }
 
-    /// The end of a guest's request: nothing more is to be asked, and no child is under way.
-    private mutating func endGuest(
+    /// Completes a guest's request: nothing more is to be asked, and no child is under way.
+    private mutating func completeGuest(
         _ request: RequestPointer, _ work: UnsafeMutablePointer<GuestWork>
     ) {
         if work.pointee.rounds > 0 { layout?.abandon(question(request, work)) }
@@ -322,15 +323,15 @@ extension QueueCore {
             image.hasUnsyncedMetadata = false
         }
         if let effect = work.pointee.effect { request.pointee.effect = effect }
-        if request.pointee.verb != .resize && request.pointee.effect != .oldData {
+        if request.pointee.operation != .resize && request.pointee.effect != .oldData {
             request.pointee.moved = min(work.pointee.answered, work.pointee.firstLost)
         }
-        finish(request, failure, failure == nil ? monotonicNanoseconds() : nil)
+        complete(request, failure, failure == nil ? monotonicNanoseconds() : nil)
     }
 
     /// Asks for the children of a request to end early; it ends when they have.
     mutating func cancelChildren(of request: RequestPointer) {
-        // From the latest to the oldest, because a child waits only for older ones. The end of one then
+        // From the latest to the oldest, because a child waits only for older ones. The completion of one then
         // releases none of those that are still to be cancelled.
         var next = request.pointee.work?.pointee.lastChild
         while let child = next {
@@ -359,7 +360,7 @@ extension FormatQuestion {
 }
 
 extension FormatRequest {
-    fileprivate var verb: BlockOperation {
+    fileprivate var operation: BlockOperation {
         switch action {
         case .read: .read
         case .write: .write

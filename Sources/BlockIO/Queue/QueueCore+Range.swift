@@ -5,15 +5,15 @@ import Glibc
 extension QueueCore {
     /// The first way for a discard or for zeroes.
     mutating func startRange(_ request: RequestPointer) {
-        let isDiscard = request.pointee.verb == .discard
+        let isDiscard = request.pointee.operation == .discard
         let host = file(of: request).pointee.host
         request.pointee.rangeWay = .first
         let start = request.pointee.offset
         let end = start + request.pointee.length
         if host.kind != .device {
-            let operation: EngineOrder.Operation = isDiscard ? .punchHole : .zeroRange
+            let operation: EngineSubmission.Kind = isDiscard ? .punchHole : .zeroRange
             countPageCacheUse(request)
-            return orderRange(request, operation, start, end)
+            return enqueueRange(request, operation, start, end)
         }
         // A device takes whole sectors only (ioctl BLKDISCARD, BLKZEROOUT: EINVAL).
         let mask = UInt64(host.deviceSectorSize - 1)
@@ -22,11 +22,11 @@ extension QueueCore {
             let inner = ((start + mask) & ~mask, end & ~mask)
             guard inner.0 < inner.1 else {
                 request.pointee.effect = .oldData
-                return finish(request, nil)
+                return complete(request, nil)
             }
-            orderRange(request, .deviceDiscard, inner.0, inner.1)
+            enqueueRange(request, .deviceDiscard, inner.0, inner.1)
         } else if (start | end) & mask == 0 {
-            orderRange(request, .deviceZero, start, end)
+            enqueueRange(request, .deviceZero, start, end)
         } else {
             writeZeroBuffers(request)
         }
@@ -43,17 +43,17 @@ extension QueueCore {
         state.pointee.host.hasUnsyncedPages = true
     }
 
-    private mutating func orderRange(
-        _ request: RequestPointer, _ operation: EngineOrder.Operation, _ start: UInt64,
+    private mutating func enqueueRange(
+        _ request: RequestPointer, _ operation: EngineSubmission.Kind, _ start: UInt64,
         _ end: UInt64
     ) {
-        order(
+        enqueue(
             request, .range,
-            EngineOrder(operation: operation, position: start, length: end - start))
+            EngineSubmission(kind: operation, position: start, length: end - start))
     }
 
     mutating func settleRange(_ request: RequestPointer) {
-        switch request.pointee.engine.operation {
+        switch request.pointee.submission.kind {
         case .truncate:
             // Not what was asked for: others may have changed the file in between.
             let state = file(of: request)
@@ -62,25 +62,25 @@ extension QueueCore {
         case .deviceDiscard: request.pointee.effect = .unknown
         default: request.pointee.effect = .zeroes
         }
-        if request.pointee.verb != .resize { request.pointee.moved = request.pointee.length }
-        finish(request, nil)
+        if request.pointee.operation != .resize { request.pointee.moved = request.pointee.length }
+        complete(request, nil)
     }
 
     /// ENOTTY, EOPNOTSUPP, ENOSYS and EINVAL say that there is no such way here.
     mutating func settleRangeError(_ request: RequestPointer, _ errno: CInt) {
         let isMissing = [EOPNOTSUPP, ENOTTY, ENOSYS, EINVAL].contains(errno)
-        guard isMissing, request.pointee.verb != .resize else {
+        guard isMissing, request.pointee.operation != .resize else {
             request.pointee.errno = errno
-            return finish(request, .system)
+            return complete(request, .system)
         }
         counters.fallbacks &+= 1
-        if request.pointee.verb == .discard {
+        if request.pointee.operation == .discard {
             request.pointee.effect = .oldData
-            return finish(request, nil)
+            return complete(request, nil)
         }
         if request.pointee.rangeWay == .first && file(of: request).pointee.host.kind != .device {
             request.pointee.rangeWay = .punchHole
-            request.pointee.engine.operation = .punchHole
+            request.pointee.submission.kind = .punchHole
             enqueue(request)
         } else {
             writeZeroBuffers(request)
@@ -92,17 +92,5 @@ extension QueueCore {
         request.pointee.rangeWay = .buffers
         request.pointee.effect = .zeroes
         startPieces(request)
-    }
-}
-
-/// Zeroes. Safe to share, because nobody writes to them.
-struct ZeroBlock: @unchecked Sendable {
-    static let byteCount = 1 << 20
-    static let shared = ZeroBlock()
-    let base: UnsafeMutableRawPointer
-
-    private init() {
-        base = .allocate(byteCount: Self.byteCount, alignment: 65536)
-        memset(base, 0, Self.byteCount)
     }
 }

@@ -1,24 +1,24 @@
 import CBlockIO
 import Glibc
 
-// The second station: what the engine is asked to do for a request.
+// The second station of the general path: what the engine is asked to do for a request.
 extension QueueCore {
-    /// One engine operation, the caller's own list.
-    mutating func transferDirectly(_ request: RequestPointer) {
+    /// Submits the caller's own list. A request that needs nothing else goes on on the fast path.
+    mutating func startList(_ request: RequestPointer) {
         let state = file(of: request)
-        let isWrite = request.pointee.verb == .write
-        request.pointee.isDirect = true
-        request.pointee.isPlain =
+        let isWrite = request.pointee.operation == .write
+        request.pointee.submitsList = true
+        request.pointee.isFast =
             !request.pointee.isDurable && request.pointee.route == .poll
             && request.pointee.closure == nil
-        let operation = request.operation
-        operation.pointee.verb = UInt8(isWrite ? CBIO_WRITE : CBIO_READ)
-        operation.pointee.is_durable = request.pointee.isDurable && isMadeDurable(request)
-        operation.pointee.vectors = request.pointee.vectors
-        operation.pointee.vector_count = UInt16(truncatingIfNeeded: request.pointee.vectorCount)
-        operation.pointee.position = request.pointee.offset
-        operation.pointee.length = request.pointee.length
-        if isWrite && state.pointee.offsetMask != 0 && track(request) { return }
+        let submission = request.cSubmission
+        submission.pointee.kind = UInt8(isWrite ? CBIO_WRITE : CBIO_READ)
+        submission.pointee.is_durable = request.pointee.isDurable && isMadeDurable(request)
+        submission.pointee.vectors = request.pointee.vectors
+        submission.pointee.vector_count = UInt16(truncatingIfNeeded: request.pointee.vectorCount)
+        submission.pointee.position = request.pointee.offset
+        submission.pointee.length = request.pointee.length
+        if isWrite && state.pointee.limits.offsetMask != 0 && track(request) { return }
         enqueue(request)
     }
 
@@ -30,18 +30,19 @@ extension QueueCore {
         return host.caching == .direct && !state.pointee.lacksDurableWrite && !host.hasUnsyncedPages
     }
 
-    /// Whether the next operation of a durable write makes its bytes stable; if not, a flush has to.
+    /// Whether the next submission of a durable write makes its bytes stable; if not, a flush has to.
     private func isMadeDurable(_ request: RequestPointer) -> Bool {
         let isMade = hasDurableWrite(file(of: request))
         if !isMade { request.pointee.owesFlush = true }
         return isMade
     }
 
-    /// Keeps account of a write of whole blocks; true when it has to wait for an earlier one.
+    /// Keeps account of a write of whole blocks; true when it has to wait for an earlier one. Called from the
+    /// fast path, which is inlined into callers.
     @usableFromInline
     mutating func track(_ request: RequestPointer) -> Bool {
         let state = file(of: request)
-        let mask = UInt64(state.pointee.offsetMask)
+        let mask = UInt64(state.pointee.limits.offsetMask)
         guard state.pointee.tracked.add(request, hasEdges: false, blockMask: mask) else {
             return false
         }
@@ -52,21 +53,21 @@ extension QueueCore {
     /// The request waits for others; `runFollowers` goes on with it.
     mutating func block(_ request: RequestPointer) {
         request.pointee.phase = .blocked
-        request.operation.pointee.is_pending = false
+        request.cSubmission.pointee.is_pending = false
     }
 
-    /// Everything else.
-    mutating func startSlowly(_ request: RequestPointer) {
-        request.pointee.isDirect = false
+    /// Starts what is not one submission with the caller's own list.
+    mutating func startGeneral(_ request: RequestPointer) {
+        request.pointee.submitsList = false
         countComposite(request)
         let state = file(of: request)
-        let mask = UInt64(state.pointee.offsetMask)
-        if request.pointee.verb.changesImage && request.pointee.length > 0 && mask != 0
-            && request.pointee.verb != .resize
+        let mask = UInt64(state.pointee.limits.offsetMask)
+        if request.pointee.operation.changesImage && request.pointee.length > 0 && mask != 0
+            && request.pointee.operation != .resize
         {
             let end = request.pointee.offset + request.pointee.length
             let isThroughCache =
-                end > state.pointee.wholeBlocksEnd && request.pointee.verb != .discard
+                end > state.pointee.wholeBlocksEnd && request.pointee.operation != .discard
             if state.pointee.tracked.add(
                 request, hasEdges: (request.pointee.offset | end) & mask != 0,
                 isThroughCache: isThroughCache, blockMask: mask)
@@ -77,7 +78,7 @@ extension QueueCore {
         proceed(request)
     }
 
-    /// From now on the request is more than one engine operation.
+    /// Notes that the request takes more than one submission, or waits for others.
     mutating func countComposite(_ request: RequestPointer) {
         if request.pointee.isComposite { return }
         request.pointee.isComposite = true
@@ -87,7 +88,7 @@ extension QueueCore {
     /// A request that need not wait, or no longer.
     mutating func proceed(_ request: RequestPointer) {
         if request.pointee.work != nil { return goOn(request) }
-        switch request.pointee.verb {
+        switch request.pointee.operation {
         case .read, .write: startPieces(request)
         case .flush, .open: joinFlush(request)
         case .discard: startRange(request)
@@ -109,7 +110,7 @@ extension QueueCore {
             return failForMemory(request)
         }
         let end = request.pointee.offset + request.pointee.length
-        let isWrite = request.pointee.verb != .read
+        let isWrite = request.pointee.operation != .read
         let state = file(of: request)
         let pieces =
             request.pointee.pieces ?? UnsafeMutablePointer<PieceTransfer>.allocate(capacity: 1)
@@ -120,56 +121,57 @@ extension QueueCore {
                 end: isWrite ? min(end, state.pointee.wholeBlocksEnd) : end))
         request.pointee.pieces = pieces
         if pieces.pointee.isDone {
-            orderTail(request)
+            enqueueTail(request)
         } else if let head = pieces.pointee.planHead() {
             counters.readModifyWrites &+= 1
-            order(request, .readHead, head)
+            enqueue(request, .readHead, head)
         } else {
-            orderTailBlock(request)
+            enqueueTailBlock(request)
         }
     }
 
     /// After the block around the first byte: the one around the last, or the first piece.
-    mutating func orderTailBlock(_ request: RequestPointer) {
+    mutating func enqueueTailBlock(_ request: RequestPointer) {
         if let tail = request.pointee.pieces.unsafelyUnwrapped.pointee.planTail() {
             counters.readModifyWrites &+= 1
-            order(request, .readTail, tail)
+            enqueue(request, .readTail, tail)
         } else {
-            orderPiece(request)
+            enqueuePiece(request)
         }
     }
 
     /// The next piece.
-    mutating func orderPiece(_ request: RequestPointer) {
+    mutating func enqueuePiece(_ request: RequestPointer) {
         guard var plan = request.pointee.pieces.unsafelyUnwrapped.pointee.planPiece() else {
             return failForMemory(request)
         }
-        plan.order.isDurable = request.pointee.isDurable && isMadeDurable(request)
+        plan.submission.isDurable = request.pointee.isDurable && isMadeDurable(request)
         counters.directBytes &+= plan.direct
         counters.bouncedBytes &+= plan.bounced
         counters.pieces &+= 1
-        order(request, .transfer, plan.order)
+        enqueue(request, .transfer, plan.submission)
     }
 
     /// The bytes of a write behind the last whole block.
-    mutating func orderTail(_ request: RequestPointer) {
+    mutating func enqueueTail(_ request: RequestPointer) {
         let rest = request.pointee.pieces.unsafelyUnwrapped.pointee.planBufferedRest()
         countPageCacheUse(request)
         counters.bouncedBytes &+= rest.length
-        order(request, .transferTail, rest)
+        enqueue(request, .transferTail, rest)
     }
 
     /// The caller's memory is not there: what the kernel says of a list that it is given.
     mutating func failForMemory(_ request: RequestPointer) {
         request.pointee.errno = EFAULT
-        finish(request, .system)
+        complete(request, .system)
     }
 
-    mutating func order(
-        _ request: RequestPointer, _ phase: IORequest.Phase, _ order: EngineOrder
+    /// Queues a submission for the engine. The request is in `phase` until the engine has answered it.
+    mutating func enqueue(
+        _ request: RequestPointer, _ phase: IORequest.Phase, _ submission: EngineSubmission
     ) {
         request.pointee.phase = phase
-        request.pointee.engine = order
+        request.pointee.submission = submission
         enqueue(request)
     }
 }

@@ -1,13 +1,13 @@
-/// What other threads may ask of a queue with ``QueueThreading/owned``: the wish is left for the
-/// owner, who is woken and acts on it at the next ``BlockQueue/poll(minimum:timeout:_:)``, which it
-/// may be waiting in.
+/// What other threads may ask of a queue with ``QueueThreading/owned``. A call leaves a message for the
+/// owner and wakes it. The owner acts on the message in ``BlockQueue/poll(minimum:timeout:_:)``, in which it
+/// may be waiting.
 public struct RemoteQueue: Sendable {
     let mailbox: Mailbox
 
-    /// ``BlockQueue/cancel(_:)``.
+    /// Asks for a request to complete early, as ``BlockQueue/cancel(_:)`` does.
     public func cancel(_ request: RequestID) { mailbox.post(.cancel(request)) }
 
-    /// No more requests are taken; when those under way have ended and been collected the queue is
-    /// closed.
+    /// Closes the queue once the requests under way have completed and been delivered. A request that is
+    /// made meanwhile completes with ``BlockError/Code/closed``.
     public func close() { mailbox.post(.close) }
 }

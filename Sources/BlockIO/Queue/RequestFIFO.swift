@@ -1,10 +1,11 @@
 import CBlockIO
 
-/// First in, first out, linked through the requests themselves: no allocation.
+/// First in, first out, linked through the requests themselves: no allocation. The fast path, which is
+/// inlined into callers, appends and pops.
 @usableFromInline
 package struct RequestFIFO {
     /// As the C side of the engines appends to it.
-    @usableFromInline var list = cbio_operations()
+    @usableFromInline var list = cbio_submissions()
 
     package init() {}
 
@@ -15,19 +16,19 @@ package struct RequestFIFO {
     @inline(__always)
     @inlinable
     package mutating func append(_ request: RequestPointer) {
-        cbio_append(&list, request.operation)
+        cbio_append(&list, request.cSubmission)
     }
 
     /// Puts one back that was popped.
     package mutating func prepend(_ request: RequestPointer) {
         let first = list.first
-        request.operation.pointee.next = first
+        request.cSubmission.pointee.next = first
         if let first {
-            first.pointee.previous = request.operation
+            first.pointee.previous = request.cSubmission
         } else {
-            list.last = request.operation
+            list.last = request.cSubmission
         }
-        list.first = request.operation
+        list.first = request.cSubmission
         list.count &+= 1
     }
 
@@ -43,7 +44,7 @@ package struct RequestFIFO {
 
     /// Forgets the first `number`; `behind` is what comes after them.
     mutating func removeFirst(
-        _ number: Int, upTo behind: UnsafeMutablePointer<cbio_operation>?
+        _ number: Int, upTo behind: UnsafeMutablePointer<cbio_submission>?
     ) {
         list.first = behind
         if behind == nil { list.last = nil }
@@ -53,10 +54,10 @@ package struct RequestFIFO {
     /// Moves the first `number` of `other`, whose last one is `last`, behind what is here.
     mutating func take(_ number: Int, from other: inout RequestFIFO, upTo last: RequestPointer) {
         guard let first = other.list.first else { return }
-        other.removeFirst(number, upTo: last.operation.pointee.next)
-        last.operation.pointee.next = nil
+        other.removeFirst(number, upTo: last.cSubmission.pointee.next)
+        last.cSubmission.pointee.next = nil
         if let end = list.last { end.pointee.next = first } else { list.first = first }
-        list.last = last.operation
+        list.last = last.cSubmission
         list.count &+= Int64(number)
     }
 
@@ -73,13 +74,13 @@ package struct RequestFIFO {
     /// Takes out a request that is in this list. The list must have been made by `append`, `prepend`
     /// and `append(contentsOf:)` alone, which keep both links.
     package mutating func remove(_ request: RequestPointer) {
-        let operation = request.operation
-        let next = operation.pointee.next
-        if list.first == operation {
+        let submission = request.cSubmission
+        let next = submission.pointee.next
+        if list.first == submission {
             list.first = next
             if next == nil { list.last = nil }
         } else {
-            let previous = operation.pointee.previous
+            let previous = submission.pointee.previous
             previous.unsafelyUnwrapped.pointee.next = next
             if let next { next.pointee.previous = previous } else { list.last = previous }
         }
@@ -119,13 +120,13 @@ extension RequestFIFO {
     /// Takes the first: it is the engine's from now on.
     package mutating func takeFirst() -> RequestPointer? {
         let request = popFirst()
-        request?.operation.pointee.is_pending = false
+        request?.cSubmission.pointee.is_pending = false
         return request
     }
 
     /// Puts one back that was taken, to be given to the engine again before the others.
     package mutating func giveBack(_ request: RequestPointer) {
-        request.operation.pointee.is_pending = true
+        request.cSubmission.pointee.is_pending = true
         prepend(request)
     }
 
@@ -134,7 +135,7 @@ extension RequestFIFO {
     package func markTaken() {
         var next = head
         while let request = next {
-            request.operation.pointee.is_pending = false
+            request.cSubmission.pointee.is_pending = false
             next = request.pointee.next
         }
     }

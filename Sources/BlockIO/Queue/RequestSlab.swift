@@ -19,7 +19,11 @@ struct RequestSlab: ~Copyable {
     private static let keptSlots = 4096
     private static var chunkBytes: Int { slotsOfChunk * MemoryLayout<IORequest>.stride }
 
-    init() {}
+    init() {
+        precondition(
+            IORequest.isLaidOutAsAssumed && WriteTicket.isLaidOutAsAssumed,
+            "the parts of a slot or of a ticket are not where they are assumed to be")
+    }
 
     deinit { for chunk in chunks { Self.giveBack(chunk) } }
 
@@ -85,7 +89,7 @@ struct RequestSlab: ~Copyable {
         var slot = slots.first
         while let request = slot {
             unused[chunkIndex(of: UInt(bitPattern: request))] += 1
-            slot = RequestPointer(request.operation.pointee.next)
+            slot = RequestPointer(request.cSubmission.pointee.next)
         }
         var keptSlots = 0
         let isKept = unused.map { count in
@@ -107,26 +111,5 @@ struct RequestSlab: ~Copyable {
     private static func giveBack(_ chunk: RequestPointer) {
         chunk.deinitialize(count: slotsOfChunk)
         munmap(chunk, chunkBytes)
-    }
-}
-
-/// The slots that no request is in, linked through themselves; the last that was freed goes first.
-@usableFromInline
-struct FreeSlots {
-    @usableFromInline var first: RequestPointer?
-
-    @inline(__always)
-    @inlinable
-    mutating func take() -> RequestPointer? {
-        guard let request = first else { return nil }
-        first = RequestPointer(request.operation.pointee.next)
-        return request
-    }
-
-    @inline(__always)
-    @inlinable
-    mutating func give(back request: RequestPointer) {
-        request.operation.pointee.next = first?.operation
-        first = request
     }
 }

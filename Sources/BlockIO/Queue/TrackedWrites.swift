@@ -18,8 +18,8 @@
 /// ends while they are being changed, the kernel counts a write-back as failed (EIO of the next
 /// fdatasync(2)).
 ///
-/// Neighbouring sub-block writes meet in the first row, which is exact. The others are rare, and
-/// waiting for all earlier writes there keeps every step at a cost that grows with the logarithm of the
+/// Neighbouring writes of less than a block meet in the first row, which is exact. The others are seldom
+/// met, and waiting for all earlier writes there keeps every step at a cost that grows with the logarithm of the
 /// number of writes only. While there is no write with an edge, writes are a list and nothing more.
 struct TrackedWrites {
     private var first: RequestPointer?
@@ -209,100 +209,5 @@ extension TrackedWrites {
         ticket.waiters.pointee.previous = ticket.waiters
         request.pointee.ticket = ticket
         return ticket
-    }
-}
-
-typealias TicketPointer = UnsafeMutablePointer<WriteTicket>
-typealias EdgePointer = UnsafeMutablePointer<WriteEdge>
-
-/// What an indexed write holds and waits for.
-struct WriteTicket {
-    /// Its place among those that wait for all writes up to another; the first field, so that both have
-    /// one address.
-    fileprivate var link = Link()
-    /// The head of the ring of those that wait for all writes up to this one.
-    fileprivate var waiters = Link()
-    let request: RequestPointer
-    /// Whole blocks, without the edges. May be empty.
-    fileprivate var coverage: Range<UInt64> = 0..<0
-    fileprivate var edges = EdgeList()
-    /// How many things it waits for.
-    fileprivate var waits = 0
-
-    /// A place in a ring.
-    fileprivate struct Link {
-        var next: UnsafeMutablePointer<Link>?
-        var previous: UnsafeMutablePointer<Link>?
-    }
-
-    init(request: RequestPointer) { self.request = request }
-}
-
-/// Two edges at most.
-private struct EdgeList: Sequence, IteratorProtocol {
-    private var first: EdgePointer?
-    private var second: EdgePointer?
-
-    mutating func append(_ edge: EdgePointer) {
-        if first == nil { first = edge } else { second = edge }
-    }
-
-    mutating func next() -> EdgePointer? {
-        defer { (first, second) = (second, nil) }
-        return first
-    }
-}
-
-/// A block that a write reads, modifies and writes, in the queue of those that want the same block.
-struct WriteEdge {
-    fileprivate let ticket: TicketPointer
-    fileprivate let range: Range<UInt64>
-    fileprivate var previous: EdgePointer?
-    fileprivate var next: EdgePointer?
-}
-
-extension TicketPointer {
-    fileprivate typealias LinkPointer = UnsafeMutablePointer<WriteTicket.Link>
-
-    private var link: LinkPointer {
-        UnsafeMutableRawPointer(self).assumingMemoryBound(to: WriteTicket.Link.self)
-    }
-
-    fileprivate var waiters: LinkPointer { link + 1 }
-
-    fileprivate var firstWaiter: TicketPointer? {
-        let next = waiters.pointee.next.unsafelyUnwrapped
-        guard next != waiters else { return nil }
-        return UnsafeMutableRawPointer(next).assumingMemoryBound(to: WriteTicket.self)
-    }
-
-    fileprivate func waitBehind(_ other: TicketPointer) {
-        let last = other.waiters.pointee.previous.unsafelyUnwrapped
-        link.pointee.previous = last
-        link.pointee.next = other.waiters
-        last.pointee.next = link
-        other.waiters.pointee.previous = link
-    }
-
-    /// Does nothing unless it waits behind another.
-    fileprivate func stopWaiting() {
-        guard let next = link.pointee.next, let previous = link.pointee.previous else { return }
-        next.pointee.previous = previous
-        previous.pointee.next = next
-        link.pointee.next = nil
-        link.pointee.previous = nil
-    }
-
-    fileprivate func handWaiters(to other: TicketPointer) {
-        let (head, target) = (waiters, other.waiters)
-        guard let first = head.pointee.next, let last = head.pointee.previous, first != head,
-            let end = target.pointee.previous
-        else { return }
-        end.pointee.next = first
-        first.pointee.previous = end
-        last.pointee.next = target
-        target.pointee.previous = last
-        head.pointee.next = head
-        head.pointee.previous = head
     }
 }

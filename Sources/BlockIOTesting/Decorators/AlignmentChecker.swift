@@ -1,44 +1,36 @@
 import BlockIO
 import Glibc
 
-/// Checks the operations of a queue against the alignment of its image.
-struct AlignmentCheck: EngineDecorator {
-    func decorate(_ base: any OpenEngine, of image: BlockImage) -> any OpenEngine {
-        EngineBox(DecoratedEngine(base, AlignmentChecker(image: image)))
-    }
-}
-
 /// Asserts the rule of statx(2), STATX_DIOALIGN, on what an engine is given, since the kernel does
 /// not always: tmpfs accepts anything, some devices accept pieces inside a page.
-struct AlignmentChecker: OperationDecorator {
+struct AlignmentChecker: SubmissionDecorator {
     let image: BlockImage
 
-    func passage(of operation: AskedOperation) -> Passage {
-        check(operation.order, of: image.files[operation.file])
+    func passage(of asked: AskedSubmission) -> Passage {
+        check(asked.submission, of: image.files[asked.file])
         return .asked
     }
 
-    private func check(_ order: EngineOrder, of host: HostFile) {
-        guard order.operation == .read || order.operation == .write else { return }
+    private func check(_ submission: EngineSubmission, of host: HostFile) {
+        guard submission.kind == .read || submission.kind == .write else { return }
         let alignment = host.alignment
         let offsetMask = UInt64(alignment.offset - 1)
         var sum: UInt64 = 0
-        var isRight = order.position & offsetMask == 0 && order.vectorCount >= 1
-        isRight = isRight && order.vectorCount <= 1024 && order.length <= 0x7fff_f000
-        for index in 0..<Int(order.vectorCount) {
-            let element = order.vectors![index]
+        var isRight = submission.position & offsetMask == 0 && submission.vectorCount >= 1
+        isRight = isRight && submission.vectorCount <= 1024 && submission.length <= 0x7fff_f000
+        for element in submission.list {
             if element.iov_len == 0 { continue }
             let address = UInt(bitPattern: element.iov_base)
             isRight = isRight && address & UInt(alignment.memory - 1) == 0
             isRight = isRight && UInt64(element.iov_len) & offsetMask == 0
             sum += UInt64(element.iov_len)
         }
-        isRight = isRight && sum == order.length
-        if order.operation == .write { isRight = isRight && order.position + sum <= host.size }
+        isRight = isRight && sum == submission.length
+        if submission.kind == .write { isRight = isRight && submission.position + sum <= host.size }
         precondition(
             isRight,
-            "an engine was given \(order.operation) of \(order.vectorCount) elements, "
-                + "\(order.length) bytes at \(order.position), which offends \(alignment) or the "
+            "an engine was given \(submission.kind) of \(submission.vectorCount) elements, "
+                + "\(submission.length) bytes at \(submission.position), which offends \(alignment) or the "
                 + "file's size \(host.size)")
     }
 }

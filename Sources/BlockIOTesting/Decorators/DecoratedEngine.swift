@@ -6,21 +6,21 @@ import Glibc
 /// and asks `base` exactly what it is asked itself.
 struct DecoratedEngine: ~Copyable, Engine {
     private let base: any OpenEngine
-    private let decorator: any OperationDecorator
+    private let decorator: any SubmissionDecorator
     private let layer: DecoratorLayer
 
     /// Taken from above, to be taken by the engine.
     private var accepted = RequestFIFO()
     private var held: [(request: RequestPointer, rule: FaultInjector.RuleID)] = []
     private var delayed: [(request: RequestPointer, until: UInt64)] = []
-    /// Not done at all, but answered.
-    private var answered = RequestFIFO()
+    /// Answered by the decorator, without the engine.
+    private var ownAnswers = RequestFIFO()
     /// Done, and to come after another.
     private var withheld: [RequestPointer] = []
     /// The operations whose answer the decorator wants to see.
     private var marks: [RequestPointer: Int] = [:]
 
-    init(_ base: any OpenEngine, _ decorator: any OperationDecorator) {
+    init(_ base: any OpenEngine, _ decorator: any SubmissionDecorator) {
         self.base = base
         self.decorator = decorator
         layer = DecoratorLayer(base.wakeEvent)
@@ -29,7 +29,7 @@ struct DecoratedEngine: ~Copyable, Engine {
 
     /// Without what is held, which ends only when somebody lets it go.
     var inFlight: Int {
-        base.inFlight + accepted.count + delayed.count + answered.count + withheld.count
+        base.inFlight + accepted.count + delayed.count + ownAnswers.count + withheld.count
     }
 
     var descriptor: CInt { base.descriptor }
@@ -37,42 +37,42 @@ struct DecoratedEngine: ~Copyable, Engine {
     var inlineCompletions: UInt64 { base.inlineCompletions }
     var pollerOperations: UInt64 { base.pollerOperations }
 
-    mutating func submit(_ pending: inout RequestFIFO, finished: inout RequestFIFO) {
-        if decorator.isIdle { return base.submit(&pending, finished: &finished) }
+    mutating func submit(_ pending: inout RequestFIFO, answered: inout RequestFIFO) {
+        if decorator.isIdle { return base.submit(&pending, answered: &answered) }
         // First: what was let go before an operation came cannot mean that operation.
         releaseHeld()
         accept(&pending)
-        var ended = RequestFIFO()
-        askBase(&ended)
-        deliver(&ended, to: &finished)
+        var fromBase = RequestFIFO()
+        askBase(&fromBase)
+        deliver(&fromBase, to: &answered)
         // The next look finds it.
-        if !answered.isEmpty || !withheld.isEmpty && isQuietBelow { base.wakeEvent.signal() }
+        if !ownAnswers.isEmpty || !withheld.isEmpty && isQuietBelow { base.wakeEvent.signal() }
     }
 
     mutating func reap(
-        minimum: Int, limit: WaitLimit, pending: inout RequestFIFO, finished: inout RequestFIFO
+        minimum: Int, limit: WaitLimit, pending: inout RequestFIFO, answered: inout RequestFIFO
     ) -> WaitEnd {
         if decorator.isIdle {
             return base.reap(
-                minimum: minimum, limit: limit, pending: &pending, finished: &finished)
+                minimum: minimum, limit: limit, pending: &pending, answered: &answered)
         }
         releaseHeld()
         accept(&pending)
         releaseDelayed()
-        finished.append(contentsOf: &answered)
-        let wanted = finished.isEmpty ? (decorator.mayEndWaits ? min(minimum, 1) : minimum) : 0
-        var ended = RequestFIFO()
+        answered.append(contentsOf: &ownAnswers)
+        let wanted = answered.isEmpty ? (decorator.mayEndWaits ? min(minimum, 1) : minimum) : 0
+        var fromBase = RequestFIFO()
         let end = base.reap(
             minimum: wanted, limit: wanted > 0 ? shortened(limit) : .nanoseconds(0),
-            pending: &accepted, finished: &ended)
+            pending: &accepted, answered: &fromBase)
         // What came due since the look above: the wake that told of it has been taken.
         releaseHeld()
         releaseDelayed()
-        askBase(&ended)
-        finished.append(contentsOf: &answered)
-        deliver(&ended, to: &finished)
-        if !withheld.isEmpty && (!finished.isEmpty || isQuietBelow) {
-            for request in withheld.reversed() { finished.append(request) }
+        askBase(&fromBase)
+        answered.append(contentsOf: &ownAnswers)
+        deliver(&fromBase, to: &answered)
+        if !withheld.isEmpty && (!answered.isEmpty || isQuietBelow) {
+            for request in withheld.reversed() { answered.append(request) }
             withheld.removeAll()
         }
         return end
@@ -86,7 +86,7 @@ struct DecoratedEngine: ~Copyable, Engine {
             delayed.remove(at: index)
         } else if accepted.contains(request) {
             accepted.remove(request)
-        } else if answered.contains(request) || withheld.contains(request) {
+        } else if ownAnswers.contains(request) || withheld.contains(request) {
             return
         } else {
             return base.cancel(request)
@@ -107,7 +107,7 @@ struct DecoratedEngine: ~Copyable, Engine {
     private mutating func accept(_ pending: inout RequestFIFO) {
         while let request = pending.takeFirst() {
             request.pointee.isTransientFailure = false
-            switch decorator.passage(of: AskedOperation(request: request)) {
+            switch decorator.passage(of: AskedSubmission(request: request)) {
             case .asked: accepted.append(request)
             case .watched(let mark):
                 marks[request] = mark
@@ -131,15 +131,15 @@ struct DecoratedEngine: ~Copyable, Engine {
     }
 
     /// Asks the engine below what has been accepted.
-    private mutating func askBase(_ ended: inout RequestFIFO) {
-        if !accepted.isEmpty { base.submit(&accepted, finished: &ended) }
+    private mutating func askBase(_ fromBase: inout RequestFIFO) {
+        if !accepted.isEmpty { base.submit(&accepted, answered: &fromBase) }
         // What it has not taken is in the list here, not in the queue's.
         accepted.markTaken()
     }
 
     private mutating func answer(_ request: RequestPointer, _ errno: CInt) {
         request.pointee.result = -Int64(errno)
-        answered.append(request)
+        ownAnswers.append(request)
     }
 
     private mutating func releaseHeld() {
@@ -172,15 +172,15 @@ struct DecoratedEngine: ~Copyable, Engine {
     /// No further answer can be expected.
     private var isQuietBelow: Bool { base.inFlight + accepted.count + delayed.count == 0 }
 
-    private mutating func deliver(_ ended: inout RequestFIFO, to finished: inout RequestFIFO) {
-        while let request = ended.popFirst() {
-            let operation = AskedOperation(request: request)
+    private mutating func deliver(_ fromBase: inout RequestFIFO, to answered: inout RequestFIFO) {
+        while let request = fromBase.popFirst() {
+            let asked = AskedSubmission(request: request)
             if let mark = marks.removeValue(forKey: request),
-                decorator.takeAnswer(of: operation, mark: mark) == .afterAnother
+                decorator.takeAnswer(of: asked, mark: mark) == .afterAnother
             {
                 withheld.append(request)
             } else {
-                finished.append(request)
+                answered.append(request)
             }
         }
     }

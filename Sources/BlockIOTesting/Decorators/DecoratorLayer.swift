@@ -2,7 +2,8 @@ import BlockHost
 import BlockIO
 import Glibc
 
-/// What other threads reach of a decorator over an open engine.
+/// What other threads reach of a decorator over an open engine. Safe to share, although unchecked: what
+/// changes is under the lock.
 final class DecoratorLayer: @unchecked Sendable {
     private let lock = PthreadMutex()
     /// Under the lock; `nil` once the engine is closed.

@@ -1,14 +1,14 @@
 import BlockIO
 
 /// Asks the engine later.
-struct Delays: OperationDecorator {
+struct Delays: SubmissionDecorator {
     let injector: FaultInjector
 
     var isIdle: Bool { injector.isIdle(.delay) }
     var mayEndWaits: Bool { true }
 
-    func passage(of operation: AskedOperation) -> Passage {
-        guard case .delay(let duration) = injector.decide(operation, .delay)?.fault else {
+    func passage(of asked: AskedSubmission) -> Passage {
+        guard case .delay(let duration) = injector.decide(asked, .delay)?.fault else {
             return .asked
         }
         let (seconds, attoseconds) = duration.components

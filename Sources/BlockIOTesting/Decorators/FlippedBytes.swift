@@ -2,22 +2,21 @@ import BlockHost
 import BlockIO
 
 /// Inverts one byte of what a read has brought.
-struct FlippedBytes: OperationDecorator {
+struct FlippedBytes: SubmissionDecorator {
     let injector: FaultInjector
 
     var isIdle: Bool { injector.isIdle(.flippedByte) }
 
-    func passage(of operation: AskedOperation) -> Passage {
-        injector.decide(operation, .flippedByte) == nil ? .asked : .watched(mark: 0)
+    func passage(of asked: AskedSubmission) -> Passage {
+        injector.decide(asked, .flippedByte) == nil ? .asked : .watched(mark: 0)
     }
 
-    func takeAnswer(of operation: AskedOperation, mark: Int) -> Delivery {
-        let order = operation.order
-        let result = operation.request.pointee.result
-        guard order.operation == .read, result > 0 else { return .now }
+    func takeAnswer(of asked: AskedSubmission, mark: Int) -> Delivery {
+        let submission = asked.submission
+        let result = asked.request.pointee.result
+        guard submission.kind == .read, result > 0 else { return .now }
         var place = injector.random(below: Int(result))
-        for index in 0..<Int(order.vectorCount) {
-            let element = order.vectors![index]
+        for element in submission.list {
             if place < element.iov_len {
                 var byte: UInt8 = 0
                 let from = VolatileMemory.copy(to: &byte, from: element.iov_base + place, count: 1)

@@ -1,14 +1,14 @@
 import BlockIO
 
 /// Keeps operations from the engine until somebody lets them go.
-struct Holds: OperationDecorator {
+struct Holds: SubmissionDecorator {
     let injector: FaultInjector
 
     var isIdle: Bool { injector.isIdle(.hold) }
     var mayEndWaits: Bool { true }
 
-    func passage(of operation: AskedOperation) -> Passage {
-        guard let decision = injector.decide(operation, .hold) else { return .asked }
+    func passage(of asked: AskedSubmission) -> Passage {
+        guard let decision = injector.decide(asked, .hold) else { return .asked }
         return .held(decision.rule)
     }
 

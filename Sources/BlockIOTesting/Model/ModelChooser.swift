@@ -1,10 +1,7 @@
-import BlockIO
-import Glibc
-
 /// Makes the decisions that a ``ModelKernel`` leaves open: everything that a real kernel is free to do.
 package protocol ModelChooser: AnyObject {
     /// Whether operations end without being asked for, so that a sleeper must always be woken. False
-    /// when somebody calls ``ModelKernel/endSome()`` whenever nothing else can happen.
+    /// when somebody calls ``ModelKernel/answerSome()`` whenever nothing else can happen.
     var isAutonomous: Bool { get }
 
     /// How many of `offered` operations the kernel takes at a submission; fewer is EAGAIN.
@@ -33,35 +30,4 @@ package protocol ModelChooser: AnyObject {
 
     /// Says what happens, for a readable trace.
     func note(_ text: @autoclosure () -> String)
-}
-
-/// What can go wrong with one operation.
-package enum ModelFault: Hashable {
-    /// A transfer moves only the first bytes.
-    case short(Int)
-    /// The operation ends with an error and has no effect.
-    case error(CInt)
-    /// The kernel could not write back dirty pages. It drops them, and reports that once: to this
-    /// operation.
-    case writeBack
-}
-
-/// Decides at random, without faults.
-final class RandomChooser: ModelChooser {
-    private let disk: VolatileDisk
-
-    init(_ disk: VolatileDisk) { self.disk = disk }
-
-    var isAutonomous: Bool { true }
-    func accepted(of offered: Int) -> Int { offered }
-    func number(from least: Int, through most: Int) -> Int {
-        max(least, disk.random(below: most + 1))
-    }
-    func index(below count: Int) -> Int { disk.random(below: count) }
-    func cancels() -> Bool { false }
-    func fault(of menu: [ModelFault]) -> ModelFault? { nil }
-    func passesTime() -> Bool { false }
-    func reportHang(_ text: String) { preconditionFailure(text) }
-    func reportMisuse(_ text: String) { preconditionFailure(text) }
-    func note(_ text: @autoclosure () -> String) {}
 }

@@ -21,39 +21,39 @@ struct ModelEngine: ~Copyable, Engine {
         kernel.event = event
     }
 
-    var inFlight: Int { kernel.inFlight + kernel.endedCount }
+    var inFlight: Int { kernel.inFlight + kernel.answeredCount }
     var descriptor: CInt { event.descriptor }
     var wakeEvent: WakeEvent { .event(event) }
 
-    mutating func submit(_ pending: inout RequestFIFO, finished: inout RequestFIFO) {
+    mutating func submit(_ pending: inout RequestFIFO, answered: inout RequestFIFO) {
         for _ in 0..<kernel.accept(min(pending.count, depth - inFlight)) {
             guard let request = pending.takeFirst() else { break }
-            let operation = ModelOperation(request.pointee.engine)
+            let submission = ModelSubmission(request.pointee.submission)
             // A kernel tells each open file description apart of what it has lost.
-            if operation.kind == .bufferedWrite { image.activeFile.hasUsedSecondWay() }
-            kernel.begin(UnsafeMutableRawPointer(request), operation)
+            if submission.kind == .bufferedWrite { image.activeFile.hasUsedSecondWay() }
+            kernel.begin(UnsafeMutableRawPointer(request), submission)
         }
         kernel.signalIfDue()
     }
 
     mutating func reap(
-        minimum: Int, limit: WaitLimit, pending: inout RequestFIFO, finished: inout RequestFIFO
+        minimum: Int, limit: WaitLimit, pending: inout RequestFIFO, answered: inout RequestFIFO
     ) -> WaitEnd {
-        submit(&pending, finished: &finished)
+        submit(&pending, answered: &answered)
         let isWoken = kernel.clearEvent()
         var end = WaitEnd.normal
         if minimum == 0 || kernel.hasRefused {
             // io_uring_enter(2) does not wait either when it took fewer than it was offered.
-            if !kernel.hasEnded { kernel.end(from: 0, through: kernel.inFlight) }
-        } else if !kernel.hasEnded {
+            if !kernel.hasAnswered { kernel.answer(from: 0, through: kernel.inFlight) }
+        } else if !kernel.hasAnswered {
             // What there is no room for cannot end.
             let awaited = pending.isEmpty ? minimum : min(minimum, kernel.inFlight)
             end = wait(isWoken ? awaited - 1 : awaited, limit)
         }
-        while let (tag, result) = kernel.takeEnded() {
+        while let (tag, result) = kernel.takeAnswered() {
             let request = tag.assumingMemoryBound(to: IORequest.self)
             request.pointee.result = result
-            finished.append(request)
+            answered.append(request)
         }
         kernel.signalIfDue()
         return isWoken && end == .normal ? .woken : end
@@ -82,7 +82,7 @@ struct ModelEngine: ~Copyable, Engine {
                 return .woken
             }
         }
-        kernel.end(from: minimum, through: kernel.inFlight)
+        kernel.answer(from: minimum, through: kernel.inFlight)
         return .normal
     }
 }

@@ -2,68 +2,17 @@ import BlockHost
 import BlockIO
 import Glibc
 
-/// One operation of a queue, as a kernel is asked for it.
-package struct ModelOperation {
-    package enum Kind: UInt8 {
-        case read, write, synchronize, synchronizeBoth, bufferedWrite, zero, truncate
-    }
-
-    package var kind: Kind
-    package var isDurable = false
-    /// A sync by the descriptor that takes the bytes behind the last whole block.
-    package var usesBufferedDescriptor = false
-    package var vectors: UnsafePointer<iovec>?
-    package var vectorCount = 0
-    /// Byte in the image; the new size for `truncate`.
-    package var position = 0
-    /// Bytes concerned.
-    package var length = 0
-
-    package init(_ kind: Kind) { self.kind = kind }
-
-    func forEachVector(_ body: (iovec) -> Void) {
-        for index in 0..<vectorCount { body(vectors.unsafelyUnwrapped[index]) }
-    }
-}
-
-extension ModelOperation {
-    init(_ order: EngineOrder) {
-        switch order.operation {
-        case .read: kind = .read
-        case .write: kind = .write
-        case .synchronize: kind = .synchronize
-        case .synchronizeBoth: kind = .synchronizeBoth
-        case .bufferedWrite: kind = .bufferedWrite
-        case .punchHole, .zeroRange, .deviceDiscard, .deviceZero: kind = .zero
-        case .truncate: kind = .truncate
-        }
-        isDurable = order.isDurable
-        vectors = order.vectors
-        vectorCount = Int(order.vectorCount)
-        position = Int(clamping: order.position)
-        length = Int(clamping: order.length)
-    }
-}
-
-extension ModelOperation: CustomStringConvertible {
-    package var description: String {
-        switch kind {
-        case .synchronize: "fdatasync"
-        case .synchronizeBoth: "fdatasync of both descriptors"
-        case .truncate: "truncate to \(position)"
-        default: "\(isDurable ? "durable " : "")\(kind) \(position)..<\(position + length)"
-        }
-    }
-}
-
-/// A model of the kernel below a queue: it holds the operations in flight, ends them in the order
+/// A model of the kernel below a queue: it holds the submissions in flight, answers them in the order
 /// that a ``ModelChooser`` wants, and does them on a ``VolatileDisk``.
 ///
 /// It has the weaknesses of a kernel. A failed write-back is reported once for each open file
 /// description, to the first fdatasync(2) or RWF_DSYNC write that comes along, and what could not be
 /// written is dropped; another that is in flight beside that one succeeds. Zeroes of a file are in the
 /// page cache, as they are where a block of the file system is cleared in part. An operation has its
-/// effect at the moment in which it ends.
+/// effect at the moment in which it is answered.
+///
+/// Unchecked, because it is for one thread at a time: that of the queue, or that of an exploration while the
+/// queue's does not run.
 package final class ModelKernel: @unchecked Sendable {
     /// What a model stands for.
     package struct Shape {
@@ -91,7 +40,7 @@ package final class ModelKernel: @unchecked Sendable {
 
     private struct Flight {
         let tag: UnsafeMutableRawPointer
-        let operation: ModelOperation
+        let submission: ModelSubmission
         /// What an fdatasync covers.
         let sequence: UInt64
         /// The open file descriptions for which it reports a write-back that failed.
@@ -114,14 +63,14 @@ package final class ModelKernel: @unchecked Sendable {
     private var flights: [Flight] = []
     /// Open file descriptions that have not been told of the latest write-back that failed.
     private var untold: Set<Description> = []
-    /// An operation has ended with the news of a write-back that failed.
+    /// A submission has been answered with the news of a write-back that failed.
     package private(set) var hasToldFailure = false
     /// The image has opened its buffered descriptor, and keeps it.
     package private(set) var hasUsedBufferedDescriptor = false
     /// Fewer operations were taken at the last submission than were offered.
     private(set) var hasRefused = false
-    /// Ended and not yet taken, oldest first.
-    private var ended: [(tag: UnsafeMutableRawPointer, result: Int64)] = []
+    /// Answers that have not been taken, oldest first.
+    private var answered: [(tag: UnsafeMutableRawPointer, result: Int64)] = []
     /// Readable when something has ended; -1 when that is told in another way.
     var event: Event?
     /// Signals of this kernel that the descriptor holds; more are wakes.
@@ -132,7 +81,7 @@ package final class ModelKernel: @unchecked Sendable {
         self.chooser = chooser
         self.shape = shape
         flights.reserveCapacity(8)
-        ended.reserveCapacity(8)
+        answered.reserveCapacity(8)
     }
 
     package var isBuffered: Bool { shape.isBuffered }
@@ -141,12 +90,12 @@ package final class ModelKernel: @unchecked Sendable {
 
     var block: Int { shape.block }
 
-    /// Operations that have begun and not ended.
+    /// The number of submissions that have begun and have not been answered.
     package var inFlight: Int { flights.count }
 
-    package var hasEnded: Bool { !ended.isEmpty }
+    package var hasAnswered: Bool { !answered.isEmpty }
 
-    package var endedCount: Int { ended.count }
+    package var answeredCount: Int { answered.count }
 
     /// How many of the operations at the head of a list are taken now.
     package func accept(_ offered: Int) -> Int {
@@ -160,22 +109,22 @@ package final class ModelKernel: @unchecked Sendable {
         return taken
     }
 
-    package func begin(_ tag: UnsafeMutableRawPointer, _ operation: ModelOperation) {
-        checkAlignment(operation)
-        if operation.kind == .bufferedWrite { hasUsedBufferedDescriptor = true }
-        var flight = Flight(tag: tag, operation: operation, sequence: disk.sequence)
-        if let description = reportsTo(operation) {
+    package func begin(_ tag: UnsafeMutableRawPointer, _ submission: ModelSubmission) {
+        checkAlignment(submission)
+        if submission.kind == .bufferedWrite { hasUsedBufferedDescriptor = true }
+        var flight = Flight(tag: tag, submission: submission, sequence: disk.sequence)
+        if let description = reportsTo(submission) {
             if chooser.fault(of: [.writeBack]) != nil {
                 chooser.note("a write-back fails")
                 loseDirtyPages()
             }
             if untold.remove(description) != nil { flight.told.append(description) }
-            if operation.kind == .synchronizeBoth, untold.remove(.buffered) != nil {
+            if submission.kind == .synchronizeBoth, untold.remove(.buffered) != nil {
                 flight.told.append(.buffered)
             }
         }
         chooser.note(
-            "begin: \(operation)\(flight.told.isEmpty ? "" : ", which is told of the failure")")
+            "begin: \(submission)\(flight.told.isEmpty ? "" : ", which is told of the failure")")
         flights.append(flight)
     }
 
@@ -186,26 +135,26 @@ package final class ModelKernel: @unchecked Sendable {
         }
     }
 
-    /// Ends so many operations as the chooser wants, in the order that it wants.
-    package func end(from least: Int, through most: Int) {
+    /// Answers as many submissions as the chooser wants, in the order that it wants.
+    package func answer(from least: Int, through most: Int) {
         let count = least == most ? least : chooser.number(from: least, through: most)
         for _ in 0..<count {
             let index = flights.count == 1 ? 0 : chooser.index(below: flights.count)
             let flight = flights.remove(at: index)
-            ended.append((flight.tag, result(of: flight)))
+            answered.append((flight.tag, result(of: flight)))
         }
     }
 
     /// Ends at least one operation, while nobody is in the kernel.
-    package func endSome() {
-        end(from: 1, through: flights.count)
+    package func answerSome() {
+        answer(from: 1, through: flights.count)
         signalIfDue()
     }
 
     /// The descriptor is readable when something has ended or may have, and when the time has come to
     /// offer again what was refused.
     func signalIfDue() {
-        let isDue = hasEnded || hasRefused || (chooser.isAutonomous && inFlight > 0)
+        let isDue = hasAnswered || hasRefused || (chooser.isAutonomous && inFlight > 0)
         if isDue && signals == 0, let event {
             event.signal()
             signals = 1
@@ -220,31 +169,31 @@ package final class ModelKernel: @unchecked Sendable {
         return value > signals
     }
 
-    package func takeEnded() -> (tag: UnsafeMutableRawPointer, result: Int64)? {
-        ended.isEmpty ? nil : ended.removeFirst()
+    package func takeAnswered() -> (tag: UnsafeMutableRawPointer, result: Int64)? {
+        answered.isEmpty ? nil : answered.removeFirst()
     }
 
-    /// Does a blocking call: it begins and ends here.
-    package func perform(_ operation: ModelOperation) -> Int64 {
+    /// Makes a blocking call: the operation begins and is answered before this returns.
+    package func makeBlockingCall(_ submission: ModelSubmission) -> Int64 {
         let tag = UnsafeMutableRawPointer(bitPattern: 1).unsafelyUnwrapped
-        begin(tag, operation)
+        begin(tag, submission)
         return result(of: flights.removeLast())
     }
 
-    private func isPageWrite(_ operation: ModelOperation) -> Bool {
-        operation.kind == .bufferedWrite || (operation.kind == .write && shape.isBuffered)
+    private func isPageWrite(_ submission: ModelSubmission) -> Bool {
+        submission.kind == .bufferedWrite || (submission.kind == .write && shape.isBuffered)
     }
 
     /// The open file description whose news of failed write-backs an operation is told.
-    private func reportsTo(_ operation: ModelOperation) -> Description? {
-        switch operation.kind {
+    private func reportsTo(_ submission: ModelSubmission) -> Description? {
+        switch submission.kind {
         case .synchronize, .synchronizeBoth:
             if !shape.isBuffered && !disk.hasDirtyPages && untold.isEmpty { return nil }
-            return operation.usesBufferedDescriptor ? .buffered : .image
+            return submission.usesBufferedDescriptor ? .buffered : .image
         case .write:
             let isTold = shape.isBuffered || disk.hasDirtyPages || !untold.isEmpty
-            return operation.isDurable && isTold ? .image : nil
-        case .bufferedWrite: return operation.isDurable ? .buffered : nil
+            return submission.isDurable && isTold ? .image : nil
+        case .bufferedWrite: return submission.isDurable ? .buffered : nil
         case .read, .zero, .truncate: return nil
         }
     }
@@ -253,64 +202,65 @@ package final class ModelKernel: @unchecked Sendable {
         disk.dropDirtyPages()
         untold = [.image, .buffered]
         for index in flights.indices
-        where shape.eatsDurableErrors && isPageWrite(flights[index].operation) {
+        where shape.eatsDurableErrors && isPageWrite(flights[index].submission) {
             flights[index].isLost = true
         }
     }
 
-    private func checkAlignment(_ operation: ModelOperation) {
-        guard operation.kind == .read || operation.kind == .write else { return }
-        var bits = operation.position
-        operation.forEachVector { bits |= $0.iov_len }
+    private func checkAlignment(_ submission: ModelSubmission) {
+        guard submission.kind == .read || submission.kind == .write else { return }
+        var bits = submission.position
+        submission.forEachVector { bits |= $0.iov_len }
         if bits & (shape.block - 1) != 0 {
-            chooser.reportMisuse("an operation that is not aligned to \(shape.block): \(operation)")
+            chooser.reportMisuse(
+                "an operation that is not aligned to \(shape.block): \(submission)")
         }
     }
 
     private func result(of flight: Flight) -> Int64 {
-        let operation = flight.operation
+        let submission = flight.submission
         if flight.isCancelled, chooser.cancels() {
             // It was never begun: another is told.
             untold.formUnion(flight.told)
-            chooser.note("end with ECANCELED: \(operation)")
+            chooser.note("end with ECANCELED: \(submission)")
             return -Int64(ECANCELED)
         }
         if !flight.told.isEmpty {
             hasToldFailure = true
-            chooser.note("end with EIO: \(operation)")
+            chooser.note("end with EIO: \(submission)")
             return -Int64(EIO)
         }
-        switch chooser.fault(of: faults(of: operation)) {
+        switch chooser.fault(of: faults(of: submission)) {
         case .error(let errno):
-            chooser.note("end with errno \(errno): \(operation)")
+            chooser.note("end with errno \(errno): \(submission)")
             return -Int64(errno)
         case .short(let limit):
-            chooser.note("end after \(limit) bytes: \(operation)")
+            chooser.note("end after \(limit) bytes: \(submission)")
             return effect(flight, limit: limit)
         case .writeBack, nil:
-            chooser.note("end: \(operation)")
+            chooser.note("end: \(submission)")
             return effect(flight, limit: .max)
         }
     }
 
     private func effect(_ flight: Flight, limit: Int) -> Int64 {
-        let operation = flight.operation
-        switch operation.kind {
-        case .read: return disk.read(operation, limit: limit)
+        let submission = flight.submission
+        switch submission.kind {
+        case .read: return disk.read(submission, limit: limit)
         case .write, .bufferedWrite:
-            var place = isPageWrite(operation) ? VolatileDisk.Place.pageCache : .deviceCache
-            if operation.isDurable { place = flight.isLost ? .dropped : .stable }
+            var place = isPageWrite(submission) ? VolatileDisk.Place.pageCache : .deviceCache
+            if submission.isDurable { place = flight.isLost ? .dropped : .stable }
             let before = disk.byteCount
-            let moved = disk.write(operation, place, limit: limit)
+            let moved = disk.write(submission, place, limit: limit)
             if disk.byteCount != before { resizeFile() }
             return moved
         case .synchronize, .synchronizeBoth: disk.flush(through: flight.sequence)
         case .zero:
             disk.zero(
-                operation.position..<operation.position + operation.length, .pageCache)
+                submission.position..<submission.position + submission.length, .pageCache)
         case .truncate:
-            guard operation.position <= VolatileDisk.sizeLimit else { return -Int64(EFBIG) }
-            disk.truncate(to: operation.position)
+            guard submission.position <= VolatileDisk.sizeLimit else { return -Int64(EFBIG) }
+            disk.truncate(to: submission.position)
             resizeFile()
         }
         return 0
@@ -323,15 +273,15 @@ package final class ModelKernel: @unchecked Sendable {
     }
 
     /// What can go wrong at the end of an operation, one of each kind that a queue tells apart.
-    private func faults(of operation: ModelOperation) -> [ModelFault] {
-        switch operation.kind {
+    private func faults(of submission: ModelSubmission) -> [ModelFault] {
+        switch submission.kind {
         case .read:
-            return Self.shorts(operation.length, shape.block) + [.error(EAGAIN), .error(EIO)]
+            return Self.shorts(submission.length, shape.block) + [.error(EAGAIN), .error(EIO)]
         case .write, .bufferedWrite:
-            var menu = Self.shorts(operation.length, shape.block) + [.error(EAGAIN)]
-            if operation.isDurable { menu.append(.error(EOPNOTSUPP)) }
+            var menu = Self.shorts(submission.length, shape.block) + [.error(EAGAIN)]
+            if submission.isDurable { menu.append(.error(EOPNOTSUPP)) }
             // That of a durable write through the page cache was decided when it began.
-            if !(operation.isDurable && isPageWrite(operation)) { menu.append(.error(EIO)) }
+            if !(submission.isDurable && isPageWrite(submission)) { menu.append(.error(EIO)) }
             return menu
         case .synchronize, .synchronizeBoth:
             return shape.isBuffered ? [.error(EINTR)] : [.error(EINTR), .error(EIO)]

@@ -3,11 +3,12 @@ import BlockIO
 import Glibc
 
 /// A disk in memory with a volatile write cache and a power switch, for tests: what is written and
-/// not made durable may survive a power cut or not, each sector for itself and in any order.
+/// not made durable may survive a power cut or not, each sector independently of the others.
 /// Sectors of 512 bytes are never torn. `BlockImage/open(volatileDisk:_:)` opens an image on it.
 ///
 /// A write is durable when it was made with `WriteDurability/forceUnitAccess` and has completed,
-/// or when it had completed before a flush was submitted that has completed. Safe to share.
+/// or when it had completed before a flush was submitted that has completed. Safe to share, although
+/// unchecked: the state is under the lock.
 public final class VolatileDisk: @unchecked Sendable {
     /// Bytes that are written as a whole or not at all.
     public static let sectorSize = 512
@@ -41,17 +42,14 @@ public final class VolatileDisk: @unchecked Sendable {
         mutating func replace(by data: [UInt8], at place: Int) {
             let part = (start..<end).clamped(to: place..<place + data.count)
             if part.isEmpty { return }
-            data.withUnsafeBytes { source in
-                content.withUnsafeMutableBytes { target in
-                    (target.baseAddress! + (part.lowerBound - start)).copyMemory(
-                        from: source.baseAddress! + (part.lowerBound - place),
-                        byteCount: part.count)
-                }
-            }
+            VolatileDisk.copy(
+                data, part.lowerBound - place..<part.upperBound - place, to: &content,
+                at: part.lowerBound - start)
         }
     }
 
-    /// A disk of `size` zeroes; a size that is not a multiple of ``sectorSize`` will do. `seed` determines in which order requests are done and what a cut spares.
+    /// A disk of `size` bytes of zeroes. The size need not be a multiple of ``sectorSize``. `seed` determines in
+    /// which order requests are carried out, and what a power cut leaves.
     public convenience init(size: Int, seed: UInt64) {
         self.init(size: size, fill: 0, seed: seed)
     }
@@ -108,18 +106,28 @@ public final class VolatileDisk: @unchecked Sendable {
         return body(&state.pointee)
     }
 
+    /// Copies a part of `source` to `target`, which has room for it at `place`. By raw memory, because a
+    /// debug build copies elements one by one.
+    private static func copy(
+        _ source: [UInt8], _ part: Range<Int>, to target: inout [UInt8], at place: Int
+    ) {
+        source.withUnsafeBytes { source in
+            target.withUnsafeMutableBytes { target in
+                UnsafeMutableRawBufferPointer(rebasing: target[place..<place + part.count])
+                    .copyMemory(from: UnsafeRawBufferPointer(rebasing: source[part]))
+            }
+        }
+    }
+
     /// Copies the part of `content` that lies within `range`.
     private static func overlay(
         _ start: Int, _ content: [UInt8], on target: inout [UInt8], within range: Range<Int>
     ) {
         let part = range.clamped(to: start..<start + content.count)
         if part.isEmpty { return }
-        target.withUnsafeMutableBytes { target in
-            content.withUnsafeBytes { source in
-                (target.baseAddress! + part.lowerBound).copyMemory(
-                    from: source.baseAddress! + (part.lowerBound - start), byteCount: part.count)
-            }
-        }
+        copy(
+            content, part.lowerBound - start..<part.upperBound - start, to: &target,
+            at: part.lowerBound)
     }
 }
 
@@ -148,42 +156,45 @@ extension VolatileDisk {
     func random(below limit: Int) -> Int { withLock { Int($0.random.next() % UInt64(limit)) } }
 
     /// Reads at most `limit` bytes.
-    func read(_ operation: ModelOperation, limit: Int = .max) -> Int64 {
+    func read(_ submission: ModelSubmission, limit: Int = .max) -> Int64 {
         withLock { state in
-            var position = operation.position
+            var position = submission.position
             var outcome = VolatileMemory.Outcome.whole
             let end = min(state.visible.count, limit == .max ? .max : position + limit)
-            operation.forEachVector { element in
+            submission.forEachVector { element in
                 let count = min(element.iov_len, end - position)
                 guard count > 0, outcome == .whole else { return }
-                outcome = state.visible.withUnsafeBytes {
-                    VolatileMemory.copy(
-                        to: element.iov_base, from: $0.baseAddress! + position, count: count)
+                outcome = state.visible.withUnsafeBytes { bytes in
+                    guard let base = bytes.baseAddress else { return .whole }
+                    return VolatileMemory.copy(
+                        to: element.iov_base, from: base + position, count: count)
                 }
                 position += count
             }
             // As the kernel says it of memory that has gone.
-            return outcome == .whole ? Int64(position - operation.position) : -Int64(EFAULT)
+            return outcome == .whole ? Int64(position - submission.position) : -Int64(EFAULT)
         }
     }
 
     /// Writes at most `limit` bytes; beyond the end the disk grows.
-    func write(_ operation: ModelOperation, _ place: Place, limit: Int = .max) -> Int64 {
+    func write(_ submission: ModelSubmission, _ place: Place, limit: Int = .max) -> Int64 {
         var outcome = VolatileMemory.Outcome.whole
         var total = 0
-        operation.forEachVector { total += $0.iov_len }
+        submission.forEachVector { total += $0.iov_len }
         var data = [UInt8](unsafeUninitializedCapacity: total) { bytes, count in
-            operation.forEachVector { element in
-                guard outcome == .whole, element.iov_len > 0 else { return }
+            submission.forEachVector { element in
+                guard outcome == .whole, element.iov_len > 0, let base = bytes.baseAddress else {
+                    return
+                }
                 outcome = VolatileMemory.copy(
-                    to: bytes.baseAddress! + count, from: element.iov_base,
+                    to: base + count, from: element.iov_base,
                     count: element.iov_len)
                 count += outcome == .whole ? element.iov_len : 0
             }
         }
         guard outcome == .whole else { return -Int64(EFAULT) }
         if limit < data.count { data.removeLast(data.count - limit) }
-        put(data, at: operation.position, place)
+        put(data, at: submission.position, place)
         return Int64(data.count)
     }
 

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "cblockio_operation.h"
+#include "cblockio_submission.h"
 
 struct cbio_aio;
 
@@ -19,11 +19,11 @@ int cbio_aio_create(
 void cbio_aio_destroy(struct cbio_aio *aio);
 
 /// Fills control blocks for the operations from `first` on, up to `limit` of them, one that is for
-/// threads by its verb or its file, or the end. Lists of one element become plain reads and writes. Returns their number and
+/// threads by its kind or its file, or the end. Lists of one element become reads and writes of one buffer. Returns their number and
 /// the operation `behind` them.
 uint32_t cbio_aio_prepare(
-    struct cbio_aio *aio, struct cbio_operation *first, uint32_t limit,
-    struct cbio_operation **behind);
+    struct cbio_aio *aio, struct cbio_submission *first, uint32_t limit,
+    struct cbio_submission **behind);
 
 /// Asks for one completion without a tag when `wake_fd` becomes readable. Returns 0 or -errno.
 int cbio_aio_arm_wake(struct cbio_aio *aio, int wake_fd);
@@ -35,12 +35,12 @@ uint32_t cbio_aio_ready(const struct cbio_aio *aio);
 /// first of them.
 int cbio_aio_submit(struct cbio_aio *aio, uint32_t first, uint32_t count);
 
-/// Moves what has ended to `ended`. When nothing has, it waits until there are `minimum` (a wake
+/// Moves what the kernel has completed to `answered`. When there is nothing, it waits until there are `minimum` (a wake
 /// counts as one), `nanoseconds` (negative: no limit) have passed or a signal came. Completions
 /// that are there already cost no system call. Returns 0 or -errno; sets `woken` when the wake was
 /// among them.
 int cbio_aio_reap(
-    struct cbio_aio *aio, struct cbio_operations *ended, bool *woken, uint32_t minimum,
+    struct cbio_aio *aio, struct cbio_submissions *answered, bool *woken, uint32_t minimum,
     int64_t nanoseconds);
 
 #endif

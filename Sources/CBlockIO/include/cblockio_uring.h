@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "cblockio_operation.h"
+#include "cblockio_submission.h"
 
 struct cbio_uring;
 
@@ -56,12 +56,12 @@ bool cbio_uring_has_more(const struct cbio_uring *ring);
 int cbio_uring_probe(struct cbio_uring *ring, const char **call);
 
 /// Fills submission entries for the operations from `first` on, up to `limit` of them, one that is
-/// for threads, the end, or until the ring is full. Lists of one element become plain reads and
-/// writes, which spare the kernel a copy of the list. Returns their number and the operation
+/// for threads, the end, or until the ring is full. Lists of one element become reads and writes of
+/// one buffer, which spare the kernel a copy of the list. Returns their number and the operation
 /// `behind` them.
 uint32_t cbio_uring_prepare(
-    struct cbio_uring *ring, struct cbio_operation *first, uint32_t limit,
-    struct cbio_operation **behind);
+    struct cbio_uring *ring, struct cbio_submission *first, uint32_t limit,
+    struct cbio_submission **behind);
 /// One completion without a tag when `wake_fd` becomes readable; false when the ring is full.
 bool cbio_uring_prepare_wake(struct cbio_uring *ring, int wake_fd);
 /// Asks the kernel to end the request with this tag early; it completes as usual or with
@@ -80,15 +80,15 @@ int cbio_uring_submit_and_wait(struct cbio_uring *ring, uint32_t minimum, int64_
 /// -errno.
 int cbio_uring_post(struct cbio_uring *ring);
 
-/// Moves everything in the completion ring to `ended`, without a system call. Sets `woken` when the
+/// Moves everything in the completion ring to `answered`, without a system call. Sets `woken` when the
 /// wake was among it.
-void cbio_uring_reap(struct cbio_uring *ring, struct cbio_operations *ended, bool *woken);
+void cbio_uring_reap(struct cbio_uring *ring, struct cbio_submissions *answered, bool *woken);
 
-/// Takes back the entries that the kernel has not taken: their operations go to `ended` with the
+/// Takes back the entries that the kernel has not taken: their operations go to `answered` with the
 /// result `error`, and the wake is forgotten. Returns the number of operations. For a kernel that takes
 /// none any more.
 uint32_t cbio_uring_withdraw(
-    struct cbio_uring *ring, struct cbio_operations *ended, int error);
+    struct cbio_uring *ring, struct cbio_submissions *answered, int error);
 
 /// Entries prepared but not yet taken by the kernel.
 uint32_t cbio_uring_unsubmitted(const struct cbio_uring *ring);

@@ -37,7 +37,9 @@ import Glibc
         guard var vector = unsafe vectors.baseAddress else { return false }
         let end = unsafe vector + vectors.count
         while unsafe vector < end {
-            if unsafe !slots.insert(UInt(bitPattern: vector.pointee.iov_base) &>> 12) { return true }
+            if unsafe !slots.insert(UInt(bitPattern: vector.pointee.iov_base) &>> 12) {
+                return true
+            }
             unsafe vector += 1
         }
         return false

@@ -72,7 +72,7 @@ final class HostileBackEndTests: XCTestCase {
         try withQueue(backEnd) { _, queue in
             for excess in [Int64(1), 512, 4096] {
                 backEnd.claims.withLock {
-                    $0.answer = { $0.operation == .read ? Int64($0.length) + excess : nil }
+                    $0.answer = { $0.kind == .read ? Int64($0.length) + excess : nil }
                 }
                 // Through the bounce buffer, in pieces; and the blocks around a write.
                 assertFails(.system, errno: EIO, "read") {
@@ -90,7 +90,7 @@ final class HostileBackEndTests: XCTestCase {
     func testAnAnswerThatCannotBeFailsTheFlush() throws {
         for lie in Self.lies + [1] {
             let backEnd = MemoryBackEnd(size: size)
-            backEnd.claims.withLock { $0.answer = { $0.operation == .synchronize ? lie : nil } }
+            backEnd.claims.withLock { $0.answer = { $0.kind == .synchronize ? lie : nil } }
             try withQueue(backEnd) { _, queue in
                 for _ in 0..<2 {
                     assertFails(.system, errno: EIO, "answer \(lie)") { try queue.flushAndWait() }
@@ -117,7 +117,7 @@ final class HostileBackEndTests: XCTestCase {
 
     func testABackEndWithoutResizeIsNotAskedForOne() throws {
         let backEnd = MemoryBackEnd(size: size)
-        backEnd.claims.withLock { $0.answer = { $0.operation == .truncate ? 0 : nil } }
+        backEnd.claims.withLock { $0.answer = { $0.kind == .truncate ? 0 : nil } }
         try withQueue(backEnd) { _, queue in
             XCTAssertThrowsError(try queue.resizeAndWait(to: 4096)) {
                 XCTAssertEqual(($0 as? BlockError)?.code, .unsupported)
@@ -184,8 +184,8 @@ final class HostileBackEndTests: XCTestCase {
         let source = UnsafeRawBufferPointer(buffer.bytes)
         try withQueue(backEnd) { image, queue in
             // The server takes only whole blocks of 4096 bytes now.
-            let answer: @Sendable (EngineOrder) -> Int64? = { order in
-                let isWhole = order.position % 4096 == 0 && order.length % 4096 == 0
+            let answer: @Sendable (EngineSubmission) -> Int64? = { submission in
+                let isWhole = submission.position % 4096 == 0 && submission.length % 4096 == 0
                 return isWhole ? nil : -Int64(EINVAL)
             }
             backEnd.claims.withLock {
@@ -210,9 +210,9 @@ final class HostileBackEndTests: XCTestCase {
         let backEnd = MemoryBackEnd(size: size, isDirect: false)
         let buffer = AlignedBuffer(count: 512)
         let syncs = Locked(0)
-        let answer: @Sendable (EngineOrder) -> Int64? = { order in
-            if order.operation == .synchronize { syncs.withLock { $0 += 1 } }
-            return order.isDurable ? -Int64(ENOSYS) : nil
+        let answer: @Sendable (EngineSubmission) -> Int64? = { submission in
+            if submission.kind == .synchronize { syncs.withLock { $0 += 1 } }
+            return submission.isDurable ? -Int64(ENOSYS) : nil
         }
         backEnd.claims.withLock { $0.answer = answer }
         try withQueue(backEnd, .buffered) { _, queue in

@@ -14,7 +14,7 @@ final class MemoryBackEnd: BackEnd, @unchecked Sendable {
         /// What opening an engine fails with.
         var refusal: BlockError?
         /// An answer in the place of the true one, without effect; `nil` is the true one.
-        var answer: (@Sendable (EngineOrder) -> Int64?)?
+        var answer: (@Sendable (EngineSubmission) -> Int64?)?
     }
 
     let name: String
@@ -48,24 +48,26 @@ final class MemoryBackEnd: BackEnd, @unchecked Sendable {
     }
 
     /// The answer to an operation.
-    fileprivate func perform(_ order: EngineOrder) -> Int64 {
-        if let answer = claims.withLock({ $0.answer }), let said = answer(order) { return said }
-        switch order.operation {
+    fileprivate func answer(to submission: EngineSubmission) -> Int64 {
+        if let answer = claims.withLock({ $0.answer }), let said = answer(submission) {
+            return said
+        }
+        switch submission.kind {
         case .read, .write, .bufferedWrite:
             let end = Int(min(size, UInt64(bytes.count)))
-            var place = Int(order.position)
-            for index in 0..<Int(order.vectorCount) {
-                var element = order.vectors![index]
+            var place = Int(submission.position)
+            for index in 0..<Int(submission.vectorCount) {
+                var element = submission.vectors![index]
                 element.iov_len = min(element.iov_len, max(0, end - place))
                 let inside = bytes.baseAddress! + place
-                let isRead = order.operation == .read
+                let isRead = submission.kind == .read
                 let outcome = VolatileMemory.copy(
                     to: isRead ? element.iov_base : inside,
                     from: isRead ? inside : element.iov_base, count: element.iov_len)
                 if outcome == .lost { return -Int64(EFAULT) }
                 place += element.iov_len
             }
-            return Int64(place) - Int64(order.position)
+            return Int64(place) - Int64(submission.position)
         case .synchronize: return 0
         default: return -Int64(EOPNOTSUPP)
         }
@@ -91,7 +93,7 @@ private struct MemoryEngine: ~Copyable, Engine {
     var descriptor: CInt { server.event.descriptor }
     var wakeEvent: WakeEvent { .event(server.event) }
 
-    mutating func submit(_ pending: inout RequestFIFO, finished: inout RequestFIFO) {
+    mutating func submit(_ pending: inout RequestFIFO, answered: inout RequestFIFO) {
         while inFlight < depth, let request = pending.takeFirst() {
             inFlight += 1
             server.ask(request)
@@ -99,21 +101,21 @@ private struct MemoryEngine: ~Copyable, Engine {
     }
 
     mutating func reap(
-        minimum: Int, limit: WaitLimit, pending: inout RequestFIFO, finished: inout RequestFIFO
+        minimum: Int, limit: WaitLimit, pending: inout RequestFIFO, answered: inout RequestFIFO
     ) -> WaitEnd {
-        submit(&pending, finished: &finished)
+        submit(&pending, answered: &answered)
         var end = WaitEnd.normal
-        if minimum > 0 && finished.isEmpty {
+        if minimum > 0 && answered.isEmpty {
             switch server.event.wait(limit) {
             case .interrupted: end = .interrupted
             case .readable: end = .woken
             case .timedOut: break
             }
         }
-        let before = finished.count
-        server.collect(into: &finished)
-        inFlight -= finished.count - before
-        return finished.count > before ? .normal : end
+        let before = answered.count
+        server.collect(into: &answered)
+        inFlight -= answered.count - before
+        return answered.count > before ? .normal : end
     }
 
     mutating func cancel(_ request: RequestPointer) {}
@@ -129,7 +131,7 @@ private final class MemoryServer: @unchecked Sendable {
     private let arrival = PthreadCondition()
     private let departure = PthreadCondition()
     private var asked: [RequestPointer] = []
-    private var ended: [RequestPointer] = []
+    private var done: [RequestPointer] = []
     private var isStopping = false
     private var isGone = false
 
@@ -151,13 +153,13 @@ private final class MemoryServer: @unchecked Sendable {
         arrival.signal()
     }
 
-    /// What has ended; the event becomes quiet.
-    func collect(into finished: inout RequestFIFO) {
+    /// What has been done; the event becomes quiet.
+    func collect(into answered: inout RequestFIFO) {
         lock.lock()
         defer { lock.unlock() }
         event.clear()
-        for request in ended { finished.append(request) }
-        ended.removeAll()
+        for request in done { answered.append(request) }
+        done.removeAll()
     }
 
     func stop() {
@@ -176,9 +178,9 @@ private final class MemoryServer: @unchecked Sendable {
             guard !asked.isEmpty else { break }
             let request = asked.removeFirst()
             lock.unlock()
-            request.pointee.result = backEnd.perform(request.pointee.engine)
+            request.pointee.result = backEnd.answer(to: request.pointee.submission)
             lock.lock()
-            ended.append(request)
+            done.append(request)
             event.signal()
         }
         isGone = true

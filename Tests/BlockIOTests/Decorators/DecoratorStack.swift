@@ -16,9 +16,9 @@ final class DecoratorStack {
     private let injectors: [Member: FaultInjector]
     let power = PowerSwitch()
     /// What the engine itself is asked: it is below all members.
-    let asked = OperationLog()
+    let asked = SubmissionLog()
     /// That of the member, wherever it is.
-    let passing = OperationLog()
+    let passing = SubmissionLog()
 
     init(_ members: [Member]) {
         self.members = members

@@ -44,7 +44,7 @@ final class DecoratorTests: ConformanceTestCase {
                 OpenOptions(
                     access: .readWrite, engine: .forced(kind),
                     alignment: HostAlignment(memory: Self.block, offset: Self.block)))
-            let (faults, log) = (FaultInjector(), OperationLog())
+            let (faults, log) = (FaultInjector(), SubmissionLog())
             faults.add(.init(.error(EIO), operations: [.flush]))
             let queue = try BlockQueue(
                 image, QueueOptions().decorated(by: [.logged(in: log), .failures(faults)]))
@@ -150,7 +150,7 @@ final class DecoratorTests: ConformanceTestCase {
 
     /// A request at a time: the operations of a decorated engine are those of a bare one.
     func testADecoratedEngineIsAskedTheSameAsABareOne() throws {
-        var bare: [String: [OperationLog.Entry]] = [:]
+        var bare: [String: [SubmissionLog.Entry]] = [:]
         let harmless = DecoratorStack.all.filter { stack in
             // A read that comes back wrong, or not at all, changes what is written later.
             stack.allSatisfy { $0 != .failures && $0 != .shortAnswers && $0 != .flippedBytes }

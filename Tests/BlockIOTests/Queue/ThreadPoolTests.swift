@@ -26,8 +26,8 @@ final class ThreadPoolTests: XCTestCase {
         vector.initialize(to: iovec(buffer.bytes))
         slots.initialize(repeating: IORequest(), count: 64)
         for index in 0..<64 {
-            (slots + index).pointee.engine = EngineOrder(
-                operation: .read, vectorCount: 1, vectors: UnsafePointer(vector),
+            (slots + index).pointee.submission = EngineSubmission(
+                kind: .read, vectorCount: 1, vectors: UnsafePointer(vector),
                 position: UInt64(index * Self.block), length: UInt64(Self.block))
         }
     }
@@ -43,17 +43,17 @@ final class ThreadPoolTests: XCTestCase {
     func testWhatIsLeftByTheOnlyProcessorHasAThread() throws {
         try withPool(processors: 1, pace: 1_000, inlineLimit: 0) { pool in
             var pending = requests(20)
-            var finished = RequestFIFO()
-            pool.collect(minimum: 1, limit: .forever, pending: &pending, into: &finished)
-            XCTAssertGreaterThanOrEqual(finished.count, 8, "its own share")
-            let left = 20 - finished.count
+            var answered = RequestFIFO()
+            pool.collect(minimum: 1, limit: .forever, pending: &pending, into: &answered)
+            XCTAssertGreaterThanOrEqual(answered.count, 8, "its own share")
+            let left = 20 - answered.count
             // Not only when a thread's sleep ends by itself, after seconds.
             XCTAssertTrue(pool.withState { $0.queued.isEmpty || $0.threads > $0.idle })
             try eventually("a thread has done the other \(left)") {
-                pool.withState { $0.ended.count == left }
+                pool.withState { $0.answered.count == left }
             }
-            pool.collect(minimum: left, limit: .forever, pending: &pending, into: &finished)
-            XCTAssertEqual(finished.count, 20)
+            pool.collect(minimum: left, limit: .forever, pending: &pending, into: &answered)
+            XCTAssertEqual(answered.count, 20)
         }
     }
 
@@ -130,12 +130,12 @@ final class ThreadPoolTests: XCTestCase {
     func testTheEngineCountsItsOwnRequests() throws {
         var engine = try ThreadPoolEngine(
             image: XCTUnwrap(image), options: QueueOptions(hasDescriptor: false))
-        var finished = RequestFIFO()
-        finished.append(slots + 63)
+        var answered = RequestFIFO()
+        answered.append(slots + 63)
         var pending = requests(3)
-        while finished.count < 4 {
+        while answered.count < 4 {
             _ = engine.reap(
-                minimum: 3, limit: .forever, pending: &pending, finished: &finished)
+                minimum: 3, limit: .forever, pending: &pending, answered: &answered)
         }
         XCTAssertEqual(engine.inFlight, 0)
         engine.shutDown()
@@ -156,8 +156,8 @@ final class ThreadPoolTests: XCTestCase {
         areCopies = inlineLimit != nil
         var pending = requests(1)
         pool.enqueue(&pending)
-        var finished = RequestFIFO()
-        pool.collect(minimum: 1, limit: .forever, pending: &pending, into: &finished)
+        var answered = RequestFIFO()
+        pool.collect(minimum: 1, limit: .forever, pending: &pending, into: &answered)
         try prepare(pool)
         try body(pool)
     }
@@ -192,14 +192,14 @@ final class ThreadPoolTests: XCTestCase {
 
     private func finish(_ count: Int, _ pool: ThreadPool) {
         var pending = RequestFIFO()
-        var finished = RequestFIFO()
-        while finished.count < count {
-            pool.collect(minimum: count, limit: .forever, pending: &pending, into: &finished)
+        var answered = RequestFIFO()
+        while answered.count < count {
+            pool.collect(minimum: count, limit: .forever, pending: &pending, into: &answered)
         }
     }
 
     private func requests(_ lengths: [UInt64]) -> RequestFIFO {
-        for (index, length) in lengths.enumerated() { slots[index].engine.length = length }
+        for (index, length) in lengths.enumerated() { slots[index].submission.length = length }
         return requests(lengths.count)
     }
 
@@ -209,14 +209,14 @@ final class ThreadPoolTests: XCTestCase {
     ) throws -> UInt32 {
         try prepare(pool)
         var pending = requests(count)
-        var finished = RequestFIFO()
+        var answered = RequestFIFO()
         let before = pool.work.value
-        pool.collect(minimum: minimum, limit: limit, pending: &pending, into: &finished)
+        pool.collect(minimum: minimum, limit: limit, pending: &pending, into: &answered)
         let called = pool.work.value &- before
-        while finished.count < count {
-            pool.collect(minimum: count, limit: .forever, pending: &pending, into: &finished)
+        while answered.count < count {
+            pool.collect(minimum: count, limit: .forever, pending: &pending, into: &answered)
         }
-        while let request = finished.popFirst() {
+        while let request = answered.popFirst() {
             XCTAssertEqual(request.pointee.result, Int64(Self.block))
         }
         return called

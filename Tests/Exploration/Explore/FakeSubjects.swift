@@ -40,17 +40,17 @@ private struct Hooks: @unchecked Sendable {
         place.initialize(
             to: fake_hooks(
                 accept: { CInt(kernel.accept(Int($0))) },
-                begin: { kernel.begin($0!, ModelOperation($1!.pointee)) },
+                begin: { kernel.begin($0!, ModelSubmission($1!.pointee)) },
                 cancel: { kernel.cancel($0!) },
                 in_flight: { CInt(kernel.inFlight) },
-                end: { kernel.end(from: Int($0), through: Int($1)) },
+                end: { kernel.answer(from: Int($0), through: Int($1)) },
                 take: { tag, result in
-                    guard let next = kernel.takeEnded() else { return false }
+                    guard let next = kernel.takeAnswered() else { return false }
                     tag!.pointee = next.tag
                     result!.pointee = next.result
                     return true
                 },
-                perform: { kernel.perform(ModelOperation($0!.pointee)) },
+                perform: { kernel.makeBlockingCall(ModelSubmission($0!.pointee)) },
                 passes: { kernel.chooser.passesTime() },
                 hang: { kernel.chooser.reportHang(String(cString: $0!)) }))
     }
@@ -58,11 +58,11 @@ private struct Hooks: @unchecked Sendable {
     func withUnsafePointer(_ body: (UnsafePointer<fake_hooks>) -> Void) { body(place) }
 }
 
-extension ModelOperation {
+extension ModelSubmission {
     init(_ operation: fake_operation) {
         // A descriptor without O_DIRECT beside one that has it takes the bytes behind the last block.
         let isBeside = !operation.is_direct && !kernel.isBuffered
-        switch operation.verb {
+        switch operation.kind {
         case FAKE_READ: self.init(.read)
         case FAKE_WRITE: self.init(isBeside ? .bufferedWrite : .write)
         case FAKE_SYNC:
@@ -70,7 +70,7 @@ extension ModelOperation {
             usesBufferedDescriptor = isBeside
         case FAKE_ZERO: self.init(.zero)
         case FAKE_TRUNCATE: self.init(.truncate)
-        default: preconditionFailure("the fake kernel has no operation \(operation.verb.rawValue)")
+        default: preconditionFailure("the fake kernel has no operation \(operation.kind.rawValue)")
         }
         isDurable = operation.is_durable
         vectors = operation.vectors

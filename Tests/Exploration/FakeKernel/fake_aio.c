@@ -98,10 +98,10 @@ static void begin(struct context *context, const struct iocb *iocb) {
         .is_direct = true, .position = (uint64_t)iocb->u.c.offset};
     switch (iocb->aio_lio_opcode) {
         case IO_CMD_PREAD:
-        case IO_CMD_PREADV: operation.verb = FAKE_READ; break;
+        case IO_CMD_PREADV: operation.kind = FAKE_READ; break;
         case IO_CMD_PWRITE:
-        case IO_CMD_PWRITEV: operation.verb = FAKE_WRITE; break;
-        case IO_CMD_FDSYNC: operation.verb = FAKE_SYNC; break;
+        case IO_CMD_PWRITEV: operation.kind = FAKE_WRITE; break;
+        case IO_CMD_FDSYNC: operation.kind = FAKE_SYNC; break;
         default:
             fprintf(stderr, "the fake kernel AIO does not know operation %d\n", iocb->aio_lio_opcode);
             abort();
@@ -110,11 +110,11 @@ static void begin(struct context *context, const struct iocb *iocb) {
         flight->single = (struct iovec){iocb->u.c.buf, iocb->u.c.nbytes};
         operation.vectors = &flight->single;
         operation.vector_count = 1;
-    } else if (operation.verb != FAKE_SYNC) {
+    } else if (operation.kind != FAKE_SYNC) {
         operation.vectors = iocb->u.c.buf;
         operation.vector_count = (uint32_t)iocb->u.c.nbytes;
     }
-    operation.is_durable = operation.verb == FAKE_WRITE && (iocb->aio_rw_flags & RWF_DSYNC);
+    operation.is_durable = operation.kind == FAKE_WRITE && (iocb->aio_rw_flags & RWF_DSYNC);
     for (uint32_t i = 0; i < operation.vector_count; i++)
         operation.length += operation.vectors[i].iov_len;
     fake_hooks->begin(flight, &operation);

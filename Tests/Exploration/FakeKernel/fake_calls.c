@@ -60,9 +60,9 @@ static ssize_t answer(int64_t result) {
 }
 
 static ssize_t transfer(
-    enum fake_verb verb, int fd, const struct iovec *vectors, int count, off_t offset, int flags) {
+    enum fake_kind kind, int fd, const struct iovec *vectors, int count, off_t offset, int flags) {
     struct fake_operation operation = {
-        .verb = verb,
+        .kind = kind,
         .is_durable = flags & RWF_DSYNC,
         .is_direct = fcntl(fd, F_GETFL) & O_DIRECT,
         .vectors = vectors,
@@ -98,7 +98,7 @@ ssize_t pwritev2(int fd, const struct iovec *vectors, int count, off_t offset, i
 int fdatasync(int fd) {
     if (!is_ours(fd)) return (int)syscall(SYS_fdatasync, fd);
     struct fake_operation operation = {
-        .verb = FAKE_SYNC, .is_direct = fcntl(fd, F_GETFL) & O_DIRECT};
+        .kind = FAKE_SYNC, .is_direct = fcntl(fd, F_GETFL) & O_DIRECT};
     return (int)answer(fake_hooks->perform(&operation));
 }
 
@@ -106,13 +106,13 @@ int fallocate(int fd, int mode, off_t offset, off_t length) {
     if (!is_ours(fd)) return (int)syscall(SYS_fallocate, fd, mode, offset, length);
     if (!(mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE))) abort();
     struct fake_operation operation = {
-        .verb = FAKE_ZERO, .position = (uint64_t)offset, .length = (uint64_t)length};
+        .kind = FAKE_ZERO, .position = (uint64_t)offset, .length = (uint64_t)length};
     return (int)answer(fake_hooks->perform(&operation));
 }
 
 int ftruncate(int fd, off_t length) {
     if (!is_ours(fd)) return (int)syscall(SYS_ftruncate, fd, length);
-    struct fake_operation operation = {.verb = FAKE_TRUNCATE, .position = (uint64_t)length};
+    struct fake_operation operation = {.kind = FAKE_TRUNCATE, .position = (uint64_t)length};
     return (int)answer(fake_hooks->perform(&operation));
 }
 

@@ -192,10 +192,10 @@ static void begin(struct ring *ring, const struct io_uring_sqe *sqe) {
             if (flight) fake_hooks->cancel(flight);
             return post(ring, sqe->user_data, flight ? 0 : -ENOENT);
         case IORING_OP_READ:
-        case IORING_OP_READV: operation.verb = FAKE_READ; break;
+        case IORING_OP_READV: operation.kind = FAKE_READ; break;
         case IORING_OP_WRITE:
-        case IORING_OP_WRITEV: operation.verb = FAKE_WRITE; break;
-        case IORING_OP_FSYNC: operation.verb = FAKE_SYNC; break;
+        case IORING_OP_WRITEV: operation.kind = FAKE_WRITE; break;
+        case IORING_OP_FSYNC: operation.kind = FAKE_SYNC; break;
         default:
             fprintf(stderr, "the fake io_uring does not know operation %d\n", sqe->opcode);
             abort();
@@ -205,11 +205,11 @@ static void begin(struct ring *ring, const struct io_uring_sqe *sqe) {
         flight->single = (struct iovec){(void *)(uintptr_t)sqe->addr, sqe->len};
         operation.vectors = &flight->single;
         operation.vector_count = 1;
-    } else if (operation.verb != FAKE_SYNC) {
+    } else if (operation.kind != FAKE_SYNC) {
         operation.vectors = (void *)(uintptr_t)sqe->addr;
         operation.vector_count = sqe->len;
     }
-    operation.is_durable = operation.verb == FAKE_WRITE && (sqe->rw_flags & RWF_DSYNC);
+    operation.is_durable = operation.kind == FAKE_WRITE && (sqe->rw_flags & RWF_DSYNC);
     for (uint32_t i = 0; i < operation.vector_count; i++)
         operation.length += operation.vectors[i].iov_len;
     fake_hooks->begin(flight, &operation);

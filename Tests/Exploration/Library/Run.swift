@@ -138,7 +138,7 @@ final class Run {
     @discardableResult
     private func poll(_ minimum: Int) -> Int {
         let wanted = min(minimum, history.outstanding)
-        if wanted > 0, kernel.inFlight > 0, scheduler.endsEarly() { endSome() }
+        if wanted > 0, kernel.inFlight > 0, scheduler.endsEarly() { answerSome() }
         scheduler.note("poll(minimum: \(wanted))")
         let delivered = queue.poll(minimum: wanted) { deliver($0) }
         if delivered < wanted && !hasFailed {
@@ -180,15 +180,15 @@ final class Run {
             scheduler.note("while the caller sleeps: the engine's timer expires")
             subject.expireTimer()
         } else if kernel.inFlight > 0 {
-            endSome()
+            answerSome()
         } else {
             scheduler.report(.lostWake, "nothing is in flight, and nobody wakes the caller")
         }
     }
 
-    private func endSome() {
+    private func answerSome() {
         scheduler.note("while the caller sleeps:")
-        kernel.endSome()
+        kernel.answerSome()
         subject.publish()
     }
 
@@ -301,7 +301,7 @@ final class Run {
                 .completions,
                 "requests \(missing) have not ended; outstanding \(queue.outstanding)")
         }
-        if kernel.inFlight > 0 || kernel.hasEnded {
+        if kernel.inFlight > 0 || kernel.hasAnswered {
             scheduler.report(.completions, "an operation is in flight when the queue is closed")
         }
         if let text = history.complaint(aboutImage: kernel.disk.visible) {

@@ -97,10 +97,12 @@ final class IDEDriver {
 
     /// IDENTIFY DEVICE: 256 words.
     func identify(_ place: Place) throws -> [UInt16] {
-        try issue(place, 0xec)
+        try issue(place, Opcode.identifyDevice)
         try wait(place, interrupt: true)
         let status = try qtest.inb(place.base + 7)
-        guard status == 0x58 else { throw FixtureError.failed("status 0x\(hex(status))") }
+        guard status == DriveStatus.wantsData else {
+            throw FixtureError.failed("status 0x\(hex(status))")
+        }
         return try (0..<256).map { _ in try qtest.inw(place.base) }
     }
 
@@ -124,9 +126,9 @@ final class IDEDriver {
         }
         try qtest.outl(place.busMaster + 4, Self.table)
         try qtest.outb(place.busMaster + 2, 0x06)
-        try qtest.outb(place.busMaster, command == 0xc8 ? 0x08 : 0x00)
+        try qtest.outb(place.busMaster, command == Opcode.readDMA ? 0x08 : 0x00)
         try issue(place, command, at: sector, count: count)
-        try qtest.outb(place.busMaster, command == 0xc8 ? 0x09 : 0x01)
+        try qtest.outb(place.busMaster, command == Opcode.readDMA ? 0x09 : 0x01)
     }
 
     /// Waits for the interrupt of a DMA command and switches the bus master off.

@@ -36,7 +36,9 @@ struct PacketDriver {
     /// A packet that brings `count` bytes, an even number, in one burst.
     func read(_ packet: [UInt8], _ count: Int) throws -> [UInt8] {
         let status = try give(packet)
-        guard status == 0x58 else { throw FixtureError.failed("status 0x\(hex(status))") }
+        guard status == DriveStatus.wantsData else {
+            throw FixtureError.failed("status 0x\(hex(status))")
+        }
         var bytes: [UInt8] = []
         for _ in 0..<count / 2 {
             let word = try driver.qtest.inw(place.base)
@@ -44,7 +46,7 @@ struct PacketDriver {
         }
         try driver.wait(place, interrupt: true)
         let end = try driver.qtest.inb(place.base + 7)
-        guard end == 0x50 else { throw FixtureError.failed("status 0x\(hex(end))") }
+        guard end == DriveStatus.idle else { throw FixtureError.failed("status 0x\(hex(end))") }
         return bytes
     }
 

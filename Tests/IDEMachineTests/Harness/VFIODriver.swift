@@ -153,7 +153,7 @@ class VFIODriver {
         try write(0, 5, [0])
         try write(0, 6, [0xE0])
         try write(0, 7, [command])
-        try write(4, 0, [command == 0xC8 ? 9 : 1])
+        try write(4, 0, [command == Opcode.readDMA ? 9 : 1])
     }
 
     /// Waits for the interrupt; its handler's reads and the end.

@@ -3,6 +3,7 @@ import BlockIO
 import XCTest
 
 @testable import IDE
+@testable import TestSupport
 
 /// docs/ide-rules.md, "ATAPI" and "Bus master": data by DMA.
 final class PacketDMATests: CDTestCase {

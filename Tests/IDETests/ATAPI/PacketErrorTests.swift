@@ -4,6 +4,7 @@ import BlockIO
 import Glibc
 import IDE
 import XCTest
+@testable import TestSupport
 
 /// docs/ide-rules.md, "ATAPI": what a failed read of the host means, by policy.
 final class PacketErrorTests: CDTestCase {

@@ -1,5 +1,6 @@
 import IDE
 import XCTest
+@testable import TestSupport
 
 /// docs/ide-rules.md, "ATAPI": data through the data port.
 final class PacketPIOTests: CDTestCase {

@@ -1,6 +1,7 @@
 import BlockATA
 import IDE
 import XCTest
+@testable import TestSupport
 
 /// docs/ide-rules.md, "ATAPI": what the commands that describe drive and disc answer. The disc has
 /// 512 blocks.

@@ -2,6 +2,7 @@ import BlockATA
 import BlockIO
 import IDE
 import XCTest
+@testable import TestSupport
 
 // What a driver does with a CD-ROM drive.
 extension TestMachine {

@@ -1,6 +1,7 @@
 import BlockATA
 import IDE
 import XCTest
+@testable import TestSupport
 
 /// docs/ide-rules.md, "Task file": addresses, counts, what is out of range.
 final class AddressTests: IDETestCase {

@@ -1,5 +1,6 @@
 import IDE
 import XCTest
+@testable import TestSupport
 
 /// docs/ide-rules.md, "ATA commands": SET FEATURES, power, buffers and what else has no data.
 final class FeatureTests: IDETestCase {

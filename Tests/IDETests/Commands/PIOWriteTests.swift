@@ -1,6 +1,7 @@
 import BlockIO
 import IDE
 import XCTest
+@testable import TestSupport
 
 /// docs/ide-rules.md, "ATA commands": PIO data-out.
 final class PIOWriteTests: IDETestCase {

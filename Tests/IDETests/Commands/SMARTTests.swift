@@ -1,5 +1,6 @@
 import IDE
 import XCTest
+@testable import TestSupport
 
 /// docs/ide-rules.md, "ATA commands": SMART.
 final class SMARTTests: IDETestCase {

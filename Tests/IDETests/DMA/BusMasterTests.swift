@@ -1,6 +1,7 @@
 import GuestMemory
 import IDE
 import XCTest
+@testable import TestSupport
 
 /// docs/ide-rules.md, "Bus master": registers, table sizes, orders.
 final class BusMasterTests: IDETestCase {

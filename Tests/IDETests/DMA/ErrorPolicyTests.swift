@@ -3,6 +3,7 @@ import BlockDMA
 import BlockIO
 import IDE
 import XCTest
+@testable import TestSupport
 
 /// docs/ide-rules.md, "Bus master": host I/O errors.
 final class ErrorPolicyTests: IDETestCase {

@@ -5,6 +5,7 @@ import Glibc
 import GuestMemory
 import IDE
 import XCTest
+@testable import TestSupport
 
 /// docs/ide-rules.md, "Bus master" and "ATAPI": tables and data in memory that another process has to be
 /// asked for, while it takes its time.

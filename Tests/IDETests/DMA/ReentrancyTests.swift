@@ -1,6 +1,7 @@
 import GuestMemory
 import IDE
 import XCTest
+@testable import TestSupport
 
 /// docs/ide-rules.md, "Bus master": DMA that would lead back into the controller.
 final class ReentrancyTests: IDETestCase {

@@ -1,6 +1,7 @@
 import BlockIO
 import IDE
 import XCTest
+@testable import TestSupport
 
 /// docs/ide-rules.md, "Bus master": stopping a transfer that is under way.
 final class StopTests: IDETestCase {

@@ -2,6 +2,7 @@ import BlockIO
 import GuestMemory
 import IDE
 import XCTest
+@testable import TestSupport
 
 /// docs/ide-rules.md, "Bus master": the descriptor table and the memory it names.
 final class TableTests: IDETestCase {

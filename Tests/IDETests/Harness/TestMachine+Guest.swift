@@ -1,5 +1,6 @@
 import IDE
 import XCTest
+@testable import TestSupport
 
 // What a driver does.
 extension TestMachine {

@@ -2,6 +2,7 @@ import BlockIO
 import CTestSupport
 import IDE
 import XCTest
+@testable import TestSupport
 
 /// A controller that has warmed up allocates nothing for a command.
 final class AllocationTests: IDETestCase {

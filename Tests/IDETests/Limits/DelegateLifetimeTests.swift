@@ -1,5 +1,6 @@
 import IDE
 import XCTest
+@testable import TestSupport
 
 /// A controller does not keep its delegate, and a delegate that owns its controller may go at any time.
 final class DelegateLifetimeTests: IDETestCase {
@@ -21,14 +22,14 @@ final class DelegateLifetimeTests: IDETestCase {
         var listener: Listener? = Listener()
         weak let seen = listener
         machine.controller.delegate = listener
-        machine.command28(0xE7)
+        machine.command28(Opcode.flushCache)
         machine.settle()
         XCTAssertEqual(listener?.changes, 1)
         machine.controller.delegate = nil
         listener = nil
         XCTAssertNil(seen, "the controller keeps its delegate")
         // Reading status lowers the line, of which no delegate is told.
-        XCTAssertEqual(machine.status, 0x50)
+        XCTAssertEqual(machine.status, DriveStatus.idle)
     }
 
     /// A delegate that goes first may be replaced as long as nothing calls it.
@@ -37,7 +38,7 @@ final class DelegateLifetimeTests: IDETestCase {
         machine.controller.delegate = Listener()
         let second = Listener()
         machine.controller.delegate = second
-        machine.command28(0xE7)
+        machine.command28(Opcode.flushCache)
         machine.settle()
         XCTAssertEqual(second.changes, 1)
     }
@@ -48,7 +49,7 @@ final class DelegateLifetimeTests: IDETestCase {
         weak let controller = owner?.controller
         let disk = try XCTUnwrap(owner?.disks[.primaryMaster])
         owner?.setTable([(TestMachine.data, 4096)])
-        owner?.command28(0xC8, lba: 0, count: 8)
+        owner?.command28(Opcode.readDMA, lba: 0, count: 8)
         owner?.start(toMemory: true)
         XCTAssertEqual(owner?.controller.isBusy, true)
         weak let seen = owner

@@ -1,6 +1,7 @@
 import BlockATA
 import IDE
 import XCTest
+@testable import TestSupport
 
 /// docs/ide-rules.md, "Task file": SRST, the diagnostic, PCI reset.
 final class ResetTests: IDETestCase {

@@ -3,6 +3,7 @@ import BlockDMA
 import BlockIO
 import IDE
 import XCTest
+@testable import TestSupport
 
 /// docs/ide-rules.md, "State": states that somebody has changed. A state that is refused has changed
 /// nothing, not even a line for a moment.

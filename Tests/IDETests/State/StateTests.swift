@@ -3,6 +3,7 @@ import BlockDMA
 import BlockIO
 import IDE
 import XCTest
+@testable import TestSupport
 
 /// docs/ide-rules.md, "State".
 final class StateTests: IDETestCase {

@@ -1,6 +1,7 @@
 import BlockATA
 import IDE
 import XCTest
+@testable import TestSupport
 
 /// The trace can be switched on at any time, and says what happened.
 final class TraceTests: IDETestCase {

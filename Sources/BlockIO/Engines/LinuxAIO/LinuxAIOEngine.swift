@@ -59,9 +59,9 @@ struct LinuxAIOEngine: ~Copyable, Engine {
 
     var pollerOperations: UInt64 { helpers.pollerOperations }
 
-    mutating func submit(_ pending: inout RequestFIFO, finished: inout RequestFIFO) {
+    mutating func submit(_ pending: inout RequestFIFO, answered: inout RequestFIFO) {
         while !pending.isEmpty {
-            var behind: UnsafeMutablePointer<cbio_operation>?
+            var behind: UnsafeMutablePointer<cbio_submission>?
             let prepared = Int(
                 cbio_aio_prepare(
                     context, pending.list.first, UInt32(capacity &- inKernel), &behind))
@@ -76,7 +76,7 @@ struct LinuxAIOEngine: ~Copyable, Engine {
                 pending.removeFirst(prepared, upTo: behind)
                 inKernel &+= prepared
                 timer.succeeded()
-            } else if !submitRest(prepared, after: taken, &pending, finished: &finished) {
+            } else if !submitRest(prepared, after: taken, &pending, answered: &answered) {
                 return
             }
             inlineCompletions &+= UInt64(cbio_aio_ready(context) &- endedBefore)
@@ -87,7 +87,7 @@ struct LinuxAIOEngine: ~Copyable, Engine {
     /// has no room.
     private mutating func submitRest(
         _ prepared: Int, after answer: Int, _ pending: inout RequestFIFO,
-        finished: inout RequestFIFO
+        answered: inout RequestFIFO
     ) -> Bool {
         var taken = answer
         var first = 0
@@ -103,7 +103,7 @@ struct LinuxAIOEngine: ~Copyable, Engine {
             } else if taken != -Int(EINTR), let refused = pending.popFirst() {
                 // The kernel names the first request of the call and takes none.
                 refused.pointee.result = Int64(taken)
-                finished.append(refused)
+                answered.append(refused)
                 first &+= 1
             }
             if first == prepared { return true }
@@ -116,34 +116,34 @@ struct LinuxAIOEngine: ~Copyable, Engine {
         var next = first
         for _ in 0..<count {
             guard let request = next else { return }
-            request.operation.pointee.is_pending = true
+            request.cSubmission.pointee.is_pending = true
             next = request.pointee.next
         }
     }
 
     mutating func reap(
-        minimum: Int, limit: WaitLimit, pending: inout RequestFIFO, finished: inout RequestFIFO
+        minimum: Int, limit: WaitLimit, pending: inout RequestFIFO, answered: inout RequestFIFO
     ) -> WaitEnd {
         timer.disarm()
-        let before = finished.count
-        submit(&pending, finished: &finished)
+        let before = answered.count
+        submit(&pending, answered: &answered)
         // What ends after this is taken below or signals anew.
         descriptors.event?.clear()
-        helpers.collect(into: &finished)
-        let help = helpers.serveIfDue(isIdleBeside: inKernel == 0, &finished)
-        let mayWait = minimum > 0 && finished.count == before
-        // At least one: a wake-up counts too, and brings what helpers have ended. No more than one while
+        helpers.collect(into: &answered)
+        let help = helpers.serveIfDue(isIdleBeside: inKernel == 0, &answered)
+        let mayWait = minimum > 0 && answered.count == before
+        // At least one: a wake-up counts too, and brings the answers of helpers. No more than one while
         // others wait for the room that it makes.
         let most = pending.isEmpty ? max(1, min(minimum, inKernel)) : 1
         let awaited = mayWait ? most : 0
         var span = limit
         if timer.isArmed || !isWakeArmed { span = span.atMost(timer.pause) }
         if help == .later { span = span.atMost(HelperThreads.patience) }
-        let taken = finished.count
+        let taken = answered.count
         var isWoken = false
         let answer = cbio_aio_reap(
-            context, &finished.list, &isWoken, UInt32(awaited), span.rawNanoseconds)
-        inKernel &-= finished.count &- taken
+            context, &answered.list, &isWoken, UInt32(awaited), span.rawNanoseconds)
+        inKernel &-= answered.count &- taken
         var end = WaitEnd.normal
         if answer == -EINTR {
             end = .interrupted
@@ -155,7 +155,7 @@ struct LinuxAIOEngine: ~Copyable, Engine {
             armWake()
             if isWoken { end = .woken }
         }
-        helpers.collect(into: &finished)
+        helpers.collect(into: &answered)
         if help != .none { comeBack(for: help) }
         return end
     }

@@ -60,32 +60,32 @@ extension ThreadPool {
         lock.unlock()
     }
 
-    /// Gives up the lock. The owner is told when it is the last thread there is that goes into a slow call.
+    /// Gives up the lock. The owner is told when it is the last thread there is that goes into a long call.
     @inline(never)
-    private func unlockForSlowCall() { unlockAndTell(isWithoutThread && announceWork()) }
+    private func unlockForLongCall() { unlockAndTell(isWithoutThread && announceWork()) }
 
     /// Under the lock, which it gives up meanwhile: serves the first request. False when there is none.
     @discardableResult
     func serveNext() -> Bool {
         guard let request = state.pointee.queued.popFirst() else { return false }
-        request.operation.pointee.is_queued = false
+        request.cSubmission.pointee.is_queued = false
         let isTransfer = request.isTransfer
-        let bytes = request.operation.pointee.length
+        let bytes = request.cSubmission.pointee.length
         state.pointee.taken &+= 1
-        if !isTransfer { state.pointee.slow += 1 }
-        if isTransfer { lock.unlock() } else { unlockForSlowCall() }
-        let file = image.files[Int(request.operation.pointee.file)]
+        if !isTransfer { state.pointee.inLongCall += 1 }
+        if isTransfer { lock.unlock() } else { unlockForLongCall() }
+        let file = image.files[Int(request.cSubmission.pointee.file)]
         let start = monotonicNanoseconds()
-        request.pointee.result = file.perform(request)
+        request.pointee.result = file.makeBlockingCall(for: request)
         let span = monotonicNanoseconds() &- start
         lock.lock()
         if isTransfer {
             state.pointee.pace.note(span, bytes: bytes)
         } else {
-            state.pointee.slow -= 1
+            state.pointee.inLongCall -= 1
         }
-        state.pointee.unfinished -= 1
-        state.pointee.ended.append(request)
+        state.pointee.unanswered -= 1
+        state.pointee.answered.append(request)
         return true
     }
 

@@ -15,7 +15,7 @@ import Glibc
 /// While the system gives no thread, the pool is *starving*: the owner serves a request each time it
 /// looks, and the descriptor stays readable so that it does.
 ///
-/// Safe to share: all state is under the lock. Who is to be woken is woken after it is given up.
+/// Safe to share, although unchecked: all state is under the lock. Who is to be woken is woken after it is given up.
 package final class ThreadPool: @unchecked Sendable {
     /// The queue keeps it. Not owned here: a thread on its way out still holds the pool for a
     /// moment after `stop`, and an image that is released gives back its locks at once.
@@ -28,10 +28,10 @@ package final class ThreadPool: @unchecked Sendable {
     let work: Futex
     /// A futex(2) that the watcher sleeps on.
     let watch = Futex()
-    /// A futex(2) that the owner sleeps on: as many have ended as it waits for, or it is woken. No
+    /// A futex(2) that the owner sleeps on until there are as many answers as it waits for, or it is woken. No
     /// condition variable, since a signal has to end the wait.
     private let progress: Futex
-    /// Made readable when something has ended and nobody waits.
+    /// Made readable when there is an answer and nobody waits.
     private let event: Event?
     /// The pool is beside a ring, whose engine clears the descriptor and decides when the owner serves for
     /// want of a thread.
@@ -43,9 +43,9 @@ package final class ThreadPool: @unchecked Sendable {
 
     package struct State {
         package var queued = RequestFIFO()
-        package var ended = RequestFIFO()
+        package var answered = RequestFIFO()
         /// Requests that are queued or being served.
-        package var unfinished = 0
+        package var unanswered = 0
         package var threads = 0
         /// Threads that sleep.
         package var idle = 0
@@ -54,13 +54,13 @@ package final class ThreadPool: @unchecked Sendable {
         /// Threads that were made and have not come.
         package var made = 0
         /// Threads that make a call that is no transfer, and may take as long as it likes.
-        package var slow = 0
+        package var inLongCall = 0
         /// Requests taken out of `queued` so far.
         var taken: UInt64 = 0
         var watcher = Watcher.absent
         /// CLOCK_MONOTONIC before which no thread is asked for again; 0 when the last one was given.
         var nextThreadTry: UInt64 = 0
-        /// How many ended requests the owner sleeps for; 0 when it does not.
+        /// How many answers the owner sleeps for; 0 when it does not.
         package var awaited = 0
         /// It has been told and has not looked since.
         var isTold = false
@@ -111,22 +111,22 @@ package final class ThreadPool: @unchecked Sendable {
         if called > 0 { work.wake(called) }
     }
 
-    /// Takes `pending` as `enqueue` does, then moves what has ended to `finished`. When nothing has, and
+    /// Takes `pending` as `enqueue` does, then moves the answers to `answered`. When there are none, and
     /// with a `minimum` above 0, it first waits until there is so much, or all; or until `wake` is
     /// called, the limit has passed or a signal came.
     @discardableResult
     func collect(
-        minimum: Int, limit: WaitLimit, pending: inout RequestFIFO, into finished: inout RequestFIFO
+        minimum: Int, limit: WaitLimit, pending: inout RequestFIFO, into answered: inout RequestFIFO
     ) -> WaitEnd {
         lock.lock()
         if !pending.isEmpty { take(&pending) }
         let wanted =
-            minimum > 0 && state.pointee.ended.isEmpty
-            ? max(1, min(minimum, state.pointee.unfinished)) : 0
+            minimum > 0 && state.pointee.answered.isEmpty
+            ? max(1, min(minimum, state.pointee.unanswered)) : 0
         var end = WaitEnd.normal
         var left = limit
         if !state.pointee.queued.isEmpty { distribute(wanted: wanted, &left) }
-        if state.pointee.ended.count < wanted && !state.pointee.isWoken {
+        if state.pointee.answered.count < wanted && !state.pointee.isWoken {
             end = sleep(wanted: wanted, left)
         }
         if state.pointee.isWoken && end == .normal { end = .woken }
@@ -137,7 +137,7 @@ package final class ThreadPool: @unchecked Sendable {
             state.pointee.isSignalled = false
         }
         if isWithoutThread && !isBesideRing { signalDescriptor() }
-        finished.append(contentsOf: &state.pointee.ended)
+        answered.append(contentsOf: &state.pointee.answered)
         lock.unlock()
         return end
     }
@@ -153,7 +153,7 @@ package final class ThreadPool: @unchecked Sendable {
             if let deadline { left = WaitLimit(until: deadline) }
             guard end == .normal, isWithoutThread, !left.hasPassed else { return end }
             distribute(wanted: wanted, &left)
-        } while state.pointee.ended.count < wanted && !state.pointee.isWoken
+        } while state.pointee.answered.count < wanted && !state.pointee.isWoken
         return .normal
     }
 
@@ -172,12 +172,12 @@ package final class ThreadPool: @unchecked Sendable {
     }
 
     /// Under the lock: nobody serves what is queued unless its owner does, for a while at least. Beside a
-    /// ring a thread that makes a slow call is enough, since nothing quick is queued there.
+    /// ring a thread that makes a long call is enough, since nothing quick is queued there.
     var isWithoutThread: Bool {
         if state.pointee.queued.isEmpty { return false }
         if state.pointee.threads == 0 { return true }
         return !isBesideRing && state.pointee.nextThreadTry != 0
-            && state.pointee.threads <= state.pointee.slow
+            && state.pointee.threads <= state.pointee.inLongCall
     }
 
     /// Ends a wait, or makes the descriptor readable until the next `collect`. From any thread.
@@ -191,12 +191,12 @@ package final class ThreadPool: @unchecked Sendable {
     /// Ends a request with ECANCELED that no thread has begun.
     func cancel(_ request: RequestPointer) {
         lock.lock()
-        guard request.operation.pointee.is_queued else { return lock.unlock() }
-        request.operation.pointee.is_queued = false
+        guard request.cSubmission.pointee.is_queued else { return lock.unlock() }
+        request.cSubmission.pointee.is_queued = false
         state.pointee.queued.remove(request)
         request.pointee.result = -Int64(ECANCELED)
-        state.pointee.unfinished -= 1
-        state.pointee.ended.append(request)
+        state.pointee.unanswered -= 1
+        state.pointee.answered.append(request)
         unlockAndTell(announce())
     }
 
@@ -228,12 +228,12 @@ package final class ThreadPool: @unchecked Sendable {
         lock.unlock()
     }
 
-    /// Under the lock: tells the owner that something has ended, by the descriptor unless it sleeps.
+    /// Under the lock: tells the owner that there is an answer, by the descriptor unless it sleeps.
     /// True when it sleeps and is to be woken once the lock is given up.
     func announce() -> Bool {
         if state.pointee.awaited > 0 {
             let isEnough =
-                state.pointee.isWoken || state.pointee.ended.count >= state.pointee.awaited
+                state.pointee.isWoken || state.pointee.answered.count >= state.pointee.awaited
             guard isEnough && !state.pointee.isTold else { return false }
             state.pointee.isTold = true
             progress.advance()
@@ -272,11 +272,11 @@ extension ThreadPool {
     private func take(_ pending: inout RequestFIFO) {
         var next = pending.head
         while let request = next {
-            request.operation.pointee.is_pending = false
-            request.operation.pointee.is_queued = true
+            request.cSubmission.pointee.is_pending = false
+            request.cSubmission.pointee.is_queued = true
             next = request.pointee.next
         }
-        state.pointee.unfinished += pending.count
+        state.pointee.unanswered += pending.count
         state.pointee.queued.append(contentsOf: &pending)
         if state.pointee.threads == 0 { _ = tryThread() }
     }
@@ -295,7 +295,7 @@ extension ThreadPool {
         while !state.pointee.isWoken, isForOwner(wanted, limit), serveNext() {
             done += 1
             if let deadline { limit = WaitLimit(until: deadline) }
-            if state.pointee.ended.count < wanted { continue }
+            if state.pointee.answered.count < wanted { continue }
             // Others go on while it delivers, and somebody looks whether they do.
             if state.pointee.pace.isQuick && busy > 0 {
                 if !state.pointee.queued.isEmpty { startWatch() }
@@ -309,12 +309,12 @@ extension ThreadPool {
     /// The owner does what no thread can be had for: one request if there is nothing to deliver, more
     /// only while it waits for them.
     private func serveStarving(_ wanted: Int, _ limit: inout WaitLimit) {
-        if wanted == 0 && !state.pointee.ended.isEmpty { return }
+        if wanted == 0 && !state.pointee.answered.isEmpty { return }
         let deadline = limit.deadline()
         repeat {
             serveForWantOfThread()
             if let deadline { limit = WaitLimit(until: deadline) }
-        } while state.pointee.ended.count < wanted && isWithoutThread
+        } while state.pointee.answered.count < wanted && isWithoutThread
             && !state.pointee.isWoken && !limit.hasPassed
     }
 
@@ -352,14 +352,16 @@ extension ThreadPool {
         else { return false }
         let pace = state.pointee.pace
         if pace.areCopies && pace.isQuick { return true }
-        guard wanted - state.pointee.ended.count >= state.pointee.unfinished else { return false }
+        guard wanted - state.pointee.answered.count >= state.pointee.unanswered else {
+            return false
+        }
         return pace.isQuick
             || pace.isPrompt && !state.pointee.wasEverWoken
                 && limit.isAtLeast(RequestPace.promptSpan)
     }
 
     /// Threads that are at work on transfers or on their way.
-    private var busy: Int { state.pointee.threads - state.pointee.idle - state.pointee.slow }
+    private var busy: Int { state.pointee.threads - state.pointee.idle - state.pointee.inLongCall }
 
     /// Calls as many threads as the queue needs, the owner not counted that begins with it. Returns how
     /// many are to be woken when the lock is given up.
@@ -396,7 +398,7 @@ extension ThreadPool {
     private func waitForProgress(_ limit: WaitLimit) -> WaitEnd {
         var left = limit
         let deadline = limit.deadline()
-        while state.pointee.ended.count < state.pointee.awaited && !state.pointee.isWoken
+        while state.pointee.answered.count < state.pointee.awaited && !state.pointee.isWoken
             && !isWithoutThread
         {
             let seen = progress.value

@@ -26,21 +26,21 @@ struct ThreadPoolEngine: ~Copyable, Engine {
         image.files.allSatisfy { $0.inlineLimit != nil } ? image.activeFile.inlineLimit : nil
     }
 
-    mutating func submit(_ pending: inout RequestFIFO, finished: inout RequestFIFO) {
+    mutating func submit(_ pending: inout RequestFIFO, answered: inout RequestFIFO) {
         var taken = take(&pending)
         if !taken.isEmpty { pool.enqueue(&taken) }
     }
 
     mutating func reap(
-        minimum: Int, limit: WaitLimit, pending: inout RequestFIFO, finished: inout RequestFIFO
+        minimum: Int, limit: WaitLimit, pending: inout RequestFIFO, answered: inout RequestFIFO
     ) -> WaitEnd {
         var taken = take(&pending)
-        let before = finished.count
+        let before = answered.count
         // No more than one while others wait for the room that it makes.
         let most = pending.isEmpty ? minimum : min(minimum, 1)
         let end = pool.collect(
-            minimum: finished.isEmpty ? most : 0, limit: limit, pending: &taken, into: &finished)
-        inFlight &-= finished.count &- before
+            minimum: answered.isEmpty ? most : 0, limit: limit, pending: &taken, into: &answered)
+        inFlight &-= answered.count &- before
         return end
     }
 

@@ -86,29 +86,29 @@ struct URingEngine: ~Copyable, Engine {
 
     var pollerOperations: UInt64 { helpers.pollerOperations }
 
-    mutating func submit(_ pending: inout RequestFIFO, finished: inout RequestFIFO) {
+    mutating func submit(_ pending: inout RequestFIFO, answered: inout RequestFIFO) {
         makeReady()
         repeat {
             prepare(&pending)
-            if !settle(cbio_uring_submit(ring), &finished) { return }
+            if !settle(cbio_uring_submit(ring), &answered) { return }
         } while cbio_uring_unsubmitted(ring) > 0 || !pending.isEmpty && inRing < inFlightLimit
     }
 
     mutating func reap(
-        minimum: Int, limit: WaitLimit, pending: inout RequestFIFO, finished: inout RequestFIFO
+        minimum: Int, limit: WaitLimit, pending: inout RequestFIFO, answered: inout RequestFIFO
     ) -> WaitEnd {
         // Nobody else would, while the kernel takes no poll of it.
         if isRefused { descriptors.wake.clear() }
         makeReady()
         timer.disarm()
-        let before = finished.count
+        let before = answered.count
         prepare(&pending)
         // The ring was full: a wait must not begin without the rest.
-        if !pending.isEmpty && inRing < inFlightLimit { submit(&pending, finished: &finished) }
-        var isWoken = cbio_uring_unsubmitted(ring) == 0 && takeCompletions(&finished)
-        let help = helpers.serveIfDue(isIdleBeside: inRing == 0, &finished)
-        let mayWait = minimum > 0 && finished.count == before && !isWoken
-        // At least one: a wake-up counts too, and brings what helpers have ended. No more than one while
+        if !pending.isEmpty && inRing < inFlightLimit { submit(&pending, answered: &answered) }
+        var isWoken = cbio_uring_unsubmitted(ring) == 0 && takeCompletions(&answered)
+        let help = helpers.serveIfDue(isIdleBeside: inRing == 0, &answered)
+        let mayWait = minimum > 0 && answered.count == before && !isWoken
+        // At least one: a wake-up counts too, and brings the answers of helpers. No more than one while
         // others wait for the room that it makes.
         let most = pending.isEmpty ? max(1, min(minimum, inRing)) : 1
         let awaited = mayWait ? most : 0
@@ -118,11 +118,11 @@ struct URingEngine: ~Copyable, Engine {
         if entered >= 0 {
             timer.succeeded()
             // An entry that the kernel refuses ends a submission; what is behind it goes on.
-            if cbio_uring_unsubmitted(ring) > 0 { submit(&pending, finished: &finished) }
-            if takeCompletions(&finished) { isWoken = true }
+            if cbio_uring_unsubmitted(ring) > 0 { submit(&pending, answered: &answered) }
+            if takeCompletions(&answered) { isWoken = true }
         } else {
             let isEnough = !mayWait || isWoken
-            end = reapAfter(entered, limit, isEnough ? 0 : before &+ 1, &finished, &isWoken)
+            end = reapAfter(entered, limit, isEnough ? 0 : before &+ 1, &answered, &isWoken)
         }
         if isWoken && end == .normal { end = .woken }
         if let event = descriptors.event { quiet(event) }
@@ -131,20 +131,20 @@ struct URingEngine: ~Copyable, Engine {
     }
 
     /// The rest of `reap` when io_uring_enter(2) failed. It waits outside the ring while less than `least`
-    /// is in `finished`.
+    /// is in `answered`.
     @inline(never)
     private mutating func reapAfter(
-        _ answer: CInt, _ limit: WaitLimit, _ least: Int, _ finished: inout RequestFIFO,
+        _ answer: CInt, _ limit: WaitLimit, _ least: Int, _ answered: inout RequestFIFO,
         _ isWoken: inout Bool
     ) -> WaitEnd {
-        let isTaken = settle(answer, &finished)
+        let isTaken = settle(answer, &answered)
         // Under DEFER_TASKRUN nothing is posted by a call that fails to submit.
         if !isTaken && cbio_uring_has_unposted(ring) { _ = cbio_uring_post(ring) }
-        if takeCompletions(&finished) { isWoken = true }
+        if takeCompletions(&answered) { isWoken = true }
         if answer == -EINTR { return .interrupted }
-        guard !isTaken, finished.count < least, !isWoken else { return .normal }
+        guard !isTaken, answered.count < least, !isWoken else { return .normal }
         let end = waitOutside(limit)
-        helpers.collect(into: &finished)
+        helpers.collect(into: &answered)
         return end
     }
 
@@ -187,7 +187,7 @@ struct URingEngine: ~Copyable, Engine {
     private mutating func prepare(_ pending: inout RequestFIFO) {
         while !pending.isEmpty {
             if inRing < inFlightLimit {
-                var behind: UnsafeMutablePointer<cbio_operation>?
+                var behind: UnsafeMutablePointer<cbio_submission>?
                 let prepared = Int(
                     cbio_uring_prepare(
                         ring, pending.list.first, UInt32(inFlightLimit &- inRing), &behind))
@@ -204,7 +204,7 @@ struct URingEngine: ~Copyable, Engine {
     /// Looks at what io_uring_enter(2) answered. True when the kernel took what there was, or may take
     /// the rest at once; false when it did not. An error that will not pass (EPERM of a seccomp filter)
     /// ends what has been prepared.
-    private mutating func settle(_ answer: CInt, _ finished: inout RequestFIFO) -> Bool {
+    private mutating func settle(_ answer: CInt, _ answered: inout RequestFIFO) -> Bool {
         if answer >= 0 {
             timer.succeeded()
             return true
@@ -212,14 +212,14 @@ struct URingEngine: ~Copyable, Engine {
         switch -answer {
         case EINTR: return true
         case EAGAIN, EBUSY, ENOMEM: timer.arm(orWake: descriptors.wake)
-        default: withdraw(answer, &finished)
+        default: withdraw(answer, &answered)
         }
         return false
     }
 
     @inline(never)
-    private mutating func withdraw(_ answer: CInt, _ finished: inout RequestFIFO) {
-        inRing &-= Int(cbio_uring_withdraw(ring, &finished.list, answer))
+    private mutating func withdraw(_ answer: CInt, _ answered: inout RequestFIFO) {
+        inRing &-= Int(cbio_uring_withdraw(ring, &answered.list, answer))
         isRefused = true
         // Whether or not the ring still polls the wake event, nobody learns of it from there.
         isWakeArmed = false
@@ -228,7 +228,7 @@ struct URingEngine: ~Copyable, Engine {
         // Submitting may be all that is refused.
         isSilent = cbio_uring_post(ring) < 0
         // Whoever submits leaves the wake to whoever sleeps.
-        if takeCompletions(&finished) { descriptors.wake.signal() }
+        if takeCompletions(&answered) { descriptors.wake.signal() }
         if isSilent && inRing > 0 && cbio_uring_features(ring).defer_taskrun {
             fatalError(
                 "io_uring_enter(2) is refused (\(errnoText(-answer))) while requests are in flight: what "
@@ -251,18 +251,18 @@ struct URingEngine: ~Copyable, Engine {
         }
     }
 
-    /// Moves what has ended to `finished`. True when the wake event was among it.
-    private mutating func takeCompletions(_ finished: inout RequestFIFO) -> Bool {
-        let before = finished.count
+    /// Moves what the kernel has completed to `answered`. True when the wake event was among it.
+    private mutating func takeCompletions(_ answered: inout RequestFIFO) -> Bool {
+        let before = answered.count
         var isWoken = false
-        cbio_uring_reap(ring, &finished.list, &isWoken)
-        inRing &-= finished.count &- before
+        cbio_uring_reap(ring, &answered.list, &isWoken)
+        inRing &-= answered.count &- before
         if isWoken {
             descriptors.wake.clear()
             armWake()
-            _ = settle(cbio_uring_submit(ring), &finished)
+            _ = settle(cbio_uring_submit(ring), &answered)
         }
-        helpers.collect(into: &finished)
+        helpers.collect(into: &answered)
         return isWoken
     }
 

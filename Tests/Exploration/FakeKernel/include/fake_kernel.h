@@ -9,7 +9,7 @@
 #include <sys/uio.h>
 
 /// What an operation does.
-enum fake_verb {
+enum fake_kind {
     FAKE_READ,
     FAKE_WRITE,
     FAKE_SYNC,
@@ -18,7 +18,7 @@ enum fake_verb {
 };
 
 struct fake_operation {
-    enum fake_verb verb;
+    enum fake_kind kind;
     /// RWF_DSYNC.
     bool is_durable;
     /// Through a descriptor opened with O_DIRECT.

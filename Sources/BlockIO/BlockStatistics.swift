@@ -17,7 +17,7 @@ public struct BlockStatistics: Sendable, Hashable {
     public internal(set) var reads = Counter()
     /// Writes.
     public internal(set) var writes = Counter()
-    /// Those of the writes that had to be on stable storage: FUA.
+    /// The writes among them that had to be on stable storage (FUA).
     public internal(set) var durableWrites = Counter()
     /// Flushes; their bytes are 0.
     public internal(set) var flushes = Counter()
@@ -26,7 +26,7 @@ public struct BlockStatistics: Sendable, Hashable {
     /// Writes of zeroes.
     public internal(set) var writeZeroes = Counter()
 
-    /// Operations handed to the engine: more than requests when some went in pieces.
+    /// Engine submissions: more than requests when some requests went in pieces.
     public internal(set) var kernelRequests: UInt64 = 0
     /// Bytes that went between the caller's memory and the kernel without a copy.
     public internal(set) var directBytes: UInt64 = 0
@@ -40,17 +40,17 @@ public struct BlockStatistics: Sendable, Hashable {
     public internal(set) var readModifyWrites: UInt64 = 0
     /// Transfers that came back short.
     public internal(set) var shortTransfers: UInt64 = 0
-    /// Operations that were given to the engine again after EINTR, EAGAIN or EINVAL.
+    /// Engine submissions that were made again after EINTR, EAGAIN or EINVAL.
     public internal(set) var retries: UInt64 = 0
-    /// Calls that the kernel or the file did not know, and that were done another way.
+    /// Calls that the kernel or the file does not support, and that were replaced by another way.
     public internal(set) var fallbacks: UInt64 = 0
-    /// Operations that were done when they had been submitted: by io_submit(2), or by the submitting
-    /// thread itself (``OpenOptions/inlineLimit``).
+    /// Engine submissions that had been carried out when the call that submitted them returned: by
+    /// io_submit(2), or by the submitting thread itself (``OpenOptions/inlineLimit``).
     public internal(set) var inlineCompletions: UInt64 = 0
-    /// Operations that the polling thread performed itself because no thread could be created.
+    /// Engine submissions that the polling thread carried out itself because no thread could be created.
     public internal(set) var pollerOperations: UInt64 = 0
-    /// Operations that helper threads performed because the image's engine cannot serve the file of the
-    /// image that they are for, see ``BlockImage/engineReport``.
+    /// Engine submissions that helper threads carried out because the image's engine cannot serve their host
+    /// file, see ``BlockImage/engineReport``.
     public internal(set) var helperOperations: UInt64 = 0
     /// Requests that the format of the image made to its files, for those of the guest and for itself.
     public internal(set) var childRequests: UInt64 = 0

@@ -1,21 +1,21 @@
 // What a queue and its engine hand to each other.
-#ifndef CBLOCKIO_OPERATION_H
-#define CBLOCKIO_OPERATION_H
+#ifndef CBLOCKIO_SUBMISSION_H
+#define CBLOCKIO_SUBMISSION_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/uio.h>
 
-/// The verbs that kernel queues know; all above are for threads.
+/// The kinds of submission that kernel queues know; all above are for threads.
 enum { CBIO_READ = 0, CBIO_WRITE = 1, CBIO_SYNC = 2 };
 
 /// What an engine is to do, and its answer. The address is the tag that the kernel gets.
-struct cbio_operation {
+struct cbio_submission {
     /// The one behind it in the list that it is in.
-    struct cbio_operation *next;
+    struct cbio_submission *next;
     /// The one before it, in a list from which operations are removed. Not set for the first.
-    struct cbio_operation *previous;
+    struct cbio_submission *previous;
     /// The answer: bytes moved, or -errno.
     int64_t result;
     const struct iovec *vectors;
@@ -27,7 +27,7 @@ struct cbio_operation {
     uint16_t vector_count;
     /// Of the host files of the image.
     uint8_t file;
-    uint8_t verb;
+    uint8_t kind;
     /// RWF_DSYNC: the write completes when it is on stable storage.
     bool is_durable;
     /// It waits in the queue's list for the engine. For the queue's own thread.
@@ -37,41 +37,41 @@ struct cbio_operation {
 };
 
 /// First in, first out.
-struct cbio_operations {
-    struct cbio_operation *first;
-    struct cbio_operation *last;
+struct cbio_submissions {
+    struct cbio_submission *first;
+    struct cbio_submission *last;
     int64_t count;
 };
 
-/// Links an operation behind the others.
-static inline void cbio_append(struct cbio_operations *list, struct cbio_operation *operation) {
-    operation->next = NULL;
-    operation->previous = list->last;
-    *(list->last ? &list->last->next : &list->first) = operation;
-    list->last = operation;
+/// Links an submission behind the others.
+static inline void cbio_append(struct cbio_submissions *list, struct cbio_submission *submission) {
+    submission->next = NULL;
+    submission->previous = list->last;
+    *(list->last ? &list->last->next : &list->first) = submission;
+    list->last = submission;
     list->count++;
 }
 
 /// The end of a list while many are linked behind it; the list is whole again after `cbio_tail_end`.
 struct cbio_tail {
-    struct cbio_operation *last;
-    struct cbio_operation **link;
+    struct cbio_submission *last;
+    struct cbio_submission **link;
     int64_t count;
 };
 
-static inline struct cbio_tail cbio_tail_of(struct cbio_operations *list) {
+static inline struct cbio_tail cbio_tail_of(struct cbio_submissions *list) {
     return (struct cbio_tail){
         list->last, list->last ? &list->last->next : &list->first, list->count};
 }
 
-static inline void cbio_tail_add(struct cbio_tail *tail, struct cbio_operation *operation) {
-    *tail->link = operation;
-    tail->link = &operation->next;
-    tail->last = operation;
+static inline void cbio_tail_add(struct cbio_tail *tail, struct cbio_submission *submission) {
+    *tail->link = submission;
+    tail->link = &submission->next;
+    tail->last = submission;
     tail->count++;
 }
 
-static inline void cbio_tail_end(struct cbio_operations *list, struct cbio_tail tail) {
+static inline void cbio_tail_end(struct cbio_submissions *list, struct cbio_tail tail) {
     *tail.link = NULL;
     list->last = tail.last;
     list->count = tail.count;

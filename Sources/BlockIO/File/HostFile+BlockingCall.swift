@@ -1,0 +1,36 @@
+import CBlockIO
+
+extension HostFile {
+    /// Makes the blocking system call for what a request asks its engine. Returns the bytes moved, or -errno.
+    func makeBlockingCall(for request: RequestPointer) -> Int64 {
+        let submission = request.pointee.submission
+        switch submission.kind {
+        case .read:
+            return cbio_preadv(
+                descriptor, submission.vectors, submission.vectorCount, submission.position)
+        case .write:
+            return cbio_pwritev(
+                descriptor, submission.vectors, submission.vectorCount, submission.position,
+                submission.isDurable)
+        case .synchronize: return cbio_fdatasync(descriptor)
+        case .synchronizeBoth:
+            // Each descriptor is told of a failed write-back by itself.
+            let buffered = cbio_fdatasync(bufferedDescriptor())
+            let direct = cbio_fdatasync(descriptor)
+            return buffered < 0 ? buffered : direct
+        case .bufferedWrite:
+            let buffered = bufferedDescriptor()
+            guard buffered >= 0 else { return Int64(buffered) }
+            return cbio_pwritev(
+                buffered, submission.vectors, submission.vectorCount, submission.position,
+                submission.isDurable)
+        case .punchHole: return cbio_punch_hole(descriptor, submission.position, submission.length)
+        case .zeroRange: return cbio_zero_range(descriptor, submission.position, submission.length)
+        case .deviceDiscard:
+            return cbio_device_discard(descriptor, submission.position, submission.length)
+        case .deviceZero:
+            return cbio_device_zero(descriptor, submission.position, submission.length)
+        case .truncate: return cbio_truncate(descriptor, submission.position)
+        }
+    }
+}

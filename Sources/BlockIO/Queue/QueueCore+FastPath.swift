@@ -1,0 +1,276 @@
+import BlockHost
+import CBlockIO
+import Glibc
+
+// The fast path, in the order in which a request takes it: a read or a write that is one submission
+// with the caller's own list, and whose completion goes to `poll`. It needs no state of the slot beyond
+// that submission. Everything else takes the general path, whose stations are in the other files.
+//
+// What is marked as inlinable is compiled into the caller, for one buffer in a batch. What that code calls
+// or reads is therefore marked as usable from inline code.
+
+// MARK: Start
+
+extension QueueCore {
+    /// Starts a read or a write whose completion goes to `poll`.
+    @inline(__always)
+    @inlinable
+    mutating func startTransfer(
+        _ operation: BlockOperation, _ vectors: UnsafeBufferPointer<iovec>, at offset: UInt64,
+        userData: UInt
+    ) -> RequestID {
+        guard batchClock != 0, acceptsFast(operation), vectors.count == 1,
+            let vector = vectors.baseAddress, case let sum = VectorSum(vector.pointee),
+            limits.admit(sum, at: offset), let request = free.take()
+        else { return startOutOfLine(operation, vectors, at: offset, userData: userData) }
+        return startFast(
+            request, operation, vectors, UInt64(sum.total), at: offset, userData: userData)
+    }
+
+    /// Does what `startTransfer` does for the first request of a batch, for one outside a batch, for a
+    /// list of several elements, and for what needs the general path.
+    @inline(never)
+    @usableFromInline
+    mutating func startOutOfLine(
+        _ operation: BlockOperation, _ vectors: UnsafeBufferPointer<iovec>, at offset: UInt64,
+        userData: UInt
+    ) -> RequestID {
+        makeRoom()
+        readBatchClock()
+        let sum = vectors.count == 1 ? VectorSum(vectors[0]) : VectorSum(vectors)
+        guard vectors.count <= PieceTransfer.maximumElements, acceptsFast(operation),
+            limits.admit(sum, at: offset), let request = free.take()
+        else {
+            return start(
+                Call(
+                    operation: operation, vectors: vectors.baseAddress, count: vectors.count,
+                    offset: offset, userData: userData))
+        }
+        let id = startFast(
+            request, operation, vectors, UInt64(sum.total), at: offset, userData: userData)
+        submitUnlessPlugged()
+        return id
+    }
+
+    /// Whether transfers of this kind can take the fast path now.
+    @inline(__always)
+    @inlinable
+    func acceptsFast(_ operation: BlockOperation) -> Bool {
+        !isClosing && (operation == .read || acceptsFastWrites)
+    }
+
+    /// Fills the slot of a transfer that `limits` admit, and queues it for the engine.
+    @inline(__always)
+    @inlinable
+    mutating func startFast(
+        _ request: RequestPointer, _ operation: BlockOperation,
+        _ vectors: UnsafeBufferPointer<iovec>, _ length: UInt64, at offset: UInt64, userData: UInt
+    ) -> RequestID {
+        outstanding &+= 1
+        request.pointee.completion.asked.userData = userData
+        request.pointee.completion.asked.operation = operation
+        request.pointee.completion.asked.offset = offset
+        request.pointee.completion.asked.length = length
+        request.pointee.isFast = true
+        request.pointee.submitsList = true
+        request.pointee.started = batchClock
+        let submission = request.cSubmission
+        submission.pointee.kind = UInt8(operation == .read ? CBIO_READ : CBIO_WRITE)
+        submission.pointee.is_durable = false
+        submission.pointee.is_pending = true
+        submission.pointee.is_queued = false
+        submission.pointee.vectors = vectors.baseAddress
+        submission.pointee.vector_count = UInt16(truncatingIfNeeded: vectors.count)
+        submission.pointee.position = offset
+        submission.pointee.length = length
+        if operation == .write {
+            files.base.pointee.modifying &+= 1
+            if limits.offsetMask != 0 && track(request) { return RequestID(request) }
+        }
+        pending.append(request)
+        return RequestID(request)
+    }
+}
+
+// MARK: Give to the engine
+
+extension QueueCore {
+    @inline(__always)
+    mutating func submitUnlessPlugged() {
+        if plugs == 0 { submitPending() }
+    }
+
+    mutating func submitPending() {
+        batchClock = 0
+        if isClosed { return }
+        if !pending.isEmpty { giveToEngine() }
+        // A thread that sleeps on the descriptor would not learn what completes outside `poll`.
+        if !completed.isEmpty { wake() }
+    }
+
+    /// Gives the engine what it has room for. What the engine refuses at once is settled, and may have
+    /// more to do or another way to go.
+    mutating func giveToEngine() {
+        checkOwner()
+        while !pending.isEmpty {
+            let before = pending.count
+            engine.submit(&pending, answered: &answered)
+            counters.kernelRequests &+= UInt64(before &- pending.count)
+            if answered.isEmpty { return }
+            settleAnswered()
+        }
+    }
+}
+
+// MARK: Collect
+
+extension QueueCore {
+    /// Submits what is pending and settles what the engine has answered; waits until `minimum` requests,
+    /// or all there are, can be delivered. Returns how many can.
+    mutating func collect(minimum: Int, timeout: Duration?) -> Int {
+        giveBackMemory()
+        if isClosed { return completed.count }
+        readMail()
+        closeIfDrained()
+        if isClosed { return completed.count }
+        let wanted = min(minimum, outstanding)
+        if completed.count < wanted {
+            if let timeout {
+                wait(until: wanted, timeout)
+            } else {
+                repeat {
+                    let end = step(minimum: awaited(wanted - completed.count), limit: .forever)
+                    if end == .interrupted { break }
+                } while completed.count < wanted
+            }
+        } else if minimum > 0 && outstanding == 0 && (timeout != nil || mailbox.isInUse) {
+            idle(timeout)
+        } else {
+            step(minimum: 0, limit: .nanoseconds(0))
+        }
+        closeIfDrained()
+        return completed.count
+    }
+
+    /// The least number of the engine's answers that `count` completions take. One where an answer may be
+    /// what another request or the next submission of the same one waits for, and where what another
+    /// thread leaves in the mailbox must be seen at once.
+    func awaited(_ count: Int) -> Int {
+        // Where there are several files, whatever is under way belongs to requests that are composite.
+        let blocked = files.base.pointee.tracked.blockedCount
+        let isSimple = composite == 0 && blocked == 0 && !mailbox.isInUse
+        return isSimple ? count : 1
+    }
+
+    /// One visit to the engine.
+    @inline(__always)
+    @discardableResult
+    mutating func step(minimum: Int, limit: WaitLimit) -> WaitEnd {
+        checkOwner()
+        // Here the descriptor becomes quiet, whatever is left in `completed`.
+        isWoken = false
+        // What is submitted from here on in a batch is later than what came before.
+        batchClock = 0
+        let before = pending.count
+        let end = engine.reap(
+            minimum: minimum, limit: limit, pending: &pending, answered: &answered)
+        counters.kernelRequests &+= UInt64(before &- pending.count)
+        settleAnswered()
+        if composite != 0 && !postponed.isEmpty { goOnPostponed() }
+        readMail()
+        // Pieces and retries that settling has queued.
+        if !pending.isEmpty { giveToEngine() }
+        return end
+    }
+}
+
+// MARK: Settle
+
+extension QueueCore {
+    /// Looks at everything that the engine has answered.
+    @inline(__always)
+    mutating func settleAnswered() {
+        if !answered.isEmpty { settleAll() }
+    }
+
+    @inline(never)
+    private mutating func settleAll() {
+        let now = monotonicNanoseconds()
+        while !answered.isEmpty {
+            if !settleFast(now), let request = answered.popFirst() { settleGeneral(request, now) }
+        }
+        runFollowers()
+    }
+
+    /// Completes the requests at the head of `answered` that are on the fast path and have moved all their
+    /// bytes, all at once. False when there are none.
+    @inline(__always)
+    private mutating func settleFast(_ now: UInt64) -> Bool {
+        var last: RequestPointer?
+        var next = answered.head
+        var number = 0
+        var reads = BlockStatistics.Counter()
+        var writes = BlockStatistics.Counter()
+        // Requests that were submitted together took equally long.
+        var started: UInt64 = 0
+        var bucket = 0
+        while let request = next, request.pointee.isFast,
+            UInt64(bitPattern: request.pointee.result) == request.pointee.length
+        {
+            let bytes = request.pointee.length
+            request.pointee.moved = bytes
+            request.pointee.generation &+= 1
+            if request.pointee.started != started {
+                started = request.pointee.started
+                bucket = LatencyHistogram.bucket(of: now &- started)
+            }
+            if request.pointee.operation == .read {
+                reads.count(bytes, false)
+                latencies.count(.read, bucket)
+            } else {
+                writes.count(bytes, false)
+                latencies.count(.write, bucket)
+                if request.pointee.isTracked {
+                    let file = files.base
+                    file.pointee.tracked.remove(request, released: &runnable)
+                }
+            }
+            number &+= 1
+            last = request
+            next = request.pointee.next
+        }
+        guard let last else { return false }
+        counters.reads.add(reads)
+        counters.writes.add(writes)
+        counters.directBytes &+= reads.bytes &+ writes.bytes
+        files.base.pointee.modifying &-= Int(truncatingIfNeeded: writes.operations)
+        completed.take(number, from: &answered, upTo: last)
+        return true
+    }
+}
+
+// MARK: Deliver
+
+extension QueueCore {
+    /// The next request that has completed, in the order in which they did. It counts as delivered; its
+    /// slot is to be recycled.
+    @inline(__always)
+    @inlinable
+    mutating func deliver() -> RequestPointer? {
+        guard let request = completed.popFirst() else { return nil }
+        outstanding &-= 1
+        return request
+    }
+
+    /// Frees a slot.
+    @inline(__always)
+    @inlinable
+    mutating func recycle(_ request: RequestPointer) {
+        if !request.pointee.isFast { clean(request) }
+        free.give(back: request)
+    }
+
+    @inline(never)
+    @usableFromInline
+    func clean(_ request: RequestPointer) { request.pointee.reset() }
+}

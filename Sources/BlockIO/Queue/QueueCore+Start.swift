@@ -1,0 +1,116 @@
+import BlockHost
+import Glibc
+
+// Where the general path begins: a request gets its slot, is checked and sent on its way.
+extension QueueCore {
+    /// What a caller asks for: a request before it has a slot.
+    struct Call {
+        var operation: BlockOperation
+        var vectors: UnsafePointer<iovec>?
+        var count = 0
+        var offset: UInt64 = 0
+        /// Bytes concerned, for operations without buffers; the new size for a resize.
+        var length: UInt64 = 0
+        var isDurable = false
+        var userData: UInt = 0
+        var route = IORequest.Route.poll
+        var closure: Unmanaged<CompletionClosure>?
+        /// Instead of `vectors`: one buffer, whose list the slot holds.
+        var buffer: iovec?
+    }
+
+    /// Starts a request. It is on its way when this returns, unless the queue is plugged.
+    mutating func start(_ call: borrowing Call) -> RequestID {
+        if !isClosed { checkOwner() }
+        let request = take(call.operation, at: call.offset, userData: call.userData)
+        // It may have completed when this returns.
+        let id = RequestID(request)
+        request.cSubmission.pointee.file = guest
+        request.pointee.route = call.route
+        request.pointee.closure = call.closure
+        request.pointee.isDurable = call.isDurable
+        request.pointee.length = call.length
+        if let buffer = call.buffer {
+            request.pointee.singleBuffer = buffer
+            request.pointee.vectors = request.singleBuffer
+            request.pointee.vectorCount = 1
+        } else {
+            request.pointee.vectors = call.vectors
+            request.pointee.vectorCount = call.count
+        }
+        if isClosing {
+            _ = check(request)
+            request.pointee.errno = 0
+            complete(request, .closed)
+        } else {
+            admit(request)
+        }
+        runFollowers()
+        submitUnlessPlugged()
+        return id
+    }
+
+    /// Checks a request and sends it on its way, unless a resize comes first.
+    mutating func admit(_ request: RequestPointer) {
+        let verdict = check(request)
+        let state = file(of: request)
+        if state.pointee.barrier != nil && request.pointee.operation.changesImage {
+            return holdBack(request)
+        }
+        switch verdict {
+        case .submitsList where isForGuest(state), .needsWork where isForGuest(state):
+            countModifying(request, state)
+            enterFormat(request)
+        case .submitsList:
+            countModifying(request, state)
+            startList(request)
+        case .needsWork:
+            countModifying(request, state)
+            startGeneral(request)
+        case .isDone: complete(request, nil)
+        case .refused(let code): complete(request, code)
+        }
+    }
+
+    private mutating func countModifying(
+        _ request: RequestPointer, _ state: UnsafeMutablePointer<FileState>
+    ) {
+        guard request.pointee.operation.changesImage, request.pointee.operation != .resize else {
+            return
+        }
+        request.pointee.isModifying = true
+        state.pointee.modifying &+= 1
+    }
+
+    private mutating func take(
+        _ operation: BlockOperation, at offset: UInt64, userData: UInt
+    ) -> RequestPointer {
+        outstanding &+= 1
+        let request = takeSlot(operation, at: offset)
+        request.pointee.completion.asked.userData = userData
+        readBatchClock()
+        request.pointee.started = batchClock
+        return request
+    }
+
+    /// A slot for a request that counts for nobody.
+    mutating func takeSlot(_ operation: BlockOperation, at offset: UInt64) -> RequestPointer {
+        makeRoom()
+        let request = free.take().unsafelyUnwrapped
+        request.pointee.isFast = false
+        request.pointee.isModifying = false
+        request.pointee.completion.asked.operation = operation
+        request.pointee.completion.asked.offset = offset
+        request.pointee.completion.transferred = 0
+        return request
+    }
+
+    /// Sees to it that a slot is free.
+    mutating func makeRoom() {
+        if free.first == nil { slab.addChunk(to: &free) }
+    }
+
+    mutating func readBatchClock() {
+        if batchClock == 0 { batchClock = monotonicNanoseconds() }
+    }
+}

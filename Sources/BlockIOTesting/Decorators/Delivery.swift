@@ -1,0 +1,6 @@
+/// When an answer goes on to the pipeline.
+enum Delivery {
+    case now
+    /// After another, if there is another.
+    case afterAnother
+}
