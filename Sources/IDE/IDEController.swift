@@ -88,10 +88,12 @@ public final class IDEController {
 
     /// The emulator, which hears of interrupts and failures.
     ///
-    /// The controller does not keep its delegate alive, and calls it as long as it is set. A delegate that owns
-    /// the controller outlives it, and need not do anything. Another delegate must be set to `nil` before it is
-    /// released, and so must one that polls or accesses the controller in its own `deinit`: a call of a
-    /// delegate that has gone ends the program.
+    /// The controller does not keep its delegate alive, and calls it as long as it is set. A call of a delegate
+    /// that is being released, or has been, ends the program, and so does reading this property then. A
+    /// delegate that owns the controller need not do anything if nothing uses the controller while the delegate
+    /// is released. In all other cases set this to `nil` first: when the delegate does not own the controller,
+    /// when its `deinit` polls or accesses the controller, and when another thread, such as an I/O thread that
+    /// this `deinit` stops, may still poll or access it.
     public var delegate: (any IDEControllerDelegate)? {
         get { router.delegate }
         set { router.delegate = newValue }
