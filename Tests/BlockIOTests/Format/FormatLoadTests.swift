@@ -63,6 +63,23 @@ final class FormatLoadTests: FormatTestCase {
         }
     }
 
+    /// A queue on an image whose format says, without I/O and one byte at a time, that all of it is zeroes. Counts
+    /// how often the format is asked.
+    private static func queueOfZeroes(
+        _ target: StorageTarget, _ kind: EngineKind, _ questions: Locked<Int>
+    ) throws -> BlockQueue {
+        let format = OpenOptions.Format(name: "zeroes") { (file, _) throws(BlockError) in
+            HostileFormat([file]) { _ in
+                questions.withLock { $0 += 1 }
+                return .zeroes(count: 1)
+            }
+        }
+        return try BlockQueue(
+            BlockImage.open(
+                target.path,
+                OpenOptions(access: .readWrite, engine: .forced(kind), format: format)))
+    }
+
     /// A format that answers without I/O holds up neither the caller nor other requests, however large the
     /// request is, and the descriptor tells when to go on.
     func testAnswersWithoutRequestsTakeTurns() throws {
@@ -70,16 +87,7 @@ final class FormatLoadTests: FormatTestCase {
             let target = try orSkip(StorageTarget.make(.tmpfsFile, size: 1 << 20))
             defer { target.close() }
             let questions = Locked(0)
-            let format = OpenOptions.Format(name: "zeroes") { (file, _) throws(BlockError) in
-                HostileFormat([file]) { _ in
-                    questions.withLock { $0 += 1 }
-                    return .zeroes(count: 1)
-                }
-            }
-            let image = try BlockImage.open(
-                target.path,
-                OpenOptions(access: .readWrite, engine: .forced(kind), format: format))
-            let queue = try BlockQueue(image)
+            let queue = try Self.queueOfZeroes(target, kind, questions)
             queue.discard(at: 0, length: 1 << 20, userData: 1)
             XCTAssertLessThanOrEqual(questions.withLock { $0 }, 4096, "\(kind)")
             let cancelled = queue.discard(at: 0, length: 1 << 20, userData: 2)
@@ -109,16 +117,7 @@ final class FormatLoadTests: FormatTestCase {
             let target = try orSkip(StorageTarget.make(.tmpfsFile, size: 1 << 20))
             defer { target.close() }
             let questions = Locked(0)
-            let format = OpenOptions.Format(name: "zeroes") { (file, _) throws(BlockError) in
-                HostileFormat([file]) { _ in
-                    questions.withLock { $0 += 1 }
-                    return .zeroes(count: 1)
-                }
-            }
-            let image = try BlockImage.open(
-                target.path,
-                OpenOptions(access: .readWrite, engine: .forced(kind), format: format))
-            let queue = try BlockQueue(image)
+            let queue = try Self.queueOfZeroes(target, kind, questions)
             for index in 0..<16 {
                 queue.discard(at: 0, length: 16383 - UInt64(index), userData: UInt(index))
             }
