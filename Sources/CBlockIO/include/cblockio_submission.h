@@ -11,7 +11,7 @@
 enum { CBIO_READ = 0, CBIO_WRITE = 1, CBIO_SYNC = 2 };
 
 /// What an engine is to do, and its answer. The address is the tag that the kernel gets.
-struct cbio_submission {
+struct __attribute__((swift_attr("safe"))) cbio_submission {
     /// The one behind it in the list that it is in.
     struct cbio_submission *next;
     /// The one before it, in a list from which operations are removed. Not set for the first.
@@ -37,7 +37,7 @@ struct cbio_submission {
 };
 
 /// First in, first out.
-struct cbio_submissions {
+struct __attribute__((swift_attr("safe"))) cbio_submissions {
     struct cbio_submission *first;
     struct cbio_submission *last;
     int64_t count;
