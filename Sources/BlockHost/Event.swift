@@ -18,8 +18,9 @@ import Glibc
     /// Makes the descriptor readable, from any thread.
     @inlinable package func signal() { cblockhost_eventfd_signal(descriptor) }
 
-    /// Makes it quiet.
-    @inlinable package func clear() { cblockhost_eventfd_clear(descriptor) }
+    /// Makes it quiet. Returns whether it was readable.
+    @discardableResult
+    @inlinable package func clear() -> Bool { cblockhost_eventfd_clear(descriptor) }
 
     /// How a wait came to its end.
     package enum WaitEnd: Equatable, Sendable {

@@ -18,9 +18,9 @@ void cblockhost_eventfd_signal(int fd) {
     (void)!eventfd_write(fd, 1);
 }
 
-void cblockhost_eventfd_clear(int fd) {
+bool cblockhost_eventfd_clear(int fd) {
     eventfd_t value;
-    (void)!eventfd_read(fd, &value);
+    return eventfd_read(fd, &value) == 0;
 }
 
 int cblockhost_timer(void) {

@@ -30,7 +30,7 @@ extension PacketExecution {
             return fail(.illegalMode)
         }
         // Sectors of which nothing is asked for have to be there all the same.
-        if fields == .none && !disc.contains(UInt64(block), count: UInt64(count)) {
+        if fields == .none, count > 0, !disc.contains(UInt64(block), count: UInt64(count)) {
             return fail(.blockOutOfRange)
         }
         read(block, count: fields == .none ? 0 : count, fields)

@@ -2,14 +2,15 @@
 #ifndef CBLOCKHOST_DESCRIPTOR_H
 #define CBLOCKHOST_DESCRIPTOR_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /// eventfd(2), close-on-exec and non-blocking: a descriptor or -errno.
 int cblockhost_eventfd(void);
 /// Adds 1 to the counter, so that the descriptor becomes readable.
 void cblockhost_eventfd_signal(int fd);
-/// Reads the counter back to 0.
-void cblockhost_eventfd_clear(int fd);
+/// Reads the counter back to 0. True if it was not 0.
+bool cblockhost_eventfd_clear(int fd);
 
 /// timerfd_create(2), close-on-exec and non-blocking: a descriptor or -errno.
 int cblockhost_timer(void);

@@ -68,10 +68,8 @@ final class Run {
         history.cancel(index)
         if program.style.isRemote {
             queue.remote.cancel(identifiers[index])
-            // The owner has to be told: at once, or by the timer if the kernel has refused the poll of
-            // the wake event.
-            let comesBack = scheduler.injectedFaults > 0 && subject.hasTimer()
-            if !isReadable() && !comesBack {
+            // The owner has to be told.
+            if !isReadable() {
                 scheduler.report(.lostWake, "a message from another thread wakes nobody")
             }
         } else {

@@ -91,6 +91,7 @@ final class PacketPIOTests: CDTestCase {
                     TestMachine.read10(0, count: 0), TestMachine.read10(.max, count: 0), [0xA8],
                     TestMachine.readCD(7, count: 0, ReadCDFields.userData),
                     TestMachine.readCD(7, count: 1, 0x00),
+                    TestMachine.readCD(.max, count: 0, 0x00),
                     [PacketOpcode.readCDMSF, 0, 0, 0, 2, 0, 0, 2, 0, ReadCDFields.all],
                 ] {
                     machine.packet(packet, limit: limit)

@@ -58,7 +58,7 @@ import Glibc
         // The descriptor has to tell of requests too that never get to the ring.
         if isEnabled {
             armWake()
-            if unsafe cbio_uring_submit(ring) < 0 { timer.arm(orWake: made.wake) }
+            if unsafe cbio_uring_submit(ring) < 0 { comeBackLater() }
         }
     }
 
@@ -100,15 +100,15 @@ import Glibc
     mutating func reap(
         minimum: Int, limit: WaitLimit, pending: inout RequestFIFO, answered: inout RequestFIFO
     ) -> WaitEnd {
-        // Nobody else would, while the kernel takes no poll of it.
-        if isRefused { descriptors.wake.clear() }
+        // While the kernel takes no poll of the wake event, the set has it, and only this clears it.
+        var isWoken = (isRefused || timer.isArmed) && descriptors.wake.clear()
         makeReady()
         timer.disarm()
         let before = answered.count
         prepare(&pending)
         // The ring was full: a wait must not begin without the rest.
         if !pending.isEmpty && inRing < inFlightLimit { submit(&pending, answered: &answered) }
-        var isWoken = unsafe cbio_uring_unsubmitted(ring) == 0 && takeCompletions(&answered)
+        if unsafe cbio_uring_unsubmitted(ring) == 0 && takeCompletions(&answered) { isWoken = true }
         let help = helpers.serveIfDue(isIdleBeside: inRing == 0, &answered)
         let mayWait = minimum > 0 && answered.count == before && !isWoken
         // At least one: a wake-up counts too, and brings the answers of helpers. No more than one while
@@ -214,11 +214,22 @@ import Glibc
         }
         switch -answer {
         case EINTR: return true
-        case EAGAIN, EBUSY, ENOMEM: timer.arm(orWake: descriptors.wake)
+        case EAGAIN, EBUSY, ENOMEM: comeBackLater()
         default: withdraw(answer, &answered)
         }
         return false
     }
+
+    /// After a submission for which the kernel has no resources. The poll of the wake event may be part of
+    /// it, so that the ring does not tell of a wake.
+    @inline(never)
+    private mutating func comeBackLater() {
+        timer.arm(orWake: descriptors.wake)
+        showWake()
+    }
+
+    /// Puts the wake event itself into the set. In a set that has it already this changes nothing.
+    private func showWake() { try? descriptors.set?.add(descriptors.wake.descriptor) }
 
     @inline(never)
     private mutating func withdraw(_ answer: CInt, _ answered: inout RequestFIFO) {
@@ -226,8 +237,7 @@ import Glibc
         isRefused = true
         // Whether or not the ring still polls the wake event, nobody learns of it from there.
         isWakeArmed = false
-        // In a set that has it already this changes nothing.
-        try? descriptors.set?.add(descriptors.wake.descriptor)
+        showWake()
         // Submitting may be all that is refused.
         isSilent = unsafe cbio_uring_post(ring) < 0
         // Whoever submits leaves the wake to whoever sleeps.
