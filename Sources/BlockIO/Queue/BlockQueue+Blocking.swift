@@ -1,4 +1,4 @@
-public import CBlockIO
+public import Glibc
 
 /// Calls that make the same requests on the same queue, and return when the request has completed.
 ///

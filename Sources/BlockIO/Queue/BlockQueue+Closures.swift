@@ -1,4 +1,4 @@
-public import CBlockIO
+public import Glibc
 
 /// Requests with a completion closure of their own, called by
 /// ``BlockQueue/poll(minimum:timeout:_:)`` instead of the closure given there. They are

@@ -37,12 +37,10 @@ extension QueueCore {
     ) -> RequestID {
         makeRoom()
         readBatchClock()
-        let sum: VectorSum
-        if vectors.count == 1, let vector = unsafe vectors.base {
-            sum = unsafe VectorSum(vector.pointee)
-        } else {
-            sum = VectorSum(vectors)
-        }
+        // A list that has an element has an address.
+        let sum =
+            vectors.count == 1
+            ? unsafe VectorSum(vectors.base.unsafelyUnwrapped.pointee) : VectorSum(vectors)
         guard vectors.count <= PieceTransfer.maximumElements, acceptsFast(operation),
             limits.admit(sum, at: offset), let request = free.take()
         else {

@@ -19,13 +19,14 @@ struct VectorSum {
         // Address and length together.
         var bits = SIMD2<UInt>()
         var sum = SIMD2<UInt>()
-        let raw = unsafe UnsafeRawBufferPointer(
-            UnsafeBufferPointer(start: vectors.base, count: vectors.count))
-        for index in 0..<vectors.count {
-            let vector = unsafe raw.loadUnaligned(
-                fromByteOffset: index &* MemoryLayout<iovec>.stride, as: SIMD2<UInt>.self)
-            bits |= vector
-            sum &+= vector
+        if let base = unsafe vectors.base {
+            let raw = unsafe UnsafeRawPointer(base)
+            for index in 0..<vectors.count {
+                let vector = unsafe raw.loadUnaligned(
+                    fromByteOffset: index &* MemoryLayout<iovec>.stride, as: SIMD2<UInt>.self)
+                bits |= vector
+                sum &+= vector
+            }
         }
         addressBits = bits[0]
         lengthBits = bits[1]
