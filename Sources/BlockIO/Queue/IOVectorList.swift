@@ -42,17 +42,31 @@ package struct IOVectorList {
             range.lowerBound >= 0 && range.upperBound <= count, "a part of a list ends in the list")
         return unsafe IOVectorList(base.map { unsafe $0 + range.lowerBound }, count: range.count)
     }
-}
 
-extension IOVectorList: RandomAccessCollection {
-    @usableFromInline package var startIndex: Int { 0 }
-    @usableFromInline package var endIndex: Int { count }
-
-    @usableFromInline
+    /// The element at an index below `count`.
     package subscript(index: Int) -> IOVector {
         guard let base = unsafe base, index >= 0 && index < count else {
             preconditionFailure("an element that is not in the list")
         }
         return unsafe IOVector(base[index])
     }
+}
+
+// Not a collection, whose iterator would allocate for each element in a debug build.
+extension IOVectorList: Sequence {
+    @usableFromInline
+    package struct Iterator: IteratorProtocol {
+        let list: IOVectorList
+        var index = 0
+
+        @usableFromInline
+        package mutating func next() -> IOVector? {
+            if index == list.count { return nil }
+            defer { index += 1 }
+            return list[index]
+        }
+    }
+
+    @usableFromInline
+    package func makeIterator() -> Iterator { Iterator(list: self) }
 }
