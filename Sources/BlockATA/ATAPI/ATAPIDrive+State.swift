@@ -113,7 +113,8 @@ extension ATAPIDrive {
         let start = job.startOfBuffer
         let end = start + UInt64(job.bytesInBuffer)
         let first = start + UInt64(window.offset)
-        guard first < job.position, job.position <= end,
+        // Bursts before the last one are even, and so is the place where each begins.
+        guard first < job.position, job.position <= end, window.offset % 2 == 0,
             job.kind != .reading || job.heldCount == job.inHand
         else { return false }
         return window.shows(

@@ -1,8 +1,9 @@
-import BlockATA
 import BlockDMA
 import BlockIO
-import IDE
 import XCTest
+
+@testable import BlockATA
+@testable import IDE
 @testable import TestSupport
 
 /// docs/ide-rules.md, "State": states that somebody has changed. A state that is refused has changed
@@ -68,6 +69,37 @@ final class HostileStateTests: CDTestCase {
                 bytes[(2352 * sector + 16)...].prefix(2048)
                     .elementsEqual(Self.content(block: 7 + sector)), "sector \(sector)")
         }
+    }
+
+    /// A burst that begins at an odd place, and so would end one byte behind the buffer.
+    func testABurstAtAnOddPlace() throws {
+        let machine = try cdMachine()
+        machine.packet(TestMachine.readCD(7, count: 33, ReadCDFields.all), limit: 0xFFFE)
+        machine.settle()
+        let saved = try IDEController.stateFormat.read(
+            machine.controller.save(), into: SavedController())
+        for (offset, isGood) in [(1, false), (3, false), (2, true), (0, true)] {
+            var changed = saved
+            guard case .packet(var drive) = changed.primary.devices[0].drive else {
+                return XCTFail("no CD-ROM drive")
+            }
+            // All sectors are in the buffer, and it is full.
+            drive.data = [UInt8](repeating: 0, count: ATAPIDrive.bufferSize)
+            drive.job.inHand = 33
+            drive.job.heldCount = 33
+            drive.job.position = UInt64(drive.data.count)
+            drive.window.offset = offset
+            drive.window.end = (drive.data.count - offset + 1) & ~1
+            changed.primary.devices[0].drive = .packet(drive)
+            let state = try IDEController.stateFormat.write(changed)
+            if isGood {
+                try machine.controller.load(state)
+            } else {
+                expectRefused(state, by: machine)
+            }
+        }
+        XCTAssertEqual(machine.readData(count: ATAPIDrive.bufferSize).count, ATAPIDrive.bufferSize)
+        machine.expectSuccess()
     }
 
     /// A write that policy `stop` keeps is not looked at again when it is repeated.
