@@ -36,9 +36,10 @@ let package = Package(
         .target(name: "CBlockHost"),
         // What every target needs from the host; it knows no image and no guest.
         .target(name: "BlockHost", dependencies: ["CBlockHost"], swiftSettings: strict),
-        .target(name: "BlockIO", dependencies: ["BlockHost", "CBlockIO"]),
+        .target(name: "BlockIO", dependencies: ["BlockHost", "CBlockIO"], swiftSettings: strict),
         // For tests, also those of importers: faults, and a disk that loses what is in its cache.
-        .target(name: "BlockIOTesting", dependencies: ["BlockHost", "BlockIO"]),
+        .target(
+            name: "BlockIOTesting", dependencies: ["BlockHost", "BlockIO"], swiftSettings: strict),
         .target(name: "CGuestMemory"),
         .target(
             name: "GuestMemory", dependencies: ["BlockHost", "CGuestMemory"],

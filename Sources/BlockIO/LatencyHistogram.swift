@@ -11,8 +11,8 @@ public struct LatencyHistogram: Sendable, Hashable {
     public init() {}
 
     init(_ recorded: UnsafeBufferPointer<UInt64>) {
-        buckets = Array(recorded)
-        count = recorded.reduce(0, &+)
+        buckets = unsafe Array(recorded)
+        count = unsafe recorded.reduce(0, &+)
     }
 
     /// The duration in nanoseconds that `percent` of those counted did not exceed; 0 when there are

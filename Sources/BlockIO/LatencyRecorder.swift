@@ -1,6 +1,8 @@
 /// The histograms of a queue while it counts, at an address that stays: recording one duration is a
 /// few instructions.
-struct LatencyRecorder: ~Copyable {
+///
+/// Safe, because `LatencyHistogram.bucket(of:)` names no bucket that there is no memory for.
+@safe struct LatencyRecorder: ~Copyable {
     /// The operations whose durations are kept.
     enum Kind: Int, CaseIterable {
         case read, write, flush
@@ -10,16 +12,16 @@ struct LatencyRecorder: ~Copyable {
 
     init() {
         let count = Kind.allCases.count * LatencyHistogram.bucketCount
-        buckets = .allocate(capacity: count)
-        buckets.initialize(repeating: 0, count: count)
+        unsafe buckets = .allocate(capacity: count)
+        unsafe buckets.initialize(repeating: 0, count: count)
     }
 
-    deinit { buckets.deallocate() }
+    deinit { unsafe buckets.deallocate() }
 
     /// Counts a duration whose bucket is known.
     @inline(__always)
     func count(_ kind: Kind, _ bucket: Int) {
-        buckets[kind.rawValue &* LatencyHistogram.bucketCount &+ bucket] &+= 1
+        unsafe buckets[kind.rawValue &* LatencyHistogram.bucketCount &+ bucket] &+= 1
     }
 
     /// Counts a duration, if those of the operation are kept.
@@ -35,7 +37,7 @@ struct LatencyRecorder: ~Copyable {
 
     /// What has been recorded of one kind.
     func histogram(_ kind: Kind) -> LatencyHistogram {
-        LatencyHistogram(
+        unsafe LatencyHistogram(
             UnsafeBufferPointer(
                 start: buckets + kind.rawValue * LatencyHistogram.bucketCount,
                 count: LatencyHistogram.bucketCount))

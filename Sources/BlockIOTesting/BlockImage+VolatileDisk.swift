@@ -1,4 +1,4 @@
-import BlockIO
+public import BlockIO
 
 extension BlockImage {
     /// Opens an image whose bytes a ``VolatileDisk`` holds. No file of the host is involved: the image's

@@ -1,5 +1,5 @@
 import BlockHost
-import BlockIO
+public import BlockIO
 import Glibc
 import Synchronization
 
@@ -93,7 +93,7 @@ public final class FaultInjector: @unchecked Sendable {
     /// The kinds of fault that there has ever been a rule for: the others need not be asked for.
     private let usedKinds = Atomic<UInt8>(0)
     private let lock = PthreadMutex()
-    private let state: UnsafeMutablePointer<State>
+    private let state: StablePointer<State>
 
     private struct State {
         var rules: [(id: RuleID, rule: Rule)] = []
@@ -109,13 +109,11 @@ public final class FaultInjector: @unchecked Sendable {
 
     /// An injector without rules. `seed` determines what rules with a probability do.
     public init(seed: UInt64 = 1) {
-        state = .allocate(capacity: 1)
-        state.initialize(to: State(random: SplitMix64(seed: seed)))
+        state = StablePointer(allocating: State(random: SplitMix64(seed: seed)))
     }
 
     deinit {
-        state.deinitialize(count: 1)
-        state.deallocate()
+        unsafe state.destroy()
     }
 
     /// Adds a rule behind the others, or before them. Of the rules for one kind of fault, the first

@@ -1,4 +1,4 @@
-import Glibc
+public import Glibc
 import Synchronization
 
 /// Takes a device away and gives it back: see ``QueueDecorator/powered(by:)``. Safe to share.

@@ -1,4 +1,4 @@
-import BlockIO
+public import BlockIO
 
 extension QueueOptions {
     /// These options with decorators between the pipeline of the queue and its engine. The first sees an

@@ -1,5 +1,5 @@
 import BlockHost
-import BlockIO
+public import BlockIO
 
 /// What an engine was asked to do, in order: see ``QueueDecorator/logged(in:)``. Safe to share, although
 /// unchecked: the list is under the lock.
@@ -19,17 +19,15 @@ public final class SubmissionLog: @unchecked Sendable {
     }
 
     private let lock = PthreadMutex()
-    private let list: UnsafeMutablePointer<[Entry]>
+    private let list: StablePointer<[Entry]>
 
     /// An empty log.
     public init() {
-        list = .allocate(capacity: 1)
-        list.initialize(to: [])
+        list = StablePointer(allocating: [])
     }
 
     deinit {
-        list.deinitialize(count: 1)
-        list.deallocate()
+        unsafe list.destroy()
     }
 
     /// The submissions so far, the oldest first.

@@ -33,10 +33,10 @@ struct HelperThreadsDriver: ~Copyable {
     mutating func discard(_ index: Int, at offset: UInt64) {
         (requests + index).pointee.submission = EngineSubmission(
             .punchHole, at: offset, length: 512)
-        helpers.enqueue(requests + index)
+        helpers.enqueue(StablePointer(requests + index))
     }
 
-    mutating func cancel(_ index: Int) { helpers.cancel(requests + index) }
+    mutating func cancel(_ index: Int) { helpers.cancel(StablePointer(requests + index)) }
 
     /// The owner has seen that the event is readable.
     func clear() { event.clear() }
@@ -53,7 +53,7 @@ struct HelperThreadsDriver: ~Copyable {
     /// The next that has ended, and its result.
     mutating func takeFinished() -> (index: Int, result: Int64)? {
         guard let request = answered.popFirst() else { return nil }
-        return (request - requests, request.pointee.result)
+        return (request.base - requests, request.pointee.result)
     }
 
     mutating func stop() {

@@ -1,4 +1,4 @@
-import Glibc
+public import Glibc
 
 /// An image for `async` code: a thin layer over a ``BlockQueue``, in which a thread of its own waits.
 ///
@@ -34,7 +34,7 @@ public final class AsyncBlockImage: Sendable {
     public func read(
         into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64
     ) async throws(BlockError) -> Int {
-        try await run(AsyncRequest(.read, iovec(buffer), offset))
+        try await run(AsyncRequest(.read, unsafe IOVector(buffer), offset))
     }
 
     /// Writes from `buffer` at byte `offset`.
@@ -44,7 +44,8 @@ public final class AsyncBlockImage: Sendable {
         durability: WriteDurability = .volatile
     ) async throws(BlockError) -> Int {
         try await run(
-            AsyncRequest(.write, iovec(buffer), offset, isDurable: durability == .forceUnitAccess))
+            AsyncRequest(
+                .write, unsafe IOVector(buffer), offset, isDurable: durability == .forceUnitAccess))
     }
 
     /// Reads into `vectors`, as one kernel request.
@@ -52,7 +53,7 @@ public final class AsyncBlockImage: Sendable {
     public func readv(
         _ vectors: UnsafeBufferPointer<iovec>, at offset: UInt64
     ) async throws(BlockError) -> Int {
-        try await run(AsyncRequest(.read, vectors, offset))
+        unsafe try await run(AsyncRequest(.read, unsafe vectors, offset))
     }
 
     /// Writes from `vectors`, as one kernel request.
@@ -61,8 +62,8 @@ public final class AsyncBlockImage: Sendable {
         _ vectors: UnsafeBufferPointer<iovec>, at offset: UInt64,
         durability: WriteDurability = .volatile
     ) async throws(BlockError) -> Int {
-        try await run(
-            AsyncRequest(.write, vectors, offset, isDurable: durability == .forceUnitAccess))
+        unsafe try await run(
+            AsyncRequest(.write, unsafe vectors, offset, isDurable: durability == .forceUnitAccess))
     }
 
     /// Brings every write that has returned to stable storage.
@@ -90,10 +91,10 @@ public final class AsyncBlockImage: Sendable {
     /// Waits until the requests under way have completed, and closes the engine. Later calls fail with
     /// ``BlockError/Code/closed``.
     public func close() async {
-        await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
+        unsafe await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
             executor.run { queue in
                 queue.close()
-                continuation.resume()
+                unsafe continuation.resume()
             }
         }
     }
@@ -105,8 +106,8 @@ public final class AsyncBlockImage: Sendable {
 
     private func completion(of request: AsyncRequest) async -> BlockCompletion {
         await withTaskCancellationHandler {
-            await withUnsafeContinuation { continuation in
-                executor.run { queue in request.start(on: queue, continuation) }
+            unsafe await withUnsafeContinuation { continuation in
+                executor.run { queue in unsafe request.start(on: queue, continuation) }
             }
         } onCancel: {
             request.isCancelled.store(true, ordering: .relaxed)

@@ -12,7 +12,7 @@ final class AsyncRequest: @unchecked Sendable {
     init(_ call: QueueCore.Call) { self.call = call }
 
     convenience init(
-        _ operation: BlockOperation, _ buffer: iovec, _ offset: UInt64, isDurable: Bool = false
+        _ operation: BlockOperation, _ buffer: IOVector, _ offset: UInt64, isDurable: Bool = false
     ) {
         self.init(
             QueueCore.Call(
@@ -25,17 +25,16 @@ final class AsyncRequest: @unchecked Sendable {
     ) {
         self.init(
             QueueCore.Call(
-                operation: operation, vectors: vectors.baseAddress, count: vectors.count,
-                offset: offset,
+                operation: operation, vectors: unsafe IOVectorList(vectors), offset: offset,
                 isDurable: isDurable))
     }
 
     func start(on queue: BlockQueue, _ continuation: UnsafeContinuation<BlockCompletion, Never>) {
-        call.closure = Unmanaged.passRetained(
-            CompletionClosure { completion in
-                self.id = nil
-                continuation.resume(returning: completion)
-            })
+        call.closure = RetainedClosure { completion in
+            self.id = nil
+            // The completion of the one request that is made for the task.
+            unsafe continuation.resume(returning: completion)
+        }
         let started = queue.start(call)
         id = started
         if isCancelled.load(ordering: .relaxed) { queue.cancel(started) }

@@ -5,15 +5,16 @@ import Glibc
 /// completions.
 ///
 /// Safe to share, although unchecked: only the thread itself uses the queue, but for the queue's mailbox,
-/// which is safe to share, and what other threads leave for it is under the lock.
-final class IOLoop: @unchecked Sendable {
+/// which is safe to share, and what other threads leave for it is under the lock. The executors it refers to are
+/// there as long as there is a job for them.
+@safe final class IOLoop: @unchecked Sendable {
     let queue: BlockQueue
     /// Set before the thread starts. Unowned: a task holds the executor that its jobs are for.
     var jobExecutors: (UnownedSerialExecutor, UnownedTaskExecutor)?
     private let lock = PthreadMutex()
     /// Waited on when the queue is closed and cannot be waited in.
     private let arrival = PthreadCondition()
-    private let inbox: UnsafeMutablePointer<Inbox>
+    private let inbox: StablePointer<Inbox>
 
     /// Under the lock.
     struct Inbox {
@@ -30,13 +31,11 @@ final class IOLoop: @unchecked Sendable {
 
     init(_ queue: sending BlockQueue) {
         self.queue = queue
-        inbox = .allocate(capacity: 1)
-        inbox.initialize(to: Inbox())
+        inbox = StablePointer(allocating: Inbox())
     }
 
     deinit {
-        inbox.deinitialize(count: 1)
-        inbox.deallocate()
+        unsafe inbox.destroy()
     }
 
     func start() throws(BlockError) {
@@ -76,8 +75,8 @@ final class IOLoop: @unchecked Sendable {
             queue.batch {
                 for job in work.queueJobs { job(queue) }
                 for job in work.taskJobs {
-                    guard let (serial, task) = jobExecutors else { break }
-                    job.runSynchronously(isolatedTo: serial, taskExecutor: task)
+                    guard let (serial, task) = unsafe jobExecutors else { break }
+                    unsafe job.runSynchronously(isolatedTo: serial, taskExecutor: task)
                 }
                 if queue.isClosed { queue.poll() } else { queue.pollOrSleep(hasWork: hasMail) }
             }

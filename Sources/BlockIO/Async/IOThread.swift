@@ -7,7 +7,7 @@ public final class IOThread: SerialExecutor, TaskExecutor {
     /// Starts the thread, which the queue belongs to from then on.
     init(_ queue: sending BlockQueue) throws(BlockError) {
         loop = IOLoop(queue)
-        loop.jobExecutors = (asUnownedSerialExecutor(), asUnownedTaskExecutor())
+        unsafe loop.jobExecutors = (asUnownedSerialExecutor(), asUnownedTaskExecutor())
         try loop.start()
     }
 
@@ -18,7 +18,7 @@ public final class IOThread: SerialExecutor, TaskExecutor {
 
     /// For the concurrency runtime.
     public func asUnownedSerialExecutor() -> UnownedSerialExecutor {
-        UnownedSerialExecutor(ordinary: self)
+        unsafe UnownedSerialExecutor(ordinary: self)
     }
 
     /// Runs `job` on this thread, with the queue: before this returns when called on this thread.

@@ -7,11 +7,11 @@ import BlockHost
 /// three switches. Submitting and reaping switch, because a call through an existential for each batch
 /// costs more; everything else is called seldom and goes through ``OpenEngine``.
 enum ActiveEngine {
-    case ioURing(UnsafeMutablePointer<URingEngine>)
-    case linuxAIO(UnsafeMutablePointer<LinuxAIOEngine>)
-    case threadPool(UnsafeMutablePointer<ThreadPoolEngine>)
+    case ioURing(StablePointer<URingEngine>)
+    case linuxAIO(StablePointer<LinuxAIOEngine>)
+    case threadPool(StablePointer<ThreadPoolEngine>)
     /// An engine that is not in the list: that of a back end, or a decorator.
-    case custom(UnsafeMutablePointer<any OpenEngine>)
+    case custom(StablePointer<any OpenEngine>)
 }
 
 extension LocalEngine {
@@ -77,9 +77,7 @@ extension ActiveEngine {
 
     /// An engine that is not in the list.
     init(_ engine: any OpenEngine) {
-        let box = UnsafeMutablePointer<any OpenEngine>.allocate(capacity: 1)
-        box.initialize(to: engine)
-        self = .custom(box)
+        self = .custom(StablePointer(allocating: engine))
     }
 
     func cancel(_ request: RequestPointer) { open.cancel(request) }
@@ -103,8 +101,8 @@ extension ActiveEngine {
     /// Frees what is around an engine that is not in the list; the engine itself stays as it is.
     private func freeBox() {
         if case .custom(let box) = self {
-            box.deinitialize(count: 1)
-            box.deallocate()
+            // The pipeline has no other copy, and makes no call after `destroy`.
+            unsafe box.destroy()
         }
     }
 }

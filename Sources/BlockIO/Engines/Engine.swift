@@ -1,4 +1,4 @@
-import BlockHost
+package import BlockHost
 
 /// Carries out engine submissions (``EngineSubmission``), and nothing else: range, alignment, pieces, retries
 /// and statistics are the queue's.

@@ -1,15 +1,14 @@
-import BlockHost
+package import BlockHost
 
 /// Gives an engine its address. It must be closed.
 package struct EngineBox<Content: Engine & ~Copyable>: OpenEngine {
-    let content: UnsafeMutablePointer<Content>
+    let content: StablePointer<Content>
 
     package init(_ engine: consuming Content) {
-        content = .allocate(capacity: 1)
-        content.initialize(to: engine)
+        content = StablePointer(allocating: engine)
     }
 
-    init(_ content: UnsafeMutablePointer<Content>) { self.content = content }
+    init(_ content: StablePointer<Content>) { self.content = content }
 
     package func submit(_ pending: inout RequestFIFO, answered: inout RequestFIFO) {
         content.pointee.submit(&pending, answered: &answered)
@@ -31,7 +30,6 @@ package struct EngineBox<Content: Engine & ~Copyable>: OpenEngine {
 
     package func close() {
         content.pointee.shutDown()
-        content.deinitialize(count: 1)
-        content.deallocate()
+        unsafe content.destroy()
     }
 }

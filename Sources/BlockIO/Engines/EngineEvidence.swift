@@ -35,11 +35,11 @@ struct EngineEvidence {
         let buffer = AlignedMemory(byteCount: length, alignment: file.alignment.memory)
         var result: Int64 = 0
         for attempt in 0..<2 {
-            result = cbio_read_nowait(file.descriptor, buffer.base, UInt64(length), 0)
+            var list = unsafe buffer.vector(at: 0, length).vector
+            result = unsafe cbio_read_nowait(file.descriptor, list.iov_base, UInt64(length), 0)
             guard result == -Int64(EAGAIN), attempt == 0 else { break }
             // The data or the way to it was not in memory; after a plain read it is.
-            var list = iovec(iov_base: buffer.base, iov_len: length)
-            _ = cbio_preadv(file.descriptor, &list, 1, 0)
+            _ = unsafe cbio_preadv(file.descriptor, &list, 1, 0)
         }
         if result == -Int64(EOPNOTSUPP) {
             return EngineEvidence(

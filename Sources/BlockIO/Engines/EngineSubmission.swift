@@ -1,5 +1,4 @@
 import CBlockIO
-import Glibc
 
 /// What the pipeline asks an engine to do for one host file: a transfer, a sync, or one of the calls
 /// that engines leave to helper threads.
@@ -8,10 +7,8 @@ package struct EngineSubmission {
     package var kind = Kind.read
     /// For a write: its bytes are to be stable when it is answered (RWF_DSYNC).
     package var isDurable = false
-    /// The number of elements in `vectors`.
-    package var vectorCount: UInt32 = 0
-    /// The memory of a transfer; `nil` for the other kinds.
-    package var vectors: UnsafePointer<iovec>?
+    /// The memory of a transfer; empty for the other kinds.
+    package var list = IOVectorList()
     /// Byte in the host file; the new size for `truncate`.
     package var position: UInt64 = 0
     /// Bytes concerned. For a transfer, the sum of the lengths of its vectors.
@@ -43,16 +40,11 @@ extension EngineSubmission {
         self.init(kind: kind, position: position, length: length)
     }
 
-    /// The memory of a transfer; empty for the other kinds.
-    package var list: UnsafeBufferPointer<iovec> {
-        UnsafeBufferPointer(start: vectors, count: Int(vectorCount))
-    }
-
     init(_ submission: cbio_submission) {
-        kind = Kind(rawValue: submission.kind).unsafelyUnwrapped
+        // `put(into:)` and the fast path write it, and nobody else.
+        kind = unsafe Kind(rawValue: submission.kind).unsafelyUnwrapped
         isDurable = submission.is_durable
-        vectorCount = UInt32(submission.vector_count)
-        vectors = submission.vectors
+        list = unsafe IOVectorList(submission.vectors, count: Int(submission.vector_count))
         position = submission.position
         length = submission.length
     }
@@ -60,8 +52,8 @@ extension EngineSubmission {
     func put(into target: inout cbio_submission) {
         target.kind = kind.rawValue
         target.is_durable = isDurable
-        target.vector_count = UInt16(truncatingIfNeeded: vectorCount)
-        target.vectors = vectors
+        target.vector_count = UInt16(truncatingIfNeeded: list.count)
+        unsafe target.vectors = list.base
         target.position = position
         target.length = length
     }

@@ -1,4 +1,4 @@
-import BlockHost
+package import BlockHost
 
 /// The few threads beside a ring, for calls that the kernel has no asynchronous form of, and for host
 /// files that the ring's engine cannot serve without blocking. Made at the first such request.
@@ -35,7 +35,7 @@ package struct HelperThreads: ~Copyable {
     /// Whether a request is for these threads and not for the ring.
     func isFor(_ request: RequestPointer) -> Bool {
         request.pointee.submission.kind.needsHelper
-            || files >> UInt64(request.cSubmission.pointee.file) & 1 != 0
+            || files >> UInt64(request.pointee.cSubmission.file) & 1 != 0
     }
 
     package mutating func enqueue(_ request: RequestPointer) {

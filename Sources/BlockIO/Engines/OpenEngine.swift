@@ -1,4 +1,4 @@
-import BlockHost
+package import BlockHost
 
 /// An open engine at an address of its own, whatever its type: see ``Engine`` for what each call means.
 package protocol OpenEngine {

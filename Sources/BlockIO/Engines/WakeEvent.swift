@@ -1,4 +1,4 @@
-import BlockHost
+package import BlockHost
 
 /// A way to wake an engine from any thread: its wait ends and its descriptor becomes readable.
 package enum WakeEvent {

@@ -8,7 +8,7 @@ enum DeviceHolder {
     /// on it; `nil` when this process sees neither.
     static func seen(at path: Pathname) -> String? {
         var status = stat()
-        guard path.withCString({ stat($0, &status) }) == 0 else { return nil }
+        guard unsafe path.withCString({ unsafe stat($0, &status) }) == 0 else { return nil }
         if let table = ProcFile.contents(of: "/proc/self/mountinfo") {
             let id = "\(cbio_major(UInt64(status.st_rdev))):\(cbio_minor(UInt64(status.st_rdev)))"
             for line in table.split(separator: "\n") {

@@ -33,7 +33,7 @@ extension HostAlignment {
     /// file system accepts, elsewhere.
     static func probe(descriptor: CInt, isBlockDevice: Bool) -> HostAlignment? {
         var answer = cbio_dio_alignment()
-        if cbio_dio_alignment(descriptor, &answer) == 0, answer.known {
+        if unsafe cbio_dio_alignment(descriptor, &answer) == 0, answer.known {
             guard answer.memory > 0, answer.offset > 0 else { return nil }
             return HostAlignment(
                 memory: Int(max(answer.memory, leastMemoryAlignment(offset: answer.offset))),
@@ -41,7 +41,7 @@ extension HostAlignment {
         }
         if isBlockDevice {
             var size: UInt32 = 0
-            guard cbio_device_logical_block_size(descriptor, &size) == 0, size > 0 else {
+            guard unsafe cbio_device_logical_block_size(descriptor, &size) == 0, size > 0 else {
                 return HostAlignment(memory: 4096, offset: 4096)
             }
             return HostAlignment(memory: Int(size), offset: Int(size))

@@ -6,11 +6,13 @@ extension HostFile {
         let submission = request.pointee.submission
         switch submission.kind {
         case .read:
-            return cbio_preadv(
-                descriptor, submission.vectors, submission.vectorCount, submission.position)
+            return unsafe cbio_preadv(
+                descriptor, submission.list.base, UInt32(submission.list.count), submission.position
+            )
         case .write:
-            return cbio_pwritev(
-                descriptor, submission.vectors, submission.vectorCount, submission.position,
+            return unsafe cbio_pwritev(
+                descriptor, submission.list.base, UInt32(submission.list.count),
+                submission.position,
                 submission.isDurable)
         case .synchronize: return cbio_fdatasync(descriptor)
         case .synchronizeBoth:
@@ -21,8 +23,8 @@ extension HostFile {
         case .bufferedWrite:
             let buffered = bufferedDescriptor()
             guard buffered >= 0 else { return Int64(buffered) }
-            return cbio_pwritev(
-                buffered, submission.vectors, submission.vectorCount, submission.position,
+            return unsafe cbio_pwritev(
+                buffered, submission.list.base, UInt32(submission.list.count), submission.position,
                 submission.isDurable)
         case .punchHole: return cbio_punch_hole(descriptor, submission.position, submission.length)
         case .zeroRange: return cbio_zero_range(descriptor, submission.position, submission.length)

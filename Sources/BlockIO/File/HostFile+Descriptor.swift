@@ -35,12 +35,12 @@ extension HostFile {
         try options.validate(image: name.description)
         try HostFileExamination.checkKind(own, name)
         var flags = cbio_open_flags()
-        let result = cbio_open_flags(own, &flags)
+        let result = unsafe cbio_open_flags(own, &flags)
         guard result == 0 else { throw failure(-result, name) }
         try check(flags, name, options)
         _ = fcntl(own, F_SETFD, FD_CLOEXEC)
         var before: CInt = -1
-        let adapted = cbio_adapt_flags(own, options.caching == .direct, &before)
+        let adapted = unsafe cbio_adapt_flags(own, options.caching == .direct, &before)
         guard adapted == 0 else {
             // fcntl(2): EINVAL where the file system has no O_DIRECT.
             let isDirect = adapted == -EINVAL && options.caching == .direct

@@ -161,7 +161,7 @@ extension HostFile {
         var now: UInt64 = 0
         let result =
             kind == .device
-            ? cbio_device_size(descriptor, &now) : cbio_file_size(descriptor, &now)
+            ? unsafe cbio_device_size(descriptor, &now) : unsafe cbio_file_size(descriptor, &now)
         return result == 0 ? now : nil
     }
 

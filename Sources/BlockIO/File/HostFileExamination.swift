@@ -37,15 +37,15 @@ struct HostFileExamination {
         // Before open(2), which on a FIFO or a character device can have effects of its own; and
         // again after it, on what was really opened.
         var before = stat()
-        let result = path.withCString { stat($0, &before) }
+        let result = unsafe path.withCString { unsafe stat($0, &before) }
         guard result == 0 else { throw failure(Glibc.errno, path, options) }
         let expected = try kind(of: before, path)
         let isExclusive = expected == .device && options.access == .readWrite
         var descriptor: CInt = 0
         let start = monotonicNanoseconds()
         while true {
-            descriptor = path.withCString {
-                cbio_open(
+            descriptor = unsafe path.withCString {
+                unsafe cbio_open(
                     $0, options.access == .readWrite, options.caching == .direct, isExclusive)
             }
             guard isExclusive, descriptor == -EBUSY, DeviceHolder.seen(at: path) == nil,
@@ -67,16 +67,21 @@ struct HostFileExamination {
         _ descriptor: CInt, _ path: Pathname, _ options: OpenOptions
     ) throws(BlockError) -> HostFileExamination {
         var status = stat()
-        guard fstat(descriptor, &status) == 0 else { throw failure(Glibc.errno, path, options) }
+        guard unsafe fstat(descriptor, &status) == 0 else {
+            throw failure(Glibc.errno, path, options)
+        }
         let kind = try kind(of: status, path)
         var size = UInt64(status.st_size)
         var sectorSize: UInt32 = 1
         if kind == .device {
-            if cbio_device_logical_block_size(descriptor, &sectorSize) != 0 { sectorSize = 4096 }
-            let result = cbio_device_size(descriptor, &size)
+            if unsafe cbio_device_logical_block_size(descriptor, &sectorSize) != 0 {
+                sectorSize = 4096
+            }
+            let result = unsafe cbio_device_size(descriptor, &size)
             guard result == 0 else { throw failure(-result, path, options) }
             var isReadOnly = false
-            if options.access == .readWrite, cbio_device_is_read_only(descriptor, &isReadOnly) == 0,
+            if options.access == .readWrite,
+                unsafe cbio_device_is_read_only(descriptor, &isReadOnly) == 0,
                 isReadOnly
             {
                 throw failure(EROFS, path, options)
@@ -111,9 +116,9 @@ struct HostFileExamination {
                 ? "the file is on tmpfs" : nil
         case .device:
             let link = "/sys/dev/block/\(cbio_major(device)):\(cbio_minor(device))"
-            guard let target = realpath(link, nil) else { return nil }
-            defer { free(target) }
-            let name = String(cString: target).split(separator: "/").last ?? ""
+            guard let target = unsafe realpath(link, nil) else { return nil }
+            defer { unsafe free(target) }
+            let name = unsafe String(cString: target).split(separator: "/").last ?? ""
             let isMemory = ["zram", "ram", "pmem"].contains { name.hasPrefix($0) }
             return isMemory ? "the device \(name) is memory" : nil
         case .backEnd: return nil
@@ -123,7 +128,7 @@ struct HostFileExamination {
     /// Throws unless a descriptor is of a regular file or block device.
     static func checkKind(_ descriptor: CInt, _ name: Pathname) throws(BlockError) {
         var status = stat()
-        guard fstat(descriptor, &status) == 0 else {
+        guard unsafe fstat(descriptor, &status) == 0 else {
             throw BlockError(
                 .system, errno: Glibc.errno, operation: .open, image: name.description)
         }

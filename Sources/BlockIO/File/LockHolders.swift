@@ -16,7 +16,7 @@ enum LockHolders {
     /// `descriptor` itself; those of other users may be missing.
     static func of(descriptor: CInt) -> [Holder] {
         var own = stat()
-        return fstat(descriptor, &own) == 0 ? of(own, except: descriptor) : []
+        return unsafe fstat(descriptor, &own) == 0 ? of(own, except: descriptor) : []
     }
 
     /// The same for a file that this process need not have open.
@@ -29,7 +29,7 @@ enum LockHolders {
                 var other = stat()
                 guard let info = ProcFile.contents(of: "/proc/\(process)/fdinfo/\(entry)"),
                     info.contains("OFDLCK"),
-                    stat("/proc/\(process)/fd/\(entry)", &other) == 0,
+                    unsafe stat("/proc/\(process)/fd/\(entry)", &other) == 0,
                     other.st_dev == own.st_dev, other.st_ino == own.st_ino
                 else { continue }
                 let name = ProcFile.firstLine(of: "/proc/\(process)/comm")

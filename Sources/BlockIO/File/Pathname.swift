@@ -17,7 +17,7 @@ public struct Pathname: Sendable, Hashable {
 
     /// The path that a null-terminated string holds, such as an element of `CommandLine.unsafeArgv`.
     public init(cString: UnsafePointer<CChar>) {
-        bytes = (0..<strlen(cString)).map { UInt8(bitPattern: cString[$0]) }
+        bytes = unsafe (0..<strlen(cString)).map { unsafe UInt8(bitPattern: cString[$0]) }
     }
 
     /// Calls `body` with the path as a null-terminated string, which is valid until `body` returns.
@@ -25,8 +25,8 @@ public struct Pathname: Sendable, Hashable {
         _ body: (UnsafePointer<CChar>) throws(Failure) -> Result
     ) throws(Failure) -> Result {
         let terminated = bytes.map { CChar(bitPattern: $0) } + [0]
-        return try terminated.withUnsafeBufferPointer { buffer throws(Failure) in
-            try body(buffer.baseAddress.unsafelyUnwrapped)
+        return unsafe try terminated.withUnsafeBufferPointer { buffer throws(Failure) in
+            unsafe try body(buffer.baseAddress.unsafelyUnwrapped)
         }
     }
 

@@ -3,7 +3,9 @@
 package struct FormatRequest: @unchecked Sendable {
     /// What is asked for. The memory is the format's. It stays until the format is asked again about the
     /// same stretch, or told by ``ImageFormat/abandon(_:)`` that it will not be.
-    package enum Action {
+    ///
+    /// Safe, because the memory is reached only through what a case carries, which is unsafe to use.
+    @safe package enum Action {
         /// preadv(2).
         case read(into: UnsafeMutableRawBufferPointer)
         /// pwritev(2). It does not make the file longer.

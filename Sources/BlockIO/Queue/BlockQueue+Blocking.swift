@@ -1,4 +1,4 @@
-import Glibc
+public import Glibc
 
 /// Calls that make the same requests on the same queue, and return when the request has completed.
 ///
@@ -11,8 +11,8 @@ extension BlockQueue {
     ) throws(BlockError) -> Int {
         try wait(
             .init(
-                operation: .read, vectors: vectors.baseAddress, count: vectors.count,
-                offset: offset, route: .waiter))
+                operation: .read, vectors: unsafe IOVectorList(vectors), offset: offset,
+                route: .waiter))
     }
 
     /// Writes from `vectors` at byte `offset`; returns the number of bytes.
@@ -23,8 +23,8 @@ extension BlockQueue {
     ) throws(BlockError) -> Int {
         try wait(
             .init(
-                operation: .write, vectors: vectors.baseAddress, count: vectors.count,
-                offset: offset, isDurable: durability == .forceUnitAccess, route: .waiter))
+                operation: .write, vectors: unsafe IOVectorList(vectors), offset: offset,
+                isDurable: durability == .forceUnitAccess, route: .waiter))
     }
 
     /// Reads into one buffer.
@@ -32,7 +32,9 @@ extension BlockQueue {
     public func readAndWait(
         into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64
     ) throws(BlockError) -> Int {
-        try wait(.init(operation: .read, offset: offset, route: .waiter, buffer: iovec(buffer)))
+        try wait(
+            .init(operation: .read, offset: offset, route: .waiter, buffer: unsafe IOVector(buffer))
+        )
     }
 
     /// Writes from one buffer.
@@ -44,7 +46,7 @@ extension BlockQueue {
         try wait(
             .init(
                 operation: .write, offset: offset, isDurable: durability == .forceUnitAccess,
-                route: .waiter, buffer: iovec(buffer)))
+                route: .waiter, buffer: unsafe IOVector(buffer)))
     }
 
     /// Brings every write that has completed to stable storage.

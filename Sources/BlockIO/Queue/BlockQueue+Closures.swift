@@ -1,4 +1,4 @@
-import Glibc
+public import Glibc
 
 /// Requests with a completion closure of their own, called by
 /// ``BlockQueue/poll(minimum:timeout:_:)`` instead of the closure given there. They are
@@ -12,8 +12,8 @@ extension BlockQueue {
     ) -> RequestID {
         start(
             .init(
-                operation: .read, vectors: vectors.baseAddress, count: vectors.count,
-                offset: offset, closure: retained(completion)))
+                operation: .read, vectors: unsafe IOVectorList(vectors), offset: offset,
+                closure: RetainedClosure(completion)))
     }
 
     /// Writes from `vectors` at byte `offset`.
@@ -24,20 +24,14 @@ extension BlockQueue {
     ) -> RequestID {
         start(
             .init(
-                operation: .write, vectors: vectors.baseAddress, count: vectors.count,
-                offset: offset, isDurable: durability == .forceUnitAccess,
-                closure: retained(completion)))
+                operation: .write, vectors: unsafe IOVectorList(vectors), offset: offset,
+                isDurable: durability == .forceUnitAccess,
+                closure: RetainedClosure(completion)))
     }
 
     /// Brings every write that has completed to stable storage.
     @discardableResult
     public func flush(completion: @escaping (BlockCompletion) -> Void) -> RequestID {
-        start(.init(operation: .flush, closure: retained(completion)))
-    }
-
-    private func retained(
-        _ closure: @escaping (BlockCompletion) -> Void
-    ) -> Unmanaged<CompletionClosure> {
-        Unmanaged.passRetained(CompletionClosure(closure))
+        start(.init(operation: .flush, closure: RetainedClosure(completion)))
     }
 }

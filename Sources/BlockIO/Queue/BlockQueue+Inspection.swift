@@ -15,10 +15,10 @@ extension BlockQueue {
 
 extension RequestPointer {
     /// It is marked as in the queue's list for the engine.
-    package var isPending: Bool { cSubmission.pointee.is_pending }
+    package var isPending: Bool { pointee.cSubmission.is_pending }
 
     /// It is marked as in a thread pool's list for a thread.
-    package var isQueued: Bool { cSubmission.pointee.is_queued }
+    package var isQueued: Bool { pointee.cSubmission.is_queued }
 }
 
 extension RemoteQueue {

@@ -1,4 +1,4 @@
-import Glibc
+public import Glibc
 
 /// Requests in, completions out, on one ``BlockImage``.
 ///
@@ -25,7 +25,7 @@ public final class BlockQueue {
 
     // One pointer to a struct: no dynamic exclusivity checks on the hot path, which is inlined into callers.
     // The compiler cannot check that one thread at a time uses it: that is the contract of QueueThreading.
-    @usableFromInline let core: UnsafeMutablePointer<QueueCore>
+    @usableFromInline let core: StablePointer<QueueCore>
 
     /// Opens a queue. A writable image has one at a time.
     public init(_ image: BlockImage, _ options: QueueOptions = QueueOptions()) throws(BlockError) {
@@ -34,8 +34,7 @@ public final class BlockQueue {
         self.image = image
         do throws(BlockError) {
             let state = try QueueCore(image: image, options: options)
-            core = .allocate(capacity: 1)
-            core.initialize(to: state)
+            core = StablePointer(allocating: state)
             mailbox = core.pointee.mailbox
             mailbox.attach(core.pointee.engine.wakeEvent)
         } catch {
@@ -46,8 +45,8 @@ public final class BlockQueue {
 
     deinit {
         close { _ in }
-        core.deinitialize(count: 1)
-        core.deallocate()
+        // Nothing but the queue has a copy of the pointer.
+        unsafe core.destroy()
     }
 
     /// Readable when ``poll(minimum:timeout:_:)`` has something to deliver; -1 when the queue
@@ -75,7 +74,8 @@ public final class BlockQueue {
     public func readv(
         _ vectors: UnsafeBufferPointer<iovec>, at offset: UInt64, userData: UInt = 0
     ) -> RequestID {
-        core.pointee.startTransfer(.read, vectors, at: offset, userData: userData)
+        core.pointee.startTransfer(
+            .read, unsafe IOVectorList(vectors), at: offset, userData: userData)
     }
 
     /// pwritev(2): the counterpart of ``readv(_:at:userData:)``.
@@ -87,9 +87,10 @@ public final class BlockQueue {
         durability: WriteDurability = .volatile, userData: UInt = 0
     ) -> RequestID {
         if durability == .forceUnitAccess {
-            return startDurable(vectors, at: offset, userData: userData)
+            return unsafe startDurable(vectors, at: offset, userData: userData)
         }
-        return core.pointee.startTransfer(.write, vectors, at: offset, userData: userData)
+        return core.pointee.startTransfer(
+            .write, unsafe IOVectorList(vectors), at: offset, userData: userData)
     }
 
     /// fdatasync(2): every write whose completion was delivered before this call is on stable
@@ -111,7 +112,9 @@ public final class BlockQueue {
         into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64, userData: UInt = 0
     ) -> RequestID {
         start(
-            .init(operation: .read, offset: offset, userData: userData, buffer: iovec(buffer)))
+            .init(
+                operation: .read, offset: offset, userData: userData,
+                buffer: unsafe IOVector(buffer)))
     }
 
     /// ``writev(_:at:durability:userData:)`` for a single buffer.
@@ -123,7 +126,7 @@ public final class BlockQueue {
         start(
             .init(
                 operation: .write, offset: offset, isDurable: durability == .forceUnitAccess,
-                userData: userData, buffer: iovec(buffer)))
+                userData: userData, buffer: unsafe IOVector(buffer)))
     }
 
     /// Tells the medium that a range is no longer needed: fallocate(2) with
@@ -270,7 +273,8 @@ extension BlockQueue {
     /// Calls the closure of a request that has one of its own.
     @usableFromInline func callClosure(of request: RequestPointer) -> Bool {
         guard let closure = request.pointee.closure else { return false }
-        closure.takeRetainedValue().body(request.pointee.completion)
+        // A request is delivered once, and its slot is reset then.
+        unsafe closure.take()(request.pointee.completion)
         return true
     }
 
@@ -279,8 +283,8 @@ extension BlockQueue {
     ) -> RequestID {
         start(
             .init(
-                operation: .write, vectors: vectors.baseAddress, count: vectors.count,
-                offset: offset, isDurable: true, userData: userData))
+                operation: .write, vectors: unsafe IOVectorList(vectors), offset: offset,
+                isDurable: true, userData: userData))
     }
 
     /// For ``IOLoop``, from any thread: ends a wait of the queue's owner.
@@ -299,16 +303,5 @@ extension BlockQueue {
 
     func run(_ call: borrowing QueueCore.Call) -> BlockCompletion {
         core.pointee.wait(for: core.pointee.start(call))
-    }
-}
-
-extension iovec {
-    init(_ buffer: UnsafeMutableRawBufferPointer) {
-        self.init(iov_base: buffer.baseAddress, iov_len: buffer.count)
-    }
-
-    /// For writing: the kernel only reads.
-    init(_ buffer: UnsafeRawBufferPointer) {
-        self.init(UnsafeMutableRawBufferPointer(mutating: buffer))
     }
 }

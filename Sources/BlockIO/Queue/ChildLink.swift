@@ -12,5 +12,5 @@ struct ChildLink {
     /// It moves bytes of the guest, or discards or clears them.
     var isOfGuest = false
     /// A list that was made for the child; `nil` when it uses a part of the guest's.
-    var list: UnsafeMutablePointer<iovec>?
+    var list: IOVectorStorage?
 }

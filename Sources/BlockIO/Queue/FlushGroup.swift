@@ -31,7 +31,7 @@ extension QueueCore {
     }
 
     private mutating func lead(
-        _ request: RequestPointer, _ state: UnsafeMutablePointer<FileState>
+        _ request: RequestPointer, _ state: StablePointer<FileState>
     ) {
         state.pointee.flushes.leader = request
         state.pointee.flushes.coversPages = state.pointee.pageCacheUsers == 0
@@ -44,7 +44,7 @@ extension QueueCore {
     /// Completes all requests of the call under way for a file, which the engine has answered: with `failure`
     /// and `errno`, or with success.
     mutating func settleFlush(
-        _ state: UnsafeMutablePointer<FileState>, _ failure: BlockError.Code?, errno: CInt,
+        _ state: StablePointer<FileState>, _ failure: BlockError.Code?, errno: CInt,
         _ now: UInt64? = nil
     ) {
         guard let leader = state.pointee.flushes.leader else { return }
@@ -68,14 +68,14 @@ extension QueueCore {
 
     /// Completes the request that carries the call under way for a file, which was cancelled before it did
     /// anything. Another request carries the call from now on.
-    mutating func settleCancelledFlush(_ state: UnsafeMutablePointer<FileState>) {
+    mutating func settleCancelledFlush(_ state: StablePointer<FileState>) {
         guard let leader = state.pointee.flushes.leader else { return }
         state.pointee.flushes.leader = nil
         complete(leader, .cancelled)
         startNextFlush(state)
     }
 
-    private mutating func startNextFlush(_ state: UnsafeMutablePointer<FileState>) {
+    private mutating func startNextFlush(_ state: StablePointer<FileState>) {
         while let request = state.pointee.flushes.waiting.popFirst() {
             request.pointee.place = .joinedFlush
             state.pointee.flushes.joined.append(request)

@@ -1,5 +1,3 @@
-import CBlockIO
-
 /// The slots that no request is in, linked through themselves; the last that was freed goes first.
 ///
 /// Inlined into callers, which is why its parts are usable from inline code.
@@ -11,14 +9,14 @@ struct FreeSlots {
     @inlinable
     mutating func take() -> RequestPointer? {
         guard let request = first else { return nil }
-        first = RequestPointer(request.cSubmission.pointee.next)
+        first = request.pointee.next
         return request
     }
 
     @inline(__always)
     @inlinable
     mutating func give(back request: RequestPointer) {
-        request.cSubmission.pointee.next = first?.cSubmission
+        request.pointee.next = first
         first = request
     }
 }

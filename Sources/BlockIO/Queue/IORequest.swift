@@ -1,4 +1,4 @@
-import CBlockIO
+public import CBlockIO
 import Glibc
 
 /// One request of a ``BlockQueue``, in a slot whose address stays the same for the queue's life:
@@ -21,14 +21,13 @@ package struct IORequest {
     /// What the request asks for and what becomes of it: what its completion will say.
     @usableFromInline var completion = BlockCompletion()
     /// The list of a request that was made with one buffer.
-    var singleBuffer = iovec()
+    var singleBuffer = unsafe IOVector(iovec())
 
     // The request as it was made.
     /// Of its own, or `nil` when it goes to the closure given to `poll`.
-    var closure: Unmanaged<CompletionClosure>?
+    var closure: RetainedClosure?
     /// The caller's list; not set while the request is on the fast path.
-    var vectors: UnsafePointer<iovec>?
-    var vectorCount: Int = 0
+    var vectors = IOVectorList()
     /// Counts the completions of the slot, so that an identifier of an earlier use is seen to be
     /// stale.
     @usableFromInline var generation: UInt32 = 0
@@ -65,7 +64,7 @@ package struct IORequest {
     /// (``QueueCore/batchClock``). Latency counts from here, and so includes the wait for the engine.
     @usableFromInline var started: UInt64 = 0
     /// Set when the request goes in pieces of its own making.
-    var pieces: UnsafeMutablePointer<PieceTransfer>?
+    var pieces: StablePointer<PieceTransfer>?
     /// How many of the bytes asked for lie beyond the end of the file. While it is under way, the request's
     /// length is without them.
     var beyond: UInt64 = 0
@@ -73,7 +72,7 @@ package struct IORequest {
     // What it has to do with a format.
     /// How far the format has been asked about it; `nil` unless it is a guest's request of an image that
     /// has a format.
-    var work: UnsafeMutablePointer<GuestWork>?
+    var work: StablePointer<GuestWork>?
     /// What a child request is to the request that it was made for.
     var child = ChildLink()
 
@@ -194,9 +193,16 @@ extension IORequest {
     }
     /// Index of the host file that the engine is asked about.
     package var file: Int { Int(cSubmission.file) }
+    /// The one behind it in its list.
+    @usableFromInline
     package internal(set) var next: RequestPointer? {
-        get { RequestPointer(cSubmission.next) }
-        set { cSubmission.next = newValue?.cSubmission }
+        @inline(__always) @inlinable get { unsafe RequestPointer(cSubmission.next) }
+        @inline(__always) @inlinable set { unsafe cSubmission.next = newValue?.cSubmission }
+    }
+    /// The one before it in its list, if that keeps both links and it is not the first.
+    var previous: RequestPointer? {
+        get { unsafe RequestPointer(cSubmission.previous) }
+        set { unsafe cSubmission.previous = newValue?.cSubmission }
     }
     /// What the engine is asked to do now.
     package var submission: EngineSubmission {

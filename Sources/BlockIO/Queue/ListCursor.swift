@@ -1,6 +1,3 @@
-import BlockHost
-import Glibc
-
 /// A place in a list of elements. All calls for a list together look at each element once, and once more
 /// for each call.
 struct ListCursor {
@@ -14,43 +11,40 @@ struct ListCursor {
         /// Elements of the list as they are.
         case elements(Range<Int>)
         /// A part of one element.
-        case single(iovec)
+        case single(IOVector)
         /// A list of its own, to be deallocated.
-        case copy(UnsafeMutablePointer<iovec>, count: Int)
+        case copy(IOVectorStorage, count: Int)
     }
 
     /// Takes the next `count` bytes out of a list that has them.
-    mutating func take(_ count: UInt64, from list: UnsafeBufferPointer<iovec>) -> Part {
+    mutating func take(_ count: UInt64, from list: IOVectorList) -> Part {
         let (first, start) = (element, skipped)
         advance(count, in: list)
         if start == 0 && skipped == 0 { return .elements(first..<element) }
         let end = skipped == 0 ? element : element + 1
         if end - first == 1 { return .single(part(of: list, first, from: start)) }
-        let copy = UnsafeMutablePointer<iovec>.allocate(capacity: end - first)
+        let copy = IOVectorStorage(capacity: end - first)
         for index in first..<end {
             let from = index == first ? start : 0
-            (copy + (index - first)).initialize(to: part(of: list, index, from: from))
+            copy.set(index - first, to: part(of: list, index, from: from))
         }
         return .copy(copy, count: end - first)
     }
 
     /// Fills the next `count` bytes of a list that has them with zeroes; false when some of the memory has
     /// gone.
-    mutating func clear(_ count: UInt64, in list: UnsafeBufferPointer<iovec>) -> Bool {
+    mutating func clear(_ count: UInt64, in list: IOVectorList) -> Bool {
         let (first, start) = (element, skipped)
         advance(count, in: list)
         for index in first..<(skipped == 0 ? element : element + 1) {
             let vector = part(of: list, index, from: index == first ? start : 0)
-            if vector.iov_len == 0 { continue }
-            guard let base = vector.iov_base,
-                VolatileMemory.fill(base, with: 0, count: vector.iov_len) == .whole
-            else { return false }
+            if !vector.clear() { return false }
         }
         return true
     }
 
-    private mutating func advance(_ count: UInt64, in list: UnsafeBufferPointer<iovec>) {
-        advance(count, elements: list.count) { list[$0].iov_len }
+    private mutating func advance(_ count: UInt64, in list: IOVectorList) {
+        advance(count, elements: list.count) { list[$0].length }
     }
 
     /// Moves on by `count` bytes, but not beyond the last of the elements, whose lengths `length` says.
@@ -70,10 +64,9 @@ struct ListCursor {
 
     /// The part of an element from byte `start` on; of the element that the place is in, up to the place.
     private func part(
-        of list: UnsafeBufferPointer<iovec>, _ index: Int, from start: Int
-    ) -> iovec {
+        of list: IOVectorList, _ index: Int, from start: Int
+    ) -> IOVector {
         let vector = list[index]
-        let end = index == element ? skipped : vector.iov_len
-        return iovec(iov_base: vector.iov_base.map { $0 + start }, iov_len: end - start)
+        return vector.part(start..<(index == element ? skipped : vector.length))
     }
 }

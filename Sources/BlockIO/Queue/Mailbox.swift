@@ -11,8 +11,8 @@ final class Mailbox: @unchecked Sendable {
 
     private let lock = PthreadMutex()
     /// Under the lock.
-    private let messages: UnsafeMutablePointer<[Message]>
-    private let wake: UnsafeMutablePointer<WakeEvent?>
+    private let messages: StablePointer<[Message]>
+    private let wake: StablePointer<WakeEvent?>
     /// Spares the owner the lock when there is nothing.
     private let isFilled = Atomic<Bool>(false)
     /// Somebody may post: the queue's ``BlockQueue/remote`` was asked for.
@@ -26,17 +26,13 @@ final class Mailbox: @unchecked Sendable {
     func open() { isOpen.store(true, ordering: .relaxed) }
 
     init() {
-        messages = .allocate(capacity: 1)
-        messages.initialize(to: [])
-        wake = .allocate(capacity: 1)
-        wake.initialize(to: nil)
+        messages = StablePointer(allocating: [])
+        wake = StablePointer(allocating: nil)
     }
 
     deinit {
-        messages.deinitialize(count: 1)
-        messages.deallocate()
-        wake.deinitialize(count: 1)
-        wake.deallocate()
+        unsafe messages.destroy()
+        unsafe wake.destroy()
     }
 
     /// From then on a message wakes the engine through `event`.

@@ -31,7 +31,7 @@ struct PieceTransfer: ~Copyable {
     private(set) var position: UInt64
 
     // The piece that is under way.
-    private let list: UnsafeMutablePointer<iovec>
+    private let list: IOVectorStorage
     private var bounce: AlignedMemory?
     private var extents: [Extent] = []
     private(set) var pieceStart: UInt64 = 0
@@ -43,35 +43,32 @@ struct PieceTransfer: ~Copyable {
 
     /// Bytes of the caller that pass through the bounce buffer.
     private struct Extent {
-        let memory: UnsafeMutableRawPointer
+        let memory: IOVector
         let bounceOffset: Int
-        let count: Int
         let position: UInt64
     }
 
     /// What is transferred, in elements.
     private enum Elements {
-        case list(UnsafePointer<iovec>, count: Int)
+        case list(IOVectorList)
         /// So many bytes of zeroes, the same block of them again and again. They need no list, which for a
         /// large image would be larger than memory.
         case zeroes(UInt64)
 
         var count: Int {
             switch self {
-            case .list(_, let count): count
+            case .list(let vectors): vectors.count
             case .zeroes(let bytes):
                 Int((bytes + (UInt64(ZeroBlock.byteCount) - 1)) / UInt64(ZeroBlock.byteCount))
             }
         }
 
-        subscript(index: Int) -> iovec {
+        subscript(index: Int) -> IOVector {
             switch self {
-            case .list(let vectors, _): return vectors[index]
+            case .list(let vectors): return vectors[index]
             case .zeroes(let bytes):
                 let left = bytes - UInt64(index) * UInt64(ZeroBlock.byteCount)
-                return iovec(
-                    iov_base: ZeroBlock.shared.base,
-                    iov_len: Int(Swift.min(left, UInt64(ZeroBlock.byteCount))))
+                return ZeroBlock.shared.vector(Int(Swift.min(left, UInt64(ZeroBlock.byteCount))))
             }
         }
     }
@@ -89,8 +86,7 @@ struct PieceTransfer: ~Copyable {
         elements =
             request.pointee.rangeWay == .buffers
             ? .zeroes(request.pointee.length)
-            : .list(
-                request.pointee.vectors.unsafelyUnwrapped, count: request.pointee.vectorCount)
+            : .list(request.pointee.vectors)
         offset = request.pointee.offset + request.pointee.moved
         self.end = end
         position = offset
@@ -99,11 +95,12 @@ struct PieceTransfer: ~Copyable {
         // A bounce buffer below one block could move nothing.
         self.bounceLimit = Swift.max(bounceLimit & ~(alignment.offset - 1), alignment.offset)
         // One for each of the caller's, and one for what is before the first in its block.
-        list = .allocate(capacity: Swift.min(elements.count + 2, Self.maximumElements))
+        list = IOVectorStorage(capacity: Swift.min(elements.count + 2, Self.maximumElements))
         skipElements(request.pointee.moved)
     }
 
-    deinit { list.deallocate() }
+    // The engine has answered the last submission of the list.
+    deinit { unsafe list.deallocate() }
 
     private func floor(_ value: UInt64) -> UInt64 { value & ~(block - 1) }
     private func ceiling(_ value: UInt64) -> UInt64 { floor(value &+ block &- 1) }
@@ -118,7 +115,7 @@ struct PieceTransfer: ~Copyable {
         guard isWrite, offset != floor(offset) else { return nil }
         let memory = blockMemory()
         head = memory
-        return readSubmission(memory.base, at: floor(offset))
+        return readSubmission(memory, at: floor(offset))
     }
 
     /// The same for the end, unless it is in the block that `planHead` reads.
@@ -127,20 +124,18 @@ struct PieceTransfer: ~Copyable {
         if offset != floor(offset) && floor(offset) == floor(end) { return nil }
         let memory = blockMemory()
         tail = memory
-        return readSubmission(memory.base, at: floor(end))
+        return readSubmission(memory, at: floor(end))
     }
 
     private func blockMemory() -> AlignedMemory {
         AlignedMemory(byteCount: Int(block), alignment: Int(memoryMask) + 1)
     }
 
-    private func readSubmission(_ memory: UnsafeMutableRawPointer, at place: UInt64)
+    private func readSubmission(_ memory: AlignedMemory, at place: UInt64)
         -> EngineSubmission
     {
-        list[0] = iovec(iov_base: memory, iov_len: Int(block))
-        return EngineSubmission(
-            kind: .read, vectorCount: 1, vectors: UnsafePointer(list), position: place,
-            length: block)
+        list.set(0, to: memory.vector(at: 0, Int(block)))
+        return EngineSubmission(kind: .read, list: list.list(1), position: place, length: block)
     }
 
     // MARK: Pieces
@@ -163,16 +158,15 @@ struct PieceTransfer: ~Copyable {
         if layout.bounced > 0 {
             let memory = bounceMemory(layout.bounced)
             for run in layout.runs {
-                list[run.index] = iovec(
-                    iov_base: memory + run.bounceOffset, iov_len: run.count)
+                list.set(run.index, to: memory.vector(at: run.bounceOffset, run.count))
             }
             if isWrite && !fill(memory, pad: pad, span: layout.bounced) { return nil }
         }
         let span = layout.position - pieceStart
         return Plan(
             submission: EngineSubmission(
-                kind: isWrite ? .write : .read, vectorCount: UInt32(layout.count),
-                vectors: UnsafePointer(list), position: pieceStart, length: span),
+                kind: isWrite ? .write : .read, list: list.list(layout.count),
+                position: pieceStart, length: span),
             direct: span - UInt64(layout.bounced), bounced: UInt64(layout.bounced))
     }
 
@@ -215,16 +209,15 @@ struct PieceTransfer: ~Copyable {
         let count = elements.count
         while index < count, layout.position < end {
             let vector = elements[index]
-            let memory = vector.iov_base
-            let rest = Swift.min(vector.iov_len - skip, Int(clamping: end - layout.position))
-            guard rest > 0, let memory else {
+            let rest = Swift.min(vector.length - skip, Int(clamping: end - layout.position))
+            guard rest > 0, vector.address != 0 else {
                 index += 1
                 skip = 0
                 continue
             }
             let room = Self.maximumBytes - Int(layout.position - pieceStart)
             let isAligned = layout.position == floor(layout.position)
-            let start = UInt(bitPattern: memory) &+ UInt(bitPattern: skip)
+            let start = vector.address &+ UInt(bitPattern: skip)
             let offends = start & memoryMask != 0 || UInt64(rest) & (block - 1) != 0 || !isAligned
             let taken: Int
             if offends {
@@ -233,14 +226,14 @@ struct PieceTransfer: ~Copyable {
                 layout.openRun()
                 extents.append(
                     Extent(
-                        memory: memory + skip, bounceOffset: layout.bounced, count: taken,
+                        memory: vector.part(skip..<skip + taken), bounceOffset: layout.bounced,
                         position: layout.position))
                 layout.bounced += taken
             } else {
                 layout.closeRun()
                 taken = Swift.min(rest, room & ~Int(block - 1))
                 if taken == 0 || layout.count == Self.maximumElements { break }
-                list[layout.count] = iovec(iov_base: memory + skip, iov_len: taken)
+                list.set(layout.count, to: vector.part(skip..<skip + taken))
                 layout.count += 1
             }
             layout.position += UInt64(taken)
@@ -261,13 +254,13 @@ struct PieceTransfer: ~Copyable {
             layout.bounced -= excess
             layout.position -= UInt64(excess)
             pieceEnd = layout.position
-            while let last = extents.last, last.bounceOffset + last.count > layout.bounced {
+            while let last = extents.last, last.bounceOffset + last.memory.length > layout.bounced {
                 extents.removeLast()
                 let kept = layout.bounced - last.bounceOffset
                 if kept > 0 {
                     extents.append(
                         Extent(
-                            memory: last.memory, bounceOffset: last.bounceOffset, count: kept,
+                            memory: last.memory.part(0..<kept), bounceOffset: last.bounceOffset,
                             position: last.position))
                 }
             }
@@ -276,26 +269,23 @@ struct PieceTransfer: ~Copyable {
     }
 
     /// The bounce buffer, with room for `count` bytes.
-    private mutating func bounceMemory(_ count: Int) -> UnsafeMutableRawPointer {
-        if let bounce, bounce.count >= count { return bounce.base }
+    private mutating func bounceMemory(_ count: Int) -> AlignedMemory {
+        if let bounce, bounce.count >= count { return bounce }
         let memory = AlignedMemory(byteCount: count, alignment: Int(memoryMask) + 1)
         bounce = memory
-        return memory.base
+        return memory
     }
 
     /// Fills the bounce buffer of a write: `span` bytes, the first `pad` of them from the block around the
     /// first byte. False when some of the caller's memory, which may be a guest's, has gone.
-    private func fill(_ target: UnsafeMutableRawPointer, pad: Int, span: Int) -> Bool {
-        if pad > 0, let head { target.copyMemory(from: head.base, byteCount: pad) }
+    private func fill(_ target: AlignedMemory, pad: Int, span: Int) -> Bool {
+        if pad > 0, let head { target.copy(pad, from: head, at: 0, to: 0) }
         for extent in extents {
-            let place = target + extent.bounceOffset
-            let outcome = VolatileMemory.copy(to: place, from: extent.memory, count: extent.count)
-            if outcome == .lost { return false }
+            if !target.copy(from: extent.memory, to: extent.bounceOffset) { return false }
         }
         let padding = pieceEnd == end ? Int(ceiling(end) - end) : 0
         if padding > 0, let source = tail ?? head {
-            (target + (span - padding)).copyMemory(
-                from: source.base + (Int(block) - padding), byteCount: padding)
+            target.copy(padding, from: source, at: Int(block) - padding, to: span - padding)
         }
         return true
     }
@@ -310,11 +300,9 @@ struct PieceTransfer: ~Copyable {
         guard reached > position else { return 0 }
         if !isWrite, let bounce {
             for extent in extents where extent.position < reached {
-                let count = Swift.min(extent.count, Int(reached - extent.position))
-                let source = bounce.base + extent.bounceOffset
-                if VolatileMemory.copy(to: extent.memory, from: source, count: count) == .lost {
-                    return nil
-                }
+                let count = Swift.min(extent.memory.length, Int(reached - extent.position))
+                let target = extent.memory.part(0..<count)
+                guard bounce.copy(to: target, from: extent.bounceOffset) else { return nil }
             }
         }
         let progress = reached - position
@@ -325,7 +313,7 @@ struct PieceTransfer: ~Copyable {
 
     private mutating func skipElements(_ bytes: UInt64) {
         let elements = elements
-        cursor.advance(bytes, elements: elements.count) { elements[$0].iov_len }
+        cursor.advance(bytes, elements: elements.count) { elements[$0].length }
     }
 
     // MARK: Bytes behind the last whole block
@@ -338,16 +326,16 @@ struct PieceTransfer: ~Copyable {
         var skip = cursor.skipped
         for index in cursor.element..<elements.count where count < Self.maximumElements {
             let vector = elements[index]
-            let rest = vector.iov_len - skip
+            let rest = vector.length - skip
             if rest > 0 {
-                list[count] = iovec(iov_base: vector.iov_base + skip, iov_len: rest)
+                list.set(count, to: vector.part(skip..<vector.length))
                 length += rest
                 count += 1
             }
             skip = 0
         }
         return EngineSubmission(
-            kind: .bufferedWrite, vectorCount: UInt32(count), vectors: UnsafePointer(list),
+            kind: .bufferedWrite, list: list.list(count),
             position: position, length: UInt64(length))
     }
 

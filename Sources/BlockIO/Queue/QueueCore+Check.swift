@@ -51,8 +51,7 @@ extension QueueCore {
     }
 
     private mutating func checkTransfer(_ request: RequestPointer) -> Verdict {
-        let count = request.pointee.vectorCount
-        let vectors = UnsafeBufferPointer(start: request.pointee.vectors, count: count)
+        let vectors = request.pointee.vectors
         var sum = VectorSum(vectors)
         request.pointee.length = sum.mayOverflow && overflows(vectors) ? .max : UInt64(sum.total)
         if let refused = checkRange(request) { return .refused(refused) }
@@ -64,21 +63,21 @@ extension QueueCore {
             sum.addressBits = addresses(vectors)
         }
         let fits =
-            count <= PieceTransfer.maximumElements
+            vectors.count <= PieceTransfer.maximumElements
             && state.pointee.limits.admit(sum, at: request.pointee.offset)
         return fits ? .submitsList : .needsWork
     }
 
     @inline(never)
-    private func addresses(_ vectors: UnsafeBufferPointer<iovec>) -> UInt {
-        vectors.reduce(0) { $1.iov_len == 0 ? $0 : $0 | UInt(bitPattern: $1.iov_base) }
+    private func addresses(_ vectors: IOVectorList) -> UInt {
+        vectors.reduce(0) { $1.length == 0 ? $0 : $0 | $1.address }
     }
 
     @inline(never)
-    private func overflows(_ vectors: UnsafeBufferPointer<iovec>) -> Bool {
+    private func overflows(_ vectors: IOVectorList) -> Bool {
         var total: UInt = 0
         return vectors.contains { vector in
-            let (sum, carry) = total.addingReportingOverflow(UInt(bitPattern: vector.iov_len))
+            let (sum, carry) = total.addingReportingOverflow(UInt(bitPattern: vector.length))
             total = sum
             return carry
         }
@@ -97,7 +96,7 @@ extension QueueCore {
     /// A request that ends at `end`, beyond the file as it was.
     @inline(never)
     private mutating func checkEnd(
-        _ request: RequestPointer, _ end: UInt64, _ state: UnsafeMutablePointer<FileState>
+        _ request: RequestPointer, _ end: UInt64, _ state: StablePointer<FileState>
     ) -> BlockError.Code? {
         // The file or device may have grown since, and another queue of the image may have noticed before.
         if !isForGuest(state) { state.pointee.host.refreshSize() }
@@ -140,17 +139,12 @@ extension QueueCore {
 
     /// Clears the caller's memory for the bytes beyond the end of the file; false when some of it has gone.
     private func clearBeyond(_ request: RequestPointer) -> Bool {
-        let vectors = UnsafeBufferPointer(
-            start: request.pointee.vectors, count: request.pointee.vectorCount)
         var skip = Int(request.pointee.length)
-        for vector in vectors {
-            if skip < vector.iov_len {
-                guard let base = vector.iov_base,
-                    VolatileMemory.fill(base + skip, with: 0, count: vector.iov_len - skip)
-                        == .whole
-                else { return false }
+        for vector in request.pointee.vectors {
+            if skip < vector.length {
+                guard vector.part(skip..<vector.length).clear() else { return false }
             }
-            skip = max(0, skip - vector.iov_len)
+            skip = max(0, skip - vector.length)
         }
         return true
     }

@@ -1,5 +1,5 @@
 import BlockHost
-import CBlockIO
+public import CBlockIO
 import Glibc
 
 // The fast path, in the order in which a request takes it: a read or a write that is one submission
@@ -16,11 +16,11 @@ extension QueueCore {
     @inline(__always)
     @inlinable
     mutating func startTransfer(
-        _ operation: BlockOperation, _ vectors: UnsafeBufferPointer<iovec>, at offset: UInt64,
+        _ operation: BlockOperation, _ vectors: IOVectorList, at offset: UInt64,
         userData: UInt
     ) -> RequestID {
         guard batchClock != 0, acceptsFast(operation), vectors.count == 1,
-            let vector = vectors.baseAddress, case let sum = VectorSum(vector.pointee),
+            let vector = unsafe vectors.base, case let sum = unsafe VectorSum(vector.pointee),
             limits.admit(sum, at: offset), let request = free.take()
         else { return startOutOfLine(operation, vectors, at: offset, userData: userData) }
         return startFast(
@@ -32,19 +32,21 @@ extension QueueCore {
     @inline(never)
     @usableFromInline
     mutating func startOutOfLine(
-        _ operation: BlockOperation, _ vectors: UnsafeBufferPointer<iovec>, at offset: UInt64,
+        _ operation: BlockOperation, _ vectors: IOVectorList, at offset: UInt64,
         userData: UInt
     ) -> RequestID {
         makeRoom()
         readBatchClock()
-        let sum = vectors.count == 1 ? VectorSum(vectors[0]) : VectorSum(vectors)
+        // A list that has an element has an address.
+        let sum =
+            vectors.count == 1
+            ? unsafe VectorSum(vectors.base.unsafelyUnwrapped.pointee) : VectorSum(vectors)
         guard vectors.count <= PieceTransfer.maximumElements, acceptsFast(operation),
             limits.admit(sum, at: offset), let request = free.take()
         else {
             return start(
                 Call(
-                    operation: operation, vectors: vectors.baseAddress, count: vectors.count,
-                    offset: offset, userData: userData))
+                    operation: operation, vectors: vectors, offset: offset, userData: userData))
         }
         let id = startFast(
             request, operation, vectors, UInt64(sum.total), at: offset, userData: userData)
@@ -64,7 +66,7 @@ extension QueueCore {
     @inlinable
     mutating func startFast(
         _ request: RequestPointer, _ operation: BlockOperation,
-        _ vectors: UnsafeBufferPointer<iovec>, _ length: UInt64, at offset: UInt64, userData: UInt
+        _ vectors: IOVectorList, _ length: UInt64, at offset: UInt64, userData: UInt
     ) -> RequestID {
         outstanding &+= 1
         request.pointee.completion.asked.userData = userData
@@ -74,17 +76,16 @@ extension QueueCore {
         request.pointee.isFast = true
         request.pointee.submitsList = true
         request.pointee.started = batchClock
-        let submission = request.cSubmission
-        submission.pointee.kind = UInt8(operation == .read ? CBIO_READ : CBIO_WRITE)
-        submission.pointee.is_durable = false
-        submission.pointee.is_pending = true
-        submission.pointee.is_queued = false
-        submission.pointee.vectors = vectors.baseAddress
-        submission.pointee.vector_count = UInt16(truncatingIfNeeded: vectors.count)
-        submission.pointee.position = offset
-        submission.pointee.length = length
+        request.pointee.cSubmission.kind = UInt8(operation == .read ? CBIO_READ : CBIO_WRITE)
+        request.pointee.cSubmission.is_durable = false
+        request.pointee.cSubmission.is_pending = true
+        request.pointee.cSubmission.is_queued = false
+        unsafe request.pointee.cSubmission.vectors = vectors.base
+        request.pointee.cSubmission.vector_count = UInt16(truncatingIfNeeded: vectors.count)
+        request.pointee.cSubmission.position = offset
+        request.pointee.cSubmission.length = length
         if operation == .write {
-            files.base.pointee.modifying &+= 1
+            files.first.pointee.modifying &+= 1
             if limits.offsetMask != 0 && track(request) { return RequestID(request) }
         }
         pending.append(request)
@@ -157,7 +158,7 @@ extension QueueCore {
     /// thread leaves in the mailbox must be seen at once.
     func awaited(_ count: Int) -> Int {
         // Where there are several files, whatever is under way belongs to requests that are composite.
-        let blocked = files.base.pointee.tracked.blockedCount
+        let blocked = files.first.pointee.tracked.blockedCount
         let isSimple = composite == 0 && blocked == 0 && !mailbox.isInUse
         return isSimple ? count : 1
     }
@@ -231,7 +232,7 @@ extension QueueCore {
                 writes.count(bytes, false)
                 latencies.count(.write, bucket)
                 if request.pointee.isTracked {
-                    let file = files.base
+                    let file = files.first
                     file.pointee.tracked.remove(request, released: &runnable)
                 }
             }
@@ -243,7 +244,7 @@ extension QueueCore {
         counters.reads.add(reads)
         counters.writes.add(writes)
         counters.directBytes &+= reads.bytes &+ writes.bytes
-        files.base.pointee.modifying &-= Int(truncatingIfNeeded: writes.operations)
+        files.first.pointee.modifying &-= Int(truncatingIfNeeded: writes.operations)
         completed.take(number, from: &answered, upTo: last)
         return true
     }

@@ -33,7 +33,7 @@ extension QueueCore {
 
     /// Goes on with one request that a resize of the file holds back, or with the resize itself. False when
     /// there is none, or the resize is not over.
-    private mutating func runHeldBack(_ state: UnsafeMutablePointer<FileState>) -> Bool {
+    private mutating func runHeldBack(_ state: StablePointer<FileState>) -> Bool {
         if let resize = state.pointee.barrier {
             guard resize.pointee.phase == .blocked && state.pointee.modifying == 0 else {
                 return false

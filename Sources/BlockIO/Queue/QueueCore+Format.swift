@@ -8,9 +8,10 @@ extension QueueCore {
     mutating func enterFormat(_ request: RequestPointer) {
         countComposite(request)
         request.pointee.submitsList = false
-        let work = unusedWork.popLast() ?? .allocate(capacity: 1)
         let isFlush = request.pointee.operation == .flush
-        work.initialize(to: GuestWork(isFlush ? .metadata : .stretches))
+        let first = GuestWork(isFlush ? .metadata : .stretches)
+        let work = unusedWork.popLast() ?? StablePointer(allocating: first)
+        work.pointee = first
         request.pointee.work = work
         if request.pointee.operation == .resize { startResize(request) } else { goOn(request) }
     }
@@ -42,7 +43,7 @@ extension QueueCore {
 
     /// Goes on with a request at a later visit to the engine, which the wake brings about.
     private mutating func postpone(
-        _ request: RequestPointer, _ work: UnsafeMutablePointer<GuestWork>
+        _ request: RequestPointer, _ work: StablePointer<GuestWork>
     ) {
         work.pointee.isAsking = false
         work.pointee.isRunnable = true
@@ -61,7 +62,7 @@ extension QueueCore {
 
     /// Whether there is something to ask, and nothing to wait for before.
     private func isToAsk(
-        _ request: RequestPointer, _ work: UnsafeMutablePointer<GuestWork>
+        _ request: RequestPointer, _ work: StablePointer<GuestWork>
     ) -> Bool {
         if work.pointee.stage == .ending || work.pointee.formatChildren > 0 { return false }
         let isAnswered =
@@ -79,7 +80,7 @@ extension QueueCore {
 
     /// Whether the format has been asked about all of a request; then what comes after that is next.
     private func isAnswered(
-        _ request: RequestPointer, _ work: UnsafeMutablePointer<GuestWork>,
+        _ request: RequestPointer, _ work: StablePointer<GuestWork>,
         _ layout: any ImageFormat
     ) -> Bool {
         guard work.pointee.stage == .stretches, request.pointee.operation != .resize,
@@ -93,7 +94,7 @@ extension QueueCore {
 
     private mutating func ask(
         _ layout: any ImageFormat, _ request: RequestPointer,
-        _ work: UnsafeMutablePointer<GuestWork>
+        _ work: StablePointer<GuestWork>
     ) {
         var question = question(request, work)
         let isStretch = question.isOfStretch
@@ -134,7 +135,7 @@ extension QueueCore {
     }
 
     private func question(
-        _ request: RequestPointer, _ work: UnsafeMutablePointer<GuestWork>
+        _ request: RequestPointer, _ work: StablePointer<GuestWork>
     ) -> FormatQuestion {
         let operation = work.pointee.isFlush ? .flush : request.pointee.operation
         let answered = work.pointee.answered
@@ -146,7 +147,7 @@ extension QueueCore {
     }
 
     /// The next bytes of a request have been answered about.
-    private func pass(_ work: UnsafeMutablePointer<GuestWork>, _ count: UInt64) {
+    private func pass(_ work: StablePointer<GuestWork>, _ count: UInt64) {
         work.pointee.answered += count
         work.pointee.rounds = 0
         work.pointee.step = 0
@@ -154,12 +155,10 @@ extension QueueCore {
 
     /// The next bytes of a read, discard or write of zeroes are zeroes.
     private func clear(
-        _ request: RequestPointer, _ work: UnsafeMutablePointer<GuestWork>, _ count: UInt64
+        _ request: RequestPointer, _ work: StablePointer<GuestWork>, _ count: UInt64
     ) {
         if request.pointee.operation == .read {
-            let list = UnsafeBufferPointer(
-                start: request.pointee.vectors, count: request.pointee.vectorCount)
-            guard work.pointee.cursor.clear(count, in: list) else {
+            guard work.pointee.cursor.clear(count, in: request.pointee.vectors) else {
                 work.pointee.firstLost = min(work.pointee.firstLost, work.pointee.answered)
                 return work.pointee.fail(.system, EFAULT)
             }
@@ -173,7 +172,7 @@ extension QueueCore {
 
     /// A child for the next bytes of a request.
     private mutating func startChild(
-        _ request: RequestPointer, _ work: UnsafeMutablePointer<GuestWork>, file: Int,
+        _ request: RequestPointer, _ work: StablePointer<GuestWork>, file: Int,
         at position: FilePosition, _ count: UInt64
     ) {
         let operation = request.pointee.operation
@@ -190,38 +189,33 @@ extension QueueCore {
     /// Gives a child the part of its parent's list that is next.
     private func takeList(
         _ child: RequestPointer, _ request: RequestPointer,
-        _ work: UnsafeMutablePointer<GuestWork>, _ count: UInt64
+        _ work: StablePointer<GuestWork>, _ count: UInt64
     ) {
-        let list = UnsafeBufferPointer(
-            start: request.pointee.vectors, count: request.pointee.vectorCount)
-        switch work.pointee.cursor.take(count, from: list) {
+        switch work.pointee.cursor.take(count, from: request.pointee.vectors) {
         case .elements(let range):
-            child.pointee.vectors = request.pointee.vectors.map { $0 + range.lowerBound }
-            child.pointee.vectorCount = range.count
+            child.pointee.vectors = request.pointee.vectors.part(range)
         case .single(let vector): useSingleBuffer(child, vector)
         case .copy(let copy, let count):
             child.pointee.child.list = copy
-            child.pointee.vectors = UnsafePointer(copy)
-            child.pointee.vectorCount = count
+            child.pointee.vectors = copy.list(count)
         }
     }
 
-    private func useSingleBuffer(_ child: RequestPointer, _ vector: iovec) {
+    private func useSingleBuffer(_ child: RequestPointer, _ vector: IOVector) {
         child.pointee.singleBuffer = vector
-        child.pointee.vectors = child.singleBuffer
-        child.pointee.vectorCount = 1
+        child.pointee.vectors = child.singleBufferList
     }
 
     /// A child that the format wants.
     private mutating func start(
         _ wanted: FormatRequest, for request: RequestPointer,
-        _ work: UnsafeMutablePointer<GuestWork>
+        _ work: StablePointer<GuestWork>
     ) {
         let child = takeChild(of: request, work, wanted.operation, wanted.file, wanted.position)
         work.pointee.formatChildren += 1
         switch wanted.action {
-        case .read(let buffer): useSingleBuffer(child, iovec(buffer))
-        case .write(let buffer): useSingleBuffer(child, iovec(buffer))
+        case .read(let buffer): useSingleBuffer(child, unsafe IOVector(buffer))
+        case .write(let buffer): useSingleBuffer(child, unsafe IOVector(buffer))
         case .discard(let length), .writeZeroes(let length), .resize(let length):
             child.pointee.length = length
         case .flush: child.pointee.length = 0
@@ -231,7 +225,7 @@ extension QueueCore {
 
     /// The last stage of a flush: each file that may have been written to.
     private mutating func flushFiles(
-        _ request: RequestPointer, _ work: UnsafeMutablePointer<GuestWork>
+        _ request: RequestPointer, _ work: StablePointer<GuestWork>
     ) {
         work.pointee.stage = .ending
         work.pointee.changesToFlush = formatChanges
@@ -241,15 +235,14 @@ extension QueueCore {
     }
 
     private mutating func takeChild(
-        of request: RequestPointer, _ work: UnsafeMutablePointer<GuestWork>,
+        of request: RequestPointer, _ work: StablePointer<GuestWork>,
         _ operation: BlockOperation, _ file: Int, _ position: FilePosition
     ) -> RequestPointer {
         let child = takeSlot(operation, at: position.byte)
-        child.cSubmission.pointee.file = UInt8(file)
+        child.pointee.cSubmission.file = UInt8(file)
         child.pointee.route = .guest
         // What an earlier request left in the slot is its caller's, and may be gone.
-        child.pointee.vectors = nil
-        child.pointee.vectorCount = 0
+        child.pointee.vectors = IOVectorList()
         child.pointee.child.parent = request
         child.pointee.child.previous = work.pointee.lastChild
         if let last = work.pointee.lastChild {
@@ -277,7 +270,8 @@ extension QueueCore {
         } else {
             work.pointee.firstChild = link.next
         }
-        link.list?.deallocate()
+        // The child was the last to use it.
+        unsafe link.list?.deallocate()
         work.pointee.children -= 1
         if !link.isOfGuest && work.pointee.formatChildren > 0 { work.pointee.formatChildren -= 1 }
         if !link.isOfGuest && child.pointee.operation.changesImage {
@@ -296,7 +290,7 @@ extension QueueCore {
 
     /// Notes what the completion of a child means for its parent.
     private func note(
-        _ child: RequestPointer, _ link: ChildLink, _ work: UnsafeMutablePointer<GuestWork>
+        _ child: RequestPointer, _ link: ChildLink, _ work: StablePointer<GuestWork>
     ) {
         guard let failure = child.pointee.failure else {
             let isRange =
@@ -314,7 +308,7 @@ extension QueueCore {
 
     /// Completes a guest's request: nothing more is to be asked, and no child is under way.
     private mutating func completeGuest(
-        _ request: RequestPointer, _ work: UnsafeMutablePointer<GuestWork>
+        _ request: RequestPointer, _ work: StablePointer<GuestWork>
     ) {
         if work.pointee.rounds > 0 { layout?.abandon(question(request, work)) }
         let failure = work.pointee.failure
@@ -342,14 +336,19 @@ extension QueueCore {
 
     // MARK: Memory
 
-    mutating func giveBack(_ work: UnsafeMutablePointer<GuestWork>) {
-        work.deinitialize(count: 1)
-        if unusedWork.count < 256 { unusedWork.append(work) } else { work.deallocate() }
+    mutating func giveBack(_ work: StablePointer<GuestWork>) {
+        if unusedWork.count < 256 {
+            unusedWork.append(work)
+        } else {
+            // The request was the last to know it, and completes.
+            unsafe work.destroy()
+        }
     }
 
     /// Frees what is kept for later requests.
     mutating func releaseWork() {
-        for work in unusedWork { work.deallocate() }
+        // No request knows them.
+        for work in unusedWork { unsafe work.destroy() }
         unusedWork = []
     }
 }

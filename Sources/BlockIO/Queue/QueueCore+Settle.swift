@@ -13,7 +13,7 @@ extension QueueCore {
         let result = request.pointee.result
         guard result >= 0 else { return settleError(request, Self.errno(of: result)) }
         // No kernel moves more than it is asked for, or anything for a sync: an answer that says so is wrong.
-        guard UInt64(result) <= request.cSubmission.pointee.length else {
+        guard UInt64(result) <= request.pointee.cSubmission.length else {
             return settleError(request, EIO)
         }
         switch request.pointee.phase {
@@ -41,7 +41,7 @@ extension QueueCore {
                 enqueuePiece(request)
             }
         case .transferTail:
-            let pieces = request.pointee.pieces.unsafelyUnwrapped
+            let pieces = pieces(of: request)
             pieces.pointee.advanceBuffered(UInt64(result))
             request.pointee.moved &+= UInt64(result)
             if request.pointee.moved == request.pointee.length {
@@ -59,7 +59,7 @@ extension QueueCore {
     private mutating func settlePiece(
         _ request: RequestPointer, _ result: Int64, _ now: UInt64
     ) {
-        let pieces = request.pointee.pieces.unsafelyUnwrapped
+        let pieces = pieces(of: request)
         guard let progress = pieces.pointee.advance(result) else { return failForMemory(request) }
         request.pointee.moved &+= progress
         if request.pointee.moved == request.pointee.length {
@@ -179,8 +179,8 @@ extension QueueCore {
         if request.pointee.beyond > 0 { completeBeyondEnd(request, isSuccess: failure == nil) }
         request.pointee.generation &+= 1
         if let pieces = request.pointee.pieces {
-            pieces.deinitialize(count: 1)
-            pieces.deallocate()
+            // Only the request knows them, and the engine has answered the last submission of theirs.
+            unsafe pieces.destroy()
             request.pointee.pieces = nil
         }
         if let work = request.pointee.work {

@@ -6,17 +6,16 @@ extension QueueCore {
     /// What a caller asks for: a request before it has a slot.
     struct Call {
         var operation: BlockOperation
-        var vectors: UnsafePointer<iovec>?
-        var count = 0
+        var vectors = IOVectorList()
         var offset: UInt64 = 0
         /// Bytes concerned, for operations without buffers; the new size for a resize.
         var length: UInt64 = 0
         var isDurable = false
         var userData: UInt = 0
         var route = IORequest.Route.poll
-        var closure: Unmanaged<CompletionClosure>?
+        var closure: RetainedClosure?
         /// Instead of `vectors`: one buffer, whose list the slot holds.
-        var buffer: iovec?
+        var buffer: IOVector?
     }
 
     /// Starts a request. It is on its way when this returns, unless the queue is plugged.
@@ -25,18 +24,16 @@ extension QueueCore {
         let request = take(call.operation, at: call.offset, userData: call.userData)
         // It may have completed when this returns.
         let id = RequestID(request)
-        request.cSubmission.pointee.file = guest
+        request.pointee.cSubmission.file = guest
         request.pointee.route = call.route
         request.pointee.closure = call.closure
         request.pointee.isDurable = call.isDurable
         request.pointee.length = call.length
         if let buffer = call.buffer {
             request.pointee.singleBuffer = buffer
-            request.pointee.vectors = request.singleBuffer
-            request.pointee.vectorCount = 1
+            request.pointee.vectors = request.singleBufferList
         } else {
             request.pointee.vectors = call.vectors
-            request.pointee.vectorCount = call.count
         }
         if isClosing {
             _ = check(request)
@@ -73,7 +70,7 @@ extension QueueCore {
     }
 
     private mutating func countModifying(
-        _ request: RequestPointer, _ state: UnsafeMutablePointer<FileState>
+        _ request: RequestPointer, _ state: StablePointer<FileState>
     ) {
         guard request.pointee.operation.changesImage, request.pointee.operation != .resize else {
             return
@@ -96,7 +93,9 @@ extension QueueCore {
     /// A slot for a request that counts for nobody.
     mutating func takeSlot(_ operation: BlockOperation, at offset: UInt64) -> RequestPointer {
         makeRoom()
-        let request = free.take().unsafelyUnwrapped
+        guard let request = free.take() else {
+            preconditionFailure("room has been made for the request")
+        }
         request.pointee.isFast = false
         request.pointee.isModifying = false
         request.pointee.completion.asked.operation = operation

@@ -11,13 +11,13 @@ extension QueueCore {
         request.pointee.isFast =
             !request.pointee.isDurable && request.pointee.route == .poll
             && request.pointee.closure == nil
-        let submission = request.cSubmission
-        submission.pointee.kind = UInt8(isWrite ? CBIO_WRITE : CBIO_READ)
-        submission.pointee.is_durable = request.pointee.isDurable && isMadeDurable(request)
-        submission.pointee.vectors = request.pointee.vectors
-        submission.pointee.vector_count = UInt16(truncatingIfNeeded: request.pointee.vectorCount)
-        submission.pointee.position = request.pointee.offset
-        submission.pointee.length = request.pointee.length
+        request.pointee.cSubmission.kind = UInt8(isWrite ? CBIO_WRITE : CBIO_READ)
+        request.pointee.cSubmission.is_durable = request.pointee.isDurable && isMadeDurable(request)
+        unsafe request.pointee.cSubmission.vectors = request.pointee.vectors.base
+        request.pointee.cSubmission.vector_count = UInt16(
+            truncatingIfNeeded: request.pointee.vectors.count)
+        request.pointee.cSubmission.position = request.pointee.offset
+        request.pointee.cSubmission.length = request.pointee.length
         if isWrite && state.pointee.limits.offsetMask != 0 && track(request) { return }
         enqueue(request)
     }
@@ -25,7 +25,7 @@ extension QueueCore {
     /// Whether the kernel makes a single write stable without telling anybody else's failure: only when
     /// no page cache is between, and nothing is in it, whose write-back errors it would report to this
     /// write alone.
-    private func hasDurableWrite(_ state: UnsafeMutablePointer<FileState>) -> Bool {
+    private func hasDurableWrite(_ state: StablePointer<FileState>) -> Bool {
         let host = state.pointee.host
         return host.caching == .direct && !state.pointee.lacksDurableWrite && !host.hasUnsyncedPages
     }
@@ -53,7 +53,7 @@ extension QueueCore {
     /// The request waits for others; `runFollowers` goes on with it.
     mutating func block(_ request: RequestPointer) {
         request.pointee.phase = .blocked
-        request.cSubmission.pointee.is_pending = false
+        request.pointee.cSubmission.is_pending = false
     }
 
     /// Starts what is not one submission with the caller's own list.
@@ -104,22 +104,23 @@ extension QueueCore {
 
     /// What is left of a transfer, in pieces. Also where one resumes that came back short.
     mutating func startPieces(_ request: RequestPointer) {
-        let list = UnsafeBufferPointer(
-            start: request.pointee.vectors, count: request.pointee.vectorCount)
-        if list.contains(where: { $0.iov_base == nil && $0.iov_len > 0 }) {
+        if request.pointee.vectors.contains(where: { $0.address == 0 && $0.length > 0 }) {
             return failForMemory(request)
         }
         let end = request.pointee.offset + request.pointee.length
         let isWrite = request.pointee.operation != .read
         let state = file(of: request)
-        let pieces =
-            request.pointee.pieces ?? UnsafeMutablePointer<PieceTransfer>.allocate(capacity: 1)
-        if request.pointee.pieces != nil { pieces.deinitialize(count: 1) }
-        pieces.initialize(
-            to: PieceTransfer(
-                request, alignment: state.pointee.alignment, bounceLimit: bounceLimit,
-                end: isWrite ? min(end, state.pointee.wholeBlocksEnd) : end))
-        request.pointee.pieces = pieces
+        let plan = PieceTransfer(
+            request, alignment: state.pointee.alignment, bounceLimit: bounceLimit,
+            end: isWrite ? min(end, state.pointee.wholeBlocksEnd) : end)
+        let pieces: StablePointer<PieceTransfer>
+        if let old = request.pointee.pieces {
+            old.pointee = plan
+            pieces = old
+        } else {
+            pieces = StablePointer(allocating: plan)
+            request.pointee.pieces = pieces
+        }
         if pieces.pointee.isDone {
             enqueueTail(request)
         } else if let head = pieces.pointee.planHead() {
@@ -130,9 +131,17 @@ extension QueueCore {
         }
     }
 
+    /// The pieces of a request that is in a phase of theirs.
+    func pieces(of request: RequestPointer) -> StablePointer<PieceTransfer> {
+        guard let pieces = request.pointee.pieces else {
+            preconditionFailure("a request goes in pieces only when they have been planned")
+        }
+        return pieces
+    }
+
     /// After the block around the first byte: the one around the last, or the first piece.
     mutating func enqueueTailBlock(_ request: RequestPointer) {
-        if let tail = request.pointee.pieces.unsafelyUnwrapped.pointee.planTail() {
+        if let tail = pieces(of: request).pointee.planTail() {
             counters.readModifyWrites &+= 1
             enqueue(request, .readTail, tail)
         } else {
@@ -142,7 +151,7 @@ extension QueueCore {
 
     /// The next piece.
     mutating func enqueuePiece(_ request: RequestPointer) {
-        guard var plan = request.pointee.pieces.unsafelyUnwrapped.pointee.planPiece() else {
+        guard var plan = pieces(of: request).pointee.planPiece() else {
             return failForMemory(request)
         }
         plan.submission.isDurable = request.pointee.isDurable && isMadeDurable(request)
@@ -154,7 +163,7 @@ extension QueueCore {
 
     /// The bytes of a write behind the last whole block.
     mutating func enqueueTail(_ request: RequestPointer) {
-        let rest = request.pointee.pieces.unsafelyUnwrapped.pointee.planBufferedRest()
+        let rest = pieces(of: request).pointee.planBufferedRest()
         countPageCacheUse(request)
         counters.bouncedBytes &+= rest.length
         enqueue(request, .transferTail, rest)

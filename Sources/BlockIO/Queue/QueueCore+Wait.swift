@@ -38,7 +38,9 @@ extension QueueCore {
     /// Waits for a request made with ``IORequest/Route/waiter``, and frees its slot. Others that
     /// complete meanwhile are left to `poll`.
     mutating func wait(for id: RequestID) -> BlockCompletion {
-        let request = id.request.unsafelyUnwrapped
+        guard let request = slab.request(at: id.address) else {
+            preconditionFailure("a request that is waited for has a slot")
+        }
         while request.pointee.route != .waiterDone { step(minimum: 1, limit: .forever) }
         let completion = request.pointee.completion
         outstanding &-= 1
@@ -105,8 +107,8 @@ extension QueueCore {
 
     /// Takes a request out of the list of the queue that it is in; false when the engine has it.
     private mutating func takeOut(_ request: RequestPointer) -> Bool {
-        if request.cSubmission.pointee.is_pending {
-            request.cSubmission.pointee.is_pending = false
+        if request.pointee.cSubmission.is_pending {
+            request.pointee.cSubmission.is_pending = false
             pending.remove(request)
             return true
         }

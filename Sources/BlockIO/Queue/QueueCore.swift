@@ -71,7 +71,7 @@ struct QueueCore: ~Copyable {
     /// How many requests of the format's own that change a file have completed.
     var formatChanges: UInt64 = 0
     /// Memory of guest requests that have completed, for later ones.
-    var unusedWork: [UnsafeMutablePointer<GuestWork>] = []
+    var unusedWork: [StablePointer<GuestWork>] = []
 
     var slab: RequestSlab
     @usableFromInline var free = FreeSlots()
@@ -128,17 +128,17 @@ struct QueueCore: ~Copyable {
 
     /// What is kept for the file that a request is for.
     @inline(__always)
-    func file(of request: RequestPointer) -> UnsafeMutablePointer<FileState> {
-        files.base + Int(request.cSubmission.pointee.file)
+    func file(of request: RequestPointer) -> StablePointer<FileState> {
+        files[Int(request.pointee.cSubmission.file)]
     }
 
     /// Whether a state is that of the guest's requests of an image with a format.
-    func isForGuest(_ state: UnsafeMutablePointer<FileState>) -> Bool {
+    func isForGuest(_ state: StablePointer<FileState>) -> Bool {
         layout != nil && state == files[Int(guest)]
     }
 
     /// Takes over size and alignment after the file's have changed.
-    mutating func adoptGeometry(_ state: UnsafeMutablePointer<FileState>) {
+    mutating func adoptGeometry(_ state: StablePointer<FileState>) {
         // A guest's bytes are where the format puts them: that of the file counts there.
         let alignment = isForGuest(state) ? .none : state.pointee.host.alignment
         if UInt(alignment.offset - 1) != state.pointee.limits.offsetMask {
@@ -183,7 +183,7 @@ struct QueueCore: ~Copyable {
     /// Queues what `request.engine` says for the engine.
     mutating func enqueue(_ request: RequestPointer) {
         if file(of: request).pointee.needsHelpers { counters.helperOperations &+= 1 }
-        request.cSubmission.pointee.is_pending = true
+        request.pointee.cSubmission.is_pending = true
         pending.append(request)
     }
 

@@ -1,4 +1,4 @@
-import CBlockIO
+public import CBlockIO
 
 /// First in, first out, linked through the requests themselves: no allocation. The fast path, which is
 /// inlined into callers, appends and pops.
@@ -9,55 +9,62 @@ package struct RequestFIFO {
 
     package init() {}
 
-    package var head: RequestPointer? { RequestPointer(list.first) }
+    /// The first, which is taken next.
+    @usableFromInline
+    package internal(set) var head: RequestPointer? {
+        @inline(__always) @inlinable get { unsafe RequestPointer(list.first) }
+        @inline(__always) @inlinable set { unsafe list.first = newValue?.cSubmission }
+    }
+
+    /// The last, behind which `append` links.
+    @usableFromInline var tail: RequestPointer? {
+        get { unsafe RequestPointer(list.last) }
+        @inline(__always) @inlinable set { unsafe list.last = newValue?.cSubmission }
+    }
+
     package var count: Int { Int(list.count) }
-    package var isEmpty: Bool { list.first == nil }
+    package var isEmpty: Bool { head == nil }
 
     @inline(__always)
     @inlinable
     package mutating func append(_ request: RequestPointer) {
-        cbio_append(&list, request.cSubmission)
+        // It writes to the request and to the one at the end of the list, which are slots.
+        unsafe cbio_append(&list, request.cSubmission)
     }
 
     /// Puts one back that was popped.
     package mutating func prepend(_ request: RequestPointer) {
-        let first = list.first
-        request.cSubmission.pointee.next = first
-        if let first {
-            first.pointee.previous = request.cSubmission
-        } else {
-            list.last = request.cSubmission
-        }
-        list.first = request.cSubmission
+        let first = head
+        request.pointee.next = first
+        if let first { first.pointee.previous = request } else { tail = request }
+        head = request
         list.count &+= 1
     }
 
     @inline(__always)
     @inlinable
     package mutating func popFirst() -> RequestPointer? {
-        guard let first = list.first else { return nil }
-        list.first = first.pointee.next
-        if list.first == nil { list.last = nil }
+        guard let first = head else { return nil }
+        head = first.pointee.next
+        if head == nil { tail = nil }
         list.count &-= 1
-        return RequestPointer(first)
+        return first
     }
 
     /// Forgets the first `number`; `behind` is what comes after them.
-    mutating func removeFirst(
-        _ number: Int, upTo behind: UnsafeMutablePointer<cbio_submission>?
-    ) {
-        list.first = behind
-        if behind == nil { list.last = nil }
+    mutating func removeFirst(_ number: Int, upTo behind: RequestPointer?) {
+        head = behind
+        if behind == nil { tail = nil }
         list.count &-= Int64(number)
     }
 
     /// Moves the first `number` of `other`, whose last one is `last`, behind what is here.
     mutating func take(_ number: Int, from other: inout RequestFIFO, upTo last: RequestPointer) {
-        guard let first = other.list.first else { return }
-        other.removeFirst(number, upTo: last.cSubmission.pointee.next)
-        last.cSubmission.pointee.next = nil
-        if let end = list.last { end.pointee.next = first } else { list.first = first }
-        list.last = last.cSubmission
+        guard let first = other.head else { return }
+        other.removeFirst(number, upTo: last.pointee.next)
+        last.pointee.next = nil
+        if let end = tail { end.pointee.next = first } else { head = first }
+        tail = last
         list.count &+= Int64(number)
     }
 
@@ -74,15 +81,14 @@ package struct RequestFIFO {
     /// Takes out a request that is in this list. The list must have been made by `append`, `prepend`
     /// and `append(contentsOf:)` alone, which keep both links.
     package mutating func remove(_ request: RequestPointer) {
-        let submission = request.cSubmission
-        let next = submission.pointee.next
-        if list.first == submission {
-            list.first = next
-            if next == nil { list.last = nil }
+        let next = request.pointee.next
+        if head == request {
+            head = next
+            if next == nil { tail = nil }
         } else {
-            let previous = submission.pointee.previous
-            previous.unsafelyUnwrapped.pointee.next = next
-            if let next { next.pointee.previous = previous } else { list.last = previous }
+            let previous = request.pointee.previous
+            previous?.pointee.next = next
+            if let next { next.pointee.previous = previous } else { tail = previous }
         }
         list.count &-= 1
     }
@@ -90,25 +96,25 @@ package struct RequestFIFO {
     /// Takes the first `number`, of which there are at least so many, out as a list of their own.
     mutating func split(first number: Int) -> RequestFIFO {
         var taken = RequestFIFO()
-        guard number > 0, var last = list.first else { return taken }
+        guard number > 0, var last = head else { return taken }
         for _ in 1..<max(1, number) {
             guard let next = last.pointee.next else { break }
             last = next
         }
-        if let last = RequestPointer(last) { taken.take(number, from: &self, upTo: last) }
+        taken.take(number, from: &self, upTo: last)
         return taken
     }
 
     /// Moves all of `other` behind what is here.
     package mutating func append(contentsOf other: inout RequestFIFO) {
-        guard let first = other.list.first else { return }
-        if let last = list.last {
+        guard let first = other.head else { return }
+        if let last = tail {
             last.pointee.next = first
             first.pointee.previous = last
         } else {
-            list.first = first
+            head = first
         }
-        list.last = other.list.last
+        tail = other.tail
         list.count &+= other.list.count
         other = RequestFIFO()
     }
@@ -120,13 +126,13 @@ extension RequestFIFO {
     /// Takes the first: it is the engine's from now on.
     package mutating func takeFirst() -> RequestPointer? {
         let request = popFirst()
-        request?.cSubmission.pointee.is_pending = false
+        request?.pointee.cSubmission.is_pending = false
         return request
     }
 
     /// Puts one back that was taken, to be given to the engine again before the others.
     package mutating func giveBack(_ request: RequestPointer) {
-        request.cSubmission.pointee.is_pending = true
+        request.pointee.cSubmission.is_pending = true
         prepend(request)
     }
 
@@ -135,7 +141,7 @@ extension RequestFIFO {
     package func markTaken() {
         var next = head
         while let request = next {
-            request.cSubmission.pointee.is_pending = false
+            request.pointee.cSubmission.is_pending = false
             next = request.pointee.next
         }
     }

@@ -8,9 +8,7 @@ public struct RequestID: Sendable, Hashable {
 
     @inlinable
     init(_ request: RequestPointer) {
-        address = UInt(bitPattern: request)
+        address = request.address
         generation = request.pointee.generation
     }
-
-    var request: RequestPointer? { RequestPointer(bitPattern: address) }
 }

@@ -1,9 +1,11 @@
-import CBlockIO
 import Glibc
 
 /// The memory of a queue's slots, in chunks whose addresses never change. When all are taken another
 /// chunk is added, and counted: a queue never refuses a request for want of a slot. Chunks that a crowd
 /// of requests has left are given back to the system.
+///
+/// A slot is initialized before it is given to ``FreeSlots``, and a chunk is given back only when all its slots
+/// have been taken out of there: so a ``RequestPointer`` is safe to use.
 struct RequestSlab: ~Copyable {
     /// First slots of the chunks, highest address first: the order in which mmap(2) gives them.
     private var chunks: [RequestPointer] = []
@@ -25,23 +27,26 @@ struct RequestSlab: ~Copyable {
             "the parts of a slot or of a ticket are not where they are assumed to be")
     }
 
-    deinit { for chunk in chunks { Self.giveBack(chunk) } }
+    deinit { for chunk in chunks { unsafe Self.giveBack(chunk) } }
 
     private var capacity: Int { chunks.count * Self.slotsOfChunk }
 
     mutating func addChunk(to free: inout FreeSlots) {
         // Not by malloc(3), whose heap would keep it.
-        let memory = mmap(
+        let memory = unsafe mmap(
             nil, Self.chunkBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
-        guard let memory, memory != MAP_FAILED else {
+        guard let memory = unsafe memory, unsafe memory != MAP_FAILED else {
             fatalError("no memory for \(Self.slotsOfChunk) requests")
         }
-        let chunk = memory.bindMemory(to: IORequest.self, capacity: Self.slotsOfChunk)
+        let first = unsafe memory.bindMemory(to: IORequest.self, capacity: Self.slotsOfChunk)
         var slot = IORequest()
         slot.generation = firstGeneration
-        chunk.initialize(repeating: slot, count: Self.slotsOfChunk)
-        for index in (0..<Self.slotsOfChunk).reversed() { free.give(back: chunk + index) }
-        chunks.insert(chunk, at: chunkIndex(of: UInt(bitPattern: chunk)))
+        unsafe first.initialize(repeating: slot, count: Self.slotsOfChunk)
+        for index in (0..<Self.slotsOfChunk).reversed() {
+            free.give(back: unsafe RequestPointer(first + index))
+        }
+        let chunk = unsafe RequestPointer(first)
+        chunks.insert(chunk, at: chunkIndex(of: chunk.address))
         growths += 1
         trimLimit = capacity / 4
     }
@@ -50,10 +55,10 @@ struct RequestSlab: ~Copyable {
     func request(at address: UInt) -> RequestPointer? {
         let index = chunkIndex(of: address)
         guard index < chunks.count else { return nil }
-        let offset = address &- UInt(bitPattern: chunks[index])
+        let offset = address &- chunks[index].address
         let stride = UInt(MemoryLayout<IORequest>.stride)
         guard offset < UInt(Self.chunkBytes), offset % stride == 0 else { return nil }
-        return RequestPointer(bitPattern: address)
+        return unsafe RequestPointer(chunks[index].base + Int(offset / stride))
     }
 
     /// How many chunks begin behind an address: the index of the one it is in.
@@ -62,7 +67,7 @@ struct RequestSlab: ~Copyable {
         var high = chunks.count
         while low < high {
             let middle = (low + high) / 2
-            if UInt(bitPattern: chunks[middle]) > address {
+            if chunks[middle].address > address {
                 low = middle + 1
             } else {
                 high = middle
@@ -88,8 +93,8 @@ struct RequestSlab: ~Copyable {
         swap(&slots, &free)
         var slot = slots.first
         while let request = slot {
-            unused[chunkIndex(of: UInt(bitPattern: request))] += 1
-            slot = RequestPointer(request.cSubmission.pointee.next)
+            unused[chunkIndex(of: request.address)] += 1
+            slot = request.pointee.next
         }
         var keptSlots = 0
         let isKept = unused.map { count in
@@ -98,18 +103,19 @@ struct RequestSlab: ~Copyable {
             return isKept
         }
         while let request = slots.take() {
-            if isKept[chunkIndex(of: UInt(bitPattern: request))] {
+            if isKept[chunkIndex(of: request.address)] {
                 free.give(back: request)
             } else {
                 firstGeneration = max(firstGeneration, request.pointee.generation &+ 1)
             }
         }
-        for (chunk, isKept) in zip(chunks, isKept) where !isKept { Self.giveBack(chunk) }
+        for (chunk, isKept) in zip(chunks, isKept) where !isKept { unsafe Self.giveBack(chunk) }
         chunks = zip(chunks, isKept).filter(\.1).map(\.0)
     }
 
+    @unsafe
     private static func giveBack(_ chunk: RequestPointer) {
-        chunk.deinitialize(count: slotsOfChunk)
-        munmap(chunk, chunkBytes)
+        unsafe chunk.base.deinitialize(count: slotsOfChunk)
+        unsafe munmap(chunk.base, chunkBytes)
     }
 }

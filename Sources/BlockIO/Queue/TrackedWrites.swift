@@ -78,7 +78,8 @@ struct TrackedWrites {
 
     /// Frees what is kept for later writes. There must be no write.
     mutating func releaseMemory() {
-        for ticket in unusedTickets { ticket.deallocate() }
+        // No request knows them.
+        for ticket in unusedTickets { unsafe ticket.destroy() }
         unusedTickets = []
     }
 }
@@ -113,7 +114,7 @@ extension TrackedWrites {
             fence != nil || !range.isEmpty && edges.overlaps(range)
                 || ticket.pointee.edges.contains(where: { coverage.overlaps($0.pointee.range) })
         {
-            ticket.waitBehind(earlier.pointee.ticket.unsafelyUnwrapped)
+            ticket.waitBehind(self.ticket(of: earlier))
             ticket.pointee.waits += 1
         }
         for edge in ticket.pointee.edges { edges.insert(edge.pointee.range) }
@@ -145,9 +146,9 @@ extension TrackedWrites {
     }
 
     private mutating func addEdge(_ ticket: TicketPointer, _ range: Range<UInt64>) {
-        let edge = EdgePointer.allocate(capacity: 1)
+        let edge = EdgePointer(allocating: WriteEdge(ticket: ticket, range: range))
         let earlier = latestAtBlock.updateValue(edge, forKey: range.lowerBound)
-        edge.initialize(to: WriteEdge(ticket: ticket, range: range, previous: earlier))
+        edge.pointee.previous = earlier
         if let earlier {
             earlier.pointee.next = edge
             ticket.pointee.waits += 1
@@ -159,14 +160,14 @@ extension TrackedWrites {
     private mutating func removeFromIndex(
         _ request: RequestPointer, _ released: inout RequestFIFO
     ) {
-        let ticket = request.pointee.ticket.unsafelyUnwrapped
+        let ticket = ticket(of: request)
         if ticket.pointee.waits > 0 { blockedCount -= 1 }
         if fence == request { fence = request.pointee.trackedPrevious }
         if !ticket.pointee.coverage.isEmpty { coverage.remove(ticket.pointee.coverage) }
         for edge in ticket.pointee.edges { removeEdge(edge, &released) }
         ticket.stopWaiting()
         if let earlier = request.pointee.trackedPrevious {
-            ticket.handWaiters(to: earlier.pointee.ticket.unsafelyUnwrapped)
+            ticket.handWaiters(to: self.ticket(of: earlier))
         } else {
             while let waiter = ticket.firstWaiter {
                 waiter.stopWaiting()
@@ -174,11 +175,11 @@ extension TrackedWrites {
             }
         }
         request.pointee.ticket = nil
-        ticket.deinitialize(count: 1)
         if unusedTickets.count < Self.keptTickets {
             unusedTickets.append(ticket)
         } else {
-            ticket.deallocate()
+            // It waits for nothing, nothing waits for it, and its request does not know it any more.
+            unsafe ticket.destroy()
         }
     }
 
@@ -192,7 +193,8 @@ extension TrackedWrites {
         next?.pointee.previous = previous
         // The next one waits for the one before this, or for none.
         if let next, previous == nil { release(next.pointee.ticket, &released) }
-        edge.deallocate()
+        // Its ticket is being removed, and its neighbours are linked without it.
+        unsafe edge.destroy()
     }
 
     private mutating func release(_ ticket: TicketPointer, _ released: inout RequestFIFO) {
@@ -202,9 +204,18 @@ extension TrackedWrites {
         released.append(ticket.pointee.request)
     }
 
+    /// While writes are indexed, each has one.
+    private func ticket(of request: RequestPointer) -> TicketPointer {
+        guard let ticket = request.pointee.ticket else {
+            preconditionFailure("an indexed write has a ticket")
+        }
+        return ticket
+    }
+
     private mutating func makeTicket(_ request: RequestPointer) -> TicketPointer {
-        let ticket = unusedTickets.popLast() ?? TicketPointer.allocate(capacity: 1)
-        ticket.initialize(to: WriteTicket(request: request))
+        let empty = WriteTicket(request: request)
+        let ticket = unusedTickets.popLast() ?? TicketPointer(allocating: empty)
+        ticket.pointee = empty
         ticket.waiters.pointee.next = ticket.waiters
         ticket.waiters.pointee.previous = ticket.waiters
         request.pointee.ticket = ticket

@@ -1,4 +1,4 @@
-import Glibc
+public import Glibc
 
 /// What the elements of a list have together: what a check needs to know of them.
 ///
@@ -15,16 +15,18 @@ struct VectorSum {
     @usableFromInline let mayOverflow: Bool
 
     @inline(__always)
-    init(_ vectors: UnsafeBufferPointer<iovec>) {
+    init(_ vectors: IOVectorList) {
         // Address and length together.
         var bits = SIMD2<UInt>()
         var sum = SIMD2<UInt>()
-        let raw = UnsafeRawBufferPointer(vectors)
-        for index in 0..<vectors.count {
-            let vector = raw.loadUnaligned(
-                fromByteOffset: index &* MemoryLayout<iovec>.stride, as: SIMD2<UInt>.self)
-            bits |= vector
-            sum &+= vector
+        if let base = unsafe vectors.base {
+            let raw = unsafe UnsafeRawPointer(base)
+            for index in 0..<vectors.count {
+                let vector = unsafe raw.loadUnaligned(
+                    fromByteOffset: index &* MemoryLayout<iovec>.stride, as: SIMD2<UInt>.self)
+                bits |= vector
+                sum &+= vector
+            }
         }
         addressBits = bits[0]
         lengthBits = bits[1]
@@ -36,8 +38,8 @@ struct VectorSum {
     @inline(__always)
     @inlinable
     init(_ vector: iovec) {
-        addressBits = UInt(bitPattern: vector.iov_base)
-        lengthBits = UInt(bitPattern: vector.iov_len)
+        addressBits = UInt(bitPattern: unsafe vector.iov_base)
+        lengthBits = UInt(bitPattern: unsafe vector.iov_len)
         total = lengthBits
         mayOverflow = false
     }

@@ -1,4 +1,4 @@
-typealias EdgePointer = UnsafeMutablePointer<WriteEdge>
+typealias EdgePointer = StablePointer<WriteEdge>
 
 /// A block that a write reads, modifies and writes, in the queue of those that want the same block.
 struct WriteEdge {

@@ -1,4 +1,4 @@
-typealias TicketPointer = UnsafeMutablePointer<WriteTicket>
+typealias TicketPointer = StablePointer<WriteTicket>
 
 /// What an indexed write holds and waits for.
 struct WriteTicket {
@@ -16,8 +16,8 @@ struct WriteTicket {
 
     /// A place in a ring.
     struct Link {
-        var next: UnsafeMutablePointer<Link>?
-        var previous: UnsafeMutablePointer<Link>?
+        var next: StablePointer<Link>?
+        var previous: StablePointer<Link>?
     }
 
     init(request: RequestPointer) { self.request = request }
@@ -30,22 +30,27 @@ struct WriteTicket {
 }
 
 extension TicketPointer {
-    typealias LinkPointer = UnsafeMutablePointer<WriteTicket.Link>
+    typealias LinkPointer = StablePointer<WriteTicket.Link>
 
+    // Pointers to the first two fields of the ticket, and so as good as the pointer to the ticket.
     private var link: LinkPointer {
-        UnsafeMutableRawPointer(self).assumingMemoryBound(to: WriteTicket.Link.self)
+        unsafe LinkPointer(
+            UnsafeMutableRawPointer(base).assumingMemoryBound(to: WriteTicket.Link.self))
     }
 
-    var waiters: LinkPointer { link + 1 }
+    var waiters: LinkPointer { unsafe LinkPointer(link.base + 1) }
 
     var firstWaiter: TicketPointer? {
-        let next = waiters.pointee.next.unsafelyUnwrapped
-        guard next != waiters else { return nil }
-        return UnsafeMutableRawPointer(next).assumingMemoryBound(to: WriteTicket.self)
+        guard let next = waiters.pointee.next, next != waiters else { return nil }
+        // All others in a ring of waiters are the links of tickets.
+        return unsafe TicketPointer(
+            UnsafeMutableRawPointer(next.base).assumingMemoryBound(to: WriteTicket.self))
     }
 
     func waitBehind(_ other: TicketPointer) {
-        let last = other.waiters.pointee.previous.unsafelyUnwrapped
+        guard let last = other.waiters.pointee.previous else {
+            preconditionFailure("the ring of a ticket is closed from the beginning")
+        }
         link.pointee.previous = last
         link.pointee.next = other.waiters
         last.pointee.next = link

@@ -16,20 +16,20 @@ struct AlignmentChecker: SubmissionDecorator {
         let alignment = host.alignment
         let offsetMask = UInt64(alignment.offset - 1)
         var sum: UInt64 = 0
-        var isRight = submission.position & offsetMask == 0 && submission.vectorCount >= 1
-        isRight = isRight && submission.vectorCount <= 1024 && submission.length <= 0x7fff_f000
+        var isRight = submission.position & offsetMask == 0 && submission.list.count >= 1
+        isRight = isRight && submission.list.count <= 1024 && submission.length <= 0x7fff_f000
         for element in submission.list {
-            if element.iov_len == 0 { continue }
-            let address = UInt(bitPattern: element.iov_base)
+            if element.length == 0 { continue }
+            let address = element.address
             isRight = isRight && address & UInt(alignment.memory - 1) == 0
-            isRight = isRight && UInt64(element.iov_len) & offsetMask == 0
-            sum += UInt64(element.iov_len)
+            isRight = isRight && UInt64(element.length) & offsetMask == 0
+            sum += UInt64(element.length)
         }
         isRight = isRight && sum == submission.length
         if submission.kind == .write { isRight = isRight && submission.position + sum <= host.size }
         precondition(
             isRight,
-            "an engine was given \(submission.kind) of \(submission.vectorCount) elements, "
+            "an engine was given \(submission.kind) of \(submission.list.count) elements, "
                 + "\(submission.length) bytes at \(submission.position), which offends \(alignment) or the "
                 + "file's size \(host.size)")
     }

@@ -32,7 +32,7 @@ final class DecoratorLayer: @unchecked Sendable {
             var span = timespec(
                 tv_sec: Int(nanoseconds / 1_000_000_000),
                 tv_nsec: Int(nanoseconds % 1_000_000_000))
-            nanosleep(&span, nil)
+            unsafe nanosleep(&span, nil)
             self.wake()
         }
     }

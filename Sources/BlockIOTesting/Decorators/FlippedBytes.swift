@@ -17,15 +17,16 @@ struct FlippedBytes: SubmissionDecorator {
         guard submission.kind == .read, result > 0 else { return .now }
         var place = injector.random(below: Int(result))
         for element in submission.list {
-            if place < element.iov_len {
+            if place < element.length {
+                guard let base = unsafe element.base else { break }
                 var byte: UInt8 = 0
-                let from = VolatileMemory.copy(to: &byte, from: element.iov_base + place, count: 1)
+                let from = unsafe VolatileMemory.copy(to: &byte, from: base + place, count: 1)
                 guard from == .whole else { break }
                 byte = ~byte
-                VolatileMemory.copy(to: element.iov_base + place, from: &byte, count: 1)
+                unsafe VolatileMemory.copy(to: base + place, from: &byte, count: 1)
                 break
             }
-            place -= element.iov_len
+            place -= element.length
         }
         return .now
     }

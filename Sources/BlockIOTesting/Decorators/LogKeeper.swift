@@ -10,9 +10,7 @@ struct LogKeeper: SubmissionDecorator {
             SubmissionLog.Entry(
                 operation: asked.operation, offset: submission.position, length: submission.length,
                 isDurable: submission.isDurable,
-                bufferLengths: submission.list.map {
-                    $0.iov_len
-                }))
+                bufferLengths: submission.list.map(\.length)))
         return .asked
     }
 }

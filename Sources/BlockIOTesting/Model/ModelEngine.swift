@@ -31,7 +31,7 @@ struct ModelEngine: ~Copyable, Engine {
             let submission = ModelSubmission(request.pointee.submission)
             // A kernel tells each open file description apart of what it has lost.
             if submission.kind == .bufferedWrite { image.activeFile.hasUsedSecondWay() }
-            kernel.begin(UnsafeMutableRawPointer(request), submission)
+            unsafe kernel.begin(ModelTag(request.base), submission)
         }
         kernel.signalIfDue()
     }
@@ -51,7 +51,11 @@ struct ModelEngine: ~Copyable, Engine {
             end = wait(isWoken ? awaited - 1 : awaited, limit)
         }
         while let (tag, result) = kernel.takeAnswered() {
-            let request = tag.assumingMemoryBound(to: IORequest.self)
+            // The tags are those of `submit`.
+            guard let slot = unsafe tag.address?.assumingMemoryBound(to: IORequest.self) else {
+                preconditionFailure("the model has answered what it was not asked")
+            }
+            let request = unsafe RequestPointer(slot)
             request.pointee.result = result
             answered.append(request)
         }
@@ -60,7 +64,7 @@ struct ModelEngine: ~Copyable, Engine {
     }
 
     mutating func cancel(_ request: RequestPointer) {
-        kernel.cancel(UnsafeMutableRawPointer(request))
+        unsafe kernel.cancel(ModelTag(request.base))
     }
 
     mutating func shutDown() { event.close() }

@@ -1,4 +1,4 @@
-import BlockIO
+package import BlockIO
 
 /// One queue at a time: a kernel has the operations of one engine in flight.
 extension ModelKernel: BackEnd {

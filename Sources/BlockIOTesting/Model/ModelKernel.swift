@@ -39,7 +39,7 @@ package final class ModelKernel: @unchecked Sendable {
     }
 
     private struct Flight {
-        let tag: UnsafeMutableRawPointer
+        let tag: ModelTag
         let submission: ModelSubmission
         /// What an fdatasync covers.
         let sequence: UInt64
@@ -70,7 +70,7 @@ package final class ModelKernel: @unchecked Sendable {
     /// Fewer operations were taken at the last submission than were offered.
     private(set) var hasRefused = false
     /// Answers that have not been taken, oldest first.
-    private var answered: [(tag: UnsafeMutableRawPointer, result: Int64)] = []
+    private var answered: [(tag: ModelTag, result: Int64)] = []
     /// Readable when something has ended; -1 when that is told in another way.
     var event: Event?
     /// Signals of this kernel that the descriptor holds; more are wakes.
@@ -109,7 +109,7 @@ package final class ModelKernel: @unchecked Sendable {
         return taken
     }
 
-    package func begin(_ tag: UnsafeMutableRawPointer, _ submission: ModelSubmission) {
+    package func begin(_ tag: ModelTag, _ submission: ModelSubmission) {
         checkAlignment(submission)
         if submission.kind == .bufferedWrite { hasUsedBufferedDescriptor = true }
         var flight = Flight(tag: tag, submission: submission, sequence: disk.sequence)
@@ -129,7 +129,7 @@ package final class ModelKernel: @unchecked Sendable {
     }
 
     /// Asks for an operation to end early.
-    package func cancel(_ tag: UnsafeMutableRawPointer) {
+    package func cancel(_ tag: ModelTag) {
         for index in flights.indices where flights[index].tag == tag {
             flights[index].isCancelled = true
         }
@@ -164,18 +164,18 @@ package final class ModelKernel: @unchecked Sendable {
     /// Makes the descriptor quiet; true when there was a wake.
     func clearEvent() -> Bool {
         var value: UInt64 = 0
-        if let event { _ = Glibc.read(event.descriptor, &value, MemoryLayout<UInt64>.size) }
+        if let event { _ = unsafe Glibc.read(event.descriptor, &value, MemoryLayout<UInt64>.size) }
         defer { signals = 0 }
         return value > signals
     }
 
-    package func takeAnswered() -> (tag: UnsafeMutableRawPointer, result: Int64)? {
+    package func takeAnswered() -> (tag: ModelTag, result: Int64)? {
         answered.isEmpty ? nil : answered.removeFirst()
     }
 
     /// Makes a blocking call: the operation begins and is answered before this returns.
     package func makeBlockingCall(_ submission: ModelSubmission) -> Int64 {
-        let tag = UnsafeMutableRawPointer(bitPattern: 1).unsafelyUnwrapped
+        let tag = unsafe ModelTag(nil)
         begin(tag, submission)
         return result(of: flights.removeLast())
     }
@@ -210,7 +210,7 @@ package final class ModelKernel: @unchecked Sendable {
     private func checkAlignment(_ submission: ModelSubmission) {
         guard submission.kind == .read || submission.kind == .write else { return }
         var bits = submission.position
-        submission.forEachVector { bits |= $0.iov_len }
+        for element in submission.list { bits |= element.length }
         if bits & (shape.block - 1) != 0 {
             chooser.reportMisuse(
                 "an operation that is not aligned to \(shape.block): \(submission)")

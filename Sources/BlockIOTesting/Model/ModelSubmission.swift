@@ -1,5 +1,4 @@
-import BlockIO
-import Glibc
+package import BlockIO
 
 /// One engine submission, as a kernel is asked for it.
 package struct ModelSubmission {
@@ -11,18 +10,13 @@ package struct ModelSubmission {
     package var isDurable = false
     /// A sync by the descriptor that takes the bytes behind the last whole block.
     package var usesBufferedDescriptor = false
-    package var vectors: UnsafePointer<iovec>?
-    package var vectorCount = 0
+    package var list = IOVectorList()
     /// Byte in the image; the new size for `truncate`.
     package var position = 0
     /// Bytes concerned.
     package var length = 0
 
     package init(_ kind: Kind) { self.kind = kind }
-
-    func forEachVector(_ body: (iovec) -> Void) {
-        for index in 0..<vectorCount { body(vectors.unsafelyUnwrapped[index]) }
-    }
 }
 
 extension ModelSubmission {
@@ -37,8 +31,7 @@ extension ModelSubmission {
         case .truncate: kind = .truncate
         }
         isDurable = submission.isDurable
-        vectors = submission.vectors
-        vectorCount = Int(submission.vectorCount)
+        list = submission.list
         position = Int(clamping: submission.position)
         length = Int(clamping: submission.length)
     }

@@ -1,4 +1,4 @@
-import BlockIO
+package import BlockIO
 
 extension VolatileDisk: BackEnd {
     package var name: String { "volatile disk" }

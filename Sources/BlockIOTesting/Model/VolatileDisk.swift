@@ -16,7 +16,7 @@ public final class VolatileDisk: @unchecked Sendable {
     public static let sizeLimit = 1 << 30
 
     private let lock = PthreadMutex()
-    private let state: UnsafeMutablePointer<State>
+    private let state: StablePointer<State>
 
     private struct State {
         /// What survives in any case.
@@ -62,14 +62,12 @@ public final class VolatileDisk: @unchecked Sendable {
     /// A disk that holds `content`, all of it stable, for instance that of a file, or what another disk was
     /// left with by ``cutPower()``.
     public init(content: [UInt8], seed: UInt64) {
-        state = .allocate(capacity: 1)
-        state.initialize(
-            to: State(stable: content, visible: content, random: SplitMix64(seed: seed)))
+        state = StablePointer(
+            allocating: State(stable: content, visible: content, random: SplitMix64(seed: seed)))
     }
 
     deinit {
-        state.deinitialize(count: 1)
-        state.deallocate()
+        unsafe state.destroy()
     }
 
     /// Cuts the power: of each sector's cached writes one or none survives. Returns what the disk
@@ -111,9 +109,9 @@ public final class VolatileDisk: @unchecked Sendable {
     private static func copy(
         _ source: [UInt8], _ part: Range<Int>, to target: inout [UInt8], at place: Int
     ) {
-        source.withUnsafeBytes { source in
-            target.withUnsafeMutableBytes { target in
-                UnsafeMutableRawBufferPointer(rebasing: target[place..<place + part.count])
+        unsafe source.withUnsafeBytes { source in
+            unsafe target.withUnsafeMutableBytes { target in
+                unsafe UnsafeMutableRawBufferPointer(rebasing: target[place..<place + part.count])
                     .copyMemory(from: UnsafeRawBufferPointer(rebasing: source[part]))
             }
         }
@@ -161,13 +159,17 @@ extension VolatileDisk {
             var position = submission.position
             var outcome = VolatileMemory.Outcome.whole
             let end = min(state.visible.count, limit == .max ? .max : position + limit)
-            submission.forEachVector { element in
-                let count = min(element.iov_len, end - position)
-                guard count > 0, outcome == .whole else { return }
-                outcome = state.visible.withUnsafeBytes { bytes in
+            for element in submission.list where outcome == .whole {
+                let count = min(element.length, end - position)
+                if count <= 0 { continue }
+                guard let memory = unsafe element.base else {
+                    outcome = .lost
+                    continue
+                }
+                outcome = unsafe state.visible.withUnsafeBytes { bytes in
                     guard let base = bytes.baseAddress else { return .whole }
-                    return VolatileMemory.copy(
-                        to: element.iov_base, from: base + position, count: count)
+                    return unsafe VolatileMemory.copy(
+                        to: memory, from: base + position, count: count)
                 }
                 position += count
             }
@@ -180,16 +182,16 @@ extension VolatileDisk {
     func write(_ submission: ModelSubmission, _ place: Place, limit: Int = .max) -> Int64 {
         var outcome = VolatileMemory.Outcome.whole
         var total = 0
-        submission.forEachVector { total += $0.iov_len }
-        var data = [UInt8](unsafeUninitializedCapacity: total) { bytes, count in
-            submission.forEachVector { element in
-                guard outcome == .whole, element.iov_len > 0, let base = bytes.baseAddress else {
-                    return
+        for element in submission.list { total += element.length }
+        var data = unsafe [UInt8](unsafeUninitializedCapacity: total) { bytes, count in
+            for element in submission.list where outcome == .whole && element.length > 0 {
+                guard let base = bytes.baseAddress, let memory = unsafe element.base else {
+                    outcome = .lost
+                    continue
                 }
-                outcome = VolatileMemory.copy(
-                    to: base + count, from: element.iov_base,
-                    count: element.iov_len)
-                count += outcome == .whole ? element.iov_len : 0
+                outcome = unsafe VolatileMemory.copy(
+                    to: base + count, from: memory, count: element.length)
+                count += outcome == .whole ? element.length : 0
             }
         }
         guard outcome == .whole else { return -Int64(EFAULT) }
@@ -200,7 +202,7 @@ extension VolatileDisk {
 
     /// Changes what the disk holds, at once and for good, not by way of an image.
     package func replace(_ bytes: UnsafeRawBufferPointer, at place: Int) {
-        put(Array(bytes), at: place, .stable)
+        unsafe put(Array(bytes), at: place, .stable)
     }
 
     /// Makes a range inside the disk read as zeroes.

@@ -5,7 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/uio.h>
+
+struct iovec;
 
 /// preadv2(2), pwritev2(2), for one buffer pread(2), pwrite(2), and fdatasync(2): bytes moved (0 for
 /// the sync), or -errno.

@@ -5,13 +5,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/uio.h>
+
+/// Not from <sys/uio.h>: in Swift the type would belong to this module or to Glibc by chance, and a public
+/// import of the other would be one too many.
+struct iovec;
 
 /// The kinds of submission that kernel queues know; all above are for threads.
 enum { CBIO_READ = 0, CBIO_WRITE = 1, CBIO_SYNC = 2 };
 
-/// What an engine is to do, and its answer. The address is the tag that the kernel gets.
-struct cbio_submission {
+/// What an engine is to do, and its answer. The address is the tag that the kernel gets. Safe in Swift, where
+/// it has a place in each slot of a queue: its pointers are unsafe to use all the same.
+struct __attribute__((swift_attr("safe"))) cbio_submission {
     /// The one behind it in the list that it is in.
     struct cbio_submission *next;
     /// The one before it, in a list from which operations are removed. Not set for the first.
@@ -36,8 +40,8 @@ struct cbio_submission {
     bool is_queued;
 };
 
-/// First in, first out.
-struct cbio_submissions {
+/// First in, first out. Safe in Swift in the same way.
+struct __attribute__((swift_attr("safe"))) cbio_submissions {
     struct cbio_submission *first;
     struct cbio_submission *last;
     int64_t count;

@@ -56,16 +56,15 @@ final class MemoryBackEnd: BackEnd, @unchecked Sendable {
         case .read, .write, .bufferedWrite:
             let end = Int(min(size, UInt64(bytes.count)))
             var place = Int(submission.position)
-            for index in 0..<Int(submission.vectorCount) {
-                var element = submission.vectors![index]
-                element.iov_len = min(element.iov_len, max(0, end - place))
+            for element in submission.list {
+                let count = min(element.length, max(0, end - place))
                 let inside = bytes.baseAddress! + place
                 let isRead = submission.kind == .read
                 let outcome = VolatileMemory.copy(
-                    to: isRead ? element.iov_base : inside,
-                    from: isRead ? inside : element.iov_base, count: element.iov_len)
+                    to: isRead ? element.base! : inside,
+                    from: isRead ? inside : element.base!, count: count)
                 if outcome == .lost { return -Int64(EFAULT) }
-                place += element.iov_len
+                place += count
             }
             return Int64(place) - Int64(submission.position)
         case .synchronize: return 0

@@ -10,17 +10,12 @@ final class SlotLayoutTests: XCTestCase {
     }
 
     func testPartsOfASlot() {
-        let slot = RequestPointer.allocate(capacity: 1)
-        slot.initialize(to: IORequest())
-        defer {
-            slot.deinitialize(count: 1)
-            slot.deallocate()
-        }
-        slot.pointee.singleBuffer = iovec(
-            iov_base: UnsafeMutableRawPointer(bitPattern: 4096), iov_len: 512)
-        XCTAssertEqual(
-            slot.singleBuffer.pointee.iov_base, UnsafeMutableRawPointer(bitPattern: 4096))
-        XCTAssertEqual(slot.singleBuffer.pointee.iov_len, 512)
+        let slot = RequestPointer(allocating: IORequest())
+        defer { slot.destroy() }
+        slot.pointee.singleBuffer = IOVector(
+            iovec(iov_base: UnsafeMutableRawPointer(bitPattern: 4096), iov_len: 512))
+        XCTAssertEqual(slot.singleBufferList.map(\.address), [4096])
+        XCTAssertEqual(slot.singleBufferList.map(\.length), [512])
         slot.pointee.submission = EngineSubmission(.truncate, at: 8192, length: 0)
         XCTAssertEqual(slot.cSubmission.pointee.position, 8192)
         XCTAssertEqual(RequestPointer(slot.cSubmission), slot)

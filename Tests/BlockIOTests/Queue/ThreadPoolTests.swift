@@ -10,7 +10,7 @@ final class ThreadPoolTests: XCTestCase {
     private static let block = 4096
     private var directory: TemporaryDirectory?
     private var image: BlockImage?
-    private let slots = RequestPointer.allocate(capacity: 64)
+    private let slots = UnsafeMutablePointer<IORequest>.allocate(capacity: 64)
     private let vector = UnsafeMutablePointer<iovec>.allocate(capacity: 1)
     private let buffer = AlignedBuffer(count: block)
     /// What a request took lately, in nanoseconds.
@@ -23,11 +23,11 @@ final class ThreadPoolTests: XCTestCase {
         try Data(count: 1 << 20).write(to: URL(fileURLWithPath: made.path("image")))
         image = try BlockImage.open(
             made.path("image"), OpenOptions(caching: .buffered, engine: .forced(.threadPool)))
-        vector.initialize(to: iovec(buffer.bytes))
+        vector.initialize(to: IOVector(buffer.bytes).vector)
         slots.initialize(repeating: IORequest(), count: 64)
         for index in 0..<64 {
             (slots + index).pointee.submission = EngineSubmission(
-                kind: .read, vectorCount: 1, vectors: UnsafePointer(vector),
+                kind: .read, list: IOVectorList(vector, count: 1),
                 position: UInt64(index * Self.block), length: UInt64(Self.block))
         }
     }
@@ -131,7 +131,7 @@ final class ThreadPoolTests: XCTestCase {
         var engine = try ThreadPoolEngine(
             image: XCTUnwrap(image), options: QueueOptions(hasDescriptor: false))
         var answered = RequestFIFO()
-        answered.append(slots + 63)
+        answered.append(RequestPointer(slots + 63))
         var pending = requests(3)
         while answered.count < 4 {
             _ = engine.reap(
@@ -224,7 +224,7 @@ final class ThreadPoolTests: XCTestCase {
 
     private func requests(_ count: Int) -> RequestFIFO {
         var fifo = RequestFIFO()
-        for index in 0..<count { fifo.append(slots + index) }
+        for index in 0..<count { fifo.append(RequestPointer(slots + index)) }
         return fifo
     }
 }

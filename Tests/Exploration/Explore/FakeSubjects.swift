@@ -40,13 +40,13 @@ private struct Hooks: @unchecked Sendable {
         place.initialize(
             to: fake_hooks(
                 accept: { CInt(kernel.accept(Int($0))) },
-                begin: { kernel.begin($0!, ModelSubmission($1!.pointee)) },
-                cancel: { kernel.cancel($0!) },
+                begin: { kernel.begin(ModelTag($0), ModelSubmission($1!.pointee)) },
+                cancel: { kernel.cancel(ModelTag($0)) },
                 in_flight: { CInt(kernel.inFlight) },
                 end: { kernel.answer(from: Int($0), through: Int($1)) },
                 take: { tag, result in
                     guard let next = kernel.takeAnswered() else { return false }
-                    tag!.pointee = next.tag
+                    tag!.pointee = next.tag.address
                     result!.pointee = next.result
                     return true
                 },
@@ -73,8 +73,7 @@ extension ModelSubmission {
         default: preconditionFailure("the fake kernel has no operation \(operation.kind.rawValue)")
         }
         isDurable = operation.is_durable
-        vectors = operation.vectors
-        vectorCount = Int(operation.vector_count)
+        list = IOVectorList(operation.vectors, count: Int(operation.vector_count))
         position = Int(operation.position)
         length = Int(operation.length)
     }

@@ -53,9 +53,9 @@ extension LinuxAIOEngine {
     static func refusal(descriptor: CInt, caching: OpenOptions.Caching) -> EngineRefusal? {
         if let refusal = refusal(caching: caching) { return refusal }
         var created: OpaquePointer?
-        let error = cbio_aio_create(&created, [descriptor], 1, 1, -1)
-        guard error == 0, let created else { return refusal(errno: -error) }
-        cbio_aio_destroy(created)
+        let error = unsafe cbio_aio_create(&created, [descriptor], 1, 1, -1)
+        guard error == 0, let created = unsafe created else { return refusal(errno: -error) }
+        unsafe cbio_aio_destroy(created)
         return nil
     }
 

@@ -7,7 +7,9 @@ import Glibc
 /// Only for direct images: on a buffered one io_submit(2) does the whole transfer before it
 /// returns. Completions are read from the ring that io_setup(2) maps, and cost a system call
 /// only when there is something to wait for.
-struct LinuxAIOEngine: ~Copyable, Engine {
+///
+/// Safe, because the context, which only this engine knows, is there from `init` to ``shutDown()``.
+@safe struct LinuxAIOEngine: ~Copyable, Engine {
     private let context: OpaquePointer
     private let capacity: Int
     /// The kernel signals the event at each completion. In the set are the event and the timer.
@@ -26,7 +28,7 @@ struct LinuxAIOEngine: ~Copyable, Engine {
         var created: OpaquePointer?
         var error = -EMFILE
         if let made {
-            error = Self.create(
+            error = unsafe Self.create(
                 &created, image.files, UInt32(options.depth), made.event?.descriptor ?? -1)
         }
         if error == 0, let event = made?.event {
@@ -36,8 +38,8 @@ struct LinuxAIOEngine: ~Copyable, Engine {
                 error = -refused.errno
             }
         }
-        guard error == 0, let made, let created else {
-            if let created { cbio_aio_destroy(created) }
+        guard error == 0, let made, let created = unsafe created else {
+            if let created = unsafe created { unsafe cbio_aio_destroy(created) }
             made?.close()
             throw BlockError(
                 .engineUnavailable, errno: -error, operation: .open, image: image.path,
@@ -45,7 +47,7 @@ struct LinuxAIOEngine: ~Copyable, Engine {
         }
         capacity = options.depth
         descriptors = made
-        context = created
+        unsafe context = created
         helpers = HelperThreads(image: image, engine: .linuxAIO, wake: made.wake)
         timer = RetryTimer(set: made.set)
         armWake()
@@ -62,7 +64,7 @@ struct LinuxAIOEngine: ~Copyable, Engine {
     mutating func submit(_ pending: inout RequestFIFO, answered: inout RequestFIFO) {
         while !pending.isEmpty {
             var behind: UnsafeMutablePointer<cbio_submission>?
-            let prepared = Int(
+            let prepared = unsafe Int(
                 cbio_aio_prepare(
                     context, pending.list.first, UInt32(capacity &- inKernel), &behind))
             if prepared == 0 {
@@ -70,16 +72,16 @@ struct LinuxAIOEngine: ~Copyable, Engine {
                 // The head waits for room in the kernel's queue.
                 return
             }
-            let endedBefore = cbio_aio_ready(context)
-            let taken = Int(cbio_aio_submit(context, 0, UInt32(prepared)))
+            let endedBefore = unsafe cbio_aio_ready(context)
+            let taken = unsafe Int(cbio_aio_submit(context, 0, UInt32(prepared)))
             if taken == prepared {
-                pending.removeFirst(prepared, upTo: behind)
+                pending.removeFirst(prepared, upTo: unsafe RequestPointer(behind))
                 inKernel &+= prepared
                 timer.succeeded()
             } else if !submitRest(prepared, after: taken, &pending, answered: &answered) {
                 return
             }
-            inlineCompletions &+= UInt64(cbio_aio_ready(context) &- endedBefore)
+            inlineCompletions &+= UInt64(unsafe cbio_aio_ready(context) &- endedBefore)
         }
     }
 
@@ -107,7 +109,7 @@ struct LinuxAIOEngine: ~Copyable, Engine {
                 first &+= 1
             }
             if first == prepared { return true }
-            taken = Int(cbio_aio_submit(context, UInt32(first), UInt32(prepared - first)))
+            taken = unsafe Int(cbio_aio_submit(context, UInt32(first), UInt32(prepared - first)))
         }
     }
 
@@ -116,7 +118,7 @@ struct LinuxAIOEngine: ~Copyable, Engine {
         var next = first
         for _ in 0..<count {
             guard let request = next else { return }
-            request.cSubmission.pointee.is_pending = true
+            request.pointee.cSubmission.is_pending = true
             next = request.pointee.next
         }
     }
@@ -141,7 +143,7 @@ struct LinuxAIOEngine: ~Copyable, Engine {
         if help == .later { span = span.atMost(HelperThreads.patience) }
         let taken = answered.count
         var isWoken = false
-        let answer = cbio_aio_reap(
+        let answer = unsafe cbio_aio_reap(
             context, &answered.list, &isWoken, UInt32(awaited), span.rawNanoseconds)
         inKernel &-= answered.count &- taken
         var end = WaitEnd.normal
@@ -185,12 +187,12 @@ struct LinuxAIOEngine: ~Copyable, Engine {
 
     mutating func shutDown() {
         helpers.stop()
-        cbio_aio_destroy(context)
+        unsafe cbio_aio_destroy(context)
         descriptors.close()
     }
 
     private mutating func armWake() {
-        isWakeArmed = cbio_aio_arm_wake(context, descriptors.wake.descriptor) == 0
+        isWakeArmed = unsafe cbio_aio_arm_wake(context, descriptors.wake.descriptor) == 0
         // Until it is, only the set tells of it. In a set that has it already this changes nothing.
         if !isWakeArmed { try? descriptors.set?.add(descriptors.wake.descriptor) }
     }
@@ -210,7 +212,7 @@ extension LinuxAIOEngine {
         _ eventDescriptor: CInt
     ) -> CInt {
         let descriptors = files.map { EngineKind.linuxAIO.serves($0) ? $0.descriptor : -1 }
-        return cbio_aio_create(
+        return unsafe cbio_aio_create(
             &context, descriptors, UInt32(files.count), capacity, eventDescriptor)
     }
 }

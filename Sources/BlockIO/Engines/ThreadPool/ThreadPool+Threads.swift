@@ -68,13 +68,13 @@ extension ThreadPool {
     @discardableResult
     func serveNext() -> Bool {
         guard let request = state.pointee.queued.popFirst() else { return false }
-        request.cSubmission.pointee.is_queued = false
+        request.pointee.cSubmission.is_queued = false
         let isTransfer = request.isTransfer
-        let bytes = request.cSubmission.pointee.length
+        let bytes = request.pointee.cSubmission.length
         state.pointee.taken &+= 1
         if !isTransfer { state.pointee.inLongCall += 1 }
         if isTransfer { lock.unlock() } else { unlockForLongCall() }
-        let file = image.files[Int(request.cSubmission.pointee.file)]
+        let file = image.files[Int(request.pointee.cSubmission.file)]
         let start = monotonicNanoseconds()
         request.pointee.result = file.makeBlockingCall(for: request)
         let span = monotonicNanoseconds() &- start

@@ -39,7 +39,7 @@ package final class ThreadPool: @unchecked Sendable {
     private let processors: Int
     /// Up to so many bytes are moved by the owner while it submits; `nil` when none are.
     private let inlineLimit: UInt64?
-    package let state: UnsafeMutablePointer<State>
+    package let state: StablePointer<State>
 
     package struct State {
         package var queued = RequestFIFO()
@@ -92,13 +92,11 @@ package final class ThreadPool: @unchecked Sendable {
         self.isBesideRing = isBesideRing
         work = Futex()
         progress = Futex()
-        state = .allocate(capacity: 1)
-        state.initialize(to: State(pace: RequestPace(areCopies: inlineLimit != nil)))
+        state = StablePointer(allocating: State(pace: RequestPace(areCopies: inlineLimit != nil)))
     }
 
     deinit {
-        state.deinitialize(count: 1)
-        state.deallocate()
+        unsafe state.destroy()
     }
 
     /// Takes all of `pending`.
@@ -191,8 +189,8 @@ package final class ThreadPool: @unchecked Sendable {
     /// Ends a request with ECANCELED that no thread has begun.
     func cancel(_ request: RequestPointer) {
         lock.lock()
-        guard request.cSubmission.pointee.is_queued else { return lock.unlock() }
-        request.cSubmission.pointee.is_queued = false
+        guard request.pointee.cSubmission.is_queued else { return lock.unlock() }
+        request.pointee.cSubmission.is_queued = false
         state.pointee.queued.remove(request)
         request.pointee.result = -Int64(ECANCELED)
         state.pointee.unanswered -= 1
@@ -272,8 +270,8 @@ extension ThreadPool {
     private func take(_ pending: inout RequestFIFO) {
         var next = pending.head
         while let request = next {
-            request.cSubmission.pointee.is_pending = false
-            request.cSubmission.pointee.is_queued = true
+            request.pointee.cSubmission.is_pending = false
+            request.pointee.cSubmission.is_queued = true
             next = request.pointee.next
         }
         state.pointee.unanswered += pending.count

@@ -31,20 +31,20 @@ extension URingEngine {
     /// Tries a small ring; `nil` when io_uring can run an image on this descriptor.
     static func refusal(descriptor: CInt) -> EngineRefusal? {
         var created: OpaquePointer?
-        let error = cbio_uring_create(&created, [descriptor], 1, 4, false)
-        guard error == 0, let created else { return refusal(errno: -error) }
-        defer { cbio_uring_destroy(created) }
-        guard cbio_uring_features(created).waits_with_limit else {
+        let error = unsafe cbio_uring_create(&created, [descriptor], 1, 4, false)
+        guard error == 0, let created = unsafe created else { return refusal(errno: -error) }
+        defer { unsafe cbio_uring_destroy(created) }
+        guard unsafe cbio_uring_features(created).waits_with_limit else {
             return EngineRefusal(
                 reason: "io_uring needs Linux 5.11 or later here; this kernel's cannot wait with a "
                     + "timeout (IORING_FEAT_EXT_ARG)",
                 errno: EOPNOTSUPP)
         }
         var call: UnsafePointer<CChar>?
-        let probed = cbio_uring_probe(created, &call)
-        return probed == 0
-            ? nil
-            : refusal(errno: -probed, of: call.map { String(cString: $0) } ?? "io_uring_setup(2)")
+        let probed = unsafe cbio_uring_probe(created, &call)
+        if probed == 0 { return nil }
+        guard let call = unsafe call else { return refusal(errno: -probed) }
+        return refusal(errno: -probed, of: unsafe String(cString: call))
     }
 
     static func refusal(errno: CInt, of call: String = "io_uring_setup(2)") -> EngineRefusal {

@@ -8,7 +8,9 @@ import Glibc
 /// DEFER_TASKRUN, registered ring descriptor) and enabled at its first use, because the kernel
 /// binds a ring to the thread that enables it. Shared between threads it is a plain ring: then a
 /// request completes even when its submitter never enters the kernel again.
-struct URingEngine: ~Copyable, Engine {
+///
+/// Safe, because the ring, which only this engine knows, is there from `init` to ``shutDown()``.
+@safe struct URingEngine: ~Copyable, Engine {
     private let ring: OpaquePointer
     private let inFlightLimit: Int
     /// The kernel signals the event in place of the ring's own descriptor, which under DEFER_TASKRUN a
@@ -35,10 +37,10 @@ struct URingEngine: ~Copyable, Engine {
         var error =
             made == nil
             ? -EMFILE
-            : Self.create(&created, image.files, UInt32(options.depth), isOwned)
-        if error == 0, let made { error = Self.connect(made, to: created) }
-        guard error == 0, let made, let created else {
-            if let created { cbio_uring_destroy(created) }
+            : unsafe Self.create(&created, image.files, UInt32(options.depth), isOwned)
+        if error == 0, let made { error = unsafe Self.connect(made, to: created) }
+        guard error == 0, let made, let created = unsafe created else {
+            if let created = unsafe created { unsafe cbio_uring_destroy(created) }
             made?.close()
             throw BlockError(
                 .engineUnavailable, errno: -error, operation: .open, image: image.path,
@@ -46,17 +48,17 @@ struct URingEngine: ~Copyable, Engine {
         }
         isEnabled = !isOwned
         descriptors = made
-        ring = created
+        unsafe ring = created
         // More than the completion ring holds would go through the kernel's overflow list; one
         // place is for the wake-up.
-        inFlightLimit = min(
-            options.depth, Int(cbio_uring_features(created).completion_entries) - 1)
+        let room = unsafe Int(cbio_uring_features(created).completion_entries)
+        inFlightLimit = min(options.depth, room - 1)
         helpers = HelperThreads(image: image, engine: .ioURing, wake: made.wake)
         timer = RetryTimer(set: made.set)
         // The descriptor has to tell of requests too that never get to the ring.
         if isEnabled {
             armWake()
-            if cbio_uring_submit(ring) < 0 { comeBackLater() }
+            if unsafe cbio_uring_submit(ring) < 0 { comeBackLater() }
         }
     }
 
@@ -65,10 +67,10 @@ struct URingEngine: ~Copyable, Engine {
         guard let set = descriptors.set else { return 0 }
         do throws(SystemCallError) {
             guard let event = descriptors.event else {
-                try set.add(cbio_uring_descriptor(ring))
+                try set.add(unsafe cbio_uring_descriptor(ring))
                 return 0
             }
-            let error = cbio_uring_register_eventfd(ring, event.descriptor)
+            let error = unsafe cbio_uring_register_eventfd(ring, event.descriptor)
             if error != 0 { return error }
             try set.add(event.descriptor)
             try set.add(descriptors.wake.descriptor)
@@ -80,7 +82,7 @@ struct URingEngine: ~Copyable, Engine {
 
     var descriptor: CInt { descriptors.set?.descriptor ?? -1 }
 
-    var inFlight: Int { inRing &- Int(cbio_uring_unsubmitted(ring)) &+ helpers.inFlight }
+    var inFlight: Int { inRing &- Int(unsafe cbio_uring_unsubmitted(ring)) &+ helpers.inFlight }
 
     var wakeEvent: WakeEvent { .event(descriptors.wake) }
 
@@ -90,8 +92,9 @@ struct URingEngine: ~Copyable, Engine {
         makeReady()
         repeat {
             prepare(&pending)
-            if !settle(cbio_uring_submit(ring), &answered) { return }
-        } while cbio_uring_unsubmitted(ring) > 0 || !pending.isEmpty && inRing < inFlightLimit
+            if !settle(unsafe cbio_uring_submit(ring), &answered) { return }
+        } while unsafe cbio_uring_unsubmitted(ring) > 0
+            || !pending.isEmpty && inRing < inFlightLimit
     }
 
     mutating func reap(
@@ -105,7 +108,7 @@ struct URingEngine: ~Copyable, Engine {
         prepare(&pending)
         // The ring was full: a wait must not begin without the rest.
         if !pending.isEmpty && inRing < inFlightLimit { submit(&pending, answered: &answered) }
-        if cbio_uring_unsubmitted(ring) == 0 && takeCompletions(&answered) { isWoken = true }
+        if unsafe cbio_uring_unsubmitted(ring) == 0 && takeCompletions(&answered) { isWoken = true }
         let help = helpers.serveIfDue(isIdleBeside: inRing == 0, &answered)
         let mayWait = minimum > 0 && answered.count == before && !isWoken
         // At least one: a wake-up counts too, and brings the answers of helpers. No more than one while
@@ -113,12 +116,12 @@ struct URingEngine: ~Copyable, Engine {
         let most = pending.isEmpty ? max(1, min(minimum, inRing)) : 1
         let awaited = mayWait ? most : 0
         let span = help == .later ? limit.atMost(HelperThreads.patience) : limit
-        let entered = cbio_uring_submit_and_wait(ring, UInt32(awaited), span.rawNanoseconds)
+        let entered = unsafe cbio_uring_submit_and_wait(ring, UInt32(awaited), span.rawNanoseconds)
         var end = WaitEnd.normal
         if entered >= 0 {
             timer.succeeded()
             // An entry that the kernel refuses ends a submission; what is behind it goes on.
-            if cbio_uring_unsubmitted(ring) > 0 { submit(&pending, answered: &answered) }
+            if unsafe cbio_uring_unsubmitted(ring) > 0 { submit(&pending, answered: &answered) }
             if takeCompletions(&answered) { isWoken = true }
         } else {
             let isEnough = !mayWait || isWoken
@@ -139,7 +142,7 @@ struct URingEngine: ~Copyable, Engine {
     ) -> WaitEnd {
         let isTaken = settle(answer, &answered)
         // Under DEFER_TASKRUN nothing is posted by a call that fails to submit.
-        if !isTaken && cbio_uring_has_unposted(ring) { _ = cbio_uring_post(ring) }
+        if unsafe !isTaken && cbio_uring_has_unposted(ring) { _ = unsafe cbio_uring_post(ring) }
         if takeCompletions(&answered) { isWoken = true }
         if answer == -EINTR { return .interrupted }
         guard !isTaken, answered.count < least, !isWoken else { return .normal }
@@ -151,14 +154,14 @@ struct URingEngine: ~Copyable, Engine {
     mutating func cancel(_ request: RequestPointer) {
         if helpers.isFor(request) {
             helpers.cancel(request)
-        } else if prepared({ cbio_uring_prepare_cancel(ring, request) }) {
-            _ = cbio_uring_submit(ring)
+        } else if prepared({ unsafe cbio_uring_prepare_cancel(ring, request.base) }) {
+            _ = unsafe cbio_uring_submit(ring)
         }
     }
 
     mutating func shutDown() {
         helpers.stop()
-        cbio_uring_destroy(ring)
+        unsafe cbio_uring_destroy(ring)
         descriptors.close()
     }
 
@@ -166,7 +169,7 @@ struct URingEngine: ~Copyable, Engine {
     private mutating func makeReady() {
         if isWakeArmed { return }
         if !isEnabled {
-            _ = cbio_uring_enable(ring)
+            _ = unsafe cbio_uring_enable(ring)
             isEnabled = true
         }
         armWake()
@@ -174,13 +177,13 @@ struct URingEngine: ~Copyable, Engine {
 
     /// A poll of the wake descriptor, always in the ring while the queue is at rest.
     private mutating func armWake() {
-        isWakeArmed = prepared { cbio_uring_prepare_wake(ring, descriptors.wake.descriptor) }
+        isWakeArmed = prepared { unsafe cbio_uring_prepare_wake(ring, descriptors.wake.descriptor) }
     }
 
     /// Tries again after making room in a full submission ring.
     private func prepared(_ prepare: () -> Bool) -> Bool {
         if prepare() { return true }
-        _ = cbio_uring_submit(ring)
+        _ = unsafe cbio_uring_submit(ring)
         return prepare()
     }
 
@@ -188,10 +191,10 @@ struct URingEngine: ~Copyable, Engine {
         while !pending.isEmpty {
             if inRing < inFlightLimit {
                 var behind: UnsafeMutablePointer<cbio_submission>?
-                let prepared = Int(
+                let prepared = unsafe Int(
                     cbio_uring_prepare(
                         ring, pending.list.first, UInt32(inFlightLimit &- inRing), &behind))
-                pending.removeFirst(prepared, upTo: behind)
+                pending.removeFirst(prepared, upTo: unsafe RequestPointer(behind))
                 inRing &+= prepared
             }
             // What stopped it: a full ring, or one for the helpers.
@@ -230,16 +233,16 @@ struct URingEngine: ~Copyable, Engine {
 
     @inline(never)
     private mutating func withdraw(_ answer: CInt, _ answered: inout RequestFIFO) {
-        inRing &-= Int(cbio_uring_withdraw(ring, &answered.list, answer))
+        inRing &-= Int(unsafe cbio_uring_withdraw(ring, &answered.list, answer))
         isRefused = true
         // Whether or not the ring still polls the wake event, nobody learns of it from there.
         isWakeArmed = false
         showWake()
         // Submitting may be all that is refused.
-        isSilent = cbio_uring_post(ring) < 0
+        isSilent = unsafe cbio_uring_post(ring) < 0
         // Whoever submits leaves the wake to whoever sleeps.
         if takeCompletions(&answered) { descriptors.wake.signal() }
-        if isSilent && inRing > 0 && cbio_uring_features(ring).defer_taskrun {
+        if unsafe isSilent && inRing > 0 && cbio_uring_features(ring).defer_taskrun {
             fatalError(
                 "io_uring_enter(2) is refused (\(errnoText(-answer))) while requests are in flight: what "
                     + "became of them cannot be learnt, nor their memory be given back")
@@ -265,12 +268,12 @@ struct URingEngine: ~Copyable, Engine {
     private mutating func takeCompletions(_ answered: inout RequestFIFO) -> Bool {
         let before = answered.count
         var isWoken = false
-        cbio_uring_reap(ring, &answered.list, &isWoken)
+        unsafe cbio_uring_reap(ring, &answered.list, &isWoken)
         inRing &-= answered.count &- before
         if isWoken {
             descriptors.wake.clear()
             armWake()
-            _ = settle(cbio_uring_submit(ring), &answered)
+            _ = settle(unsafe cbio_uring_submit(ring), &answered)
         }
         helpers.collect(into: &answered)
         return isWoken
@@ -292,7 +295,7 @@ struct URingEngine: ~Copyable, Engine {
         event.clear()
         // The kernel posts a limited number at a time and does not signal the rest. A submission posts
         // some as well.
-        if !isSilent && cbio_uring_has_more(ring) { event.signal() }
+        if unsafe !isSilent && cbio_uring_has_more(ring) { event.signal() }
     }
 }
 
@@ -301,6 +304,6 @@ extension URingEngine {
         _ ring: inout OpaquePointer?, _ files: [HostFile], _ entries: UInt32, _ isOwned: Bool
     ) -> CInt {
         let descriptors = files.map(\.descriptor)
-        return cbio_uring_create(&ring, descriptors, UInt32(files.count), entries, isOwned)
+        return unsafe cbio_uring_create(&ring, descriptors, UInt32(files.count), entries, isOwned)
     }
 }

@@ -1,0 +1,60 @@
+/// A pointer to a value that stays at its address until nobody uses the pointer any more.
+///
+/// The fast path needs state at addresses that stay: a class costs reference counts and dynamic exclusivity
+/// checks, an array cannot be changed in place through a copy of it. An `UnsafeMutablePointer` would mark
+/// each line that reads a field as unsafe, and hide the few lines that decide whether it is.
+///
+/// Safe to use, because all that could be wrong is in what is marked as unsafe here: whoever makes a pointer
+/// from an address promises that an initialized value is there, and whoever destroys the value promises that
+/// this is the last use of all copies of the pointer. Both say at that place why it is so. As for the fields of
+/// a class, it is the caller's to see that one thread at a time uses the value.
+///
+/// The fast path, which is inlined into callers, uses it.
+@safe @usableFromInline
+package struct StablePointer<Pointee: ~Copyable> {
+    /// For what needs the address itself. The kernel's tag for a request is one.
+    @usableFromInline package let base: UnsafeMutablePointer<Pointee>
+
+    /// The value at `base` must be initialized, and stay there while the pointer is used.
+    @unsafe
+    @inline(__always)
+    @inlinable
+    package init(_ base: UnsafeMutablePointer<Pointee>) { unsafe self.base = base }
+
+    /// Moves a value to memory of its own, which ``destroy()`` frees.
+    package init(allocating value: consuming Pointee) {
+        unsafe base = .allocate(capacity: 1)
+        unsafe base.initialize(to: value)
+    }
+
+    /// Frees a value that has memory of its own. Nobody may use a copy of the pointer any more.
+    @unsafe
+    package func destroy() {
+        unsafe base.deinitialize(count: 1)
+        unsafe base.deallocate()
+    }
+
+    /// The value, which is read and changed in place.
+    @inline(__always)
+    @inlinable
+    package var pointee: Pointee {
+        unsafeAddress { unsafe UnsafePointer(base) }
+        nonmutating unsafeMutableAddress { unsafe base }
+    }
+
+    /// The address as a number, which needs no care.
+    @inline(__always)
+    @inlinable
+    package var address: UInt { UInt(bitPattern: unsafe base) }
+}
+
+extension StablePointer: Equatable where Pointee: ~Copyable {
+    @inline(__always)
+    @inlinable
+    package static func == (left: Self, right: Self) -> Bool { left.address == right.address }
+}
+
+extension StablePointer: Hashable where Pointee: ~Copyable {
+    @inlinable
+    package func hash(into hasher: inout Hasher) { hasher.combine(address) }
+}
