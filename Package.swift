@@ -46,7 +46,7 @@ let package = Package(
         // What a device model needs between guest memory and an image; it knows no controller.
         .target(name: "BlockDMA", dependencies: ["BlockIO", "GuestMemory"]),
         // What a device's saved state is made of; it knows no device.
-        .target(name: "BlockState"),
+        .target(name: "BlockState", swiftSettings: strict),
         .target(name: "BlockPCI", dependencies: ["GuestMemory"], swiftSettings: strict),
         // ATA drives on a carrier of their commands, such as an IDE channel; it knows no ports.
         .target(
