@@ -44,7 +44,8 @@ let package = Package(
             name: "GuestMemory", dependencies: ["BlockHost", "CGuestMemory"],
             swiftSettings: strict),
         // What a device model needs between guest memory and an image; it knows no controller.
-        .target(name: "BlockDMA", dependencies: ["BlockIO", "GuestMemory"]),
+        .target(
+            name: "BlockDMA", dependencies: ["BlockIO", "GuestMemory"], swiftSettings: strict),
         // What a device's saved state is made of; it knows no device.
         .target(name: "BlockState", swiftSettings: strict),
         .target(name: "BlockPCI", dependencies: ["GuestMemory"], swiftSettings: strict),
