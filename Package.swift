@@ -52,7 +52,8 @@ let package = Package(
         // ATA drives on a carrier of their commands, such as an IDE channel; it knows no ports.
         .target(
             name: "BlockATA",
-            dependencies: ["BlockDMA", "BlockHost", "BlockIO", "BlockState", "GuestMemory"]),
+            dependencies: ["BlockDMA", "BlockHost", "BlockIO", "BlockState", "GuestMemory"],
+            swiftSettings: strict),
         .target(
             name: "IDE",
             dependencies: [
