@@ -59,7 +59,7 @@ let package = Package(
             dependencies: [
                 "BlockATA", "BlockDMA", "BlockHost", "BlockIO", "BlockPCI", "BlockState",
                 "GuestMemory",
-            ]),
+            ], swiftSettings: strict),
         .target(
             name: "CommandLineSupport",
             dependencies: [.product(name: "ArgumentParser", package: "swift-argument-parser")]),
