@@ -67,7 +67,7 @@ let package = Package(
         .target(
             name: "VFIOUserServer",
             dependencies: ["BlockHost", "BlockPCI", "CVFIOUser", "GuestMemory"],
-            swiftSettings: [.enableUpcomingFeature("InternalImportsByDefault")]),
+            swiftSettings: strict),
         .executableTarget(
             name: "IDEMachine",
             dependencies: [
