@@ -1,3 +1,4 @@
+import BlockHost
 import CGuestMemory
 import Glibc
 import Synchronization
@@ -175,14 +176,14 @@ import Synchronization
 
     /// Marks many stretches that were written before it was made.
     @safe struct Marker {
-        let log: Unmanaged<DirtyLog>
+        let log: UnretainedReference<DirtyLog>
         /// When only one consumer wants pages, its own.
         let bitmap: Bitmap?
 
-        init(_ log: Unmanaged<DirtyLog>) {
+        init(_ log: UnretainedReference<DirtyLog>) {
             DirtyLog.settleWrites()
-            unsafe self.log = unsafe log
-            bitmap = unsafe log._withUnsafeGuaranteedRef { log in
+            self.log = log
+            bitmap = log.with { log in
                 let wanted = log.active.load(ordering: .relaxed) & ~(1 << UInt8(DirtyLog.fenceBit))
                 let isOne = wanted & (wanted &- 1) == 0 && wanted < 1 << UInt8(DirtyLog.codeBit)
                 guard wanted != 0, isOne else { return nil }
@@ -193,7 +194,7 @@ import Synchronization
 
         /// Marks a stretch that is inside the memory.
         func mark(offset: Int, length: Int) {
-            unsafe log._withUnsafeGuaranteedRef { $0.markPages(offset: offset, length: length) }
+            log.with { $0.markPages(offset: offset, length: length) }
         }
     }
 

@@ -89,10 +89,10 @@ import Glibc
     // MARK: Transfers that can continue
 
     /// The first transfer of `ready`, which stays in the list.
-    func first(of ready: ReadyList) -> Unmanaged<DMATransfer>? {
+    func first(of ready: ReadyList) -> UnretainedReference<DMATransfer>? {
         mutex.lock()
         defer { mutex.unlock() }
-        return unsafe ready.list.first?.transfer
+        return ready.list.first?.transfer
     }
 
     /// Removes a waiter from the list of transfers that can continue. Returns its bounce buffer, if

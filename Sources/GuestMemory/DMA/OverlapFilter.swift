@@ -34,7 +34,7 @@ import Glibc
     /// Like `mayOverlap`, for a list whose elements each lie in one page and begin where it begins.
     mutating func mayShareAPage(_ vectors: UnsafeBufferPointer<iovec>) -> Bool {
         var slots = Slots(for: vectors.count, in: &self)
-        guard var vector = unsafe vectors.baseAddress else { return false }
+        guard var vector = vectors.baseAddress else { return false }
         let end = unsafe vector + vectors.count
         while unsafe vector < end {
             if unsafe !slots.insert(UInt(bitPattern: vector.pointee.iov_base) &>> 12) {
