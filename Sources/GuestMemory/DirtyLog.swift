@@ -3,6 +3,7 @@ import CGuestMemory
 import Glibc
 import Synchronization
 
+// @safe: pages are limited to those of the log, whose bitmaps are freed with it.
 /// Records which pages of a ``GuestRAM`` have been written, for several consumers, and which pages
 /// hold code that an emulator has translated.
 ///
@@ -175,7 +176,7 @@ import Synchronization
     }
 
     /// Marks many stretches that were written before it was made.
-    @safe struct Marker {
+    struct Marker {
         let log: UnretainedReference<DirtyLog>
         /// When only one consumer wants pages, its own.
         let bitmap: Bitmap?
@@ -198,6 +199,7 @@ import Synchronization
         }
     }
 
+    // @safe: a marker exists while its memory is mapped, and marks only pages of it.
     /// A bit for each page.
     @safe struct Bitmap {
         fileprivate let words: UnsafeMutablePointer<Atomic<UInt64>>

@@ -1,5 +1,6 @@
 import BlockHost
 
+// @safe: the region of a range keeps its memory, and the map that has the range keeps the region.
 /// A stretch of addresses with one region behind it. It is a node of a tree of such stretches.
 @safe struct FlatRange {
     let first: GuestAddress

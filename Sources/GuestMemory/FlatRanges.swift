@@ -1,5 +1,5 @@
 /// The ranges of a map. For those who hold the map; without a reference count.
-@safe struct FlatRanges {
+struct FlatRanges {
     let root: FlatRangePointer?
 
     /// The range that contains `address`.

@@ -2,6 +2,7 @@ import BlockHost
 import Glibc
 import Synchronization
 
+// @safe: a slot comes from `hold`, and keeps its snapshot until `release`.
 /// Publishes one immutable object at a time to any number of threads, and tells when nobody uses a
 /// former one any more.
 ///
@@ -12,6 +13,7 @@ import Synchronization
     /// Where a snapshot stays while anybody holds it.
     typealias Slot = Int
 
+    // @safe: the cell owns a reference to the snapshot while the entry has one.
     @safe private struct Entry: ~Copyable {
         var snapshot: Unmanaged<Snapshot>?
         /// The next of the slots that are free, if this one is.

@@ -1,6 +1,8 @@
 import BlockHost
 import Glibc
 
+// @safe: what it gives out lies inside its mapping, which is unmapped with it; transfers keep the
+// address space, and this with it.
 /// The bounce buffers of an address space: memory of a fixed size, which all transfers of the space
 /// share.
 ///

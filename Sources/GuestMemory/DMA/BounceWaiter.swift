@@ -1,5 +1,6 @@
 import BlockHost
 
+// @safe: the pool alone gives and takes a grant, and whoever follows the pointer says so.
 /// The entry of a transfer in the lists of those that wait: first in the pool's line for bounce
 /// buffers, then in its mapper's list of transfers that can continue. A transfer that waits for
 /// another process is only in the latter.

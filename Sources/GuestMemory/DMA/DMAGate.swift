@@ -5,7 +5,7 @@ import BlockHost
 /// A transfer that begins while the gate is closed fails with ``GuestMemoryError/Code/gateClosed``.
 /// A transfer that began before continues. A gate belongs to the thread that uses the mappers
 /// behind it.
-@safe public final class DMAGate {
+public final class DMAGate {
     let state: StatePointer<Bool>
 
     /// A gate for the mappers of a device.

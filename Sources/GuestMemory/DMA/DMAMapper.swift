@@ -114,7 +114,7 @@ public final class DMAMapper {
 
 extension DMAMapper {
     /// What the transfers of a mapper share. It outlives the mapper if transfers are active.
-    @safe final class Core {
+    final class Core {
         let space: AddressSpace
         let pool: BouncePool
         let resolvers: [any AddressResolver]
@@ -129,6 +129,7 @@ extension DMAMapper {
         /// Behind a pointer, so that no access is checked at run time.
         let state: StatePointer<State>
 
+        // @safe: the core owns a reference to each transfer in the list of free ones.
         @safe struct State {
             fileprivate(set) var options: DMAOptions
             /// Transfers that have ended, to be used again.

@@ -1,6 +1,8 @@
 import BlockHost
 public import Glibc
 
+// @safe: whoever follows a vector says so, and the transfer keeps the memory until the mapping
+// ends.
 /// Guest memory that is mapped as a whole for a device, without the steps of a transfer: for
 /// network cards and other devices that make their own requests.
 ///

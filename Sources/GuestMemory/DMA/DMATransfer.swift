@@ -7,7 +7,7 @@ import Glibc
 /// A transfer proceeds in steps (``DMAStep``). The device carries each step out: it submits the
 /// piece of memory, answers the piece when nobody uses its memory any more, and is given the next
 /// step. After ``DMAStep/done(_:)`` the object belongs to the mapper, which uses it again.
-@safe public final class DMATransfer {
+public final class DMATransfer {
     /// Behind a pointer, so that no access is checked at run time.
     let state: StatePointer<State>
 
@@ -91,6 +91,8 @@ import Glibc
 // MARK: The state
 
 extension DMATransfer {
+    // @safe: the pool keeps the bounce buffer until it is given back, and the list keeps the
+    // vectors.
     /// The state of a transfer.
     ///
     /// | phase | event | next phase |

@@ -1,5 +1,6 @@
 import Glibc
 
+// @safe: its table is freed with it, and every hash is cut to the size of the table.
 /// A fast check that the elements of a list do not overlap, which is nearly always the case: no two
 /// of them touch the same granule of host memory.
 @safe struct OverlapFilter: ~Copyable {
@@ -45,6 +46,7 @@ import Glibc
         return false
     }
 
+    // @safe: it exists during one check, and `mask` keeps every index inside the table.
     /// The table for one list.
     @safe private struct Slots {
         private let table: UnsafeMutablePointer<UInt32>

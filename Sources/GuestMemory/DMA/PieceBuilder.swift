@@ -1,5 +1,6 @@
 import Glibc
 
+// @safe: it has room for a vector for each segment of a list, and frees it with itself.
 /// Cuts a mapped list with bounced segments into pieces that need no more bounce buffer than a
 /// limit allows, and copies between the buffer and guest memory.
 ///

@@ -1,11 +1,12 @@
 import BlockHost
 import Glibc
 
+// @safe: `count` never exceeds `capacity`, and the memory is freed with the list.
 /// A list of guest addresses after mapping: one iovec for each stretch of host memory, and beside
 /// it what else is known of the stretch. A stretch that must bounce has an iovec without address.
 @safe struct SegmentList: ~Copyable {
     /// What is not in the iovec.
-    @safe struct Segment {
+    struct Segment {
         /// The first byte as the device named it.
         var deviceAddress: GuestAddress
         /// The first byte in the address space.
@@ -42,7 +43,7 @@ import Glibc
     var overlaps = OverlapFilter()
 
     /// How lists are mapped.
-    @safe struct Rules {
+    struct Rules {
         var direction: DMADirection
         var alignment: Int
         var forceBounce: Bool

@@ -2,7 +2,7 @@ import BlockHost
 
 /// Waiters in order. Adding at the end and removing anywhere take constant time, and allocate
 /// nothing.
-@safe struct WaiterList {
+struct WaiterList {
     private(set) var count = 0
     private var head: UnretainedReference<BounceWaiter>?
     private var tail: UnretainedReference<BounceWaiter>?
