@@ -45,20 +45,22 @@ let package = Package(
             name: "GuestMemory", dependencies: ["BlockHost", "CGuestMemory"],
             swiftSettings: strict),
         // What a device model needs between guest memory and an image; it knows no controller.
-        .target(name: "BlockDMA", dependencies: ["BlockIO", "GuestMemory"]),
+        .target(
+            name: "BlockDMA", dependencies: ["BlockIO", "GuestMemory"], swiftSettings: strict),
         // What a device's saved state is made of; it knows no device.
-        .target(name: "BlockState"),
+        .target(name: "BlockState", swiftSettings: strict),
         .target(name: "BlockPCI", dependencies: ["GuestMemory"], swiftSettings: strict),
         // ATA drives on a carrier of their commands, such as an IDE channel; it knows no ports.
         .target(
             name: "BlockATA",
-            dependencies: ["BlockDMA", "BlockHost", "BlockIO", "BlockState", "GuestMemory"]),
+            dependencies: ["BlockDMA", "BlockHost", "BlockIO", "BlockState", "GuestMemory"],
+            swiftSettings: strict),
         .target(
             name: "IDE",
             dependencies: [
                 "BlockATA", "BlockDMA", "BlockHost", "BlockIO", "BlockPCI", "BlockState",
                 "GuestMemory",
-            ]),
+            ], swiftSettings: strict),
         .target(
             name: "CommandLineSupport",
             dependencies: [.product(name: "ArgumentParser", package: "swift-argument-parser")]),
@@ -66,7 +68,7 @@ let package = Package(
         .target(
             name: "VFIOUserServer",
             dependencies: ["BlockHost", "BlockPCI", "CVFIOUser", "GuestMemory"],
-            swiftSettings: [.enableUpcomingFeature("InternalImportsByDefault")]),
+            swiftSettings: strict),
         .executableTarget(
             name: "IDEMachine",
             dependencies: [

@@ -1,5 +1,5 @@
+import BlockHost
 public import BlockIO
-import Glibc
 
 /// Errors of the caller of a drive. A guest cannot cause any of them.
 public enum ATAError: Error, Sendable, Hashable {
@@ -20,7 +20,7 @@ extension ATAError: CustomStringConvertible {
         case .invalidOption(let text): text
         case .mediumLocked: "the guest prevents the removal of the medium"
         case .image(let error): "\(error)"
-        case .system(let errno): "\(String(cString: strerror(errno))) (errno \(errno))"
+        case .system(let errno): "\(errnoMessage(errno)) (errno \(errno))"
         }
     }
 }

@@ -13,7 +13,7 @@ extension HostRequest {
     ) -> HostAnswer {
         precondition(current == .idle, "the host is at work on another request")
         wasStopped = false
-        self.transfer = .passUnretained(transfer)
+        self.transfer = TransferReference(transfer)
         self.offset = offset
         self.durability = durability
         return carryOut(step, of: transfer, on: queue)
@@ -29,7 +29,7 @@ extension HostRequest {
             return completeOther(completion, on: queue)
         }
         // A piece has a transfer.
-        let step = transfer.unsafelyUnwrapped._withUnsafeGuaranteedRef {
+        let step = unsafe transfer.unsafelyUnwrapped.with {
             $0.pieceEnded(transferred: completion.transferred, isSuccess: true)
         }
         guard case .done(let result) = step else { return carryOutNext(step, on: queue) }
@@ -53,7 +53,7 @@ extension HostRequest {
     @inline(never)
     mutating func carryOutNext(_ step: DMAStep, on queue: BlockQueue) -> HostAnswer {
         guard let transfer else { preconditionFailure("a step of no transfer") }
-        return carryOut(step, of: transfer.takeUnretainedValue(), on: queue)
+        return carryOut(step, of: transfer.transfer, on: queue)
     }
 
     /// Takes a completion other than that of a piece that has succeeded. `@usableFromInline`,
@@ -69,7 +69,7 @@ extension HostRequest {
         current = .held
         guard completion.isMemoryFault else { return .failed }
         // The mapper lets go of a transfer that is over; it has to live until this returns.
-        let held = transfer.takeUnretainedValue()
+        let held = transfer.transfer
         return carryOut(
             held.memoryFailed(transferred: completion.transferred), of: held, on: queue)
     }
@@ -94,7 +94,7 @@ extension HostRequest {
             park()
             return .pending
         }
-        guard isPiece, current == .held, let transfer = transfer?.takeUnretainedValue() else {
+        guard isPiece, current == .held, let transfer = transfer?.transfer else {
             return action == .ignore ? .succeeded : .failed
         }
         let step =
@@ -147,7 +147,7 @@ extension HostRequest {
         }
         // What a request of the device's own has moved says nothing about the piece.
         return endAbandoned(
-            transfer.takeUnretainedValue().pieceEnded(
+            transfer.transfer.pieceEnded(
                 transferred: isPiece ? completion.transferred : 0,
                 isSuccess: isPiece && completion.isSuccess))
     }
@@ -165,9 +165,10 @@ extension BlockQueue {
         durability: WriteDurability = .volatile, userData: UInt
     ) {
         switch direction {
-        case .fromDevice: readv(piece.vectors, at: offset, userData: userData)
+        case .fromDevice: unsafe readv(piece.vectors, at: offset, userData: userData)
         case .toDevice:
-            writev(piece.vectors, at: offset, durability: durability, userData: userData)
+            unsafe writev(
+                piece.vectors, at: offset, durability: durability, userData: userData)
         }
     }
 }

@@ -10,7 +10,7 @@ extension HostRequest {
         precondition(current == .idle, "the host is at work on another request")
         wasStopped = false
         isPiece = false
-        self.transfer = .passUnretained(transfer)
+        self.transfer = TransferReference(transfer)
         return note(step)
     }
 
@@ -47,7 +47,7 @@ extension HostRequest {
         guard current == .held, let transfer else {
             preconditionFailure("the device holds no piece")
         }
-        return transfer.takeUnretainedValue()
+        return transfer.transfer
     }
 
     /// Follows a step of the transfer.

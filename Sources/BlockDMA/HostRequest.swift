@@ -1,4 +1,4 @@
-import BlockIO
+public import BlockIO
 public import GuestMemory
 
 /// What one command of a device asks of the host: one request at a time, until the command ends.
@@ -109,7 +109,7 @@ public struct HostRequest: ~Copyable {
     @usableFromInline var isPiece = false
     @usableFromInline var durability = WriteDurability.volatile
     /// The transfer under way; alive until it is done.
-    @usableFromInline var transfer: Unmanaged<DMATransfer>?
+    @usableFromInline var transfer: TransferReference?
     /// Where the transfer begins in the image.
     @usableFromInline var offset: UInt64 = 0
 
@@ -132,7 +132,7 @@ public struct HostRequest: ~Copyable {
 
     /// Whether the transfer under way is this one.
     public func owns(_ transfer: DMATransfer) -> Bool {
-        self.transfer?.toOpaque() == Unmanaged.passUnretained(transfer).toOpaque()
+        self.transfer == TransferReference(transfer)
     }
 
     // MARK: Requests of the device's own
@@ -169,9 +169,7 @@ public struct HostRequest: ~Copyable {
     public mutating func release() {
         precondition(current == .idle || current == .held, "there is no piece to give back")
         if let transfer {
-            _ = transfer._withUnsafeGuaranteedRef {
-                $0.pieceEnded(transferred: 0, isSuccess: false)
-            }
+            _ = transfer.with { $0.pieceEnded(transferred: 0, isSuccess: false) }
             self.transfer = nil
         }
         current = .idle
@@ -213,7 +211,7 @@ public struct HostRequest: ~Copyable {
     /// wait for.
     private mutating func cancel() -> DMAStep? {
         guard let transfer else { return nil }
-        let step = transfer._withUnsafeGuaranteedRef { $0.cancel() }
+        let step = transfer.with { $0.cancel() }
         if step != nil { self.transfer = nil }
         return step
     }

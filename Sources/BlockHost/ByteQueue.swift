@@ -1,5 +1,7 @@
 import Glibc
 
+// @safe: it checks counts against what it has and has room for; whoever follows an address that
+// it returns says so.
 /// A first-in, first-out queue of bytes. It keeps its memory unless ``removeAll(keepingAtMost:)``
 /// is called.
 @safe package struct ByteQueue: ~Copyable {

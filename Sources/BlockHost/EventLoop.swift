@@ -1,6 +1,7 @@
 import CBlockHost
 import Glibc
 
+// @safe: a wait returns no more descriptors than there is room for.
 /// The event loop of one thread: an ``EpollSet`` of its own, and a buffer for the descriptors that
 /// are ready.
 @safe package struct EventLoop: ~Copyable {

@@ -1,5 +1,6 @@
 import CBlockHost
 
+// @safe: the word lives as long as the value, which cannot be copied.
 /// A futex(2) whose address does not change: threads sleep on it while its value is the one that
 /// they have read.
 ///

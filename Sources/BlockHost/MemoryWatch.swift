@@ -1,6 +1,7 @@
 public import CBlockHost
 
 // @usableFromInline: inlinable code of other targets asks `intact` and `isAnyLost`.
+// @safe: the C module keeps all watches for good, and looks at addresses as numbers.
 /// A watch over memory that other processes can take away. It knows from which byte on the memory
 /// is lost; lost memory stays lost.
 ///

@@ -1,5 +1,6 @@
 import Glibc
 
+// @safe: the object lives as long as the value, which cannot be copied.
 /// A pthread condition variable whose address does not change.
 ///
 /// `@unchecked`: pthread functions may be called on it by any thread, and the pointer is constant.

@@ -1,6 +1,7 @@
 public import Glibc
 
 // @usableFromInline: inlinable code of other targets locks it.
+// @safe: the object lives as long as the value, which cannot be copied.
 /// A pthread mutex whose address does not change.
 ///
 /// `Synchronization.Mutex` is not used, because the thread sanitizer does not understand its futex

@@ -1,5 +1,7 @@
 public import GuestMemory
 
+// @safe: the windows are indexed by base address registers, of which there are `barCount`, and
+// freed with the function.
 /// A function of a device on a PCI bus: its configuration space, the ranges that its base address
 /// registers decode, its interrupt pin, and the gate for its DMA (PCI Local Bus 3.0, chapter 6).
 ///

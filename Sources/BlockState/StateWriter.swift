@@ -9,7 +9,7 @@ package struct StateWriter: PathCodec {
     func has(_ field: StateField) -> Bool { true }
 
     private mutating func put(_ value: some FixedWidthInteger) {
-        withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
+        unsafe withUnsafeBytes(of: value.littleEndian) { unsafe bytes.append(contentsOf: $0) }
     }
 
     package mutating func number<Value: FixedWidthInteger & UnsignedInteger>(

@@ -62,8 +62,8 @@ extension AddressSpace {
     private func withMap(
         _ body: (MemoryMap) throws(GuestMemoryError) -> Void
     ) throws(GuestMemoryError) {
-        let (slot, map) = unsafe hold()
+        let (slot, map) = hold()
         defer { release(slot) }
-        unsafe try body(map.takeUnretainedValue())
+        try body(map.object)
     }
 }

@@ -133,9 +133,10 @@ public final class AddressSpace: @unchecked Sendable {
 
     // MARK: Holding a map
 
-    func hold() -> (slot: Int, map: Unmanaged<MemoryMap>) {
+    func hold() -> (slot: Int, map: UnretainedReference<MemoryMap>) {
         let slot = maps.hold()
-        return unsafe (slot, maps.snapshot(slot))
+        // The cell keeps it until the slot is released.
+        return (slot, unsafe UnretainedReference(maps.snapshot(slot)))
     }
 
     @inline(__always)

@@ -1,7 +1,9 @@
+import BlockHost
 import CGuestMemory
 import Glibc
 import Synchronization
 
+// @safe: pages are limited to those of the log, whose bitmaps are freed with it.
 /// Records which pages of a ``GuestRAM`` have been written, for several consumers, and which pages
 /// hold code that an emulator has translated.
 ///
@@ -174,15 +176,15 @@ import Synchronization
     }
 
     /// Marks many stretches that were written before it was made.
-    @safe struct Marker {
-        let log: Unmanaged<DirtyLog>
+    struct Marker {
+        let log: UnretainedReference<DirtyLog>
         /// When only one consumer wants pages, its own.
         let bitmap: Bitmap?
 
-        init(_ log: Unmanaged<DirtyLog>) {
+        init(_ log: UnretainedReference<DirtyLog>) {
             DirtyLog.settleWrites()
-            unsafe self.log = unsafe log
-            bitmap = unsafe log._withUnsafeGuaranteedRef { log in
+            self.log = log
+            bitmap = log.with { log in
                 let wanted = log.active.load(ordering: .relaxed) & ~(1 << UInt8(DirtyLog.fenceBit))
                 let isOne = wanted & (wanted &- 1) == 0 && wanted < 1 << UInt8(DirtyLog.codeBit)
                 guard wanted != 0, isOne else { return nil }
@@ -193,10 +195,11 @@ import Synchronization
 
         /// Marks a stretch that is inside the memory.
         func mark(offset: Int, length: Int) {
-            unsafe log._withUnsafeGuaranteedRef { $0.markPages(offset: offset, length: length) }
+            log.with { $0.markPages(offset: offset, length: length) }
         }
     }
 
+    // @safe: a marker exists while its memory is mapped, and marks only pages of it.
     /// A bit for each page.
     @safe struct Bitmap {
         fileprivate let words: UnsafeMutablePointer<Atomic<UInt64>>

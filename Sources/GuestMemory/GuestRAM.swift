@@ -2,6 +2,8 @@ import BlockHost
 import CGuestMemory
 import Glibc
 
+// @safe: its memory stays as long as it, by its own mapping or by the promise of whoever lends the
+// memory; whoever follows `base` says so.
 /// A block of host memory that guests use as RAM or ROM, with a log of the pages written.
 ///
 /// The guest, other processes and the kernel may change it at any time. Therefore nothing in this

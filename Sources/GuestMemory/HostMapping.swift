@@ -1,6 +1,7 @@
 import CGuestMemory
 import Glibc
 
+// @safe: it only names the memory. Whoever follows its pointers, or unmaps it, says so.
 /// Memory mapped for a ``GuestRAM``, between inaccessible pages.
 ///
 /// The pages of the host, and of a file of huge pages (hugetlbfs), may be larger than those of the

@@ -4,8 +4,8 @@ struct MMIOAccess {
     private let device: any MMIODevice
     private let address: GuestAddress
 
-    init(_ range: UnsafePointer<FlatRange>, at address: GuestAddress) throws(GuestMemoryError) {
-        let region = unsafe range.pointee.region.takeUnretainedValue()
+    init(_ range: FlatRangePointer, at address: GuestAddress) throws(GuestMemoryError) {
+        let region = range.pointee.region.object
         if region.region.kind == .remote { throw GuestMemoryError(.remote, at: address) }
         guard let device = region.region.device else { throw GuestMemoryError(.hole, at: address) }
         if let reentrancy = region.region.reentrancy, reentrancy.isEntered {

@@ -9,7 +9,7 @@ extension MemoryMap {
         at address: GuestAddress, into buffer: UnsafeMutableRawBufferPointer
     ) throws(GuestMemoryError) {
         guard let target = buffer.baseAddress else { return }
-        unsafe try visit(at: address, count: buffer.count) {
+        try visit(at: address, count: buffer.count) {
             (range, offset, done, length) throws(GuestMemoryError) in
             if unsafe range.pointee.host != nil {
                 unsafe try range.pointee.access(length, at: offset) {
@@ -28,9 +28,9 @@ extension MemoryMap {
         at address: GuestAddress, from buffer: UnsafeRawBufferPointer
     ) throws(GuestMemoryError) {
         guard let source = buffer.baseAddress else { return }
-        unsafe try visit(at: address, count: buffer.count) {
+        try visit(at: address, count: buffer.count) {
             (range, offset, done, length) throws(GuestMemoryError) in
-            switch unsafe range.pointee.kind {
+            switch range.pointee.kind {
             case .ram:
                 unsafe try range.pointee.write(length, at: offset) {
                     unsafe VolatileMemory.copy(to: $0, from: source + done, count: $1)
@@ -52,16 +52,16 @@ extension MemoryMap {
         var left = count
         while left > 0 {
             let step = Int(Swift.min(left, 1 << 30))
-            unsafe try visit(at: address, count: step) {
+            try visit(at: address, count: step) {
                 (range, offset, done, length) throws(GuestMemoryError) in
-                switch unsafe range.pointee.kind {
+                switch range.pointee.kind {
                 case .ram:
                     unsafe try range.pointee.write(length, at: offset) {
                         VolatileMemory.fill($0, with: byte, count: $1)
                     }
                 case .rom, .hole: break
                 case .romDevice, .mmio, .remote:
-                    unsafe try MMIOAccess(range, at: address &+ UInt64(done)).fill(
+                    try MMIOAccess(range, at: address &+ UInt64(done)).fill(
                         byte, count: length)
                 }
             }
@@ -75,7 +75,7 @@ extension MemoryMap {
     @inline(__always)
     private func visit(
         at address: GuestAddress, count: Int,
-        _ body: (UnsafePointer<FlatRange>, UInt64, Int, Int) throws(GuestMemoryError) -> Void
+        _ body: (FlatRangePointer, UInt64, Int, Int) throws(GuestMemoryError) -> Void
     ) throws(GuestMemoryError) {
         guard count > 0 else { return }
         if address.advanced(by: UInt64(count - 1)) == nil {
@@ -84,12 +84,12 @@ extension MemoryMap {
         var done = 0
         while done < count {
             let place = address &+ UInt64(done)
-            guard let range = unsafe range(at: place) else {
+            guard let range = range(at: place) else {
                 throw GuestMemoryError(.hole, at: place)
             }
-            let rest = unsafe range.pointee.last.offset(from: place)
+            let rest = range.pointee.last.offset(from: place)
             let length = rest >= UInt64(count - done) ? count - done : Int(rest) + 1
-            unsafe try body(range, place.offset(from: range.pointee.first), done, length)
+            try body(range, place.offset(from: range.pointee.first), done, length)
             done += length
         }
     }
@@ -104,7 +104,7 @@ extension FlatRange {
     ) throws(GuestMemoryError) {
         // Also when some of the memory is lost: the pages before have been written.
         defer {
-            unsafe log?._withUnsafeGuaranteedRef {
+            log?.with {
                 $0.mark(offset: logOffset + Int(truncatingIfNeeded: offset), length: length)
             }
         }

@@ -11,19 +11,19 @@ final class MemoryMap: @unchecked Sendable {
     init(_ layout: MapLayout, version: UInt64) {
         self.version = version
         visible = layout.visible
-        ranges = unsafe layout.visible.root?.summary ?? FlatRanges(root: nil)
+        ranges = layout.visible.root?.summary ?? FlatRanges(root: nil)
     }
 
     /// The range that contains `address`.
-    func range(at address: GuestAddress) -> UnsafePointer<FlatRange>? {
-        unsafe ranges.range(at: address)
+    func range(at address: GuestAddress) -> FlatRangePointer? {
+        ranges.range(at: address)
     }
 
     /// The region that contains `address`, if it is memory of another process.
     func remote(at address: GuestAddress) -> MappedRegion? {
-        guard let range = unsafe range(at: address), unsafe range.pointee.kind == .remote else {
+        guard let range = range(at: address), range.pointee.kind == .remote else {
             return nil
         }
-        return unsafe range.pointee.region.takeUnretainedValue()
+        return range.pointee.region.object
     }
 }

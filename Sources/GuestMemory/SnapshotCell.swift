@@ -1,6 +1,8 @@
+import BlockHost
 import Glibc
 import Synchronization
 
+// @safe: a slot comes from `hold`, and keeps its snapshot until `release`.
 /// Publishes one immutable object at a time to any number of threads, and tells when nobody uses a
 /// former one any more.
 ///
@@ -11,6 +13,7 @@ import Synchronization
     /// Where a snapshot stays while anybody holds it.
     typealias Slot = Int
 
+    // @safe: the cell owns a reference to the snapshot while the entry has one.
     @safe private struct Entry: ~Copyable {
         var snapshot: Unmanaged<Snapshot>?
         /// The next of the slots that are free, if this one is.
@@ -24,7 +27,7 @@ import Synchronization
 
     private let word: Atomic<UInt64>
     private let entries: UnsafeMutablePointer<Entry>
-    private let firstFree: UnsafeMutablePointer<Slot?>
+    private let firstFree: StatePointer<Slot?>
 
     init(_ first: Snapshot) {
         unsafe entries = .allocate(capacity: Self.slotCount)
@@ -32,8 +35,7 @@ import Synchronization
             unsafe (entries + slot).initialize(to: Entry())
             unsafe entries[slot].nextFree = slot + 1 < Self.slotCount ? slot + 1 : nil
         }
-        unsafe firstFree = .allocate(capacity: 1)
-        unsafe firstFree.initialize(to: 1)
+        firstFree = StatePointer(holding: 1)
         unsafe entries[0].snapshot = unsafe .passRetained(first)
         word = Atomic(0)
     }
@@ -42,7 +44,7 @@ import Synchronization
         for slot in 0..<Self.slotCount { unsafe entries[slot].snapshot?.release() }
         unsafe entries.deinitialize(count: Self.slotCount)
         unsafe entries.deallocate()
-        unsafe firstFree.deallocate()
+        unsafe firstFree.release()
     }
 
     /// Holds the current snapshot. It stays until `release` was called as often.
@@ -67,8 +69,8 @@ import Synchronization
     /// Makes `next` current. Returns the former one's slot and whether nobody holds it; `nil` when
     /// all slots are taken by held snapshots, and nothing has changed.
     func publish(_ next: Snapshot) -> (former: Slot, isFree: Bool)? {
-        guard let slot = unsafe firstFree.pointee else { return nil }
-        unsafe firstFree.pointee = unsafe entries[slot].nextFree
+        guard let slot = firstFree.pointee else { return nil }
+        firstFree.pointee = unsafe entries[slot].nextFree
         unsafe entries[slot].snapshot = unsafe .passRetained(next)
         unsafe entries[slot].balance.store(0, ordering: .relaxed)
         let old = word.exchange(
@@ -85,8 +87,8 @@ import Synchronization
     func retire(_ slot: Slot) -> Unmanaged<Snapshot>? {
         defer {
             unsafe entries[slot].snapshot = nil
-            unsafe entries[slot].nextFree = unsafe firstFree.pointee
-            unsafe firstFree.pointee = slot
+            unsafe entries[slot].nextFree = firstFree.pointee
+            firstFree.pointee = slot
         }
         return unsafe entries[slot].snapshot
     }

@@ -25,9 +25,9 @@ struct VisibleRange: TreeValue, @unchecked Sendable {
     func summary(_ left: FlatRanges?, _ right: FlatRanges?) -> FlatRanges {
         let range = UnsafeMutablePointer<FlatRange>.allocate(capacity: 1)
         unsafe range.initialize(to: flat)
-        unsafe range.pointee.left = unsafe left?.root
-        unsafe range.pointee.right = unsafe right?.root
-        return unsafe FlatRanges(root: UnsafePointer(range))
+        unsafe range.pointee.left = left?.root
+        unsafe range.pointee.right = right?.root
+        return unsafe FlatRanges(root: FlatRangePointer(UnsafePointer(range)))
     }
 
     static func discard(_ ranges: FlatRanges) { unsafe ranges.root?.deallocate() }

@@ -1,4 +1,5 @@
 public import BlockATA
+import BlockHost
 public import BlockIO
 
 // CD/DVD-ROM drives, and changes of their discs while the machine runs.
@@ -54,7 +55,7 @@ extension IDEController {
         }
     }
 
-    private func packetDrive(in slot: IDESlot) -> UnsafeMutablePointer<ATAPIDrive.State>? {
+    private func packetDrive(in slot: IDESlot) -> StatePointer<ATAPIDrive.State>? {
         channel(slot.channel).drives[slot.device].packetState
     }
 }

@@ -73,21 +73,21 @@ extension IDEController {
 
     /// Sleeps until a descriptor is readable, at most for `limit`.
     private func wait(_ limit: Duration) {
-        withUnsafeTemporaryAllocation(of: pollfd.self, capacity: 4) { entries in
+        unsafe withUnsafeTemporaryAllocation(of: pollfd.self, capacity: 4) { entries in
             var count = 0
             // Not over the slots: an array of them would be an allocation.
             for number in 0..<4 {
                 guard let queue = channel(number >> 1).drives[number & 1].queue,
                     queue.outstanding > 0
                 else { continue }
-                entries.initializeElement(
+                unsafe entries.initializeElement(
                     at: count, to: pollfd(fd: queue.descriptor, events: Int16(POLLIN), revents: 0))
                 count += 1
             }
             // A transfer that waits for bounce buffers of another device has no descriptor.
             let limit = count == 0 ? min(limit, .milliseconds(1)) : limit
             let milliseconds = max(1, min(limit / .milliseconds(1), 3_600_000)).rounded(.up)
-            _ = Glibc.poll(entries.baseAddress, nfds_t(count), CInt(milliseconds))
+            _ = unsafe Glibc.poll(entries.baseAddress, nfds_t(count), CInt(milliseconds))
         }
     }
 }

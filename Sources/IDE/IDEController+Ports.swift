@@ -39,14 +39,15 @@ extension IDEController {
         guard width == 1 || width == 2 || width == 4, !reentrancy.isEntered else { return }
         let count = target.count / width
         if width > 1, case .command(let channel, Offset.data)? = decode(port) {
-            self.channel(channel).readData(
+            unsafe self.channel(channel).readData(
                 into: UnsafeMutableRawBufferPointer(rebasing: target[..<(count * width)]))
             return
         }
         for index in 0..<count {
             let value = readPort(port, width: width)
             for byte in 0..<width {
-                target[index * width + byte] = UInt8(truncatingIfNeeded: value >> UInt32(8 * byte))
+                unsafe target[index * width + byte] = UInt8(
+                    truncatingIfNeeded: value >> UInt32(8 * byte))
             }
         }
     }
@@ -59,14 +60,14 @@ extension IDEController {
         guard width == 1 || width == 2 || width == 4, !reentrancy.isEntered else { return }
         let count = source.count / width
         if width > 1, case .command(let channel, Offset.data)? = decode(port) {
-            self.channel(channel).writeData(
+            unsafe self.channel(channel).writeData(
                 from: UnsafeRawBufferPointer(rebasing: source[..<(count * width)]))
             return
         }
         for index in 0..<count {
             var value: UInt32 = 0
             for byte in 0..<width {
-                value |= UInt32(source[index * width + byte]) << UInt32(8 * byte)
+                unsafe value |= UInt32(source[index * width + byte]) << UInt32(8 * byte)
             }
             writePort(port, width: width, value: value)
         }

@@ -1,6 +1,3 @@
-public import BlockDMA
-public import BlockIO
-
 /// What a controller tells the emulator that it is a part of. The methods are called on the thread
 /// that accesses or polls the controller, during that call, and must not access the controller.
 /// They name the controller for emulators that have several.

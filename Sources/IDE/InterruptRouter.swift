@@ -1,12 +1,14 @@
+import BlockHost
 import BlockPCI
 
 /// The outputs of a controller: interrupt lines, drive events and the trace.
 final class InterruptRouter {
     /// Whose pin INTA is.
     private let function: PCIFunction
-    private let state: UnsafeMutablePointer<State>
+    private let state: StatePointer<State>
 
-    private struct State {
+    /// `@safe`, because the controller outlives what is a part of it.
+    @safe private struct State {
         /// The emulator. `unowned`, because a `weak` reference costs 150 instructions for each change of a
         /// line, and a strong one would be a cycle: an emulator owns its controller.
         unowned var delegate: (any IDEControllerDelegate)?
@@ -26,18 +28,14 @@ final class InterruptRouter {
 
     init(_ function: PCIFunction, isNative: Bool) {
         self.function = function
-        state = .allocate(capacity: 1)
-        state.initialize(to: State(isNative: isNative))
+        state = unsafe StatePointer(holding: State(isNative: isNative))
     }
 
-    deinit {
-        state.deinitialize(count: 1)
-        state.deallocate()
-    }
+    deinit { unsafe state.release() }
 
     /// Says which controller this is a part of.
     func setController(_ controller: IDEController) {
-        state.pointee.controller = .passUnretained(controller)
+        unsafe state.pointee.controller = unsafe .passUnretained(controller)
     }
 
     /// The emulator; see ``IDEController/delegate``.
@@ -49,9 +47,10 @@ final class InterruptRouter {
     /// Calls `body` with the emulator, if there is one, and the controller.
     @inline(__always)
     func tell(_ body: (any IDEControllerDelegate, IDEController) -> Void) {
-        guard let delegate = state.pointee.delegate, let controller = state.pointee.controller
+        guard let delegate = state.pointee.delegate,
+            let controller = unsafe state.pointee.controller
         else { return }
-        controller._withUnsafeGuaranteedRef { body(delegate, $0) }
+        unsafe controller._withUnsafeGuaranteedRef { body(delegate, $0) }
     }
 
     /// Called with every event while it is set.

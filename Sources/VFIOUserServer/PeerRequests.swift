@@ -45,13 +45,18 @@ final class PeerRequests {
         }
     }
 
-    private struct Request {
+    /// `@safe`, because a request that is given up is taken out of what is outstanding, and whoever
+    /// touches the memory says so.
+    @safe private struct Request {
         let address: GuestAddress
         /// Where the answer goes, or what is written. Not to be touched when the request is given up.
         let memory: UnsafeMutableRawBufferPointer
         let isWrite: Bool
         /// Whose memory it is.
         let window: ObjectIdentifier
+
+        /// In bytes.
+        var count: Int { unsafe memory.count }
 
         var command: UInt16 { isWrite ? VFIOUser.Command.dmaWrite : VFIOUser.Command.dmaRead }
     }
@@ -74,12 +79,12 @@ final class PeerRequests {
 
         mutating func add(_ request: Request) {
             requests += 1
-            bytes += request.memory.count
+            bytes += request.count
         }
 
         mutating func subtract(_ request: Request) {
             requests -= 1
-            bytes -= request.memory.count
+            bytes -= request.count
         }
     }
 
@@ -107,7 +112,7 @@ final class PeerRequests {
         if isRefusing { return refuse(answer) }
         let transfer = transfer(of: answer)
         if transfer.waiting.isEmpty { turns.append(transfer) }
-        transfer.waiting.append(
+        unsafe transfer.waiting.append(
             Request(
                 address: address, memory: memory, isWrite: isWrite,
                 window: ObjectIdentifier(window)))
@@ -146,7 +151,7 @@ final class PeerRequests {
     private func hasRoom(for request: Request) -> Bool {
         if outstanding.requests == forgotten.requests { return true }
         return outstanding.requests < VFIOUser.Limit.requests
-            && outstanding.bytes + request.memory.count <= VFIOUser.Limit.outstanding
+            && outstanding.bytes + request.count <= VFIOUser.Limit.outstanding
     }
 
     private func send(_ request: Request, of transfer: Transfer) {
@@ -156,8 +161,8 @@ final class PeerRequests {
             MessageHeader(
                 id: nextID, command: request.command, flags: VFIOUser.HeaderFlags.command))
         writer.put(request.address.rawValue)
-        writer.put(UInt64(request.memory.count))
-        if request.isWrite { writer.put(UnsafeRawBufferPointer(request.memory)) }
+        writer.put(UInt64(request.count))
+        if request.isWrite { unsafe writer.put(UnsafeRawBufferPointer(request.memory)) }
         writer.end()
         sent[nextID] = Sent(request: request, number: nextRequest, transfer: transfer)
         nextID &+= 1
@@ -189,7 +194,7 @@ final class PeerRequests {
     private func take(
         _ header: MessageHeader, _ body: MessageBody, for request: Request
     ) -> Bool {
-        let count = request.memory.count
+        let count = request.count
         guard !header.hasFailed, body.u64(0) == request.address.rawValue else { return false }
         if request.isWrite {
             // The specification has the count of this reply in 4 bytes, QEMU sends 8.
@@ -197,7 +202,7 @@ final class PeerRequests {
             bytesWritten &+= UInt64(count)
         } else {
             guard body.u64(8) == UInt64(count), body.count == 16 + count else { return false }
-            request.memory.copyMemory(from: body.rest(16))
+            unsafe request.memory.copyMemory(from: body.rest(16).bytes)
             bytesRead &+= UInt64(count)
         }
         return true

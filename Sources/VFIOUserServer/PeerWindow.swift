@@ -27,11 +27,11 @@ final class PeerWindow: RemoteMemory, @unchecked Sendable {
     func read(
         offset: UInt64, into buffer: UnsafeMutableRawBufferPointer, _ answer: RemoteAnswer
     ) {
-        add(offset, buffer, isWrite: false, answer)
+        unsafe add(offset, buffer, isWrite: false, answer)
     }
 
     func write(offset: UInt64, from buffer: UnsafeRawBufferPointer, _ answer: RemoteAnswer) {
-        add(offset, UnsafeMutableRawBufferPointer(mutating: buffer), isWrite: true, answer)
+        unsafe add(offset, UnsafeMutableRawBufferPointer(mutating: buffer), isWrite: true, answer)
     }
 
     private func add(
@@ -39,7 +39,7 @@ final class PeerWindow: RemoteMemory, @unchecked Sendable {
         _ answer: RemoteAnswer
     ) {
         if isClosed { return requests.refuse(answer) }
-        requests.add(
+        unsafe requests.add(
             address: address &+ offset, memory, isWrite: isWrite, in: self, answer)
     }
 }

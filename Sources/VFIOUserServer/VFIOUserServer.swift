@@ -50,7 +50,7 @@ public final class VFIOUserServer {
         listeningAt path: [UInt8], named name: String, function: PCIFunction
     ) throws(VFIOUserError) {
         let path = path.map { CChar(bitPattern: $0) } + [0]
-        let listener = cvfiouser_listen(path)
+        let listener = unsafe cvfiouser_listen(path)
         guard listener >= 0 else { throw VFIOUserError("listen at \(name)", -listener) }
         self.listener = listener
         self.path = path
@@ -93,7 +93,7 @@ public final class VFIOUserServer {
         line.unmaskEventWillClose = { _ in }
         if let session { session.end() }
         if listener >= 0 { close(listener) }
-        if let path { unlink(path) }
+        if let path { unsafe unlink(path) }
     }
 
     /// Whether a peer is connected.

@@ -18,7 +18,7 @@ final class VersionTests: ServerTestCase {
         XCTAssertEqual(reply.body.last, 0)
         let text = String(decoding: reply.body[4...].dropLast(), as: UTF8.self)
         let data = try XCTUnwrap(
-            Array(text.utf8).withUnsafeBytes { VersionData($0)?.capabilities })
+            VersionData(Array(text.utf8))?.capabilities)
         XCTAssertEqual(
             data,
             [
@@ -83,7 +83,7 @@ final class VersionTests: ServerTestCase {
     func testLongNamesAreNotKept() {
         let marks = String(repeating: "\u{301}\u{323}", count: 100_000)
         let text = "{\"capabilities\":{\"a\(marks)\":1,\"max_msg_fds\":2}}"
-        let data = Array(text.utf8).withUnsafeBytes { VersionData($0) }
+        let data = VersionData(Array(text.utf8))
         XCTAssertEqual(data?.capabilities["max_msg_fds"], 2)
         XCTAssertTrue(data?.capabilities.keys.allSatisfy { $0.utf8.count <= 64 } ?? false)
     }

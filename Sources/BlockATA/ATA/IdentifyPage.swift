@@ -1,14 +1,15 @@
 /// The 256 little-endian words of an IDENTIFY answer.
 struct IdentifyPage {
-    private let page: UnsafeMutableRawBufferPointer
+    private let page: SectorPage
 
-    /// A page of 512 zero bytes.
-    init(_ page: UnsafeMutableRawBufferPointer) { self.page = page }
+    /// The words in a page of zeroes.
+    init(_ page: SectorPage) { self.page = page }
 
     subscript(word: Int) -> UInt16 {
-        get { UInt16(littleEndian: page.loadUnaligned(fromByteOffset: 2 * word, as: UInt16.self)) }
+        get { UInt16(page[2 * word]) | UInt16(page[2 * word + 1]) << 8 }
         nonmutating set {
-            page.storeBytes(of: newValue.littleEndian, toByteOffset: 2 * word, as: UInt16.self)
+            page[2 * word] = UInt8(truncatingIfNeeded: newValue)
+            page[2 * word + 1] = UInt8(truncatingIfNeeded: newValue >> 8)
         }
     }
 
@@ -54,7 +55,6 @@ struct IdentifyPage {
     /// Word 255 (8.15.61): the signature A5h, and a byte that makes the sum of all bytes 0.
     func seal() {
         page[510] = 0xA5
-        page[511] = 0
-        page[511] = 0 &- page.reduce(0, &+)
+        page.seal()
     }
 }

@@ -18,18 +18,20 @@ struct SavedWindow: Equatable {
     /// The window of a drive that has none open.
     init() {}
 
-    /// What is open of the buffer at `base`.
-    init(_ window: PIOWindow, on base: UnsafeMutableRawPointer) {
+    /// What is open of `buffer`.
+    init(_ window: PIOWindow, on buffer: DriveBuffer) {
         direction = window.direction
-        offset = window.base.map { $0 - base } ?? 0
+        offset = window.place(in: buffer)
         position = window.position
         end = window.end
     }
 
-    /// The window on the buffer at `base`.
-    func onBuffer(_ base: UnsafeMutableRawPointer) -> PIOWindow {
+    /// The window on `buffer`.
+    func onBuffer(_ buffer: DriveBuffer) -> PIOWindow {
         var window = PIOWindow()
-        if isOpen { window.open(direction, base + offset, count: end, position: position) }
+        if isOpen {
+            window.open(direction, buffer, at: offset, count: end, position: position)
+        }
         return window
     }
 }

@@ -32,8 +32,8 @@ extension ATAPIDrive {
         if state.pointee.job.kind == .reading {
             state.pointee.job.isMediumGone = true
             let connection = state.pointee.core.connection
-            for tag in 0..<connection.tags where connection.registers[tag].isArmed {
-                connection.registers[tag].demand = state.pointee.job.demand
+            for tag in 0..<connection.tags where connection.registers(of: tag).pointee.isArmed {
+                connection.registers(of: tag).pointee.demand = state.pointee.job.demand
             }
         }
         state.pointee.medium = medium

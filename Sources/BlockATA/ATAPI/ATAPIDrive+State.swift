@@ -1,4 +1,5 @@
 import BlockDMA
+import BlockHost
 internal import BlockState
 
 // Saving and restoring a CD/DVD-ROM drive, with the command it is at work on.
@@ -6,15 +7,15 @@ extension ATAPIDrive {
     func save() -> SavedDrive {
         let state = state.pointee
         var job = state.job
-        job.isParked = state.core.host.pointee.isParked
+        job.isParked = state.core.host(of: 0).pointee.isParked
         return .packet(
             SavedPacketDrive(
                 blockCount: discSize, settings: state.settings, tray: state.tray,
                 sense: state.sense, lastBlock: state.lastBlock, job: job,
                 packet: state.packet,
-                packetBuffer: [UInt8](savedFrom: state.packetBuffer, count: CommandPacket.size),
-                window: SavedWindow(registers.pointee.window, on: baseOfWindow(job)),
-                data: [UInt8](savedFrom: state.buffer, count: job.bytesInBuffer)))
+                packetBuffer: state.packetBuffer.saved(count: CommandPacket.size),
+                window: SavedWindow(registers.pointee.window, on: windowBuffer(job)),
+                data: state.buffer.saved(count: job.bytesInBuffer)))
     }
 
     func check(_ saved: SavedDrive, isArmed: Bool) throws(StateError) -> DriveActivity {
@@ -45,17 +46,17 @@ extension ATAPIDrive {
         state.pointee.packet = saved.packet
         state.pointee.packetBuffer.load(saved.packetBuffer)
         state.pointee.buffer.load(saved.data)
-        registers.pointee.window = saved.window.onBuffer(baseOfWindow(saved.job))
+        registers.pointee.window = saved.window.onBuffer(windowBuffer(saved.job))
         registers.pointee.demand = saved.job.demand
     }
 
-    private var registers: UnsafeMutablePointer<DriveRegisters> {
-        state.pointee.core.connection.registers
+    private var registers: StatePointer<DriveRegisters> {
+        state.pointee.core.connection.registers(of: 0)
     }
 
     private var discSize: UInt32 { state.pointee.medium?.disc.blockCount ?? 0 }
 
-    private func baseOfWindow(_ job: PacketJob) -> UnsafeMutableRawPointer {
+    private func windowBuffer(_ job: PacketJob) -> DriveBuffer {
         job.kind == .takingPacket ? state.pointee.packetBuffer : state.pointee.buffer
     }
 

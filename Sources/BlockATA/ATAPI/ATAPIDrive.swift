@@ -1,3 +1,4 @@
+package import BlockHost
 import BlockIO
 import Glibc
 import GuestMemory
@@ -5,7 +6,7 @@ import GuestMemory
 /// A CD/DVD-ROM drive that is connected to a carrier, which uses it as an ``AttachedDrive``. Commands
 /// are carried out by ``PacketExecution``, one at a time, whatever its tag.
 package struct ATAPIDrive: ~Copyable {
-    package let state: UnsafeMutablePointer<State>
+    package let state: StatePointer<State>
 
     /// Most sectors that one host request reads into the buffer: as many as a PIO burst of 65534
     /// bytes can touch.
@@ -13,11 +14,15 @@ package struct ATAPIDrive: ~Copyable {
     /// Bytes in the drive's buffer; also enough for the longest parameter list, 65535.
     package static let bufferSize = bufferSectors * RawSector.size
 
-    package struct State {
+    /// The state of a drive.
+    ///
+    /// `@safe`, because the drive outlives the calls that use its pointers, and whoever follows one
+    /// says so.
+    @safe package struct State {
         let core: DriveCore
         package let cdrom: CDROM
         /// Where the guest writes a packet to.
-        package let packetBuffer: UnsafeMutableRawPointer
+        package let packetBuffer: DriveBuffer
         /// Elements of a vectored request that skips the fields around the user data of sectors.
         let vectors: UnsafeMutablePointer<iovec>
         /// The tag of the command that was given last.
@@ -45,34 +50,33 @@ package struct ATAPIDrive: ~Copyable {
         fileprivate init(_ cdrom: CDROM, _ connection: DriveConnection) {
             core = DriveCore(connection, bufferSize: ATAPIDrive.bufferSize)
             self.cdrom = cdrom
-            packetBuffer = .allocate(byteCount: 16, alignment: 16)
-            packetBuffer.initializeMemory(as: UInt8.self, repeating: 0, count: 16)
-            vectors = .allocate(capacity: SpreadPiece.capacity)
-            vectors.initialize(repeating: iovec(), count: SpreadPiece.capacity)
+            packetBuffer = DriveBuffer(count: 16, alignment: 16)
+            unsafe vectors = .allocate(capacity: SpreadPiece.capacity)
+            unsafe vectors.initialize(repeating: iovec(), count: SpreadPiece.capacity)
             medium = cdrom.medium
         }
 
-        fileprivate func deallocate() {
-            core.deallocate()
-            packetBuffer.deallocate()
-            vectors.deallocate()
+        @unsafe fileprivate func deallocate() {
+            unsafe core.deallocate()
+            unsafe packetBuffer.deallocate()
+            unsafe vectors.deallocate()
         }
 
         /// Data of PIO reads, sectors with more than their user data, parameter lists.
-        package var buffer: UnsafeMutableRawPointer { core.buffer }
+        package var buffer: DriveBuffer { core.buffer }
     }
 
     /// Takes the drive, which nobody else may use until this is released.
     package init(_ cdrom: CDROM, _ connection: DriveConnection) {
         cdrom.isPluggedIn = true
-        state = .holding(State(cdrom, connection))
+        state = StatePointer(holding: State(cdrom, connection))
     }
 
     deinit {
         // The carrier has waited until the drive is not busy.
         state.pointee.cdrom.isPluggedIn = false
-        state.pointee.deallocate()
-        state.release()
+        unsafe state.pointee.deallocate()
+        unsafe state.release()
     }
 
     /// The queue of the disc, or of a removed disc that still has a host request under way.

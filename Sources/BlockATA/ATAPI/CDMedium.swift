@@ -1,4 +1,4 @@
-import BlockIO
+package import BlockIO
 
 /// A disc that is in a drive, or that was removed and still has a host request under way.
 package final class CDMedium {

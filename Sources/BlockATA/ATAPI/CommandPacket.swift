@@ -8,10 +8,9 @@ package struct CommandPacket {
 
     package init() {}
 
-    package init(_ source: UnsafeRawPointer) {
-        for index in 0..<Self.size {
-            bytes[index] = source.load(fromByteOffset: index, as: UInt8.self)
-        }
+    /// The packet at the beginning of `buffer`.
+    init(_ buffer: DriveBuffer) {
+        for index in 0..<Self.size { bytes[index] = buffer[index] }
     }
 
     package init(_ source: [UInt8]) {

@@ -32,7 +32,7 @@ package struct ModeSettings: Equatable {
 
     /// Applies a parameter list with the long header (SPC-3 7.4.3). If the list is wrong, this
     /// returns a sense and applies nothing.
-    package mutating func select(_ list: UnsafeRawBufferPointer) -> Sense? {
+    package mutating func select(_ list: [UInt8]) -> Sense? {
         // Mode data length, medium type and so on are reserved here; the last two bytes are the
         // length of block descriptors.
         guard list.count >= 8 else { return list.isEmpty ? nil : .parameterListLength }
@@ -42,9 +42,9 @@ package struct ModeSettings: Equatable {
         while place < list.count {
             guard place + 2 <= list.count else { return .parameterListLength }
             let length = Int(list[place + 1])
-            let page = UnsafeRawBufferPointer(rebasing: list[min(place + 2, list.count)...])
-            guard page.count >= length else { return .parameterListLength }
-            guard changed.set(list[place] & 0x3F, page, length: length) else {
+            guard list.count - place - 2 >= length else { return .parameterListLength }
+            let page = Array(list[place + 2..<place + 2 + length])
+            guard changed.set(list[place] & 0x3F, page) else {
                 return .invalidParameter
             }
             place += 2 + length
@@ -53,10 +53,8 @@ package struct ModeSettings: Equatable {
         return nil
     }
 
-    private mutating func set(
-        _ number: UInt8, _ page: UnsafeRawBufferPointer, length: Int
-    ) -> Bool {
-        switch (number, length) {
+    private mutating func set(_ number: UInt8, _ page: [UInt8]) -> Bool {
+        switch (number, page.count) {
         case (Self.errorRecovery, 6):
             recovery = (page[0], page[1])
             return true

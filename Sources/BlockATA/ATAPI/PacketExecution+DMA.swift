@@ -35,7 +35,7 @@ extension PacketExecution {
                 state.pointee.spread = SpreadPiece(piece, block: job.block, medium.disc.layout)
                 return readSpread(medium.queue)
             }
-            medium.queue.readv(
+            unsafe medium.queue.readv(
                 piece.vectors,
                 at: UInt64(job.block) &* UInt64(Disc.blockSize) &+ piece.offset.rawValue,
                 userData: host.pointee.submit())
@@ -50,8 +50,9 @@ extension PacketExecution {
     private func readSpread(_ queue: BlockQueue) {
         let offset = state.pointee.spread.imageOffset
         // The buffer has no data while a transfer goes without it.
-        let count = state.pointee.spread.layNext(vectors, between: buffer)
-        queue.readv(
+        let count = unsafe state.pointee.spread.layNext(
+            vectors, between: buffer.address(count: Disc.blockSize))
+        unsafe queue.readv(
             UnsafeBufferPointer(start: vectors, count: count), at: offset,
             userData: host.pointee.submit())
     }
@@ -106,8 +107,10 @@ extension PacketExecution {
                 let left = job.sectorCount &- next
                 return request(next, count: Int(min(left, UInt64(ATAPIDrive.bufferSectors))))
             }
-            let moved = state.pointee.cursor.move(
-                buffer + job.place, count: Int(clamping: job.available), demand.direction)
+            let available = Int(clamping: job.available)
+            let moved = unsafe state.pointee.cursor.move(
+                buffer.address(of: job.place, count: available), count: available,
+                demand.direction)
             guard let moved else {
                 let done = state.pointee.cursor.done
                 return carryOut(host.pointee.memoryFailed(transferred: done))

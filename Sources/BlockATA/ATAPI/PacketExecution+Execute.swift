@@ -29,14 +29,12 @@ extension PacketExecution {
     }
 
     private func sendPage() {
-        let page = UnsafeMutableRawBufferPointer(start: buffer, count: 512)
-        page.initializeMemory(as: UInt8.self, repeating: 0)
-        identify(page)
+        identify(SectorPage(in: buffer))
         job = PacketJob()
         job.kind = .sendingPage
-        job.length = UInt64(page.count)
-        job.position = UInt64(page.count)
-        open(.toHost, buffer, count: page.count, interrupt: true)
+        job.length = UInt64(SectorPage.size)
+        job.position = UInt64(SectorPage.size)
+        open(.toHost, buffer, count: SectorPage.size, interrupt: true)
     }
 
     private func refuseAsDisk() {

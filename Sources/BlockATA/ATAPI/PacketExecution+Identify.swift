@@ -1,7 +1,7 @@
 // IDENTIFY PACKET DEVICE (ATA/ATAPI-6 8.16): claims what the drive does, and nothing else.
 extension PacketExecution {
     /// Fills `page` with the 256 words.
-    func identify(_ page: UnsafeMutableRawBufferPointer) {
+    func identify(_ page: SectorPage) {
         let words = IdentifyPage(page)
         let options = cdrom.options
         // 8.16.9: ATAPI, CD-ROM, removable, DRQ within 50 us of PACKET, packets of 12 bytes.

@@ -43,7 +43,8 @@ extension PacketExecution {
         }
         self.job.position &+= size
         showBurst(size, InterruptReason.dataIn)
-        open(.toHost, buffer + job.place, count: Int((size &+ 1) & ~1), interrupt: true)
+        open(
+            .toHost, buffer, at: job.place, count: Int((size &+ 1) & ~1), interrupt: true)
     }
 
     /// Asks the guest for the next burst of a parameter list.
@@ -54,7 +55,7 @@ extension PacketExecution {
         guard size > 0 else { return abort() }
         self.job.position &+= size
         showBurst(size, InterruptReason.dataOut)
-        open(.toDrive, buffer + job.place, count: Int((size &+ 1) & ~1), interrupt: true)
+        open(.toDrive, buffer, at: job.place, count: Int((size &+ 1) & ~1), interrupt: true)
     }
 
     private func showBurst(_ size: UInt64, _ reason: UInt8) {
@@ -65,8 +66,7 @@ extension PacketExecution {
 
     /// MODE SELECT: the parameter list is complete, and is applied.
     func selectModes() {
-        let list = UnsafeRawBufferPointer(
-            start: buffer, count: Int(clamping: job.length))
+        let list = buffer.saved(count: Int(clamping: job.length))
         if let sense = settings.mode.select(list) { return fail(sense) }
         succeed()
     }

@@ -107,8 +107,7 @@ extension PacketExecution {
     /// Makes an answer with `body`, truncates it to the allocation length and sends it. If `body`
     /// returns a sense, the command fails with it.
     private func reply(limit: UInt16, _ body: (inout PacketReply) -> Sense?) {
-        var reply = PacketReply(
-            UnsafeMutableRawBufferPointer(start: buffer, count: ATAPIDrive.bufferSize))
+        var reply = PacketReply(in: buffer)
         if let sense = body(&reply) { return fail(sense) }
         reply.truncate(Int(limit))
         beginData(.replying, length: UInt64(reply.count))

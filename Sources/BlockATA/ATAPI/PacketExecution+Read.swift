@@ -69,22 +69,21 @@ extension PacketExecution {
         let tag = host.pointee.submit()
         let offset = (UInt64(job.block) &+ job.heldFirst) &* UInt64(layout.stride)
         if layout.isRaw {
-            queue.read(
-                into: UnsafeMutableRawBufferPointer(
-                    start: buffer, count: job.inHand &* RawSector.size),
-                at: offset, userData: tag)
+            unsafe queue.read(
+                into: buffer.bytes(count: job.inHand &* RawSector.size), at: offset,
+                userData: tag)
         } else if job.fields.isUserData {
-            queue.read(
-                into: UnsafeMutableRawBufferPointer(
-                    start: buffer, count: job.inHand &* Disc.blockSize),
-                at: offset, userData: tag)
+            unsafe queue.read(
+                into: buffer.bytes(count: job.inHand &* Disc.blockSize), at: offset,
+                userData: tag)
         } else {
             for index in 0..<job.inHand {
-                vectors[index] = iovec(
-                    iov_base: buffer + (index &* RawSector.size &+ RawSector.userData),
+                unsafe vectors[index] = unsafe iovec(
+                    iov_base: buffer.address(
+                        of: index &* RawSector.size &+ RawSector.userData, count: Disc.blockSize),
                     iov_len: Disc.blockSize)
             }
-            queue.readv(
+            unsafe queue.readv(
                 UnsafeBufferPointer(start: vectors, count: job.inHand), at: offset,
                 userData: tag)
         }
@@ -120,11 +119,11 @@ extension PacketExecution {
         let isOnImage = layout.isRaw
         let block = job.block &+ UInt32(truncatingIfNeeded: job.heldFirst)
         for index in 0..<job.inHand {
-            let sector = buffer + (index &* RawSector.size)
-            if !isOnImage { RawSector.complete(sector, block: block &+ UInt32(index)) }
-            memmove(
-                buffer + (index &* job.fields.size), sector + job.fields.range.lowerBound,
-                job.fields.size)
+            let sector = unsafe buffer.address(of: index &* RawSector.size, count: RawSector.size)
+            if !isOnImage { unsafe RawSector.complete(sector, block: block &+ UInt32(index)) }
+            unsafe memmove(
+                buffer.address(of: index &* job.fields.size, count: job.fields.size),
+                sector + job.fields.range.lowerBound, job.fields.size)
         }
     }
 
@@ -140,7 +139,7 @@ extension PacketExecution {
                 ? index &* RawSector.size
                 : job.fields.isUserData
                     ? index &* Disc.blockSize : index &* RawSector.size &+ RawSector.userData
-            (buffer + place).initializeMemory(as: UInt8.self, repeating: 0, count: layout.stride)
+            buffer.clear(at: place, count: layout.stride)
         }
     }
 

@@ -1,18 +1,19 @@
 import BlockDMA
+import BlockHost
 import BlockIO
 import Glibc
 import GuestMemory
 
 /// A CD/DVD-ROM drive at work on the command of a tag.
 struct PacketExecution: CommandExecution {
-    let state: UnsafeMutablePointer<ATAPIDrive.State>
+    let state: StatePointer<ATAPIDrive.State>
     let tag: Int
     let carrier: any ATACarrier
 
     var core: DriveCore { state.pointee.core }
     var cdrom: CDROM { state.pointee.cdrom }
-    var packetBuffer: UnsafeMutableRawPointer { state.pointee.packetBuffer }
-    var vectors: UnsafeMutablePointer<iovec> { state.pointee.vectors }
+    var packetBuffer: DriveBuffer { state.pointee.packetBuffer }
+    var vectors: UnsafeMutablePointer<iovec> { unsafe state.pointee.vectors }
 
     var job: PacketJob {
         get { state.pointee.job }

@@ -1,15 +1,17 @@
 /// Writes what a packet command answers with: big-endian numbers into a buffer, and nothing behind
 /// its end.
-struct PacketReply {
+///
+/// `@safe`, because it checks every place, and because it exists during a call of the drive only.
+@safe struct PacketReply {
     private let buffer: UnsafeMutableRawBufferPointer
     /// Bytes so far.
     private(set) var count = 0
 
-    init(_ buffer: UnsafeMutableRawBufferPointer) { self.buffer = buffer }
+    init(in buffer: DriveBuffer) { unsafe self.buffer = unsafe buffer.bytes(count: buffer.count) }
 
     mutating func put8(_ value: UInt8) {
-        guard count < buffer.count else { return }
-        buffer[count] = value
+        guard unsafe count < buffer.count else { return }
+        unsafe buffer[count] = value
         count &+= 1
     }
 
@@ -55,6 +57,6 @@ struct PacketReply {
     mutating func truncate(_ length: Int) { count = min(count, length) }
 
     private func set(_ place: Int, _ value: UInt8) {
-        if place >= 0 && place < count { buffer[place] = value }
+        if place >= 0 && place < count { unsafe buffer[place] = value }
     }
 }

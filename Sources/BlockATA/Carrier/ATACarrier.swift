@@ -1,5 +1,5 @@
-import BlockDMA
-import BlockIO
+package import BlockDMA
+package import BlockIO
 
 /// What a drive is connected to: an IDE channel, or a port of an AHCI controller.
 ///

@@ -1,4 +1,4 @@
-import GuestMemory
+package import GuestMemory
 
 /// What an armed command needs of its carrier before it goes on. `@usableFromInline` because
 /// ``DriveRegisters`` has one.

@@ -57,11 +57,11 @@ public final class ATADisk {
         defer { queue.close() }
         let buffer = UnsafeMutableRawBufferPointer.allocate(
             byteCount: sectorSize, alignment: 4096)
-        defer { buffer.deallocate() }
+        defer { unsafe buffer.deallocate() }
         var isRead = false
-        queue.read(into: buffer, at: 0)
+        unsafe queue.read(into: buffer, at: 0)
         queue.drain { isRead = $0.isSuccess }
         guard isRead else { return nil }
-        return DiskGeometry(masterBootRecord: Array(buffer), sectorCount: sectorCount)
+        return unsafe DiskGeometry(masterBootRecord: Array(buffer), sectorCount: sectorCount)
     }
 }

@@ -1,19 +1,20 @@
 import BlockDMA
+import BlockHost
 internal import BlockState
 
 // Saving and restoring a disk, with the command of tag 0 that it is at work on.
 extension ATADrive {
     func save() -> SavedDrive {
-        var command = state.pointee.commands[0]
-        command.job.isParked = state.pointee.core.host.pointee.isParked
+        var command = unsafe state.pointee.commands[0]
+        command.job.isParked = state.pointee.core.host(of: 0).pointee.isParked
         var saved = SavedDisk(
             sectorCount: state.pointee.sectorCount, geometry: disk.geometry,
             settings: state.pointee.settings,
             job: command.job, opcode: command.opcode, parameters: command.parameters,
             errorLog: state.pointee.errorLog, selfTests: state.pointee.selfTests,
-            sectorBuffer: [UInt8](savedFrom: state.pointee.sectorBuffer, count: ATADisk.sectorSize),
+            sectorBuffer: state.pointee.sectorBuffer.saved(count: ATADisk.sectorSize),
             window: SavedWindow(registers.pointee.window, on: state.pointee.buffer))
-        saved.data = [UInt8](savedFrom: state.pointee.buffer, count: saved.dataCount)
+        saved.data = state.pointee.buffer.saved(count: saved.dataCount)
         return .disk(saved)
     }
 
@@ -34,7 +35,7 @@ extension ATADrive {
         command.job.isParked = false
         command.opcode = saved.opcode
         command.parameters = saved.parameters
-        state.pointee.commands[0] = command
+        unsafe state.pointee.commands[0] = command
         state.pointee.core.load(isParked: saved.job.isParked)
         state.pointee.settings = saved.settings
         state.pointee.errorLog = saved.errorLog
@@ -47,8 +48,8 @@ extension ATADrive {
 
     private var disk: ATADisk { state.pointee.disk }
 
-    private var registers: UnsafeMutablePointer<DriveRegisters> {
-        state.pointee.core.connection.registers
+    private var registers: StatePointer<DriveRegisters> {
+        state.pointee.core.connection.registers(of: 0)
     }
 
     /// A disk of another size or shape is another disk: the guest has seen both in IDENTIFY DEVICE.

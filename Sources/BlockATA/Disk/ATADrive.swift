@@ -1,15 +1,20 @@
+package import BlockHost
 import BlockIO
 
 /// A disk that is connected to a carrier, which uses it as an ``AttachedDrive``. Commands are carried
 /// out by ``DiskExecution``.
 package struct ATADrive: ~Copyable {
-    package let state: UnsafeMutablePointer<State>
+    package let state: StatePointer<State>
 
     /// Bytes in the drive's buffer: more than the largest data block. READ VERIFY reads as many at
     /// a time.
     package static let bufferSize = 64 << 10
 
-    package struct State: ~Copyable {
+    /// The state of a disk.
+    ///
+    /// `@safe`, because the drive outlives the calls that use its pointers, and whoever follows one
+    /// says so.
+    @safe package struct State: ~Copyable {
         let core: DriveCore
         package let disk: ATADisk
         /// The queue of the disk, which the disk keeps: it can be used without counting references.
@@ -23,30 +28,29 @@ package struct ATADrive: ~Copyable {
         package var errorLog = SMARTErrorLog()
         package var selfTests = SMARTSelfTestLog()
         /// What WRITE BUFFER and READ BUFFER share (ATA/ATAPI-6 8.24).
-        package let sectorBuffer: UnsafeMutableRawPointer
+        package let sectorBuffer: DriveBuffer
 
         fileprivate init(_ disk: ATADisk, _ connection: DriveConnection) {
             core = DriveCore(connection, bufferSize: ATADrive.bufferSize)
             self.disk = disk
-            requests = .passUnretained(disk.queue)
+            unsafe requests = unsafe .passUnretained(disk.queue)
             sectorCount = disk.sectorCount
             isReadOnly = disk.image.access == .readOnly
             settings = DiskSettings(disk.geometry)
-            commands = .allocate(capacity: connection.tags)
-            commands.initialize(repeating: DiskCommand(), count: connection.tags)
-            sectorBuffer = .allocate(byteCount: ATADisk.sectorSize, alignment: 16)
-            sectorBuffer.initializeMemory(as: UInt8.self, repeating: 0, count: ATADisk.sectorSize)
+            unsafe commands = .allocate(capacity: connection.tags)
+            unsafe commands.initialize(repeating: DiskCommand(), count: connection.tags)
+            sectorBuffer = DriveBuffer(count: ATADisk.sectorSize, alignment: 16)
         }
 
         deinit {
-            core.deallocate()
-            commands.deinitialize(count: core.connection.tags)
-            commands.deallocate()
-            sectorBuffer.deallocate()
+            unsafe core.deallocate()
+            unsafe commands.deinitialize(count: core.connection.tags)
+            unsafe commands.deallocate()
+            unsafe sectorBuffer.deallocate()
         }
 
         /// Data blocks, what VERIFY reads, and TRIM ranges.
-        package var buffer: UnsafeMutableRawPointer { core.buffer }
+        package var buffer: DriveBuffer { core.buffer }
 
         /// Whether `sectors` sectors from `sector` on are on the disk.
         package func isInside(_ sector: UInt64, _ sectors: Int) -> Bool {
@@ -64,13 +68,13 @@ package struct ATADrive: ~Copyable {
     /// Takes the disk, which nobody else may use until this is released.
     package init(_ disk: ATADisk, _ connection: DriveConnection) {
         disk.isPluggedIn = true
-        state = .holding(State(disk, connection))
+        state = StatePointer(holding: State(disk, connection))
     }
 
     deinit {
         // The carrier has waited until the drive is not busy.
         state.pointee.disk.isPluggedIn = false
-        state.release()
+        unsafe state.release()
     }
 
     // MARK: Resets
@@ -88,8 +92,7 @@ package struct ATADrive: ~Copyable {
 
     func powerOnReset() {
         state.pointee.settings = DiskSettings(state.pointee.disk.geometry)
-        state.pointee.sectorBuffer.initializeMemory(
-            as: UInt8.self, repeating: 0, count: ATADisk.sectorSize)
+        state.pointee.sectorBuffer.clear(count: ATADisk.sectorSize)
     }
 
     // MARK: Commands
@@ -108,7 +111,7 @@ package struct ATADrive: ~Copyable {
 
     /// Delivers what the queue has completed, and returns how many requests that were.
     func poll(on carrier: any ATACarrier) -> Int {
-        state.pointee.requests._withUnsafeGuaranteedRef { requests in
+        unsafe state.pointee.requests._withUnsafeGuaranteedRef { requests in
             requests.poll { completion in
                 answer(completion, carrier)
             }

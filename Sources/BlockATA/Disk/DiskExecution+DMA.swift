@@ -17,7 +17,7 @@ extension DiskExecution {
     func carryOutFirst(_ step: DMAStep, of transfer: DMATransfer) {
         let job = self.job
         if job.kind == .trimming { return beginRanges(transfer, step) }
-        let answer = state.pointee.requests._withUnsafeGuaranteedRef { requests in
+        let answer = unsafe state.pointee.requests._withUnsafeGuaranteedRef { requests in
             host.pointee.begin(
                 transfer, step, on: requests, at: job.sector &* UInt64(ATADisk.sectorSize),
                 durability: job.isDurable ? .forceUnitAccess : .volatile)
@@ -153,7 +153,7 @@ extension DiskExecution {
     /// The host has completed the request of the command.
     @inline(__always)
     func requestCompleted(_ completion: BlockCompletion) {
-        let answer = state.pointee.requests._withUnsafeGuaranteedRef {
+        let answer = unsafe state.pointee.requests._withUnsafeGuaranteedRef {
             host.pointee.complete(completion, on: $0)
         }
         switch answer {

@@ -24,11 +24,7 @@ extension DiskExecution {
         case .readNativeMaxAddress, .readNativeMaxAddressExt: readNativeMaxAddress(command)
         case .identifyDevice: sendPage { identify($0) }
         case .readBuffer:
-            sendPage {
-                $0.copyMemory(
-                    from: UnsafeRawBufferPointer(
-                        start: state.pointee.sectorBuffer, count: ATADisk.sectorSize))
-            }
+            sendPage { $0.copy(from: state.pointee.sectorBuffer) }
         case .writeBuffer: takePage()
         case .smart: smart()
         case .setFeatures: setFeatures()
@@ -41,13 +37,11 @@ extension DiskExecution {
     }
 
     /// Fills a sector and offers it to the guest.
-    func sendPage(_ fill: (UnsafeMutableRawBufferPointer) -> Void) {
-        let page = UnsafeMutableRawBufferPointer(start: buffer, count: ATADisk.sectorSize)
-        page.initializeMemory(as: UInt8.self, repeating: 0)
-        fill(page)
+    func sendPage(_ fill: (SectorPage) -> Void) {
+        fill(SectorPage(in: buffer))
         job = DiskJob()
         job.kind = .sendingPage
-        open(.toHost, buffer, count: page.count, interrupt: true)
+        open(.toHost, buffer, count: SectorPage.size, interrupt: true)
     }
 
     /// WRITE BUFFER (8.54).

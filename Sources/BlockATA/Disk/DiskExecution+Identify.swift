@@ -1,7 +1,7 @@
 // IDENTIFY DEVICE (ATA/ATAPI-6 8.15): claims what the other commands do, and nothing else.
 extension DiskExecution {
     /// Fills `page` with the 256 words.
-    func identify(_ page: UnsafeMutableRawBufferPointer) {
+    func identify(_ page: SectorPage) {
         var words = IdentifyPage(page)
         identifyGeometry(&words)
         identifyModes(&words)

@@ -57,17 +57,16 @@ extension DiskExecution {
         registers.pointee.status = Status.working
         let job = self.job
         let tag = host.pointee.submit()
-        let bytes = UnsafeMutableRawBufferPointer(
-            start: buffer, count: job.inHand &* ATADisk.sectorSize)
+        let bytes = unsafe buffer.bytes(count: job.inHand &* ATADisk.sectorSize)
         let offset = job.sector &* UInt64(ATADisk.sectorSize)
         let requests = disk.queue
         switch job.kind {
         case .writingBlocks:
-            requests.write(
+            unsafe requests.write(
                 from: UnsafeRawBufferPointer(bytes), at: offset,
                 durability: job.isDurable ? .forceUnitAccess : .volatile, userData: tag)
         case .flushing: requests.flush(userData: tag)
-        default: requests.read(into: bytes, at: offset, userData: tag)
+        default: unsafe requests.read(into: bytes, at: offset, userData: tag)
         }
     }
 
@@ -82,7 +81,7 @@ extension DiskExecution {
             }
         case .writingBlocks: submit()
         case .takingPage:
-            state.pointee.sectorBuffer.copyMemory(from: buffer, byteCount: ATADisk.sectorSize)
+            state.pointee.sectorBuffer.copy(from: buffer, count: ATADisk.sectorSize)
             succeed()
         default: succeed(interrupt: false)
         }
@@ -121,8 +120,6 @@ extension DiskExecution {
         guard completion.operation == .read else { return }
         let from = Int(clamping: completion.transferred)
         let count = job.inHand &* ATADisk.sectorSize &- from
-        if count > 0 {
-            (buffer + from).initializeMemory(as: UInt8.self, repeating: 0, count: count)
-        }
+        if count > 0 { buffer.clear(at: from, count: count) }
     }
 }

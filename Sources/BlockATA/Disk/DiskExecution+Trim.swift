@@ -39,8 +39,7 @@ extension DiskExecution {
 
     /// Copies pieces, and returns the first step that is not a piece.
     private func collectRanges(_ transfer: DMATransfer, _ step: DMAStep) -> DMAStep {
-        transfer.copyPieces(
-            from: step, UnsafeMutableRawBufferPointer(start: buffer, count: ATADrive.bufferSize))
+        unsafe transfer.copyPieces(from: step, buffer.bytes(count: ATADrive.bufferSize))
     }
 
     /// The ranges have been copied: checks all of them, then discards.
@@ -95,8 +94,7 @@ extension DiskExecution {
     }
 
     private func range(_ index: Int) -> (sector: UInt64, count: UInt64) {
-        ATADrive.range(
-            UInt64(littleEndian: buffer.loadUnaligned(fromByteOffset: index &* 8, as: UInt64.self)))
+        ATADrive.range(buffer.number(at: index &* 8))
     }
 }
 

@@ -1,16 +1,18 @@
 import BlockDMA
+import BlockHost
 import BlockIO
 import GuestMemory
 
 /// A disk at work on the command of a tag.
 struct DiskExecution: CommandExecution {
-    let state: UnsafeMutablePointer<ATADrive.State>
+    let state: StatePointer<ATADrive.State>
     let tag: Int
     let carrier: any ATACarrier
 
     var core: DriveCore { state.pointee.core }
     var disk: ATADisk { state.pointee.disk }
-    var command: UnsafeMutablePointer<DiskCommand> { state.pointee.commands + tag }
+    /// The command of the tag.
+    var command: StatePointer<DiskCommand> { unsafe StatePointer(state.pointee.commands + tag) }
 
     var job: DiskJob {
         get { command.pointee.job }

@@ -65,7 +65,7 @@ package struct SMARTErrorLog {
     }
 
     /// Table 56: five structures of 90 bytes, of which byte 1 names the newest.
-    package func fill(_ page: UnsafeMutableRawBufferPointer) {
+    package func fill(_ page: SectorPage) {
         page[0] = 1
         if count > 0 { page[1] = UInt8((count &- 1) % UInt64(Self.capacity)) &+ 1 }
         for index in 0..<Int(min(count, UInt64(Self.capacity))) {
@@ -74,12 +74,12 @@ package struct SMARTErrorLog {
         let total = UInt16(clamping: count)
         page[452] = UInt8(truncatingIfNeeded: total)
         page[453] = UInt8(truncatingIfNeeded: total >> 8)
-        SMARTPage.seal(page)
+        page.seal()
     }
 
     /// Tables 57 to 59: the last of five commands is the one that failed; then the error.
     private func fill(
-        _ page: UnsafeMutableRawBufferPointer, at place: Int, _ entry: Entry
+        _ page: SectorPage, at place: Int, _ entry: Entry
     ) {
         let command = place + 48
         page[command + 1] = entry.parameters.features.current
@@ -91,7 +91,7 @@ package struct SMARTErrorLog {
         page[error + 7] = entry.status
     }
 
-    private func put(_ page: UnsafeMutableRawBufferPointer, _ place: Int, _ file: TaskFile) {
+    private func put(_ page: SectorPage, _ place: Int, _ file: TaskFile) {
         page[place] = file.count.current
         page[place + 1] = file.lbaLow.current
         page[place + 2] = file.lbaMid.current

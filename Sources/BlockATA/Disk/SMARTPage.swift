@@ -14,7 +14,7 @@ enum SMARTPage {
 
     /// ATA/ATAPI-6 8.51.5.8, table 50; the attributes as in ATA/ATAPI-3 8.41.6, table 22.
     static func fillData(
-        _ page: UnsafeMutableRawBufferPointer, _ log: SMARTErrorLog, _ tests: SMARTSelfTestLog
+        _ page: SectorPage, _ log: SMARTErrorLog, _ tests: SMARTSelfTestLog
     ) {
         page[0] = 1
         for (index, errors) in [log.readErrors, log.writeErrors].enumerated() {
@@ -38,22 +38,16 @@ enum SMARTPage {
         // The times of the self-tests: one minute, the smallest value.
         page[372] = 1
         page[373] = 1
-        seal(page)
+        page.seal()
     }
 
     /// ATA/ATAPI-3 8.41.5, table 20
-    static func fillThresholds(_ page: UnsafeMutableRawBufferPointer) {
+    static func fillThresholds(_ page: SectorPage) {
         page[0] = 1
         for (index, attribute) in attributes.enumerated() {
             page[2 + 12 * index] = attribute
             page[2 + 12 * index + 1] = threshold
         }
-        seal(page)
-    }
-
-    /// Byte 511 makes the sum of all bytes 0.
-    static func seal(_ page: UnsafeMutableRawBufferPointer) {
-        page[511] = 0
-        page[511] = 0 &- page.reduce(0, &+)
+        page.seal()
     }
 }

@@ -36,7 +36,7 @@ package struct SMARTSelfTestLog {
     }
 
     /// Table 60: descriptors of 24 bytes from byte 2 on; byte 508 names the newest.
-    package func fill(_ page: UnsafeMutableRawBufferPointer) {
+    package func fill(_ page: SectorPage) {
         page[0] = 1
         for place in 0..<min(count, UInt64(Self.capacity)) {
             let kind = UInt8(truncatingIfNeeded: kinds >> (2 * place)) & 3
@@ -45,7 +45,7 @@ package struct SMARTSelfTestLog {
             page[descriptor + 1] = status(place)
         }
         if count > 0 { page[508] = UInt8((count &- 1) % UInt64(Self.capacity)) &+ 1 }
-        SMARTPage.seal(page)
+        page.seal()
     }
 }
 

@@ -1,5 +1,6 @@
-import BlockIO
-import GuestMemory
+package import BlockHost
+package import BlockIO
+package import GuestMemory
 
 /// A place for a drive, as a carrier uses it. ``ATACarrier`` says how the two work together.
 ///
@@ -41,7 +42,7 @@ package enum AttachedDrive: ~Copyable {
     }
 
     /// The state of a disk.
-    package var diskState: UnsafeMutablePointer<ATADrive.State>? {
+    package var diskState: StatePointer<ATADrive.State>? {
         switch self {
         case .absent: nil
         case .packet: nil
@@ -50,7 +51,7 @@ package enum AttachedDrive: ~Copyable {
     }
 
     /// The state of a drive with the PACKET feature set.
-    package var packetState: UnsafeMutablePointer<ATAPIDrive.State>? {
+    package var packetState: StatePointer<ATAPIDrive.State>? {
         switch self {
         case .absent: nil
         case .disk: nil

@@ -1,4 +1,5 @@
 import BlockDMA
+import BlockHost
 import BlockIO
 import GuestMemory
 
@@ -34,18 +35,19 @@ protocol CommandExecution {
 }
 
 extension CommandExecution {
-    var registers: UnsafeMutablePointer<DriveRegisters> { core.connection.registers + tag }
+    /// The registers of the command.
+    var registers: StatePointer<DriveRegisters> { core.connection.registers(of: tag) }
 
     /// Data that the drive moves itself.
-    var buffer: UnsafeMutableRawPointer { core.buffer }
+    var buffer: DriveBuffer { core.buffer }
 
     /// The host request of the command.
-    var host: UnsafeMutablePointer<HostRequest> { core.host + tag }
+    var host: StatePointer<HostRequest> { core.host(of: tag) }
 
     /// How the transfer has ended, until the carrier is told with the end of the command.
     var transferEnd: CommandEnd.Transfer? {
-        get { core.transferEnds[tag] }
-        nonmutating set { core.transferEnds[tag] = newValue }
+        get { core.transferEnd(of: tag).pointee }
+        nonmutating set { core.transferEnd(of: tag).pointee = newValue }
     }
 
     // MARK: How commands end
@@ -85,13 +87,14 @@ extension CommandExecution {
 
     // MARK: Data through registers
 
-    /// Offers `count` bytes at `base` to the guest, or asks it for them; an even number.
+    /// Offers `count` bytes of `buffer` from `place` on to the guest, or asks it for them; an even
+    /// number.
     func open(
-        _ direction: PIOWindow.Direction, _ base: UnsafeMutableRawPointer, count: Int,
+        _ direction: PIOWindow.Direction, _ buffer: DriveBuffer, at place: Int = 0, count: Int,
         interrupt: Bool
     ) {
         registers.pointee.status = Status.wantsData
-        registers.pointee.window.open(direction, base, count: count)
+        registers.pointee.window.open(direction, buffer, at: place, count: count)
         carrier.windowOpened(interrupt, tag: tag, device: core.connection.device)
     }
 }

@@ -1,6 +1,8 @@
 import BlockHost
 import Glibc
 
+// @safe: what it gives out lies inside its mapping, which is unmapped with it; transfers keep the
+// address space, and this with it.
 /// The bounce buffers of an address space: memory of a fixed size, which all transfers of the space
 /// share.
 ///
@@ -89,10 +91,10 @@ import Glibc
     // MARK: Transfers that can continue
 
     /// The first transfer of `ready`, which stays in the list.
-    func first(of ready: ReadyList) -> Unmanaged<DMATransfer>? {
+    func first(of ready: ReadyList) -> UnretainedReference<DMATransfer>? {
         mutex.lock()
         defer { mutex.unlock() }
-        return unsafe ready.list.first?.transfer
+        return ready.list.first?.transfer
     }
 
     /// Removes a waiter from the list of transfers that can continue. Returns its bounce buffer, if

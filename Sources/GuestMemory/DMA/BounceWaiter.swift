@@ -1,3 +1,6 @@
+import BlockHost
+
+// @safe: the pool alone gives and takes a grant, and whoever follows the pointer says so.
 /// The entry of a transfer in the lists of those that wait: first in the pool's line for bounce
 /// buffers, then in its mapper's list of transfers that can continue. A transfer that waits for
 /// another process is only in the latter.
@@ -10,19 +13,16 @@
 
     /// The list of its mapper's transfers that can continue.
     let ready: ReadyList
-    /// The transfer that waits.
-    let transfer: Unmanaged<DMATransfer>
+    /// The transfer that waits. It sets this before it can wait, and is alive while it does.
+    var transfer: UnretainedReference<DMATransfer>?
     var place = Place.nowhere
     /// How many bytes it waits for.
     var count = 0
     /// The bounce buffer that the pool has given to it.
     var grant: UnsafeMutableRawPointer?
     /// Links of the ``WaiterList`` that it is in.
-    var next: Unmanaged<BounceWaiter>?
-    var previous: Unmanaged<BounceWaiter>?
+    var next: UnretainedReference<BounceWaiter>?
+    var previous: UnretainedReference<BounceWaiter>?
 
-    init(ready: ReadyList, transfer: Unmanaged<DMATransfer>) {
-        self.ready = ready
-        unsafe self.transfer = unsafe transfer
-    }
+    init(ready: ReadyList) { self.ready = ready }
 }

@@ -1,22 +1,23 @@
+import BlockHost
+
 /// A gate of a bus between a device and memory: while it is closed, no DMA of the device can begin.
 ///
 /// A transfer that begins while the gate is closed fails with ``GuestMemoryError/Code/gateClosed``.
 /// A transfer that began before continues. A gate belongs to the thread that uses the mappers
 /// behind it.
-@safe public final class DMAGate {
-    let state: UnsafeMutablePointer<Bool>
+public final class DMAGate {
+    let state: StatePointer<Bool>
 
     /// A gate for the mappers of a device.
     public init(isOpen: Bool) {
-        unsafe state = .allocate(capacity: 1)
-        unsafe state.initialize(to: isOpen)
+        state = StatePointer(holding: isOpen)
     }
 
-    deinit { unsafe state.deallocate() }
+    deinit { unsafe state.release() }
 
     /// Whether DMA can begin.
     public var isOpen: Bool {
-        get { unsafe state.pointee }
-        set { unsafe state.pointee = newValue }
+        get { state.pointee }
+        set { state.pointee = newValue }
     }
 }

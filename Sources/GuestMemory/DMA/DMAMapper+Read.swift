@@ -43,16 +43,16 @@ extension AddressSpace {
         guard limit > 0 else { return (0, false) }
         // Nothing follows the last address.
         let limit = Int(Swift.min(UInt64(limit - 1), .max - address.rawValue)) + 1
-        let (slot, map) = unsafe hold()
+        let (slot, map) = hold()
         defer { release(slot) }
-        return unsafe map._withUnsafeGuaranteedRef { map in
+        return map.with { map in
             var count = 0
             var isRemote = false
-            while count < limit, let range = unsafe map.range(at: address &+ UInt64(count)),
-                unsafe range.pointee.kind != .mmio
+            while count < limit, let range = map.range(at: address &+ UInt64(count)),
+                range.pointee.kind != .mmio
             {
-                if unsafe range.pointee.kind == .remote { isRemote = true }
-                let rest = unsafe range.pointee.last.offset(from: address &+ UInt64(count))
+                if range.pointee.kind == .remote { isRemote = true }
+                let rest = range.pointee.last.offset(from: address &+ UInt64(count))
                 count += rest >= UInt64(limit - count) ? limit - count : Int(rest) + 1
             }
             return (count, isRemote)
@@ -66,14 +66,14 @@ extension AddressSpace {
     fileprivate func readMemory(
         at address: GuestAddress, into target: UnsafeMutableRawPointer, count: Int
     ) -> Bool {
-        let (slot, map) = unsafe hold()
+        let (slot, map) = hold()
         defer { release(slot) }
-        let ranges = unsafe map._withUnsafeGuaranteedRef { $0.ranges }
-        guard let range = unsafe ranges.range(at: address), let host = unsafe range.pointee.host,
-            unsafe range.pointee.watch == nil,
-            unsafe UInt64(count) <= range.pointee.last.offset(from: address)
+        let ranges = map.with { $0.ranges }
+        guard let range = ranges.range(at: address), let host = unsafe range.pointee.host,
+            range.pointee.watch == nil,
+            UInt64(count) <= range.pointee.last.offset(from: address)
         else { return false }
-        let offset = unsafe Int(truncatingIfNeeded: address.offset(from: range.pointee.first))
+        let offset = Int(truncatingIfNeeded: address.offset(from: range.pointee.first))
         return unsafe VolatileMemory.copy(to: target, from: host + offset, count: count) == .whole
     }
 }
@@ -84,7 +84,7 @@ extension DMAMapper.Core {
         through mapper: DMAMapper
     ) throws(GuestMemoryError) {
         guard let base = buffer.baseAddress else { return }
-        guard unsafe isOpen.pointee else { throw GuestMemoryError(.gateClosed, at: address) }
+        guard isOpen.pointee else { throw GuestMemoryError(.gateClosed, at: address) }
         if hasResolvers { return unsafe try readMapped(at: address, into: buffer, through: mapper) }
         if unsafe space.readMemory(at: address, into: base, count: buffer.count) { return }
         unsafe try readPieces(at: address, into: buffer)
@@ -95,7 +95,7 @@ extension DMAMapper.Core {
         through mapper: DMAMapper
     ) throws(GuestMemoryError) -> Int {
         guard let base = buffer.baseAddress, unit > 0 else { return 0 }
-        if unsafe hasResolvers || !isOpen.pointee {
+        if hasResolvers || !isOpen.pointee {
             unsafe try read(at: address, into: buffer, through: mapper)
             return buffer.count
         }

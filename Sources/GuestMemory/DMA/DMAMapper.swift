@@ -1,3 +1,5 @@
+import BlockHost
+
 /// A device's way to guest memory: maps lists of guest addresses to host memory that the kernel
 /// accesses directly. Only what has no host memory passes through a bounce buffer.
 ///
@@ -33,11 +35,11 @@ public final class DMAMapper {
     }
 
     deinit {
-        if unsafe core.state.pointee.active > 0 { _ = unsafe Unmanaged.passRetained(core) }
+        if core.state.pointee.active > 0 { _ = unsafe Unmanaged.passRetained(core) }
     }
 
     /// The options of transfers that begin from now on.
-    public var options: DMAOptions { unsafe core.state.pointee.options }
+    public var options: DMAOptions { core.state.pointee.options }
 
     /// Changes the options of transfers that begin from now on.
     public func setOptions(_ options: DMAOptions) throws(GuestMemoryError) {
@@ -47,7 +49,7 @@ public final class DMAMapper {
 
     /// Counters since the mapper was made.
     public var statistics: DMAStatistics {
-        unsafe DMAStatistics(
+        DMAStatistics(
             directBytes: core.state.pointee.directBytes,
             bouncedBytes: core.state.pointee.bouncedBytes,
             allocatedTransfers: core.state.pointee.allocations, active: core.state.pointee.active)
@@ -81,13 +83,13 @@ public final class DMAMapper {
         alignment: Int, unit: Int, userData: UInt
     ) -> (DMATransfer, DMAStep) {
         let transfer = unsafe core.take().takeUnretainedValue()
-        unsafe transfer.state.pointee.userData = userData
+        transfer.state.pointee.userData = userData
         guard
             alignment > 0 && alignment & (alignment - 1) == 0 && unit > 0 && unit & (unit - 1) == 0
                 && unit <= core.pool.size && alignment <= core.pool.size
                 && alignment <= Self.largestAlignment
         else { return core.refuse(transfer, GuestMemoryError(.invalidOption)) }
-        guard unsafe core.isOpen.pointee else {
+        guard core.isOpen.pointee else {
             return unsafe core.refuse(
                 transfer, GuestMemoryError(.gateClosed, at: elements.first?.address ?? 0))
         }
@@ -97,7 +99,7 @@ public final class DMAMapper {
     }
 
     /// Whether a transfer can begin: the gate, if there is one, is open.
-    public var isOpen: Bool { unsafe core.isOpen.pointee }
+    public var isOpen: Bool { core.isOpen.pointee }
 
     /// Whether a transfer waits for ``resume(_:)``.
     public var isWaiting: Bool { core.isWaiting }
@@ -112,7 +114,7 @@ public final class DMAMapper {
 
 extension DMAMapper {
     /// What the transfers of a mapper share. It outlives the mapper if transfers are active.
-    @safe final class Core {
+    final class Core {
         let space: AddressSpace
         let pool: BouncePool
         let resolvers: [any AddressResolver]
@@ -120,13 +122,14 @@ extension DMAMapper {
         let hasResolvers: Bool
         let gate: DMAGate
         /// Whether ``gate`` is open, without counting references.
-        let isOpen: UnsafePointer<Bool>
+        let isOpen: StatePointer<Bool>
         let reentrancy: ReentrancyGuard?
         /// Transfers that can continue.
         let ready: ReadyList
         /// Behind a pointer, so that no access is checked at run time.
-        let state: UnsafeMutablePointer<State>
+        let state: StatePointer<State>
 
+        // @safe: the core owns a reference to each transfer in the list of free ones.
         @safe struct State {
             fileprivate(set) var options: DMAOptions
             /// Transfers that have ended, to be used again.
@@ -155,23 +158,21 @@ extension DMAMapper {
             self.resolvers = resolvers
             hasResolvers = !resolvers.isEmpty
             self.gate = gate
-            unsafe isOpen = unsafe UnsafePointer(gate.state)
+            isOpen = gate.state
             self.reentrancy = reentrancy
             ready = ReadyList(wake: wake)
-            unsafe state = .allocate(capacity: 1)
-            unsafe state.initialize(to: State(options: options))
+            state = unsafe StatePointer(holding: State(options: options))
         }
 
         deinit {
             while let transfer = unsafe popFree() { unsafe transfer.release() }
-            unsafe state.deinitialize(count: 1)
-            unsafe state.deallocate()
+            unsafe state.release()
         }
 
         /// The options of transfers that begin from now on.
         func setOptions(_ options: DMAOptions) {
-            unsafe state.pointee.options = options
-            while unsafe state.pointee.freeCount > options.cacheLimit,
+            state.pointee.options = options
+            while state.pointee.freeCount > options.cacheLimit,
                 let transfer = unsafe popFree()
             {
                 unsafe transfer.release()
@@ -182,9 +183,9 @@ extension DMAMapper {
 
         /// A transfer that stays alive until its last step is recorded.
         func take() -> Unmanaged<DMATransfer> {
-            unsafe state.pointee.active += 1
+            state.pointee.active += 1
             if let transfer = unsafe popFree() { return unsafe transfer }
-            unsafe state.pointee.allocations += 1
+            state.pointee.allocations += 1
             return unsafe .passRetained(DMATransfer(mapper: self))
         }
 
@@ -193,7 +194,7 @@ extension DMAMapper {
             unsafe state.pointee.free = unsafe transfer._withUnsafeGuaranteedRef {
                 unsafe $0.state.pointee.next
             }
-            unsafe state.pointee.freeCount -= 1
+            state.pointee.freeCount -= 1
             return unsafe transfer
         }
 
@@ -219,37 +220,37 @@ extension DMAMapper {
         }
 
         private func takeBack(_ transfer: DMATransfer) {
-            unsafe state.pointee.active -= 1
+            state.pointee.active -= 1
             let entry = unsafe Unmanaged.passUnretained(transfer)
-            guard unsafe state.pointee.freeCount < state.pointee.options.cacheLimit,
-                unsafe transfer.state.pointee.capacity <= Self.largestKept
+            guard state.pointee.freeCount < state.pointee.options.cacheLimit,
+                transfer.state.pointee.capacity <= Self.largestKept
             else { return unsafe entry.release() }
             unsafe transfer.state.pointee.next = unsafe state.pointee.free
             unsafe state.pointee.free = unsafe entry
-            unsafe state.pointee.freeCount += 1
+            state.pointee.freeCount += 1
         }
 
         // MARK: Waiting
 
-        var isWaiting: Bool { unsafe state.pointee.waiting > 0 }
+        var isWaiting: Bool { state.pointee.waiting > 0 }
 
         private func beginWait(_ transfer: DMATransfer) {
-            unsafe state.pointee.waiting += 1
-            unsafe state.pointee.waits += 1
-            unsafe transfer.state.pointee.wait = unsafe state.pointee.waits
+            state.pointee.waiting += 1
+            state.pointee.waits += 1
+            transfer.state.pointee.wait = state.pointee.waits
         }
 
         /// A transfer continues, or has been cancelled.
-        func endWait() { unsafe state.pointee.waiting -= 1 }
+        func endWait() { state.pointee.waiting -= 1 }
 
         /// Continues the transfers that can. A transfer that begins to wait meanwhile has its turn
         /// in the next call, because `body` may begin, answer and cancel transfers without end.
         func resume(_ body: (DMATransfer, DMAStep) -> Void) {
-            let last = unsafe state.pointee.waits
-            while let entry = unsafe pool.first(of: ready) {
-                let transfer = unsafe entry.takeUnretainedValue()
-                guard unsafe transfer.state.pointee.wait <= last else { return }
-                let step = unsafe transfer.state.pointee.resume()
+            let last = state.pointee.waits
+            while let entry = pool.first(of: ready) {
+                let transfer = entry.object
+                guard transfer.state.pointee.wait <= last else { return }
+                let step = transfer.state.pointee.resume()
                 endWait()
                 body(transfer, record(step, of: transfer))
             }

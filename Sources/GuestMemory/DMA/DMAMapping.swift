@@ -1,5 +1,8 @@
+import BlockHost
 public import Glibc
 
+// @safe: whoever follows a vector says so, and the transfer keeps the memory until the mapping
+// ends.
 /// Guest memory that is mapped as a whole for a device, without the steps of a transfer: for
 /// network cards and other devices that make their own requests.
 ///
@@ -10,24 +13,24 @@ public import Glibc
     /// The length in bytes.
     public let length: UInt64
     /// Alive until its mapper has it back.
-    private let transfer: Unmanaged<DMATransfer>
+    private let transfer: UnretainedReference<DMATransfer>
 
     init(_ transfer: DMATransfer, _ piece: DMAPiece) {
-        unsafe self.transfer = unsafe .passUnretained(transfer)
+        self.transfer = unsafe UnretainedReference(transfer)
         unsafe vectors = unsafe piece.vectors
         length = piece.length
     }
 
     deinit {
         // Whoever forgot it may have let the device write all of it.
-        _ = unsafe transfer.takeUnretainedValue().pieceEnded(transferred: length, isSuccess: true)
+        _ = transfer.object.pieceEnded(transferred: length, isSuccess: true)
     }
 
     /// Ends the mapping. With `fromDevice`, the device has written the first `written` bytes, or
     /// all of them if it is `nil`: bytes that bounced are copied to guest memory, and the pages of
     /// the written bytes, and no others, are marked. With `toDevice`, `written` has no effect.
     public consuming func unmap(written: UInt64? = nil) throws(GuestMemoryError) {
-        let transfer = unsafe transfer.takeUnretainedValue()
+        let transfer = transfer.object
         let length = length
         discard self
         let step = transfer.unmap(written: Swift.min(written ?? length, length))

@@ -1,6 +1,8 @@
 import BlockHost
 import Glibc
 
+// @safe: it moves no byte outside the piece, whose memory the transfer keeps; the device's buffer
+// is a pointer that its caller answers for.
 /// The position in a ``DMAPiece`` of a device that copies the bytes itself. A device must copy
 /// guest memory with a cursor, because the memory can be lost during the copy.
 ///

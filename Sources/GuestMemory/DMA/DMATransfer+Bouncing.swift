@@ -6,7 +6,7 @@ extension DMATransfer.State {
     mutating func nextPiece() -> DMAStep {
         pieces.measure(list, unit: unit, limit: bounceLimit)
         if pieces.bounced > 0 {
-            let pool = unsafe mapper._withUnsafeGuaranteedRef { $0.pool }
+            let pool = mapper.with { $0.pool }
             bufferSize = pieces.bounced
             unsafe buffer = unsafe pool.take(bufferSize, for: waiter)
             if unsafe buffer == nil {
@@ -19,7 +19,7 @@ extension DMATransfer.State {
 
     /// Continues a transfer when what it has waited for is there.
     mutating func resume() -> DMAStep {
-        let grant = unsafe mapper._withUnsafeGuaranteedRef { $0.pool }.collect(waiter)
+        let grant = unsafe mapper.with { $0.pool }.collect(waiter)
         switch phase {
         case .idle, .submitted: preconditionFailure("a transfer resumes that did not wait")
         case .waiting:
@@ -34,15 +34,15 @@ extension DMATransfer.State {
 
     /// Which of several requests failed is not known: the first address stands for all.
     private var remoteFault: GuestMemoryError {
-        unsafe GuestMemoryError(.remoteFailed, at: list.segments[0].deviceAddress)
+        GuestMemoryError(.remoteFailed, at: list.segment(0).deviceAddress)
     }
 
     private mutating func submitPiece() -> DMAStep {
         if MemoryWatch.isAnyLost, let loss = list.loss() { return done(.fault(loss)) }
         unsafe vectors = unsafe pieces.build(list, over: buffer)
-        if direction == .toDevice, let buffer = unsafe buffer, let map = unsafe map {
+        if direction == .toDevice, let buffer = unsafe buffer, let map {
             answer.beginRequests()
-            unsafe pieces.fetch(list, to: buffer, from: map.takeUnretainedValue(), answer)
+            unsafe pieces.fetch(list, to: buffer, from: map.object, answer)
             if answer.endRequests() {
                 phase = .fetching
                 return .wait
@@ -53,22 +53,22 @@ extension DMATransfer.State {
     }
 
     private mutating func submitFetched() -> DMAStep {
-        let core = unsafe mapper.takeUnretainedValue()
+        let core = mapper.object
         // Code that is called while data is copied must find that it is too late to cancel.
         phase = .submitted
-        if direction == .toDevice, let buffer = unsafe buffer, let map = unsafe map {
+        if direction == .toDevice, let buffer = unsafe buffer, let map {
             do throws(GuestMemoryError) {
                 try ReentrancyGuard.within(core.reentrancy) { () throws(GuestMemoryError) in
                     unsafe try pieces.copyIn(
-                        list, to: buffer, from: map.takeUnretainedValue(), through: core.resolvers)
+                        list, to: buffer, from: map.object, through: core.resolvers)
                 }
             } catch {
                 return done(.fault(error))
             }
         }
         let length = pieces.end &- pieces.position
-        unsafe core.state.pointee.bouncedBytes &+= UInt64(pieces.bounced)
-        unsafe core.state.pointee.directBytes &+= length &- UInt64(pieces.bounced)
+        core.state.pointee.bouncedBytes &+= UInt64(pieces.bounced)
+        core.state.pointee.directBytes &+= length &- UInt64(pieces.bounced)
         return unsafe .submit(DMAPiece(vectors: vectors, offset: pieces.position, length: length))
     }
 
@@ -90,11 +90,11 @@ extension DMATransfer.State {
     }
 
     private func copyOut(_ count: UInt64, written: UInt64) -> GuestMemoryError? {
-        guard let map = unsafe map else { return nil }
-        let core = unsafe mapper.takeUnretainedValue()
+        guard let map else { return nil }
+        let core = mapper.object
         return ReentrancyGuard.within(core.reentrancy) {
             unsafe pieces.copyOut(
-                list, from: buffer, to: map.takeUnretainedValue(), through: core.resolvers,
+                list, from: buffer, to: map.object, through: core.resolvers,
                 limit: count, written: written, answer)
         }
     }
@@ -119,6 +119,6 @@ extension DMATransfer.State {
     mutating func releaseBuffer() {
         guard let memory = unsafe buffer else { return }
         unsafe buffer = nil
-        unsafe mapper._withUnsafeGuaranteedRef { $0.pool }.give(back: memory, bufferSize)
+        unsafe mapper.with { $0.pool }.give(back: memory, bufferSize)
     }
 }

@@ -7,34 +7,32 @@ import Glibc
 /// A transfer proceeds in steps (``DMAStep``). The device carries each step out: it submits the
 /// piece of memory, answers the piece when nobody uses its memory any more, and is given the next
 /// step. After ``DMAStep/done(_:)`` the object belongs to the mapper, which uses it again.
-@safe public final class DMATransfer {
+public final class DMATransfer {
     /// Behind a pointer, so that no access is checked at run time.
-    let state: UnsafeMutablePointer<State>
+    let state: StatePointer<State>
 
     init(mapper: DMAMapper.Core) {
-        unsafe state = .allocate(capacity: 1)
-        let waiter = unsafe BounceWaiter(ready: mapper.ready, transfer: .passUnretained(self))
+        let waiter = BounceWaiter(ready: mapper.ready)
         let pool = mapper.pool
-        unsafe state.initialize(
-            to: State(
-                mapper: .passUnretained(mapper), waiter: waiter,
+        // The core keeps its transfers, and stays while one of them is active.
+        state = unsafe StatePointer(
+            holding: State(
+                mapper: UnretainedReference(mapper), waiter: waiter,
                 answer: RemoteAnswer { pool.makeReady(waiter) }))
+        waiter.transfer = unsafe UnretainedReference(self)
     }
 
-    deinit {
-        unsafe state.deinitialize(count: 1)
-        unsafe state.deallocate()
-    }
+    deinit { unsafe state.release() }
 
     /// The value that the device gave to ``DMAMapper/begin(_:_:alignment:unit:userData:)``.
-    public var userData: UInt { unsafe state.pointee.userData }
+    public var userData: UInt { state.pointee.userData }
 
     /// The direction of the data.
-    public var direction: DMADirection { unsafe state.pointee.direction }
+    public var direction: DMADirection { state.pointee.direction }
 
     /// Whether the transfer waits for bounce buffers, or for the memory of another process.
     public var isWaiting: Bool {
-        switch unsafe state.pointee.phase {
+        switch state.pointee.phase {
         case .waiting, .fetching, .storing: true
         case .idle, .submitted: false
         }
@@ -49,7 +47,7 @@ import Glibc
     /// To be called once for each piece, when neither the device nor the kernel uses its memory any
     /// more.
     public func pieceEnded(transferred count: UInt64, isSuccess: Bool) -> DMAStep {
-        unsafe record(state.pointee.pieceEnded(transferred: count, isSuccess: isSuccess))
+        record(state.pointee.pieceEnded(transferred: count, isSuccess: isSuccess))
     }
 
     /// Answers a piece whose guest memory was lost while the device used it: a copy reported it, or
@@ -57,13 +55,13 @@ import Glibc
     /// ends with ``DMAResult/Outcome/fault(_:)``, and the memory is lost for all other transfers as
     /// well (``GuestRAM/surviveTruncation()``).
     public func memoryFailed(transferred count: UInt64) -> DMAStep {
-        unsafe record(state.pointee.memoryFailed(transferred: count))
+        record(state.pointee.memoryFailed(transferred: count))
     }
 
     /// Answers the only piece of a transfer whose device has written its first `count` bytes and
     /// no others.
     func unmap(written count: UInt64) -> DMAStep {
-        unsafe record(
+        record(
             state.pointee.pieceEnded(
                 transferred: count, isSuccess: count == state.pointee.total, written: count))
     }
@@ -73,26 +71,28 @@ import Glibc
     /// piece brings the result. Returns `nil` also while another process has not answered:
     /// ``DMAMapper/resume(_:)`` then brings the result.
     public func cancel() -> DMAStep? {
-        guard let step = unsafe state.pointee.cancel() else { return nil }
-        unsafe state.pointee.mapper._withUnsafeGuaranteedRef { $0.endWait() }
+        guard let step = state.pointee.cancel() else { return nil }
+        state.pointee.mapper.with { $0.endWait() }
         return record(step)
     }
 
     /// Whether a piece is all of the transfer.
-    func isWhole(_ piece: DMAPiece) -> Bool { unsafe piece.length == state.pointee.total }
+    func isWhole(_ piece: DMAPiece) -> Bool { piece.length == state.pointee.total }
 
     /// Ends a transfer whose piece was never shown to a device.
-    func abandon() { _ = unsafe record(state.pointee.abandon()) }
+    func abandon() { _ = record(state.pointee.abandon()) }
 
     @inline(__always)
     private func record(_ step: DMAStep) -> DMAStep {
-        unsafe state.pointee.mapper._withUnsafeGuaranteedRef { $0.record(step, of: self) }
+        state.pointee.mapper.with { $0.record(step, of: self) }
     }
 }
 
 // MARK: The state
 
 extension DMATransfer {
+    // @safe: the pool keeps the bounce buffer until it is given back, and the list keeps the
+    // vectors.
     /// The state of a transfer.
     ///
     /// | phase | event | next phase |
@@ -113,7 +113,7 @@ extension DMATransfer {
     @safe struct State: ~Copyable {
         enum Phase: UInt8 { case idle, waiting, fetching, submitted, storing }
 
-        let mapper: Unmanaged<DMAMapper.Core>
+        let mapper: UnretainedReference<DMAMapper.Core>
         let waiter: BounceWaiter
         let answer: RemoteAnswer
         var list = SegmentList(capacity: 64)
@@ -123,7 +123,7 @@ extension DMATransfer {
         var phase = Phase.idle
         private(set) var direction = DMADirection.toDevice
         var userData: UInt = 0
-        private(set) var map: Unmanaged<MemoryMap>?
+        private(set) var map: UnretainedReference<MemoryMap>?
         private var mapSlot = 0
         private(set) var unit: UInt64 = 1
         private(set) var bounceLimit = 0
@@ -144,8 +144,10 @@ extension DMATransfer {
         /// Link in the mapper's list of free transfers.
         var next: Unmanaged<DMATransfer>?
 
-        init(mapper: Unmanaged<DMAMapper.Core>, waiter: BounceWaiter, answer: RemoteAnswer) {
-            unsafe self.mapper = unsafe mapper
+        init(
+            mapper: UnretainedReference<DMAMapper.Core>, waiter: BounceWaiter, answer: RemoteAnswer
+        ) {
+            self.mapper = mapper
             self.waiter = waiter
             self.answer = answer
         }
@@ -172,7 +174,7 @@ extension DMATransfer {
             }
             if list.bounced == 0 {
                 phase = .submitted
-                unsafe core.state.pointee.directBytes &+= list.total
+                core.state.pointee.directBytes &+= list.total
                 return unsafe .submit(
                     DMAPiece(
                         vectors: UnsafeBufferPointer(start: list.vectors, count: list.count),
@@ -181,7 +183,7 @@ extension DMATransfer {
             // Transforming resolvers are promised words of 8 bytes.
             let unit = Swift.max(unit, alignment, core.hasResolvers ? 8 : 1)
             self.unit = UInt64(unit)
-            bounceLimit = unsafe Swift.max(
+            bounceLimit = Swift.max(
                 core.state.pointee.options.bounceLimit ?? core.pool.size, unit)
             pieces.reset()
             return nextPiece()
@@ -193,15 +195,15 @@ extension DMATransfer {
             _ elements: UnsafeBufferPointer<ScatterGatherList.Element>, alignment: Int,
             core: DMAMapper.Core
         ) throws(GuestMemoryError) {
-            let (slot, held) = unsafe core.space.hold()
+            let (slot, held) = core.space.hold()
             mapSlot = slot
-            unsafe map = unsafe held
-            let rules = unsafe SegmentList.Rules(
+            map = held
+            let rules = SegmentList.Rules(
                 direction: direction, alignment: alignment,
                 forceBounce: core.state.pointee.options.forceBounce,
                 maximumSegments: core.state.pointee.options.maximumSegments,
-                reentrancy: core.reentrancy.map { unsafe .passUnretained($0) })
-            let ranges = unsafe held._withUnsafeGuaranteedRef { $0.ranges }
+                reentrancy: core.reentrancy.map { unsafe UnretainedReference($0) })
+            let ranges = held.with { $0.ranges }
             if core.hasResolvers {
                 unsafe try mapResolved(elements, on: ranges, core, rules)
             } else {
@@ -280,7 +282,7 @@ extension DMATransfer {
         mutating func cancel() -> DMAStep? {
             isCancelled = true
             guard phase == .waiting else { return nil }
-            unsafe mapper._withUnsafeGuaranteedRef { $0.pool }.withdraw(waiter)
+            mapper.with { $0.pool }.withdraw(waiter)
             return done(.cancelled)
         }
 
@@ -296,14 +298,14 @@ extension DMATransfer {
         private mutating func release() {
             if unsafe buffer != nil { releaseBuffer() }
             let slot = mapSlot
-            unsafe mapper._withUnsafeGuaranteedRef { $0.space.release(slot) }
-            unsafe map = nil
+            mapper.with { $0.space.release(slot) }
+            map = nil
             if !tokens.isEmpty { releaseTranslations() }
             phase = .idle
         }
 
         private mutating func releaseTranslations() {
-            let resolvers = unsafe mapper._withUnsafeGuaranteedRef { $0.resolvers }
+            let resolvers = mapper.with { $0.resolvers }
             for (resolver, token) in zip(resolvers, tokens) { resolver.releaseTranslations(token) }
             tokens.removeAll(keepingCapacity: true)
         }

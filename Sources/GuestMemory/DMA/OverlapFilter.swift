@@ -1,5 +1,6 @@
 import Glibc
 
+// @safe: its table is freed with it, and every hash is cut to the size of the table.
 /// A fast check that the elements of a list do not overlap, which is nearly always the case: no two
 /// of them touch the same granule of host memory.
 @safe struct OverlapFilter: ~Copyable {
@@ -34,7 +35,7 @@ import Glibc
     /// Like `mayOverlap`, for a list whose elements each lie in one page and begin where it begins.
     mutating func mayShareAPage(_ vectors: UnsafeBufferPointer<iovec>) -> Bool {
         var slots = Slots(for: vectors.count, in: &self)
-        guard var vector = unsafe vectors.baseAddress else { return false }
+        guard var vector = vectors.baseAddress else { return false }
         let end = unsafe vector + vectors.count
         while unsafe vector < end {
             if unsafe !slots.insert(UInt(bitPattern: vector.pointee.iov_base) &>> 12) {
@@ -45,6 +46,7 @@ import Glibc
         return false
     }
 
+    // @safe: it exists during one check, and `mask` keeps every index inside the table.
     /// The table for one list.
     @safe private struct Slots {
         private let table: UnsafeMutablePointer<UInt32>

@@ -1,5 +1,6 @@
 import Glibc
 
+// @safe: it has room for a vector for each segment of a list, and frees it with itself.
 /// Cuts a mapped list with bounced segments into pieces that need no more bounce buffer than a
 /// limit allows, and copies between the buffer and guest memory.
 ///
@@ -40,13 +41,13 @@ import Glibc
         var index = cursor.segment
         var offset = cursor.offset
         while index < list.count {
-            var length = unsafe list.vectors[index].iov_len - offset
-            if unsafe list.vectors[index].iov_base == nil {
+            var length = list.length(of: index) - offset
+            if list.bounces(index) {
                 if length > left { length = left }
                 left -= length
             }
             reached &+= UInt64(length)
-            guard unsafe offset + length == list.vectors[index].iov_len else { break }
+            guard offset + length == list.length(of: index) else { break }
             index += 1
             offset = 0
         }
@@ -54,7 +55,7 @@ import Glibc
         end = TransferOffset(reached)
         var sum = 0
         visit(list) { _, segment, _, _, count in
-            if unsafe list.vectors[segment].iov_base == nil { sum += count }
+            if list.bounces(segment) { sum += count }
         }
         bounced = sum
     }
@@ -72,7 +73,7 @@ import Glibc
         var used = 0
         var isRun = false
         visit(list) { _, segment, offset, place, count in
-            if let base = unsafe list.vectors[segment].iov_base {
+            if let base = unsafe list.host(of: segment) {
                 unsafe target[used] = unsafe iovec(iov_base: base + offset, iov_len: count)
                 used += 1
                 isRun = false
@@ -99,10 +100,10 @@ import Glibc
         var place = 0
         let length = Int(end &- position)
         while done < length {
-            let count = unsafe Swift.min(
-                list.vectors[here.segment].iov_len - here.offset, length - done)
+            let count = Swift.min(
+                list.length(of: here.segment) - here.offset, length - done)
             try body(done, here.segment, here.offset, place, count)
-            if unsafe list.vectors[here.segment].iov_base == nil { place += count }
+            if list.bounces(here.segment) { place += count }
             done += count
             here.segment += 1
             here.offset = 0
@@ -115,8 +116,8 @@ import Glibc
         _ answer: RemoteAnswer
     ) {
         visit(list) { _, segment, offset, place, count in
-            guard unsafe list.vectors[segment].iov_base == nil else { return }
-            let address = unsafe list.segments[segment].address &+ UInt64(offset)
+            guard list.bounces(segment) else { return }
+            let address = list.segment(segment).address &+ UInt64(offset)
             guard let found = map.remote(at: address), let memory = found.region.remote
             else { return }
             unsafe answer.request(
@@ -131,8 +132,8 @@ import Glibc
         through resolvers: [any AddressResolver]
     ) throws(GuestMemoryError) {
         try visit(list) { (_, segment, offset, place, count) throws(GuestMemoryError) in
-            guard unsafe list.vectors[segment].iov_base == nil else { return }
-            let entry = unsafe list.segments[segment]
+            guard list.bounces(segment) else { return }
+            let entry = list.segment(segment)
             let address = entry.address &+ UInt64(offset)
             do throws(GuestMemoryError) {
                 if map.remote(at: address) == nil {
@@ -164,8 +165,8 @@ import Glibc
         var start = 0
         var length = 0
         visit(list) { done, segment, _, place, count in
-            guard unsafe list.vectors[segment].iov_base == nil, UInt64(done) < limit else { return }
-            let entry = unsafe list.segments[segment]
+            guard list.bounces(segment), UInt64(done) < limit else { return }
+            let entry = list.segment(segment)
             if !entry.isContinued || length == 0 {
                 if transforms != 0 { body(transforms, start, length) }
                 transforms = entry.transforms
@@ -198,8 +199,8 @@ import Glibc
         var failure: GuestMemoryError?
         var marker: DirtyLog.Marker?
         visit(list) { done, segment, offset, place, count in
-            let entry = unsafe list.segments[segment]
-            if unsafe list.vectors[segment].iov_base != nil {
+            let entry = list.segment(segment)
+            if !list.bounces(segment) {
                 let reached = Swift.min(written, UInt64(done + count))
                 if reached > UInt64(done) {
                     entry.mark(Int(reached) - done, at: offset, &marker)
@@ -232,7 +233,7 @@ import Glibc
     mutating func advance(_ list: borrowing SegmentList) {
         var left = Int(end &- position)
         while left > 0 {
-            let rest = unsafe list.vectors[cursor.segment].iov_len - cursor.offset
+            let rest = list.length(of: cursor.segment) - cursor.offset
             if left < rest {
                 cursor.offset += left
                 break
@@ -256,10 +257,10 @@ extension SegmentList.Segment {
     /// the one before, to be used again.
     @inline(__always)
     fileprivate func mark(_ length: Int, at offset: Int, _ marker: inout DirtyLog.Marker?) {
-        guard let range = unsafe range, let log = unsafe range.pointee.log else { return }
-        if unsafe marker?.log.toOpaque() != log.toOpaque() { marker = unsafe DirtyLog.Marker(log) }
+        guard let range, let log = range.pointee.log else { return }
+        if marker?.log != log { marker = DirtyLog.Marker(log) }
         let start =
-            unsafe Int(truncatingIfNeeded: address.offset(from: range.pointee.first)) &+ offset
-        unsafe marker?.mark(offset: range.pointee.logOffset &+ start, length: length)
+            Int(truncatingIfNeeded: address.offset(from: range.pointee.first)) &+ offset
+        marker?.mark(offset: range.pointee.logOffset &+ start, length: length)
     }
 }

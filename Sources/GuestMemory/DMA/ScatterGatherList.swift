@@ -1,3 +1,4 @@
+// @safe: it grows before an element is added, and frees its memory with itself.
 /// Guest memory that a device transfers to or from: (address, length) pairs in the order of the
 /// data.
 ///

@@ -3,7 +3,7 @@ import Glibc
 // What could be reached directly, and must bounce all the same.
 extension SegmentList {
     private mutating func bounce(_ index: Int) {
-        guard unsafe vectors[index].iov_base != nil else { return }
+        guard !bounces(index) else { return }
         unsafe vectors[index].iov_base = nil
         unsafe segments[index].range = nil
         unsafe segments[index].transforms = 0
@@ -16,12 +16,12 @@ extension SegmentList {
         describe()
         let mask = UInt64(alignment - 1)
         guard total & mask == 0 else {
-            throw unsafe GuestMemoryError(.misaligned, at: segments[0].deviceAddress)
+            throw GuestMemoryError(.misaligned, at: segment(0).deviceAddress)
         }
         var position: UInt64 = 0
         for index in 0..<count {
-            let length = unsafe UInt64(vectors[index].iov_len)
-            let address = unsafe UInt64(UInt(bitPattern: vectors[index].iov_base))
+            let length = UInt64(length(of: index))
+            let address = UInt64(start(of: index))
             if (position | length | address) & mask != 0 { bounce(index) }
             position &+= length
         }
@@ -46,9 +46,9 @@ extension SegmentList {
 
     /// Of direct segments that overlap, directly or by way of others, the first one stays.
     private mutating func bounceTouching() {
-        var byAddress = (0..<count).filter { unsafe vectors[$0].iov_base != nil }
+        var byAddress = (0..<count).filter { !bounces($0) }
         byAddress.sort {
-            unsafe UInt(bitPattern: vectors[$0].iov_base) < UInt(bitPattern: vectors[$1].iov_base)
+            start(of: $0) < start(of: $1)
         }
         describe()
         var first = 0
@@ -57,7 +57,7 @@ extension SegmentList {
             var earliest = byAddress[first]
             var next = first + 1
             while next < byAddress.count,
-                unsafe UInt(bitPattern: vectors[byAddress[next]].iov_base) < reached
+                start(of: byAddress[next]) < reached
             {
                 reached = Swift.max(reached, end(of: byAddress[next]))
                 earliest = Swift.min(earliest, byAddress[next])
@@ -69,6 +69,6 @@ extension SegmentList {
     }
 
     private func end(of index: Int) -> UInt {
-        unsafe UInt(bitPattern: vectors[index].iov_base) &+ UInt(bitPattern: vectors[index].iov_len)
+        start(of: index) &+ UInt(length(of: index))
     }
 }

@@ -8,18 +8,18 @@ extension SegmentList {
     @inline(never)
     func loss(on map: FlatRanges? = nil) -> GuestMemoryError? {
         for index in 0..<count {
-            let length = unsafe vectors[index].iov_len
+            let length = length(of: index)
             var intact = length
-            if let base = unsafe vectors[index].iov_base {
-                guard let watch = unsafe range(at: index)?.pointee.watch else { continue }
+            if let base = unsafe host(of: index) {
+                guard let watch = range(at: index)?.pointee.watch else { continue }
                 intact = unsafe watch.intact(base, length)
             } else {
-                let address = unsafe segments[index].address
-                guard let range = unsafe map?.range(at: address),
-                    let watch = unsafe range.pointee.watch,
+                let address = segment(index).address
+                guard let range = map?.range(at: address),
+                    let watch = range.pointee.watch,
                     let host = unsafe range.pointee.host
                 else { continue }
-                let offset = unsafe Int(
+                let offset = Int(
                     truncatingIfNeeded: address.offset(from: range.pointee.first))
                 intact = unsafe watch.intact(host + offset, length)
             }
@@ -39,10 +39,10 @@ extension SegmentList {
     func probe(from position: TransferOffset) {
         var start: TransferOffset = 0
         for index in 0..<count {
-            let length = unsafe UInt64(vectors[index].iov_len)
+            let length = UInt64(length(of: index))
             defer { start = start &+ length }
-            guard position < start &+ length, let base = unsafe vectors[index].iov_base,
-                unsafe range(at: index)?.pointee.watch != nil
+            guard position < start &+ length, let base = unsafe host(of: index),
+                range(at: index)?.pointee.watch != nil
             else { continue }
             let skipped = position > start ? Int(position &- start) : 0
             unsafe VolatileMemory.probe(base + skipped, count: Int(length) - skipped)
@@ -51,12 +51,12 @@ extension SegmentList {
 
     /// The first byte of a segment, as the device named it.
     func deviceAddress(of index: Int) -> GuestAddress {
-        guard index >= described, let tail = unsafe tail else {
-            return unsafe segments[index].deviceAddress
+        guard index >= described, let tail else {
+            return segment(index).deviceAddress
         }
         // Not described: at the address that the device named.
         let offset =
-            unsafe UInt(bitPattern: vectors[index].iov_base) &- UInt(bitPattern: tail.pointee.host)
-        return unsafe tail.pointee.first &+ UInt64(truncatingIfNeeded: offset)
+            unsafe start(of: index) &- UInt(bitPattern: tail.pointee.host)
+        return tail.pointee.first &+ UInt64(truncatingIfNeeded: offset)
     }
 }

@@ -5,7 +5,7 @@ extension SegmentList {
         _ list: UnsafeBufferPointer<ScatterGatherList.Element>, _ map: FlatRanges,
         _ resolvers: [any AddressResolver], _ rules: Rules
     ) throws(GuestMemoryError) {
-        var hint: UnsafePointer<FlatRange>?
+        var hint: FlatRangePointer?
         var answers = 0
         for index in list.indices {
             let element = unsafe list[index]
@@ -36,7 +36,7 @@ extension SegmentList {
                 if here.address.advanced(by: here.length &- 1) == nil {
                     throw GuestMemoryError(.addressWraps, at: start)
                 }
-                unsafe try append(
+                try append(
                     here.address, length: here.length, deviceAddress: start,
                     transforms: transforms, map, &hint, rules)
                 done &+= here.length

@@ -1,16 +1,18 @@
+import BlockHost
 import Glibc
 
+// @safe: `count` never exceeds `capacity`, and the memory is freed with the list.
 /// A list of guest addresses after mapping: one iovec for each stretch of host memory, and beside
 /// it what else is known of the stretch. A stretch that must bounce has an iovec without address.
 @safe struct SegmentList: ~Copyable {
     /// What is not in the iovec.
-    @safe struct Segment {
+    struct Segment {
         /// The first byte as the device named it.
         var deviceAddress: GuestAddress
         /// The first byte in the address space.
         var address: GuestAddress
         /// For memory that is reached directly: what it is part of.
-        var range: UnsafePointer<FlatRange>?
+        var range: FlatRangePointer?
         /// Bit n: resolver n changes the data. Only of those that bounce.
         var transforms: UInt8
         /// Belongs to the same answer of the resolvers as the segment before.
@@ -30,7 +32,7 @@ import Glibc
     /// How many of `segments` are filled in. The others are reached directly in `tail`, at the
     /// address that the device named.
     private(set) var described = 0
-    private(set) var tail: UnsafePointer<FlatRange>?
+    private(set) var tail: FlatRangePointer?
     /// All host addresses, and all lengths less one, each a disjunction of their bits.
     private var starts: UInt = 0
     private var lengths: UInt = 0
@@ -41,12 +43,12 @@ import Glibc
     var overlaps = OverlapFilter()
 
     /// How lists are mapped.
-    @safe struct Rules {
+    struct Rules {
         var direction: DMADirection
         var alignment: Int
         var forceBounce: Bool
         var maximumSegments: Int
-        var reentrancy: Unmanaged<ReentrancyGuard>?
+        var reentrancy: UnretainedReference<ReentrancyGuard>?
 
         func reachesDirectly(_ kind: MemoryRegion.Kind) -> Bool {
             guard !forceBounce else { return false }
@@ -75,8 +77,33 @@ import Glibc
         return bounced == 0 && starts & mask == 0 && lengths <= mask
     }
 
+    // MARK: Segments
+
+    // Where a transfer's cost is decided, code goes by the pointers instead.
+
+    /// Where a segment is in the host; `nil` when it bounces.
+    func host(of index: Int) -> UnsafeMutableRawPointer? { unsafe vectors[checked(index)].iov_base }
+
+    /// The host address of a segment as a number; 0 when it bounces.
+    func start(of index: Int) -> UInt { unsafe UInt(bitPattern: host(of: index)) }
+
+    /// How many bytes a segment has.
+    func length(of index: Int) -> Int { unsafe vectors[checked(index)].iov_len }
+
+    /// Whether a segment has no host address.
+    func bounces(_ index: Int) -> Bool { start(of: index) == 0 }
+
+    /// What is known of a segment that is described.
+    func segment(_ index: Int) -> Segment { unsafe segments[checked(index)] }
+
+    @inline(__always)
+    private func checked(_ index: Int) -> Int {
+        precondition(index >= 0 && index < count, "no such segment")
+        return index
+    }
+
     /// What a segment is part of that is reached directly.
-    func range(at index: Int) -> UnsafePointer<FlatRange>? {
+    func range(at index: Int) -> FlatRangePointer? {
         unsafe index < described ? segments[index].range : tail
     }
 
@@ -109,7 +136,7 @@ import Glibc
         bounced = 0
         total = 0
         described = 0
-        unsafe tail = nil
+        tail = nil
         starts = 0
         lengths = 0
         isAscending = true
@@ -147,18 +174,18 @@ import Glibc
         _ list: UnsafeBufferPointer<ScatterGatherList.Element>, _ map: FlatRanges, _ rules: Rules
     ) throws(GuestMemoryError) {
         var hint = unsafe map.range(at: list[0].address)
-        var window = unsafe Window(hint, rules)
-        if window.size > 0 { unsafe tail = unsafe hint }
+        var window = Window(hint, rules)
+        if window.size > 0 { tail = hint }
         var index = 0
         while index < list.count {
             unsafe index &+= mapInside(window, UnsafeBufferPointer(rebasing: list[index...]))
             if index == list.count { return }
             let element = unsafe list[index]
             try add(element)
-            unsafe try append(
+            try append(
                 element.address, length: element.length, deviceAddress: element.address,
                 transforms: 0, map, &hint, rules)
-            window = unsafe Window(hint, rules)
+            window = Window(hint, rules)
             index &+= 1
         }
     }
@@ -223,13 +250,13 @@ import Glibc
         var size: UInt64 = 0
 
         @inline(__always)
-        init(_ range: UnsafePointer<FlatRange>?, _ rules: Rules) {
-            guard let range = unsafe range, unsafe rules.reachesDirectly(range.pointee.kind) else {
+        init(_ range: FlatRangePointer?, _ rules: Rules) {
+            guard let range, rules.reachesDirectly(range.pointee.kind) else {
                 return
             }
-            end = unsafe range.pointee.last &+ 1
+            end = range.pointee.last &+ 1
             // Memory is smaller than 2^63 bytes.
-            size = unsafe end.offset(from: range.pointee.first)
+            size = end.offset(from: range.pointee.first)
             hostEnd =
                 unsafe UInt(bitPattern: range.pointee.host) &+ UInt(truncatingIfNeeded: size)
         }
@@ -237,25 +264,25 @@ import Glibc
 
     mutating func append(
         _ address: GuestAddress, length: UInt64, deviceAddress: GuestAddress, transforms: UInt8,
-        _ map: FlatRanges, _ hint: inout UnsafePointer<FlatRange>?, _ rules: Rules
+        _ map: FlatRanges, _ hint: inout FlatRangePointer?, _ rules: Rules
     ) throws(GuestMemoryError) {
         var address = address
         var deviceAddress = deviceAddress
         var left = length
         while true {
-            var range = unsafe hint.covering(address)
-            if unsafe range == nil {
-                unsafe range = unsafe map.range(at: address)
-                guard unsafe range != nil else { throw GuestMemoryError(.hole, at: deviceAddress) }
-                unsafe hint = unsafe range
+            var range = hint.covering(address)
+            if range == nil {
+                range = map.range(at: address)
+                guard range != nil else { throw GuestMemoryError(.hole, at: deviceAddress) }
+                hint = range
             }
             let found = unsafe range.unsafelyUnwrapped
-            let rest = unsafe found.pointee.last.offset(from: address)
+            let rest = found.pointee.last.offset(from: address)
             let taken = rest >= left ? left : rest &+ 1
-            if unsafe transforms == 0 && rules.reachesDirectly(found.pointee.kind) {
-                unsafe try appendDirect(found, address, Int(taken), deviceAddress, rules)
+            if transforms == 0 && rules.reachesDirectly(found.pointee.kind) {
+                try appendDirect(found, address, Int(taken), deviceAddress, rules)
             } else {
-                unsafe try appendBounced(
+                try appendBounced(
                     found, address, Int(taken), deviceAddress, transforms, rules)
                 unsafe segments[count &- 1].isContinued = left < length
             }
@@ -268,10 +295,10 @@ import Glibc
 
     @inline(__always)
     private mutating func appendDirect(
-        _ range: UnsafePointer<FlatRange>, _ address: GuestAddress, _ length: Int,
+        _ range: FlatRangePointer, _ address: GuestAddress, _ length: Int,
         _ deviceAddress: GuestAddress, _ rules: Rules
     ) throws(GuestMemoryError) {
-        let offset = unsafe Int(truncatingIfNeeded: address.offset(from: range.pointee.first))
+        let offset = Int(truncatingIfNeeded: address.offset(from: range.pointee.first))
         let host = unsafe range.pointee.host.unsafelyUnwrapped + offset
         if count > 0 {
             let last = unsafe vectors + (count &- 1)
@@ -279,11 +306,11 @@ import Glibc
             if let base = unsafe last.pointee.iov_base {
                 let end = unsafe base + last.pointee.iov_len
                 // Memory that is borrowed may end where other memory begins.
-                if unsafe end == host, unsafe isLastIn(range) {
+                if unsafe end == host, isLastIn(range) {
                     unsafe last.pointee.iov_len &+= length
                     lengths = .max
                     describe()
-                    unsafe tail = unsafe range
+                    tail = range
                     return
                 }
                 if unsafe host < end { isAscending = false }
@@ -294,52 +321,51 @@ import Glibc
         starts |= UInt(bitPattern: host)
         lengths |= UInt(bitPattern: length &- 1)
         unsafe vectors[count] = unsafe iovec(iov_base: host, iov_len: length)
-        unsafe segments[count] = unsafe Segment(
+        unsafe segments[count] = Segment(
             deviceAddress: deviceAddress, address: address, range: range, transforms: 0)
         count &+= 1
         described = count
-        unsafe tail = unsafe range
+        tail = range
     }
 
     /// Whether the last segment, which is direct, is in the same memory as `range`.
-    private func isLastIn(_ range: UnsafePointer<FlatRange>) -> Bool {
-        unsafe self.range(at: count &- 1)?.pointee.log?.toOpaque() == range.pointee.log?.toOpaque()
+    private func isLastIn(_ range: FlatRangePointer) -> Bool {
+        self.range(at: count &- 1)?.pointee.log == range.pointee.log
     }
 
     private mutating func appendBounced(
-        _ range: UnsafePointer<FlatRange>, _ address: GuestAddress, _ length: Int,
+        _ range: FlatRangePointer, _ address: GuestAddress, _ length: Int,
         _ deviceAddress: GuestAddress, _ transforms: UInt8, _ rules: Rules
     ) throws(GuestMemoryError) {
         // What is read from memory does not reach the device behind it.
         let isCalled = unsafe rules.direction == .fromDevice || range.pointee.host == nil
-        if isCalled, let own = unsafe rules.reentrancy {
-            let leadsBack = unsafe range.pointee.region._withUnsafeGuaranteedRef {
-                unsafe $0.region.reentrancy.map { unsafe Unmanaged.passUnretained($0).toOpaque() }
-                    == own.toOpaque()
+        if isCalled, let own = rules.reentrancy {
+            let leadsBack = range.pointee.region.with {
+                $0.region.reentrancy.map { unsafe UnretainedReference($0) } == own
             }
             if leadsBack { throw GuestMemoryError(.reentrant, at: deviceAddress) }
         }
         describe()
         if count == room { try grow(rules, for: deviceAddress) }
         unsafe vectors[count] = unsafe iovec(iov_base: nil, iov_len: length)
-        unsafe segments[count] = unsafe Segment(
+        unsafe segments[count] = Segment(
             deviceAddress: deviceAddress, address: address, range: nil, transforms: transforms)
         count &+= 1
         described = count
         bounced &+= 1
         isAscending = false
-        if unsafe range.pointee.kind == .ram { bouncesMemory = true }
+        if range.pointee.kind == .ram { bouncesMemory = true }
     }
 
     /// Fills in the segments that are not yet.
     mutating func describe() {
-        guard let tail = unsafe tail else { return }
+        guard let tail else { return }
         for index in described..<count {
             let offset =
                 unsafe UInt(bitPattern: vectors[index].iov_base)
                 &- UInt(bitPattern: tail.pointee.host)
-            let address = unsafe tail.pointee.first &+ UInt64(truncatingIfNeeded: offset)
-            unsafe segments[index] = unsafe Segment(
+            let address = tail.pointee.first &+ UInt64(truncatingIfNeeded: offset)
+            unsafe segments[index] = Segment(
                 deviceAddress: address, address: address, range: tail, transforms: 0)
         }
         described = count
@@ -372,11 +398,11 @@ extension SegmentList {
     /// bounces.
     func markWritten(limit: UInt64) {
         var others = count
-        if described < count, limit == total, isOfPages, let tail = unsafe tail,
-            let log = unsafe tail.pointee.log,
-            let bitmap = unsafe DirtyLog.Marker(log).bitmap
+        if described < count, limit == total, isOfPages, let tail,
+            let log = tail.pointee.log,
+            let bitmap = DirtyLog.Marker(log).bitmap
         {
-            unsafe markPages(from: described, tail.pointee.logBase, bitmap)
+            markPages(from: described, tail.pointee.logBase, bitmap)
             others = described
         }
         if others > 0 { markEach(others, limit: limit) }
@@ -400,11 +426,11 @@ extension SegmentList {
         var marker: DirtyLog.Marker?
         var left = limit
         for index in 0..<number where left > 0 {
-            guard let range = unsafe range(at: index), let log = unsafe range.pointee.log else {
+            guard let range = range(at: index), let log = range.pointee.log else {
                 return
             }
-            if unsafe marker?.log.toOpaque() != log.toOpaque() {
-                marker = unsafe DirtyLog.Marker(log)
+            if marker?.log != log {
+                marker = DirtyLog.Marker(log)
             }
             let length = unsafe Swift.min(left, UInt64(truncatingIfNeeded: vectors[index].iov_len))
             let offset = unsafe UInt(bitPattern: vectors[index].iov_base) &- range.pointee.logBase
@@ -419,13 +445,13 @@ extension FlatRange {
     fileprivate var logBase: UInt { unsafe UInt(bitPattern: host) &- UInt(bitPattern: logOffset) }
 }
 
-extension Optional where Wrapped == UnsafePointer<FlatRange> {
+extension Optional where Wrapped == FlatRangePointer {
     /// The range, if it contains `address`.
     @inline(__always)
     fileprivate func covering(_ address: GuestAddress) -> Self {
-        guard let range = self, unsafe address >= range.pointee.first,
-            unsafe address <= range.pointee.last
+        guard let range = self, address >= range.pointee.first,
+            address <= range.pointee.last
         else { return nil }
-        return unsafe range
+        return range
     }
 }

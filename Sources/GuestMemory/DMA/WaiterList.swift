@@ -1,41 +1,43 @@
+import BlockHost
+
 /// Waiters in order. Adding at the end and removing anywhere take constant time, and allocate
 /// nothing.
-@safe struct WaiterList {
+struct WaiterList {
     private(set) var count = 0
-    private var head: Unmanaged<BounceWaiter>?
-    private var tail: Unmanaged<BounceWaiter>?
+    private var head: UnretainedReference<BounceWaiter>?
+    private var tail: UnretainedReference<BounceWaiter>?
 
     var isEmpty: Bool { count == 0 }
 
-    var first: BounceWaiter? { unsafe head?.takeUnretainedValue() }
+    var first: BounceWaiter? { head?.object }
 
     mutating func append(_ waiter: BounceWaiter) {
-        let entry = unsafe Unmanaged.passUnretained(waiter)
-        unsafe waiter.next = nil
-        unsafe waiter.previous = unsafe tail
-        if let tail = unsafe tail {
-            unsafe tail._withUnsafeGuaranteedRef { unsafe $0.next = unsafe entry }
+        let entry = unsafe UnretainedReference(waiter)
+        waiter.next = nil
+        waiter.previous = tail
+        if let tail {
+            tail.with { $0.next = entry }
         } else {
-            unsafe head = unsafe entry
+            head = entry
         }
-        unsafe tail = unsafe entry
+        tail = entry
         count += 1
     }
 
     /// Removes a waiter that is in this list.
     mutating func remove(_ waiter: BounceWaiter) {
-        if let previous = unsafe waiter.previous {
-            unsafe previous._withUnsafeGuaranteedRef { unsafe $0.next = unsafe waiter.next }
+        if let previous = waiter.previous {
+            previous.with { $0.next = waiter.next }
         } else {
-            unsafe head = unsafe waiter.next
+            head = waiter.next
         }
-        if let next = unsafe waiter.next {
-            unsafe next._withUnsafeGuaranteedRef { unsafe $0.previous = unsafe waiter.previous }
+        if let next = waiter.next {
+            next.with { $0.previous = waiter.previous }
         } else {
-            unsafe tail = unsafe waiter.previous
+            tail = waiter.previous
         }
-        unsafe waiter.next = nil
-        unsafe waiter.previous = nil
+        waiter.next = nil
+        waiter.previous = nil
         count -= 1
     }
 }

@@ -2,7 +2,10 @@ import GuestMemory
 
 /// A descriptor table as it was when a transfer began (SFF-8038i 1.2): 8 bytes an entry, copied
 /// once, so that a guest that rewrites it meanwhile changes nothing.
-struct PRDTable: ~Copyable {
+///
+/// `@safe`, because it counts no more than ``maximumEntries``, for which it has room until it is
+/// destroyed, whatever a guest writes into its table.
+@safe struct PRDTable: ~Copyable {
     /// How the bytes that a table describes compare with what a command needs.
     enum Extent: UInt8 {
         /// It describes less.
@@ -32,16 +35,16 @@ struct PRDTable: ~Copyable {
 
     init() {
         // Aligned, so that a table is copied by words wherever the allocator puts this.
-        entries = UnsafeMutableRawPointer.allocate(
+        unsafe entries = unsafe UnsafeMutableRawPointer.allocate(
             byteCount: Self.maximumSize, alignment: 64
         ).bindMemory(to: UInt64.self, capacity: Self.maximumEntries)
-        entries.initialize(repeating: 0, count: Self.maximumEntries)
+        unsafe entries.initialize(repeating: 0, count: Self.maximumEntries)
     }
 
-    deinit { entries.deallocate() }
+    deinit { unsafe entries.deallocate() }
 
     /// The entries that were read: address in the low half, flags and size in the high.
-    var saved: [UInt64] { (0..<count).map { UInt64(littleEndian: entries[$0]) } }
+    var saved: [UInt64] { (0..<count).map { unsafe UInt64(littleEndian: entries[$0]) } }
 
     /// Copies the table at `address` up to its end, and lists what it describes.
     mutating func read(
@@ -75,7 +78,7 @@ struct PRDTable: ~Copyable {
 
     /// Carries out the steps of the transfer that fetches the table, until it waits or is complete.
     func fetch(_ step: DMAStep, of transfer: DMATransfer) -> DMAStep {
-        transfer.copyPieces(
+        unsafe transfer.copyPieces(
             from: step, UnsafeMutableRawBufferPointer(start: entries, count: Self.maximumSize))
     }
 
@@ -87,9 +90,9 @@ struct PRDTable: ~Copyable {
     private func read(
         _ limit: Int, at place: GuestAddress, through mapper: DMAMapper
     ) throws(GuestMemoryError) -> Int {
-        let bytes = UnsafeMutableRawBufferPointer(
+        let bytes = unsafe UnsafeMutableRawBufferPointer(
             start: entries + count, count: limit &* Self.entrySize)
-        let count = try mapper.readAhead(at: place, into: bytes, unit: Self.entrySize)
+        let count = unsafe try mapper.readAhead(at: place, into: bytes, unit: Self.entrySize)
         return count / Self.entrySize
     }
 
@@ -113,29 +116,29 @@ struct PRDTable: ~Copyable {
     private mutating func describe(_ number: Int, in list: inout ScatterGatherList) -> Bool {
         guard number > 0 else { return false }
         var isEnded = false
-        list.append(atMost: number) { elements in
+        unsafe list.append(atMost: number) { elements in
             // Local variables, which can be in registers.
-            var word = UnsafeRawPointer(entries + count).assumingMemoryBound(to: UInt32.self)
-            let end = word + 2 &* number
-            var element = elements
+            var word = unsafe UnsafeRawPointer(entries + count).assumingMemoryBound(to: UInt32.self)
+            let end = unsafe word + 2 &* number
+            var element = unsafe elements
             var sum: UInt64 = 0
             var flags: UInt32
             repeat {
                 // Bits 31:1 of the first word; bits 15:1 of the second, 0 for 64 KiB.
-                let address = UInt32(littleEndian: word[0]) & 0xFFFF_FFFE
-                flags = UInt32(littleEndian: word[1])
+                let address = unsafe UInt32(littleEndian: word[0]) & 0xFFFF_FFFE
+                flags = unsafe UInt32(littleEndian: word[1])
                 let length = (flags &- 2) & 0xFFFE &+ 2
-                element.initialize(
+                unsafe element.initialize(
                     to: .init(address: GuestAddress(address), length: UInt64(length)))
                 sum &+= UInt64(length)
-                word += 2
-                element += 1
+                unsafe word += 2
+                unsafe element += 1
                 // Bit 31 of the second word: end of table.
-            } while flags >> 31 == 0 && word < end
+            } while unsafe flags >> 31 == 0 && word < end
             isEnded = flags >> 31 != 0
             bytes &+= sum
-            count &+= element - elements
-            return element - elements
+            unsafe count &+= element - elements
+            return unsafe element - elements
         }
         return isEnded
     }
@@ -161,6 +164,6 @@ struct PRDTable: ~Copyable {
 
     mutating func load(_ saved: [UInt64]) {
         count = min(saved.count, Self.maximumEntries)
-        for index in 0..<count { entries[index] = saved[index].littleEndian }
+        for index in 0..<count { unsafe entries[index] = saved[index].littleEndian }
     }
 }

@@ -1,4 +1,5 @@
 import BlockATA
+import BlockHost
 
 // The command and control blocks (ATA/ATAPI-6 7.2).
 extension IDEChannel {
@@ -26,10 +27,10 @@ extension IDEChannel {
     func read(_ offset: Int) -> UInt8 {
         if isEmpty { return 0 }
         if offset == Offset.status { lowerInterrupt() }
-        let selected = registers + state.pointee.selected
+        let selected = registers.at(state.pointee.selected)
         if offset == Offset.device { return selected.pointee.taskFile.device }
         guard let answering = answeringDevice else { return 0 }
-        let file = registers + answering
+        let file = registers.at(answering)
         let showsPrevious = state.pointee.deviceControl & DeviceControl.highOrderByte != 0
         let register: TwoByteRegister
         switch offset {
@@ -85,7 +86,7 @@ extension IDEChannel {
         state.pointee.deviceControl &= ~DeviceControl.highOrderByte
         let device = state.pointee.selected
         guard hasDrive(device) else { return }
-        let selected = registers + device
+        let selected = registers.at(device)
         // During a reset no command is accepted, not even DEVICE RESET (9.2).
         if selected.pointee.isOccupied
             && (state.pointee.isResetting || !drives[device].interrupts(value))
@@ -147,7 +148,7 @@ extension IDEChannel {
     /// One word; 0 when none is offered.
     @inline(never)
     func readData() -> UInt16 {
-        let selected = registers + state.pointee.selected
+        let selected = registers.at(state.pointee.selected)
         let word = selected.pointee.window.takeWord()
         endWindow(selected)
         return word
@@ -156,7 +157,7 @@ extension IDEChannel {
     /// One word; lost when none is wanted.
     @inline(never)
     func writeData(_ word: UInt16) {
-        let selected = registers + state.pointee.selected
+        let selected = registers.at(state.pointee.selected)
         if selected.pointee.window.putWord(word) { endWindow(selected) }
     }
 
@@ -164,12 +165,12 @@ extension IDEChannel {
     /// an even number of bytes.
     func readData(into target: UnsafeMutableRawBufferPointer) {
         var done = 0
-        let selected = registers + state.pointee.selected
+        let selected = registers.at(state.pointee.selected)
         while done < target.count {
-            let rest = UnsafeMutableRawBufferPointer(rebasing: target[done...])
-            let count = selected.pointee.window.take(into: rest)
+            let rest = unsafe UnsafeMutableRawBufferPointer(rebasing: target[done...])
+            let count = unsafe selected.pointee.window.take(into: rest)
             if count == 0 {
-                rest.initializeMemory(as: UInt8.self, repeating: 0)
+                unsafe rest.initializeMemory(as: UInt8.self, repeating: 0)
                 return
             }
             done &+= count
@@ -180,9 +181,9 @@ extension IDEChannel {
     /// All words of `source`, as far as they are wanted. It has an even number of bytes.
     func writeData(from source: UnsafeRawBufferPointer) {
         var done = 0
-        let selected = registers + state.pointee.selected
+        let selected = registers.at(state.pointee.selected)
         while done < source.count {
-            let count = selected.pointee.window.put(
+            let count = unsafe selected.pointee.window.put(
                 from: UnsafeRawBufferPointer(rebasing: source[done...]))
             if count == 0 { return }
             done &+= count
@@ -190,7 +191,7 @@ extension IDEChannel {
         }
     }
 
-    private func endWindow(_ selected: UnsafeMutablePointer<DriveRegisters>) {
+    private func endWindow(_ selected: StatePointer<DriveRegisters>) {
         guard selected.pointee.window.direction != .none, selected.pointee.window.left == 0
         else { return }
         selected.pointee.window.close()

@@ -53,9 +53,7 @@ extension IDEChannel {
     private func showSignatures() {
         selectFirst()
         for device in 0..<2 {
-            if let signature = drives[device].signature {
-                (registers + device).pointee.show(signature)
-            }
+            if let signature = drives[device].signature { registers[device].show(signature) }
         }
     }
 

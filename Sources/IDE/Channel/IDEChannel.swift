@@ -1,4 +1,6 @@
 import BlockATA
+import BlockDMA
+import BlockHost
 import GuestMemory
 
 /// One of the two channels: two devices, the registers that lead to them, and a bus master.
@@ -10,11 +12,11 @@ final class IDEChannel {
     let number: Int
     let router: InterruptRouter
     let mapper: DMAMapper
+    /// Device 0 and device 1. They go before their registers.
+    let drives = DevicePair { AttachedDrive.absent }
     /// Of device 0 and device 1.
-    let registers: UnsafeMutablePointer<DriveRegisters>
-    /// Device 0 and device 1.
-    let drives: UnsafeMutablePointer<AttachedDrive>
-    let state: UnsafeMutablePointer<State>
+    let registers = DevicePair { DriveRegisters() }
+    let state: StatePointer<State>
 
     struct State: ~Copyable {
         /// Which of the two drives are there.
@@ -34,7 +36,7 @@ final class IDEChannel {
         /// The bus master was stopped: the transfer under way no longer concerns ACTIVE.
         var isDetached = false
         /// The transfer that fetches a descriptor table from another process.
-        var fetch: Unmanaged<DMATransfer>?
+        var fetch: TransferReference?
         /// The address of that table; `nil` once the bus master has been stopped, because the guest may
         /// change the table before the next start.
         var fetchedTable: UInt32?
@@ -48,22 +50,10 @@ final class IDEChannel {
         self.number = number
         self.router = router
         self.mapper = mapper
-        registers = .allocate(capacity: 2)
-        registers.initialize(repeating: DriveRegisters(), count: 2)
-        drives = .allocate(capacity: 2)
-        for device in 0..<2 { (drives + device).initialize(to: .absent) }
-        state = .allocate(capacity: 1)
-        state.initialize(to: State())
+        state = StatePointer(holding: State())
     }
 
-    deinit {
-        drives.deinitialize(count: 2)
-        drives.deallocate()
-        state.deinitialize(count: 1)
-        state.deallocate()
-        registers.deinitialize(count: 2)
-        registers.deallocate()
-    }
+    deinit { unsafe state.release() }
 
     // MARK: Drives
 
@@ -75,8 +65,8 @@ final class IDEChannel {
     func connection(_ device: Int) -> DriveConnection {
         // ATA/ATAPI-6 8.15.53, 8.16.40: an 80-conductor cable; device 0 and device 1 answer in their
         // own byte.
-        DriveConnection(
-            device: device, tags: 1, registers: registers + device,
+        unsafe DriveConnection(
+            device: device, tags: 1, registers: registers.address(device),
             cable: device == 0 ? 0x6001 : 0x6100)
     }
 
@@ -87,9 +77,7 @@ final class IDEChannel {
         } else {
             state.pointee.isPresent.device1 = true
         }
-        if let signature = drives[device].signature {
-            (registers + device).pointee.show(signature)
-        }
+        if let signature = drives[device].signature { registers[device].show(signature) }
     }
 
     /// A channel without any drive answers 0 to everything.

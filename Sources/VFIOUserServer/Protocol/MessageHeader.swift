@@ -21,11 +21,14 @@ struct MessageHeader: Equatable {
 
     /// From the first 16 bytes.
     init(_ bytes: UnsafeRawPointer) {
-        id = UInt16(littleEndian: bytes.loadUnaligned(as: UInt16.self))
-        command = UInt16(littleEndian: bytes.loadUnaligned(fromByteOffset: 2, as: UInt16.self))
-        messageSize = UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 4, as: UInt32.self))
-        flags = UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt32.self))
-        error = UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 12, as: UInt32.self))
+        id = unsafe UInt16(littleEndian: bytes.loadUnaligned(as: UInt16.self))
+        command = unsafe UInt16(
+            littleEndian: bytes.loadUnaligned(fromByteOffset: 2, as: UInt16.self))
+        messageSize = unsafe UInt32(
+            littleEndian: bytes.loadUnaligned(fromByteOffset: 4, as: UInt32.self))
+        flags = unsafe UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt32.self))
+        error = unsafe UInt32(
+            littleEndian: bytes.loadUnaligned(fromByteOffset: 12, as: UInt32.self))
     }
 
     var isReply: Bool { flags & VFIOUser.HeaderFlags.typeMask == VFIOUser.HeaderFlags.reply }

@@ -6,7 +6,10 @@ import Glibc
 /// The kernel hands out the bytes of messages without descriptors together with those of the next
 /// one that has some. So a receive never asks for more than what is missing of one message: first
 /// the header, then exactly the body. Descriptors that come with either are this message's.
-final class MessageReader {
+///
+/// `@safe`, because a receive asks for no more than there is room for, and because the memory is freed
+/// with the reader.
+@safe final class MessageReader {
     /// What a receive came to.
     enum Event: Equatable {
         /// ``header``, ``body`` and the descriptors are those of a whole message.
@@ -38,22 +41,22 @@ final class MessageReader {
     init(_ socket: CInt) {
         self.socket = socket
         // Only pages that a message has reached are ever touched.
-        buffer = .allocate(byteCount: VFIOUser.Limit.message, alignment: 8)
-        headerBytes = .allocate(byteCount: MessageHeader.size, alignment: 8)
-        descriptors = .allocate(capacity: VFIOUser.Limit.descriptors)
-        descriptors.initialize(repeating: -1, count: VFIOUser.Limit.descriptors)
+        unsafe buffer = .allocate(byteCount: VFIOUser.Limit.message, alignment: 8)
+        unsafe headerBytes = .allocate(byteCount: MessageHeader.size, alignment: 8)
+        unsafe descriptors = .allocate(capacity: VFIOUser.Limit.descriptors)
+        unsafe descriptors.initialize(repeating: -1, count: VFIOUser.Limit.descriptors)
     }
 
     deinit {
         closeDescriptors()
-        buffer.deallocate()
-        headerBytes.deallocate()
-        descriptors.deallocate()
+        unsafe buffer.deallocate()
+        unsafe headerBytes.deallocate()
+        unsafe descriptors.deallocate()
     }
 
     /// What follows the header.
     var body: MessageBody {
-        MessageBody(
+        unsafe MessageBody(
             bytes: UnsafeRawBufferPointer(
                 start: buffer, count: Int(header.messageSize) - MessageHeader.size))
     }
@@ -61,10 +64,10 @@ final class MessageReader {
     /// One of the message's descriptors, which is the caller's from now on; `nil` when there is no
     /// such.
     func takeDescriptor(_ index: Int) -> CInt? {
-        guard index >= 0, index < VFIOUser.Limit.descriptors, descriptors[index] >= 0
+        guard index >= 0, index < VFIOUser.Limit.descriptors, unsafe descriptors[index] >= 0
         else { return nil }
-        defer { descriptors[index] = -1 }
-        return descriptors[index]
+        defer { unsafe descriptors[index] = -1 }
+        return unsafe descriptors[index]
     }
 
     /// Goes on with the present message, or begins the next: what was not taken of the last one is
@@ -73,12 +76,12 @@ final class MessageReader {
         if isComplete { reset() }
         while true {
             if received < MessageHeader.size {
-                switch fill(headerBytes + received, MessageHeader.size - received) {
+                switch unsafe fill(headerBytes + received, MessageHeader.size - received) {
                 case .message: break
                 case let event: return event
                 }
                 guard received == MessageHeader.size else { continue }
-                header = MessageHeader(headerBytes)
+                header = unsafe MessageHeader(headerBytes)
                 guard
                     (MessageHeader.size...VFIOUser.Limit.message).contains(
                         Int(header.messageSize))
@@ -89,7 +92,7 @@ final class MessageReader {
                 isComplete = true
                 return .message
             }
-            switch fill(buffer + (received - MessageHeader.size), missing) {
+            switch unsafe fill(buffer + (received - MessageHeader.size), missing) {
             case .message: break
             case let event: return event
             }
@@ -100,8 +103,8 @@ final class MessageReader {
     private func fill(_ target: UnsafeMutableRawPointer, _ count: Int) -> Event {
         var came = 0
         let room = max(0, VFIOUser.Limit.descriptors - descriptorCount)
-        let free = descriptors + (VFIOUser.Limit.descriptors - room)
-        let result = cvfiouser_receive(
+        let free = unsafe descriptors + (VFIOUser.Limit.descriptors - room)
+        let result = unsafe cvfiouser_receive(
             socket, target, count, free, room, &came, &hasLostDescriptors)
         descriptorCount += came
         switch result {

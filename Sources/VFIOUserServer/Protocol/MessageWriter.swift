@@ -11,7 +11,7 @@ import Glibc
 final class MessageWriter {
     private let socket: CInt
     /// What the kernel has not taken, behind a pointer so that no access is checked at run time.
-    private let queue: UnsafeMutablePointer<ByteQueue>
+    private let queue = StatePointer(holding: ByteQueue())
     /// Where in it the message ends that the kernel has a part of; 0 when there is none.
     private var begunCount = 0
     /// Where in it the message begins that is being written.
@@ -20,16 +20,9 @@ final class MessageWriter {
     /// Room that is kept when the peer has taken everything.
     private static let keptRoom = 1 << 17
 
-    init(_ socket: CInt) {
-        self.socket = socket
-        queue = .allocate(capacity: 1)
-        queue.initialize(to: ByteQueue())
-    }
+    init(_ socket: CInt) { self.socket = socket }
 
-    deinit {
-        queue.deinitialize(count: 1)
-        queue.deallocate()
-    }
+    deinit { unsafe queue.release() }
 
     /// How many bytes the kernel has not taken yet.
     var backlog: Int { queue.pointee.count }
@@ -46,24 +39,28 @@ final class MessageWriter {
     }
 
     func put<Value: FixedWidthInteger>(_ value: Value) {
-        withUnsafeBytes(of: value.littleEndian) { queue.pointee.append($0) }
+        unsafe withUnsafeBytes(of: value.littleEndian) { unsafe queue.pointee.append($0) }
     }
 
-    func put(_ data: UnsafeRawBufferPointer) { queue.pointee.append(data) }
+    func put(_ data: UnsafeRawBufferPointer) { unsafe queue.pointee.append(data) }
+
+    func put(_ data: MessageBody) { unsafe put(data.bytes) }
 
     /// Writes the size into the header.
     func end() {
         let size = UInt32(truncatingIfNeeded: queue.pointee.count - start)
-        withUnsafeBytes(of: size.littleEndian) { queue.pointee.replace(at: start + 4, with: $0) }
+        unsafe withUnsafeBytes(of: size.littleEndian) {
+            unsafe queue.pointee.replace(at: start + 4, with: $0)
+        }
     }
 
     // MARK: The socket
 
     /// Sends what the kernel accepts now. Returns false if the connection is broken.
     func flush() -> Bool {
-        while !queue.pointee.isEmpty, let first = queue.pointee.bytes.baseAddress {
-            if begunCount == 0 { begunCount = Self.size(of: queue.pointee.bytes) }
-            let result = cvfiouser_send(socket, first, begunCount)
+        while !queue.pointee.isEmpty, let first = unsafe queue.pointee.bytes.baseAddress {
+            if begunCount == 0 { begunCount = unsafe Self.size(of: queue.pointee.bytes) }
+            let result = unsafe cvfiouser_send(socket, first, begunCount)
             if result == -Int(EAGAIN) { return true }
             guard result > 0 else { return false }
             queue.pointee.removeFirst(result)
@@ -75,6 +72,6 @@ final class MessageWriter {
 
     /// The size in the header of the message that `bytes` begin with.
     private static func size(of bytes: UnsafeRawBufferPointer) -> Int {
-        Int(UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 4, as: UInt32.self)))
+        unsafe Int(UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 4, as: UInt32.self)))
     }
 }

@@ -4,13 +4,13 @@ struct VersionData {
     /// Whole numbers under `capabilities`, by name.
     private(set) var capabilities: [String: Int] = [:]
 
-    private let text: UnsafeRawBufferPointer
+    private let text: [UInt8]
     private var place = 0
 
     private static let deepest = 16
 
     /// Parses `text`, without its terminating zero byte; `nil` when it is no JSON object.
-    init?(_ text: UnsafeRawBufferPointer) {
+    init?(_ text: [UInt8]) {
         self.text = text
         guard object(depth: 1, isCapabilities: false) else { return nil }
         skipSpace()
@@ -121,11 +121,9 @@ struct VersionData {
 
     // MARK: Bytes
 
-    private mutating func word(_ word: StaticString) -> Bool {
-        let length = word.utf8CodeUnitCount
-        guard text.count - place >= length else { return false }
-        for index in 0..<length where text[place + index] != word.utf8Start[index] { return false }
-        place += length
+    private mutating func word(_ word: String) -> Bool {
+        guard text[place...].starts(with: word.utf8) else { return false }
+        place += word.utf8.count
         return true
     }
 

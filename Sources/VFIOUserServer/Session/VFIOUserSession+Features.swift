@@ -31,7 +31,7 @@ extension VFIOUserSession {
     }
 
     private func repeatBody(_ header: MessageHeader, _ body: MessageBody) {
-        reply(header) { $0.put(body.bytes) }
+        reply(header) { $0.put(body) }
     }
 
     /// All maps are watched, whatever ranges are named, with the page size that there is.
@@ -41,7 +41,7 @@ extension VFIOUserSession {
         }
         memory.startLogging()
         reply(header) { writer in
-            writer.put(UnsafeRawBufferPointer(rebasing: body.bytes[..<8]))
+            writer.put(body.part(0..<8))
             writer.put(VFIOUser.Limit.pageSize)
             writer.put(body.rest(16))
         }
@@ -68,7 +68,7 @@ extension VFIOUserSession {
         guard isLogged != nil else { throw Refusal(EINVAL) }
         reply(header) { writer in
             writer.put(UInt32(32 + 8 * words))
-            writer.put(UnsafeRawBufferPointer(rebasing: body.bytes[4..<32]))
+            writer.put(body.part(4..<32))
             for word in bitmap { writer.put(word) }
         }
     }

@@ -74,7 +74,7 @@ extension VFIOUserSession {
     /// eventfd(2) only: writing to another thing of the peer's could do anything.
     private func isEventDescriptor(_ descriptor: CInt) -> Bool {
         var name = [CChar](repeating: 0, count: 64)
-        let length = readlink("/proc/self/fd/\(descriptor)", &name, name.count - 1)
+        let length = unsafe readlink("/proc/self/fd/\(descriptor)", &name, name.count - 1)
         guard length > 0 else { return false }
         return String(decoding: name[..<length].map { UInt8(bitPattern: $0) }, as: UTF8.self)
             == "anon_inode:[eventfd]"

@@ -12,7 +12,7 @@ extension VFIOUserSession {
     func readRegion(_ header: MessageHeader, _ body: MessageBody) throws(Refusal) {
         let access = try access(body)
         guard body.count == 16 else { throw Refusal(EINVAL) }
-        withUnsafeTemporaryAllocation(byteCount: access.count, alignment: 4) { data in
+        unsafe withUnsafeTemporaryAllocation(byteCount: access.count, alignment: 4) { data in
             var done = 0
             while done < access.count {
                 let (place, width) = step(access, done)
@@ -21,13 +21,13 @@ extension VFIOUserSession {
                     ? function.readConfiguration(place, width: width)
                     : function.read(bar: access.region, offset: place, width: width)
                 for byte in 0..<width {
-                    data[done + byte] = UInt8(truncatingIfNeeded: value >> UInt32(8 * byte))
+                    unsafe data[done + byte] = UInt8(truncatingIfNeeded: value >> UInt32(8 * byte))
                 }
                 done += width
             }
             reply(header) { writer in
                 put(access, writer)
-                writer.put(UnsafeRawBufferPointer(data))
+                unsafe writer.put(UnsafeRawBufferPointer(data))
             }
         }
     }
@@ -39,7 +39,7 @@ extension VFIOUserSession {
         // makes the function ask for.
         reply(header) { put(access, $0) }
         flush()
-        let data = MessageBody(bytes: body.rest(16))
+        let data = body.rest(16)
         var done = 0
         while done < access.count {
             let (place, width) = step(access, done)

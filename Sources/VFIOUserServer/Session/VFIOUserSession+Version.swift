@@ -6,11 +6,11 @@ extension VFIOUserSession {
         guard !isNegotiated, let major = body.u16(0), body.u16(2) != nil, major == 0 else {
             throw Refusal(EINVAL)
         }
-        let text = body.rest(4)
-        if !text.isEmpty {
-            guard text.last == 0,
-                let data = VersionData(UnsafeRawBufferPointer(rebasing: text.dropLast()))
-            else { throw Refusal(EINVAL) }
+        let text = unsafe Array(body.rest(4).bytes)
+        if let last = text.last {
+            guard last == 0, let data = VersionData(Array(text.dropLast())) else {
+                throw Refusal(EINVAL)
+            }
             if let limit = data.capabilities["max_data_xfer_size"] {
                 guard limit >= VFIOUser.Limit.leastTransfer else { throw Refusal(EINVAL) }
                 requests.transferLimit = min(limit, VFIOUser.Limit.request)
@@ -21,7 +21,7 @@ extension VFIOUserSession {
             writer.put(UInt16(0))
             writer.put(UInt16(0))
             var text = Self.capabilities
-            text.withUTF8 { writer.put(UnsafeRawBufferPointer($0)) }
+            text.withUTF8 { unsafe writer.put(UnsafeRawBufferPointer($0)) }
             writer.put(UInt8(0))
         }
     }

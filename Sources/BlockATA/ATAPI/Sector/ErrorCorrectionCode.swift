@@ -27,20 +27,20 @@ enum ErrorCorrectionCode {
 
     /// Fills in the 276 bytes of parity of the sector of 2352 bytes at `sector`.
     static func add(to sector: UnsafeMutableRawPointer) {
-        let bytes = sector.assumingMemoryBound(to: UInt8.self)
-        tables.double.withUnsafeBufferPointer { double in
-            tables.divide.withUnsafeBufferPointer { divide in
+        let bytes = unsafe sector.assumingMemoryBound(to: UInt8.self)
+        unsafe tables.double.withUnsafeBufferPointer { double in
+            unsafe tables.divide.withUnsafeBufferPointer { divide in
                 // A.4: vector n has the words n + 43 m, m from 0 to 23.
                 for vector in 0..<86 {
-                    let parity = bytes + pParity + vector
-                    code(
+                    let parity = unsafe bytes + pParity + vector
+                    unsafe code(
                         count: 24, first: vector, step: 86, wrap: .max, bytes + start,
                         (parity, parity + 86), double, divide)
                 }
                 // A.5: vector n has the words 43 n + 44 m modulo 1118, m from 0 to 42.
                 for vector in 0..<52 {
-                    let parity = bytes + qParity + vector
-                    code(
+                    let parity = unsafe bytes + qParity + vector
+                    unsafe code(
                         count: 43, first: vector / 2 * 86 + vector % 2, step: 88, wrap: 2236,
                         bytes + start, (parity, parity + 52), double, divide)
                 }
@@ -59,15 +59,15 @@ enum ErrorCorrectionCode {
         var weighted: UInt8 = 0
         var place = first
         for _ in 0..<count {
-            let byte = bytes[place]
+            let byte = unsafe bytes[place]
             sum ^= byte
-            weighted = double[Int(weighted ^ byte)]
+            weighted = unsafe double[Int(weighted ^ byte)]
             place &+= step
             if place >= wrap { place &-= wrap }
         }
         // With a and b for the parities: a + b = sum, and 2 a + b = 2 (what is weighted now).
-        let high = divide[Int(double[Int(weighted)] ^ sum)]
-        parity.0.pointee = high
-        parity.1.pointee = high ^ sum
+        let high = unsafe divide[Int(double[Int(weighted)] ^ sum)]
+        unsafe parity.0.pointee = high
+        unsafe parity.1.pointee = high ^ sum
     }
 }

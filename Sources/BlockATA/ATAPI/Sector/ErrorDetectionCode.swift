@@ -13,10 +13,11 @@ enum ErrorDetectionCode {
 
     /// The code of `bytes`; it is stored low byte first.
     static func of(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
-        table.withUnsafeBufferPointer { table in
+        unsafe table.withUnsafeBufferPointer { table in
             var value: UInt32 = 0
-            for byte in bytes {
-                value = value >> 8 ^ table[Int(UInt8(truncatingIfNeeded: value) ^ byte)]
+            for place in 0..<bytes.count {
+                let index = unsafe UInt8(truncatingIfNeeded: value) ^ bytes[place]
+                value = unsafe value >> 8 ^ table[Int(index)]
             }
             return value
         }

@@ -22,20 +22,20 @@ enum RawSector {
     /// has room for 2352.
     static func complete(_ sector: UnsafeMutableRawPointer, block: UInt32) {
         // 14.1: 00, ten times FF, 00.
-        sector.initializeMemory(as: UInt8.self, repeating: 0xFF, count: header)
-        sector.storeBytes(of: 0, as: UInt8.self)
-        sector.storeBytes(of: 0, toByteOffset: header - 1, as: UInt8.self)
+        unsafe sector.initializeMemory(as: UInt8.self, repeating: 0xFF, count: header)
+        unsafe sector.storeBytes(of: 0, as: UInt8.self)
+        unsafe sector.storeBytes(of: 0, toByteOffset: header - 1, as: UInt8.self)
         let address = DiscAddress(block: block)
         for (index, field) in [address.minute, address.second, address.frame].enumerated() {
-            sector.storeBytes(
+            unsafe sector.storeBytes(
                 of: DiscAddress.bcd(field), toByteOffset: header + index, as: UInt8.self)
         }
-        sector.storeBytes(of: mode, toByteOffset: header + 3, as: UInt8.self)
-        let code = ErrorDetectionCode.of(
+        unsafe sector.storeBytes(of: mode, toByteOffset: header + 3, as: UInt8.self)
+        let code = unsafe ErrorDetectionCode.of(
             UnsafeRawBufferPointer(start: sector, count: detection))
-        sector.storeBytes(of: code.littleEndian, toByteOffset: detection, as: UInt32.self)
-        (sector + intermediate).initializeMemory(
+        unsafe sector.storeBytes(of: code.littleEndian, toByteOffset: detection, as: UInt32.self)
+        unsafe (sector + intermediate).initializeMemory(
             as: UInt8.self, repeating: 0, count: parity - intermediate)
-        ErrorCorrectionCode.add(to: sector)
+        unsafe ErrorCorrectionCode.add(to: sector)
     }
 }

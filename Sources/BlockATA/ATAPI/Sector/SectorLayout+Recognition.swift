@@ -68,11 +68,11 @@ extension SectorLayout {
         }
         defer { queue.close() }
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 4096)
-        defer { buffer.deallocate() }
+        defer { unsafe buffer.deallocate() }
         var isRead = false
-        queue.read(into: buffer, at: 0)
+        unsafe queue.read(into: buffer, at: 0)
         queue.drain { isRead = $0.isSuccess }
-        return isRead ? Array(buffer) : []
+        return unsafe isRead ? Array(buffer) : []
     }
 
     /// "CD001" behind the type of a volume descriptor (ECMA-119 8.1).

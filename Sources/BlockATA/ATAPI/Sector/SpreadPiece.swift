@@ -4,7 +4,10 @@ import GuestMemory
 /// A piece of a transfer whose bytes are the user data of raw sectors, and so lie apart on the
 /// image: one vectored request reads the user data of many sectors into the piece, and the bytes
 /// between them into a scratch area.
-struct SpreadPiece {
+///
+/// `@safe`, because the memory of a piece stays until the drive has answered the piece, and because
+/// a request covers no more than the piece.
+@safe struct SpreadPiece {
     /// Elements of one request: IOV_MAX.
     static let capacity = 1024
 
@@ -25,7 +28,7 @@ struct SpreadPiece {
     init() {}
 
     init(_ piece: DMAPiece, block: UInt32, _ layout: SectorLayout) {
-        vectors = piece.vectors
+        unsafe vectors = unsafe piece.vectors
         self.layout = layout
         start = UInt64(block) &* UInt64(Disc.blockSize) &+ piece.offset.rawValue
         length = piece.length
@@ -44,26 +47,26 @@ struct SpreadPiece {
     mutating func layNext(
         _ elements: UnsafeMutablePointer<iovec>, between: UnsafeMutableRawPointer
     ) -> Int {
-        guard let vectors else { return 0 }
+        guard let vectors = unsafe vectors else { return 0 }
         let gap = layout.stride &- Disc.blockSize
         var count = 0
         // Bytes up to the end of the user data of a sector.
         var left = Disc.blockSize &- Int((start &+ done) % UInt64(Disc.blockSize))
         while index < vectors.count, done &+ underWay < length, count &+ 2 <= Self.capacity {
-            let vector = vectors[index]
-            let step = min(vector.iov_len &- offset, left)
-            if step > 0, let base = vector.iov_base {
+            let vector = unsafe vectors[index]
+            let step = unsafe min(vector.iov_len &- offset, left)
+            if step > 0, let base = unsafe vector.iov_base {
                 if left == Disc.blockSize && count > 0 {
-                    elements[count] = iovec(iov_base: between, iov_len: gap)
+                    unsafe elements[count] = unsafe iovec(iov_base: between, iov_len: gap)
                     count &+= 1
                 }
-                elements[count] = iovec(iov_base: base + offset, iov_len: step)
+                unsafe elements[count] = unsafe iovec(iov_base: base + offset, iov_len: step)
                 count &+= 1
                 underWay &+= UInt64(step)
                 offset &+= step
                 left = left == step ? Disc.blockSize : left &- step
             }
-            if offset == vector.iov_len {
+            if unsafe offset == vector.iov_len {
                 index &+= 1
                 offset = 0
             }
