@@ -8,15 +8,8 @@ import XCTest
 
 /// Several commands of a disk at the same time, each with a tag.
 final class QueuedCommandTests: CarrierTestCase {
-    private enum Opcode {
-        static let readDMAExt: UInt8 = 0x25
-        static let writeDMAExt: UInt8 = 0x35
-        static let dataSetManagement: UInt8 = 0x06
-        static let flushCacheExt: UInt8 = 0xEA
-        static let identify: UInt8 = 0xEC
-        static let writeSectorsExt: UInt8 = 0x34
-    }
-
+    /// The bit of the features register of DATA SET MANAGEMENT (ACS-2 7.9).
+    private static let trim: UInt8 = 1
     private static let data: [UInt64] = [0x10_0000, 0x20_0000, 0x30_0000]
 
     private func describe(_ bytes: Int, tag: Int) throws {
@@ -40,7 +33,7 @@ final class QueuedCommandTests: CarrierTestCase {
         }
         let firsts = waitForEnds(2)
         XCTAssertEqual(Set(firsts.keys), [1, 2])
-        XCTAssertEqual(carrier.registers[0].status, 0xD0)
+        XCTAssertEqual(carrier.registers[0].status, DriveStatus.working)
         XCTAssertTrue(carrier.drive.pointee.isBusy)
         faults.remove(held)
         faults.release()
@@ -93,7 +86,7 @@ final class QueuedCommandTests: CarrierTestCase {
         try write(Array(ranges[256...]), at: Self.data[2] + 0x8_0000)
         try describe(512, tag: 2)
         try describe(4096, tag: 0)
-        carrier.give(Opcode.dataSetManagement, tag: 2, count: 1, features: 1)
+        carrier.give(Opcode.dataSetManagement, tag: 2, count: 1, features: Self.trim)
         carrier.give(Opcode.readDMAExt, tag: 0, sector: 80, count: 8)
         let ends = waitForEnds(2)
         assertGood(ends[0])
@@ -107,7 +100,7 @@ final class QueuedCommandTests: CarrierTestCase {
 
     func testDataThroughTheWindow() throws {
         try plugIn(DiskOptions(serial: "TAGS"))
-        carrier.give(Opcode.identify, tag: 2)
+        carrier.give(Opcode.identifyDevice, tag: 2)
         XCTAssertEqual(carrier.takeEnded().map(\.tag), [2])
         let page = try XCTUnwrap(carrier.received[2])
         XCTAssertEqual(page.count, 512)
@@ -131,7 +124,7 @@ final class QueuedCommandTests: CarrierTestCase {
         }
         let ends = waitForEnds(3)
         assertGood(ends[0])
-        assertFailed(ends[1], error: 0x40, .failure)
+        assertFailed(ends[1], error: DriveError.uncorrectable, .failure)
         assertGood(ends[2])
         XCTAssertEqual(carrier.failures.map(\.tag), [1])
         XCTAssertEqual(carrier.failures.map(\.action), [.report])
@@ -148,7 +141,7 @@ final class QueuedCommandTests: CarrierTestCase {
             Opcode.readDMAExt, tag: 0, sector: UInt64(Self.sectors - 4), count: 8)
         carrier.give(Opcode.readDMAExt, tag: 1, sector: 8, count: 8)
         let ends = waitForEnds(2)
-        assertFailed(ends[0], error: 0x10, .failure)
+        assertFailed(ends[0], error: DriveError.addressNotFound, .failure)
         assertGood(ends[1])
         XCTAssertEqual(carrier.registers[0].taskFile.address48, UInt64(Self.sectors))
     }
@@ -160,10 +153,10 @@ final class QueuedCommandTests: CarrierTestCase {
         carrier.give(Opcode.readDMAExt, tag: 0, count: 8)
         carrier.give(Opcode.readDMAExt, tag: 1, count: 8)
         let ends = waitForEnds(2)
-        XCTAssertEqual(ends[0]?.status, 0x50)
+        XCTAssertEqual(ends[0]?.status, DriveStatus.idle)
         XCTAssertEqual(ends[0]?.isInterrupting, false)
         XCTAssertEqual(ends[0]?.transfer, .failure)
-        assertFailed(ends[1], error: 0x04, .fault)
+        assertFailed(ends[1], error: DriveError.aborted, .fault)
         XCTAssertEqual(try data(2048, tag: 0), [UInt8](repeating: 0, count: 2048))
     }
 
@@ -179,7 +172,7 @@ final class QueuedCommandTests: CarrierTestCase {
         XCTAssertTrue(carrier.wait { !carrier.failures.isEmpty })
         XCTAssertEqual(carrier.failures.map(\.action), [.stop])
         XCTAssertFalse(carrier.drive.pointee.isBusy)
-        XCTAssertEqual(carrier.registers[2].status, 0xD0)
+        XCTAssertEqual(carrier.registers[2].status, DriveStatus.working)
         // Another command is not in the way of the one that is kept.
         carrier.give(Opcode.readDMAExt, tag: 0, sector: 7, count: 8)
         assertGood(waitForEnds(1)[0])
@@ -257,7 +250,7 @@ final class QueuedCommandTests: CarrierTestCase {
         carrier.give(Opcode.readDMAExt, tag: 0, sector: 5, count: 8)
         carrier.give(Opcode.readDMAExt, tag: 1, sector: 15, count: 8)
         let ends = waitForEnds(2)
-        assertFailed(ends[0], error: 0x04, .fault)
+        assertFailed(ends[0], error: DriveError.aborted, .fault)
         assertGood(ends[1])
         XCTAssertEqual(try data(4096, tag: 1), Self.content(sector: 15, count: 8))
     }

@@ -9,6 +9,11 @@ import XCTest
 final class FuzzTests: PCITestCase {
     /// The function in as few words as possible: bytes, and what a write does to each.
     private struct Model {
+        static let interruptDisable = UInt8(PCICommandBits.interruptDisable >> 8)
+        static let io = UInt8(PCICommandBits.io)
+        static let memory = UInt8(PCICommandBits.memory)
+        static let busMaster = UInt8(PCICommandBits.busMaster)
+
         var bytes: [UInt8]
         let initial: [UInt8]
         var writable = [UInt8](repeating: 0, count: 256)
@@ -22,20 +27,20 @@ final class FuzzTests: PCITestCase {
                 writable[entry.offset] = entry.ones & ~entry.zeroes
                 clearable[entry.offset] = entry.reset & ~entry.ones
             }
-            // 1 as long as nobody has cleared it.
-            clearable[7] = 0x30
-            clearable[0x53] = 0xF0
+            // 1 as long as nobody has cleared it: received aborts, and the capability's second byte.
+            clearable[PCIOffset.status + 1] = 0x30
+            clearable[PCITestCase.capability + 3] = 0xF0
             initial = bytes
         }
 
-        var isDisabled: Bool { bytes[5] & 4 != 0 }
+        var isDisabled: Bool { bytes[PCIOffset.command + 1] & Self.interruptDisable != 0 }
 
         func read(_ offset: Int, _ width: Int) -> UInt32 {
             var value: UInt32 = 0
             for byte in 0..<min(max(width, 0), 4) {
                 let place = offset &+ byte
                 var shown: UInt8 = bytes.indices.contains(place) ? bytes[place] : 0xFF
-                if place == 6 && isRequested { shown |= 8 }
+                if place == PCIOffset.status && isRequested { shown |= PCIStatusBits.interrupt }
                 value |= UInt32(shown) << UInt32(8 * byte)
             }
             return value
@@ -58,16 +63,16 @@ final class FuzzTests: PCITestCase {
             let count: Int
             let enable: UInt8
             switch kind {
-            case .io: (count, enable) = (4, 1)
-            case .memory(_, let is64Bit, _): (count, enable) = (is64Bit ? 8 : 4, 2)
+            case .io: (count, enable) = (4, Self.io)
+            case .memory(_, let is64Bit, _): (count, enable) = (is64Bit ? 8 : 4, Self.memory)
             }
             var base: UInt64 = 0
             for byte in (0..<count).reversed() {
-                base = base << 8 | UInt64(bytes[0x10 + 4 * bar + byte])
+                base = base << 8 | UInt64(bytes[PCIOffset.firstBAR + 4 * bar + byte])
             }
             base = base / UInt64(kind.size) * UInt64(kind.size)
-            if enable == 1 && base > 0xFFFF { return nil }
-            return base == 0 || bytes[4] & enable == 0 ? nil : base
+            if enable == Self.io && base > 0xFFFF { return nil }
+            return base == 0 || bytes[PCIOffset.command] & enable == 0 ? nil : base
         }
     }
 
@@ -124,7 +129,8 @@ final class FuzzTests: PCITestCase {
                 model.bytes = model.initial
                 model.isRequested = false
             }
-            XCTAssertEqual(function.gate.isOpen, model.bytes[4] & 4 != 0)
+            XCTAssertEqual(
+                function.gate.isOpen, model.bytes[PCIOffset.command] & Model.busMaster != 0)
             XCTAssertEqual(function.isInterruptRaised, model.isRequested && !model.isDisabled)
             if testRun?.totalFailureCount ?? 0 > 0 {
                 return XCTFail("access \(round), BLOCKIO_SEED=\(Seed.text)")
@@ -166,9 +172,10 @@ final class FuzzTests: PCITestCase {
         guard let kind = function.bar(bar), [1, 2, 4].contains(width), offset >= 0,
             offset <= kind.size - width
         else { return XCTAssertEqual(events, [], "\(bar) \(offset) \(width)") }
-        var enable: UInt8 = 2
-        if case .io = kind { enable = 1 }
+        var enable = Model.memory
+        if case .io = kind { enable = Model.io }
         XCTAssertEqual(
-            events.count, model.bytes[4] & enable != 0 ? 2 : 0, "\(bar) \(offset) \(width)")
+            events.count, model.bytes[PCIOffset.command] & enable != 0 ? 2 : 0,
+            "\(bar) \(offset) \(width)")
     }
 }

@@ -2,10 +2,13 @@ import BlockPCI
 import GuestMemory
 import XCTest
 
+@testable import TestSupport
+
 /// The interrupt pin, bit 10 of the command register, and bit 3 of the status register.
 final class InterruptTests: PCITestCase {
     private var hasStatus: Bool {
-        function.readConfiguration(PCIRegister.status, width: 1) & 8 != 0
+        function.readConfiguration(PCIRegister.status, width: 1)
+            & UInt32(PCIStatusBits.interrupt) != 0
     }
 
     func testTheLevelIsToldWhenItChanges() {
@@ -41,7 +44,11 @@ final class InterruptTests: PCITestCase {
         enable(.interruptDisable)
         XCTAssertEqual(
             device.takeEvents(),
-            [.configured(offset: 4, width: 2, value: 0x400), .pin(false), .received(false)],
+            [
+                .configured(
+                    offset: PCIOffset.command, width: 2,
+                    value: UInt32(PCICommandBits.interruptDisable)), .pin(false), .received(false),
+            ],
             "the device is told of the write first")
         XCTAssertTrue(hasStatus, "whether or not the interrupt is let through")
         function.setInterrupt(isRaised: false)
@@ -51,14 +58,17 @@ final class InterruptTests: PCITestCase {
         enable([])
         XCTAssertEqual(
             device.takeEvents(),
-            [.configured(offset: 4, width: 2, value: 0), .pin(true), .received(true)])
+            [
+                .configured(offset: PCIOffset.command, width: 2, value: 0), .pin(true),
+                .received(true),
+            ])
     }
 
     func testStatusCannotBeWrittenAndIsNotSaved() {
         function.setInterrupt(isRaised: true)
         function.writeConfiguration(PCIRegister.status, width: 2, value: 0xFFFF)
         XCTAssertTrue(hasStatus)
-        XCTAssertEqual(function.savedRegisters[PCIRegister.status], 0x10)
+        XCTAssertEqual(function.savedRegisters[PCIRegister.status], PCIStatusBits.capabilities)
         function.setInterrupt(isRaised: false)
         function.writeConfiguration(PCIRegister.status, width: 2, value: 0xFFFF)
         XCTAssertFalse(hasStatus)
@@ -87,7 +97,9 @@ final class InterruptTests: PCITestCase {
         XCTAssertEqual(device.function.command, [.io, .busMaster])
         device.function.setInterrupt(isRaised: true)
         XCTAssertTrue(device.function.isInterruptRaised)
-        XCTAssertEqual(device.function.readConfiguration(PCIRegister.status, width: 1), 0x10)
+        XCTAssertEqual(
+            device.function.readConfiguration(PCIRegister.status, width: 1),
+            UInt32(PCIStatusBits.capabilities))
     }
 
     func testOtherPins() {

@@ -2,6 +2,8 @@ import BlockPCI
 import GuestMemory
 import XCTest
 
+@testable import TestSupport
+
 /// Each byte of the configuration space.
 final class RegisterTests: PCITestCase {
     private func byte(_ offset: Int) -> UInt8 {
@@ -52,10 +54,10 @@ final class RegisterTests: PCITestCase {
         for offset in [256, 4095, -4, .max - 1, .min] {
             XCTAssertEqual(function.readConfiguration(offset, width: 2), 0xFFFF, "\(offset)")
         }
-        function.writeConfiguration(0x0B, width: 4, value: 0xFFFF_FFFF)
-        XCTAssertEqual(function.readConfiguration(0x0C, width: 4), 0xF800)
-        function.writeConfiguration(0xFE, width: 4, value: 0x1234_5678)
-        XCTAssertEqual(function.readConfiguration(0xFC, width: 4), 0x5678_0000)
+        function.writeConfiguration(PCIRegister.baseClass, width: 4, value: 0xFFFF_FFFF)
+        XCTAssertEqual(function.readConfiguration(PCIRegister.baseClass + 1, width: 4), 0xF800)
+        function.writeConfiguration(Self.lastRegisters + 2, width: 4, value: 0x1234_5678)
+        XCTAssertEqual(function.readConfiguration(Self.lastRegisters, width: 4), 0x5678_0000)
         function.writeConfiguration(-2, width: 4, value: 0xFFFF_FFFF)
         function.writeConfiguration(.max, width: 4, value: 0xFFFF_FFFF)
         XCTAssertEqual(function.configurationSize, 256)
@@ -76,13 +78,14 @@ final class RegisterTests: PCITestCase {
     /// The device is told of a write when the masks have been applied, and shows what it likes.
     func testTheDevicesPart() {
         device.onConfiguration = { [device] in
-            XCTAssertEqual(device.function.register(0x61), 0x03)
+            XCTAssertEqual(device.function.register(Self.ownRegisters + 1), 0x03)
             XCTAssertTrue(device.function.gate.isOpen == false)
         }
-        function.writeConfiguration(0x60, width: 2, value: 0xF3AA)
-        XCTAssertEqual(device.takeEvents(), [.configured(offset: 0x60, width: 2, value: 0xF3AA)])
-        device.overlay = [0x62: 0x80, 0xC0: 0x0F]
-        XCTAssertEqual(function.readConfiguration(0x60, width: 4), 0x00FF_03AA)
+        function.writeConfiguration(Self.ownRegisters, width: 2, value: 0xF3AA)
+        XCTAssertEqual(
+            device.takeEvents(), [.configured(offset: Self.ownRegisters, width: 2, value: 0xF3AA)])
+        device.overlay = [Self.ownRegisters + 2: 0x80, 0xC0: 0x0F]
+        XCTAssertEqual(function.readConfiguration(Self.ownRegisters, width: 4), 0x00FF_03AA)
         XCTAssertEqual(function.readConfiguration(0xC0, width: 1), 0x0F)
         XCTAssertEqual(function.register(0xC0), 0, "as kept")
         function.setRegister(0xC0, to: 0x77)
@@ -95,18 +98,22 @@ final class RegisterTests: PCITestCase {
 
     /// The list leads from the pointer over the entries to 0 (PCI Local Bus 3.0, 6.7).
     func testCapabilities() throws {
-        XCTAssertEqual(function.readConfiguration(PCIRegister.status, width: 1) & 0x10, 0x10)
+        let capabilities = UInt32(PCIStatusBits.capabilities)
+        XCTAssertEqual(
+            function.readConfiguration(PCIRegister.status, width: 1) & capabilities, capabilities)
         var found: [UInt32] = []
         var place = Int(function.readConfiguration(PCIRegister.capabilities, width: 1))
         while place != 0 && found.count < 10 {
             found.append(function.readConfiguration(place, width: 1))
             place = Int(function.readConfiguration(place + 1, width: 1))
         }
-        XCTAssertEqual(found, [0x09, 0x01])
+        XCTAssertEqual(
+            found,
+            [CapabilityID.vendorSpecific, CapabilityID.powerManagement].map(UInt32.init))
         var bare = Self.layout
         bare.capabilities = []
         let function = FakeDevice(bare, on: PCIBus(space)).function
-        XCTAssertEqual(function.readConfiguration(PCIRegister.status, width: 1) & 0x10, 0)
+        XCTAssertEqual(function.readConfiguration(PCIRegister.status, width: 1) & capabilities, 0)
         XCTAssertEqual(function.readConfiguration(PCIRegister.capabilities, width: 1), 0)
     }
 

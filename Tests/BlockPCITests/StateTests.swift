@@ -9,7 +9,7 @@ final class StateTests: PCITestCase {
         place(3, at: 0x4000)
         place(4, at: 7)
         enable([.io, .memory, .busMaster, .interruptDisable])
-        function.writeConfiguration(0x60, width: 2, value: 0x0512)
+        function.writeConfiguration(Self.ownRegisters, width: 2, value: 0x0512)
         function.note(.receivedMasterAbort)
         let saved = function.savedRegisters
         XCTAssertEqual(saved.count, function.configurationSize)

@@ -97,7 +97,7 @@ final class DiskTests: XCTestCase {
         // ABRT (ATA/ATAPI-6 8.45.6)
         try driver.issue(.primaryMaster, Opcode.writeDMA, at: 8, count: 8)
         XCTAssertEqual(try driver.wait(.primaryMaster, interrupt: true), DriveStatus.failed)
-        XCTAssertEqual(try bench.qtest.inb(0x1f1), 0x04)
+        XCTAssertEqual(try bench.qtest.inb(IDEPort.error), DriveError.aborted)
         _ = try bench.qtest.inb(IDEPort.status)
         XCTAssertEqual(
             try driver.transfer(
@@ -145,10 +145,10 @@ final class DiskTests: XCTestCase {
             bytes += (0..<4).map { UInt8(truncatingIfNeeded: word >> UInt32(8 * $0)) }
         }
         XCTAssertEqual(bytes, Bench.content(of: 7..<8))
-        XCTAssertEqual(try bench.qtest.inb(place.base + 7), DriveStatus.idle)
+        XCTAssertEqual(try bench.qtest.inb(place.base + CommandBlock.status), DriveStatus.idle)
 
         try driver.issue(place, Opcode.writeSectors, at: 8)
-        XCTAssertEqual(try driver.wait(place), 0x58)
+        XCTAssertEqual(try driver.wait(place), DriveStatus.wantsData)
         XCTAssertFalse(bench.qtest.raised.contains(14), "no interrupt before the first block")
         for index in 0..<256 {
             try bench.qtest.outw(place.base, UInt16(0x0100 &* (index & 255) | 7))
@@ -164,14 +164,14 @@ final class DiskTests: XCTestCase {
         let bench = try Bench(["--drive", disk], size: 1 << 20)
         let driver = try IDEDriver(bench.qtest)
         let place = IDEDriver.Place.primaryMaster
-        try driver.issue(place, Opcode.checkPowerMode)  // CHECK POWER MODE needs no medium.
+        try driver.issue(place, Opcode.checkPowerMode)  // It needs no medium.
         try driver.wait(place, interrupt: true)
-        _ = try bench.qtest.inb(place.base + 7)
+        _ = try bench.qtest.inb(place.base + CommandBlock.status)
         bench.qtest.forgetTranscript()
         // An opcode that does not exist ends at once (ATA/ATAPI-6 6.2).
-        try bench.qtest.outb(place.base + 7, 0xff)
+        try bench.qtest.outb(place.base + CommandBlock.command, 0xff)
         try bench.qtest.outb(place.control, 0)
-        XCTAssertEqual(try bench.qtest.inb(place.base + 7), 0x41)
+        XCTAssertEqual(try bench.qtest.inb(place.base + CommandBlock.status), DriveStatus.failed)
         XCTAssertEqual(
             bench.qtest.transcript, ["IRQ raise 14", "OK", "OK", "IRQ lower 14", "OK 0x0041"])
 
@@ -185,8 +185,8 @@ final class DiskTests: XCTestCase {
 
     func testInterruptsAreToldOnlyToThoseWhoAsked() throws {
         let bench = try Bench(["--drive", disk], size: 1 << 20)
-        try bench.qtest.outl(0xcf8, 0x8000_0904)
-        try bench.qtest.outw(0xcfc, 5)
+        try bench.qtest.outl(PCIPort.address, IDEDriver.address(PCIOffset.command))
+        try bench.qtest.outw(PCIPort.data, PCICommandBits.io | PCICommandBits.busMaster)
         try bench.qtest.outb(IDEPort.command, 0xff)
         XCTAssertFalse(bench.qtest.transcript.contains { $0.hasPrefix("IRQ") })
         try bench.qtest.command("irq_intercept_in ioapic")

@@ -33,7 +33,7 @@ final class FaultTests: XCTestCase {
             try assertEvent(bench, "read", "stop")
             XCTAssertEqual(try bench.qmp.event().name, "STOP")
             XCTAssertEqual(try status(bench), "io-error")
-            XCTAssertEqual(try driver.alternateStatus(place) & 0x80, 0x80)
+            XCTAssertEqual(try driver.alternateStatus(place) & DriveStatus.busy, DriveStatus.busy)
             XCTAssertEqual(bench.qtest.raised, [])
             try bench.qmp.run("cont")
             XCTAssertEqual(try bench.qmp.event().name, "RESUME")
@@ -110,7 +110,7 @@ final class FaultTests: XCTestCase {
             try driver.issue(place, Opcode.flushCache)
             try assertEvent(bench, "write", "stop")
             XCTAssertEqual(try bench.qmp.event().name, "STOP")
-            XCTAssertEqual(try driver.alternateStatus(place) & 0x80, 0x80)
+            XCTAssertEqual(try driver.alternateStatus(place) & DriveStatus.busy, DriveStatus.busy)
             try bench.qmp.run("cont")
             XCTAssertEqual(try bench.qmp.event().name, "RESUME")
             XCTAssertEqual(try driver.wait(place, interrupt: true), DriveStatus.idle, direct)
@@ -128,7 +128,7 @@ final class FaultTests: XCTestCase {
                 try bench.qmp.run(command, ["drive": slot, "operation": "read"])
             }
             try driver.start(place, Opcode.readDMA, at: 8, count: 8, memory: pages)
-            XCTAssertEqual(try driver.alternateStatus(place), 0xd0)
+            XCTAssertEqual(try driver.alternateStatus(place), DriveStatus.working)
             XCTAssertTrue(bench.qmp.events.isEmpty)
             try bench.qmp.run("x-release", ["drive": slot, "operation": "read"])
             XCTAssertEqual(
@@ -152,7 +152,8 @@ final class FaultTests: XCTestCase {
             try bench.qmp.run("x-hold", ["drive": slot, "operation": "flush"])
             try driver.issue(place, Opcode.flushCache)
             for _ in 0..<20 {
-                XCTAssertEqual(try driver.alternateStatus(place) & 0x80, 0x80)
+                XCTAssertEqual(
+                    try driver.alternateStatus(place) & DriveStatus.busy, DriveStatus.busy)
                 usleep(500)
             }
             XCTAssertEqual(bench.qtest.raised, [])
@@ -160,11 +161,11 @@ final class FaultTests: XCTestCase {
             XCTAssertTrue(error.1.contains("held"), error.1)
             try bench.qmp.run("x-release", ["drive": slot, "operation": "flush"])
             XCTAssertEqual(try driver.wait(place, interrupt: true), DriveStatus.idle)
-            _ = try bench.qtest.inb(place.base + 7)
+            _ = try bench.qtest.inb(place.base + CommandBlock.status)
             // What was released is over: the next is not held.
             try driver.issue(place, Opcode.flushCache)
             XCTAssertEqual(try driver.wait(place, interrupt: true), DriveStatus.idle)
-            _ = try bench.qtest.inb(place.base + 7)
+            _ = try bench.qtest.inb(place.base + CommandBlock.status)
         }
         XCTAssertEqual(try bench.qmp.statistic("flush_operations", of: slot), 4)
         try bench.qmp.run("x-release", ["drive": slot, "operation": "flush"])
@@ -204,21 +205,27 @@ final class FaultTests: XCTestCase {
         XCTAssertEqual(try bench.qmp.statistic("unmap_operations", of: slot), 0)
         try bench.qtest.store(UInt64(IDEDriver.table), UInt32(0x10_0000))
         try bench.qtest.store(UInt64(IDEDriver.table) + 4, UInt32(0x8000_0200))
-        try bench.qtest.outl(place.busMaster + 4, IDEDriver.table)
-        try bench.qtest.outb(place.base + 2, 0)  // 48-bit: the high-order byte first
+        try bench.qtest.outl(place.busMaster + BusMasterRegister.table, IDEDriver.table)
+        // 48-bit: the high-order byte first.
+        try bench.qtest.outb(place.base + CommandBlock.count, 0)
         try driver.issue(place, Opcode.dataSetManagement, features: 1)
-        try bench.qtest.outb(place.busMaster, 0x01)
+        try bench.qtest.outb(place.busMaster, BusMasterCommand.startReadingMemory)
         XCTAssertEqual(try driver.finish(place).status, DriveStatus.idle)
         XCTAssertEqual(try bench.qmp.statistic("unmap_operations", of: slot), 1)
 
         // WRITE DMA FUA EXT (ATA8-ACS 7.66): 48-bit, each register twice.
         try bench.qtest.fill(0x10_0000, 512, 0x99)
-        try bench.qtest.outb(place.base + 6, 0xe0)
-        for (register, value) in [(2, 0), (2, 1), (3, 0), (3, 5), (4, 0), (4, 0), (5, 0), (5, 0)] {
-            try bench.qtest.outb(place.base + UInt16(register), UInt8(value))
+        try bench.qtest.outb(
+            place.base + CommandBlock.device, DeviceSelect.master | DeviceSelect.lba)
+        for (register, high, low) in [
+            (CommandBlock.count, 0, 1), (CommandBlock.lbaLow, 0, 5), (CommandBlock.lbaMid, 0, 0),
+            (CommandBlock.lbaHigh, 0, 0),
+        ] as [(UInt16, UInt8, UInt8)] {
+            try bench.qtest.outb(place.base + register, high)
+            try bench.qtest.outb(place.base + register, low)
         }
-        try bench.qtest.outb(place.base + 7, 0x3d)
-        try bench.qtest.outb(place.busMaster, 0x01)
+        try bench.qtest.outb(place.base + CommandBlock.command, Opcode.writeDMAFUAExt)
+        try bench.qtest.outb(place.busMaster, BusMasterCommand.startReadingMemory)
         XCTAssertEqual(try driver.finish(place).status, DriveStatus.idle)
         XCTAssertEqual(try bench.qmp.statistic("fua_operations", of: slot), 1)
         XCTAssertEqual(try bench.qmp.statistic("wr_operations", of: slot), 1)

@@ -14,7 +14,7 @@ final class LifetimeTests: XCTestCase {
         try bench.qtest.fill(0x10_0000, 4096, 0x3c)
         try bench.qmp.run("x-hold", ["drive": "primary-master", "operation": "write"])
         try driver.start(place, Opcode.writeDMA, at: 8, count: 8, memory: [(0x10_0000, 4096)])
-        XCTAssertEqual(try driver.alternateStatus(place) & 0x80, 0x80)
+        XCTAssertEqual(try driver.alternateStatus(place) & DriveStatus.busy, DriveStatus.busy)
         XCTAssertEqual(try bench.medium(8..<16), Bench.content(of: 8..<16))
         try end(bench)
         let (status, errors) = try bench.machine.end()

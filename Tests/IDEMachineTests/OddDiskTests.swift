@@ -21,7 +21,7 @@ final class OddDiskTests: XCTestCase {
         XCTAssertEqual(
             try bench.qtest.read(0x10_0000, 512), whole[..<412] + [UInt8](repeating: 0, count: 100))
         let end = try driver.transfer(place, Opcode.writeDMA, at: last, count: 1, memory: page)
-        XCTAssertEqual(end.status & 0x01, 0x01)
+        XCTAssertEqual(end.status & DriveStatus.errorBit, DriveStatus.errorBit)
         let (name, data) = try bench.qmp.event()
         XCTAssertEqual(name, "BLOCK_IO_ERROR")
         XCTAssertEqual(data["nospace"] as? Bool, true)

@@ -4,8 +4,8 @@ import XCTest
 
 /// Configuration mechanism 1, and what is on the bus.
 final class PCITests: XCTestCase {
-    private let address: UInt16 = 0xcf8
-    private let data: UInt16 = 0xcfc
+    private let address: UInt16 = PCIPort.address
+    private let data: UInt16 = PCIPort.data
 
     func testEnumerationFindsTheChip() throws {
         for (id, bridge, ide) in [("7010", 0x7000, 0x7010), ("7111", 0x7110, 0x7111)] {
@@ -21,7 +21,7 @@ final class PCITests: XCTestCase {
                 found,
                 [place: 0x8086 | UInt32(bridge) << 16, place | 1: 0x8086 | UInt32(ide) << 16])
             // Who looks for functions other than 0 first asks whether there are any.
-            try bench.qtest.outl(address, 0x8000_080c)
+            try bench.qtest.outl(address, 0x8000_0800 | UInt32(PCIOffset.headerType & ~3))
             XCTAssertEqual(try bench.qtest.inb(data + 2) & 0x80, 0x80)
             try bench.qtest.outl(address, 0x8001_0900)
             XCTAssertEqual(try bench.qtest.inl(data), 0xffff_ffff, "there is no second bus")
@@ -32,10 +32,12 @@ final class PCITests: XCTestCase {
     func testTheFunctionIsAnIDEControllerInCompatibilityMode() throws {
         let bench = try Bench()
         let driver = try IDEDriver(bench.qtest)
-        XCTAssertEqual(try driver.configuration(0x0a, as: UInt16.self), 0x0101)
-        XCTAssertEqual(try driver.configuration(0x09, as: UInt8.self), 0x80)
-        try driver.setConfiguration(0x20, UInt32.max)
-        XCTAssertEqual(try driver.configuration(0x20, as: UInt32.self), 0xffff_fff1)
+        XCTAssertEqual(try driver.configuration(PCIOffset.classCode, as: UInt16.self), 0x0101)
+        XCTAssertEqual(
+            try driver.configuration(PCIOffset.programmingInterface, as: UInt8.self), 0x80)
+        try driver.setConfiguration(PCIOffset.busMasterBAR, UInt32.max)
+        XCTAssertEqual(
+            try driver.configuration(PCIOffset.busMasterBAR, as: UInt32.self), 0xffff_fff1)
         try bench.end()
     }
 
@@ -82,7 +84,7 @@ final class PCITests: XCTestCase {
         XCTAssertEqual(try bench.qtest.inb(IDEPort.status), 0xff)
         let driver = try IDEDriver(bench.qtest)
         XCTAssertEqual(try bench.qtest.inb(IDEPort.status), DriveStatus.idle)
-        try driver.setConfiguration(0x04, UInt16(0))
+        try driver.setConfiguration(PCIOffset.command, UInt16(0))
         XCTAssertEqual(try bench.qtest.inb(IDEPort.status), 0xff)
         try bench.end()
     }

@@ -16,6 +16,7 @@ final class PortTests: XCTestCase {
     func testOtherPortsReadAsOnesAtEveryWidth() throws {
         let bench = try Bench(["--drive", "primary-master=DIR/disk.img"], size: 1 << 20)
         _ = try IDEDriver(bench.qtest)
+        // Command blocks, control blocks, configuration mechanism 1, and the bus master.
         let ours: [ClosedRange<UInt16>] = [
             0x170...0x177, 0x1f0...0x1f7, 0x376...0x376, 0x3f6...0x3f6, 0xcf8...0xcff,
             0xc000...0xc00f,
@@ -42,12 +43,14 @@ final class PortTests: XCTestCase {
     func testWideReadsAreTheBytesTheyCover() throws {
         let bench = try Bench(["--drive", "primary-master=DIR/disk.img"], size: 1 << 20)
         _ = try IDEDriver(bench.qtest)
-        for (index, port) in (UInt16(0x1f2)...0x1f5).enumerated() {
+        for (index, port) in (IDEPort.count...IDEPort.lbaHigh).enumerated() {
             try bench.qtest.outb(port, UInt8(0x11 * (index + 1)))
         }
-        try bench.qtest.outl(IDEDriver.busMasterBase + 4, 0x8765_4320)
+        try bench.qtest.outl(IDEDriver.busMasterBase + BusMasterRegister.table, 0x8765_4320)
         let bases =
-            Array(UInt16(0x1f1)...0x1f7) + [0x3f5, 0x3f6] + Array(IDEDriver.busMasterBase...0xc00f)
+            Array(IDEPort.error...IDEPort.status)
+            + [IDEPort.alternateStatus - 1, IDEPort.alternateStatus]
+            + Array(IDEDriver.busMasterBase...0xc00f)
         for base in bases {
             let bytes = try (0..<4).map { UInt32(try bench.qtest.inb(base + $0)) }
             XCTAssertEqual(
@@ -62,13 +65,13 @@ final class PortTests: XCTestCase {
     func testWideWritesReachTheRegistersTheyCover() throws {
         let bench = try Bench(["--drive", "primary-master=DIR/disk.img"], size: 1 << 20)
         _ = try IDEDriver(bench.qtest)
-        try bench.qtest.outl(0x1f2, 0x4433_2211)
+        try bench.qtest.outl(IDEPort.count, 0x4433_2211)
         XCTAssertEqual(
-            try (0..<4).map { try bench.qtest.inb(0x1f2 + $0) }, [0x11, 0x22, 0x33, 0x44])
-        try bench.qtest.outw(0x1f3, 0x6655)
+            try (0..<4).map { try bench.qtest.inb(IDEPort.count + $0) }, [0x11, 0x22, 0x33, 0x44])
+        try bench.qtest.outw(IDEPort.lbaLow, 0x6655)
         XCTAssertEqual(
-            try (0..<4).map { try bench.qtest.inb(0x1f2 + $0) }, [0x11, 0x55, 0x66, 0x44])
-        let pointer = IDEDriver.busMasterBase + 4
+            try (0..<4).map { try bench.qtest.inb(IDEPort.count + $0) }, [0x11, 0x55, 0x66, 0x44])
+        let pointer = IDEDriver.busMasterBase + BusMasterRegister.table
         try bench.qtest.outl(pointer, 0xffff_ffff)
         XCTAssertEqual(try bench.qtest.inl(pointer), 0xffff_fffc)
         try bench.qtest.outw(pointer + 2, 0x1234)
@@ -85,10 +88,12 @@ final class PortTests: XCTestCase {
         try driver.issue(.primaryMaster, Opcode.readSectors, at: 3)
         try driver.wait(.primaryMaster, interrupt: true)
         let sector = Bench.content(of: 3..<4)
-        XCTAssertEqual(try bench.qtest.inb(0x1f0), sector[0])
-        XCTAssertEqual(try bench.qtest.inw(0x1f0), UInt16(sector[2]) | UInt16(sector[3]) << 8)
-        XCTAssertEqual(try bench.qtest.inl(0x1f0) >> 16, UInt32(sector[6]) | UInt32(sector[7]) << 8)
-        XCTAssertEqual(try bench.qtest.inb(0x1f0), sector[8])
+        XCTAssertEqual(try bench.qtest.inb(IDEPort.data), sector[0])
+        XCTAssertEqual(
+            try bench.qtest.inw(IDEPort.data), UInt16(sector[2]) | UInt16(sector[3]) << 8)
+        XCTAssertEqual(
+            try bench.qtest.inl(IDEPort.data) >> 16, UInt32(sector[6]) | UInt32(sector[7]) << 8)
+        XCTAssertEqual(try bench.qtest.inb(IDEPort.data), sector[8])
         try bench.end()
     }
 }

@@ -60,11 +60,25 @@ final class RandomGuestTests: XCTestCase {
             let address = one(places, &random) + Int.random(in: 0..<600, using: &random)
             let length = one([16, 300, 512, 2048], &random) | one([0, 1 << 31], &random)
             return "writeq \(entry) \(UInt64(address) | UInt64(length) << 32)"
-        case 3: return "outl \(one([0xc004, 0xc00c], &random)) 0x8000"
-        case 4: return "outb \(one([0xc000, 0xc008], &random)) \(one([0, 1, 8, 9], &random))"
-        case 5...7: return "outb \(one([0x1f7, 0x177], &random)) \(one(Self.opcodes, &random))"
-        case 8: return "outb \(one([0x3f6, 0x376], &random)) \(one([0, 0, 0, 2, 4, 128], &random))"
-        case 9: return "outw 0xcfc \(one([5, 5, 5, 7, 1, 4], &random))"
+        case 3: return "outl \(one(Self.busMasters, &random) + BusMasterRegister.table) 0x8000"
+        case 4: return "outb \(one(Self.busMasters, &random)) \(one(BusMasterCommand.all, &random))"
+        case 5...7:
+            return
+                "outb \(one(Self.bases, &random) + CommandBlock.command) \(one(Self.opcodes, &random))"
+        case 8:
+            let values = [
+                0, 0, 0, DeviceControlBits.interruptDisable, DeviceControlBits.softwareReset,
+                DeviceControlBits.highOrderByte,
+            ]
+            return "outb \(one(Self.bases, &random) + CommandBlock.control) \(one(values, &random))"
+        case 9:
+            // Most often both.
+            let both = PCICommandBits.io | PCICommandBits.busMaster
+            let values = [
+                both, both, both, both | PCICommandBits.memory, PCICommandBits.io,
+                PCICommandBits.busMaster,
+            ]
+            return "outw \(PCIPort.data) \(one(values, &random))"
         case 10...13: return "in\(letter) \(one(Self.ports, &random))"
         default:
             let value = one([0, 1, 2, 0xe0, 0xf0, random.next() & 0xffff_ffff], &random)
@@ -72,11 +86,22 @@ final class RandomGuestTests: XCTestCase {
         }
     }
 
+    private static let bases = [ChannelPort.primary, ChannelPort.secondary]
+    private static let busMasters = [
+        IDEDriver.busMasterBase, IDEDriver.busMasterBase + BusMasterRegister.secondChannel,
+    ]
     private static let ports: [UInt16] =
-        Array(0x1f0...0x1f7) + Array(0x170...0x177) + [0x3f6, 0x376] + Array(0xc000...0xc00f)
+        bases.flatMap { Array($0...$0 + CommandBlock.status) }
+        + bases.map { $0 + CommandBlock.control }
+        + Array(IDEDriver.busMasterBase...IDEDriver.busMasterBase + 15)
     private static let opcodes = [
-        0x20, 0x24, 0x29, 0x30, 0x34, 0x39, 0x40, 0xc8, 0x25, 0xca, 0x35, 0x3d, 0xc4, 0xc5, 0xc6,
-        0xe7, 0xec, 0x06, 0xef, 0xb0, 0x90, 0x91, 0xe4, 0xe8, 0xf8,
+        Opcode.readSectors, Opcode.readSectorsExt, Opcode.readMultipleExt, Opcode.writeSectors,
+        Opcode.writeSectorsExt, Opcode.writeMultipleExt, Opcode.readVerify, Opcode.readDMA,
+        Opcode.readDMAExt, Opcode.writeDMA, Opcode.writeDMAExt, Opcode.writeDMAFUAExt,
+        Opcode.readMultiple, Opcode.writeMultiple, Opcode.setMultipleMode, Opcode.flushCache,
+        Opcode.identifyDevice, Opcode.dataSetManagement, Opcode.setFeatures, Opcode.smart,
+        Opcode.executeDeviceDiagnostic, Opcode.initializeDeviceParameters, Opcode.readBuffer,
+        Opcode.writeBuffer, Opcode.readNativeMaxAddress,
     ]
 
     private func one<Value>(_ values: [Value], _ random: inout Random) -> Value {

@@ -72,11 +72,14 @@ final class RegionTests: XCTestCase {
 
     func testTheControllerDoesNotReachItself() throws {
         let (bench, driver) = try bench()
+        let secondTable =
+            IDEDriver.busMasterBase + BusMasterRegister.secondChannel + BusMasterRegister.table
         // The registers are there, for the processor.
         try bench.qtest.store(0x13_0004, UInt32(0x1234_5678))
-        XCTAssertEqual(try bench.qtest.inl(IDEDriver.busMasterBase + 4), 0x1234_5678)
+        XCTAssertEqual(
+            try bench.qtest.inl(IDEDriver.busMasterBase + BusMasterRegister.table), 0x1234_5678)
         XCTAssertEqual(try bench.qtest.load(0x13_0000, as: UInt16.self), 0xff00)
-        try bench.qtest.outl(IDEDriver.busMasterBase + 12, 0x8765_4320)
+        try bench.qtest.outl(secondTable, 0x8765_4320)
         XCTAssertEqual(try bench.qtest.load(0x13_000c, as: UInt32.self), 0x8765_4320)
         for command: UInt8 in [Opcode.readDMA, Opcode.writeDMA] {
             XCTAssertEqual(
@@ -84,13 +87,13 @@ final class RegionTests: XCTestCase {
                     place, command, at: 9, count: 1,
                     memory: [(0x20_0000, 496), (0x13_0000, 16)]), fault)
         }
-        XCTAssertEqual(try bench.qtest.inl(IDEDriver.busMasterBase + 12), 0x8765_4320)
+        XCTAssertEqual(try bench.qtest.inl(secondTable), 0x8765_4320)
         // A descriptor table there is no better.
         try driver.start(place, Opcode.readDMA, at: 9, count: 1, memory: [(0x20_0000, 512)])
         XCTAssertEqual(try driver.finish(place), success)
-        try bench.qtest.outl(place.busMaster + 4, 0x13_0000)
+        try bench.qtest.outl(place.busMaster + BusMasterRegister.table, 0x13_0000)
         try driver.issue(place, Opcode.readDMA, at: 9)
-        try bench.qtest.outb(place.busMaster, 0x09)
+        try bench.qtest.outb(place.busMaster, BusMasterCommand.startWritingMemory)
         XCTAssertEqual(try driver.finish(place), fault)
         try bench.end()
         XCTAssertEqual(try bench.medium(9..<10), Bench.content(of: 9..<10))

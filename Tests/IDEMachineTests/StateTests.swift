@@ -14,12 +14,14 @@ final class StateTests: XCTestCase {
     private func registers(_ qtest: QtestClient) throws -> [UInt32] {
         var values: [UInt32] = []
         for offset in stride(from: UInt32(0), to: 256, by: 4) {
-            try qtest.outl(0xcf8, 0x8000_0900 | offset)
-            values.append(try qtest.inl(0xcfc))
+            try qtest.outl(PCIPort.address, 0x8000_0900 | offset)
+            values.append(try qtest.inl(PCIPort.data))
         }
-        for base: UInt16 in [0x1f0, 0x170] {
-            for register in UInt16(1)..<7 { values.append(UInt32(try qtest.inb(base + register))) }
-            values.append(UInt32(try qtest.inb(base + 0x206)))
+        for base: UInt16 in [ChannelPort.primary, ChannelPort.secondary] {
+            for register in CommandBlock.error...CommandBlock.device {
+                values.append(UInt32(try qtest.inb(base + register)))
+            }
+            values.append(UInt32(try qtest.inb(base + CommandBlock.control)))
         }
         for register in UInt16(0)..<16 {
             values.append(UInt32(try qtest.inb(IDEDriver.busMasterBase + register)))
@@ -32,9 +34,11 @@ final class StateTests: XCTestCase {
         let driver = try IDEDriver(first.qtest)
         let end = try driver.transfer(
             place, Opcode.readDMA, at: 40, count: 8, memory: [(0x10_0000, 4096), (0x20_0000, 512)])
-        XCTAssertEqual(end.busMaster, 0x05, "a table that is longer than the command")
-        try first.qtest.outb(place.base + 2, 0x34)
-        try first.qtest.outb(place.base + 2, 0x12)
+        XCTAssertEqual(
+            end.busMaster, BusMasterStatus.activeAndInterrupt,
+            "a table that is longer than the command")
+        try first.qtest.outb(place.base + CommandBlock.count, 0x34)
+        try first.qtest.outb(place.base + CommandBlock.count, 0x12)
         try driver.issue(place, 0xff)  // fails, with an interrupt that nobody takes
         XCTAssertEqual(first.qtest.raised, [14])
         let saved = try registers(first.qtest)
@@ -48,7 +52,7 @@ final class StateTests: XCTestCase {
         try second.qmp.run("x-load", ["path": state])
         XCTAssertEqual(try registers(second.qtest), saved)
         XCTAssertEqual(second.qtest.raised, [14], "a line that was high is raised")
-        XCTAssertEqual(try second.qtest.inb(place.base + 7), 0x41)
+        XCTAssertEqual(try second.qtest.inb(place.base + CommandBlock.status), DriveStatus.failed)
         XCTAssertEqual(second.qtest.raised, [])
         try second.end()
     }
@@ -65,8 +69,8 @@ final class StateTests: XCTestCase {
         try second.qtest.command("irq_intercept_in ioapic")
         try second.qtest.store(UInt64(IDEDriver.table), UInt32(0x30_0000))
         try second.qtest.store(UInt64(IDEDriver.table) + 4, UInt32(0x8000_1000))
-        try second.qtest.outl(place.busMaster + 4, IDEDriver.table)
-        try second.qtest.outb(place.busMaster, 0x09)
+        try second.qtest.outl(place.busMaster + BusMasterRegister.table, IDEDriver.table)
+        try second.qtest.outb(place.busMaster, BusMasterCommand.startWritingMemory)
         let other = IDEDriver(afterLoad: second.qtest)
         XCTAssertEqual(
             try other.finish(place),
@@ -91,7 +95,7 @@ final class StateTests: XCTestCase {
         try second.qtest.command("irq_intercept_in ioapic")
         try second.qmp.run("x-load", ["path": second.directory.path("state")])
         let other = IDEDriver(afterLoad: second.qtest)
-        XCTAssertEqual(try other.alternateStatus(place) & 0x80, 0x80)
+        XCTAssertEqual(try other.alternateStatus(place) & DriveStatus.busy, DriveStatus.busy)
         try second.qmp.run("cont")
         XCTAssertEqual(
             try other.finish(place),

@@ -12,6 +12,12 @@ final class VFIOUserOrderTests: XCTestCase {
     private static let zeroes = [UInt8](repeating: 0, count: 4096)
     private static let all: (UInt64, UInt64) = (0, UInt64(VFIODriver.memorySize))
 
+    /// When the peer has been asked for something: by which command, and after how many answers. Before the
+    /// first one it is asked for the table, after it for data.
+    private static let moments = [
+        (Opcode.readDMA, answers: 0), (Opcode.readDMA, answers: 1), (Opcode.writeDMA, answers: 1),
+    ]
+
     private func content(of file: Descriptor, at address: Int) -> [UInt8] {
         var bytes = [UInt8](repeating: 0xEE, count: 4096)
         _ = pread(file.raw, &bytes, 4096, address)
@@ -39,8 +45,9 @@ final class VFIOUserOrderTests: XCTestCase {
                 try startHeld(bench, command)
                 let id = try bench.peer.send(VFIORequest.unmap(Self.all.0, Self.all.1))
                 XCTAssertTrue(try bench.peer.isQuiet())
-                XCTAssertEqual(try bench.alternateStatus, 0xD0)
-                XCTAssertEqual(try bench.busMasterStatus & 1, 1)
+                XCTAssertEqual(try bench.alternateStatus, DriveStatus.working)
+                XCTAssertEqual(
+                    try bench.busMasterStatus & BusMasterStatus.active, BusMasterStatus.active)
                 // Other memory in the same place.
                 let other = try VFIODriver.newMemory()
                 try bench.request(VFIORequest.map(Self.all.0, Self.all.1), [other.raw])
@@ -65,8 +72,8 @@ final class VFIOUserOrderTests: XCTestCase {
         let bench = try VFIOInside()
         let more = try VFIODriver.newMemory()
         try bench.request(VFIORequest.map(1 << 32, UInt64(VFIODriver.memorySize)), [more.raw])
-        try startHeld(bench, 0xC8)
-        let id = try bench.peer.send(VFIORequest.unmap(0, 0, flags: 2))
+        try startHeld(bench, Opcode.readDMA)
+        let id = try bench.peer.send(VFIORequest.unmap(0, 0, flags: VFIOUnmapFlags.all))
         XCTAssertTrue(try bench.peer.isQuiet())
         bench.release(.read)
         XCTAssertEqual(try bench.peer.reply(to: id).failure, 0)
@@ -75,7 +82,8 @@ final class VFIOUserOrderTests: XCTestCase {
         // Nothing is left.
         try bench.start(Opcode.readDMA, at: 8, count: 8, [(0x10000, 4096)])
         let end = try bench.finish()
-        XCTAssertEqual([end.status, end.busMaster], [0x41, 0x06])
+        XCTAssertEqual(
+            [end.status, end.busMaster], [DriveStatus.failed, BusMasterStatus.interruptAndError])
         try bench.map(shares: true)
         try bench.start(Opcode.readDMA, at: 16, count: 8, [(0x10000, 4096)])
         XCTAssertEqual(try bench.finish().status, DriveStatus.idle)
@@ -93,7 +101,7 @@ final class VFIOUserOrderTests: XCTestCase {
                 try bench.vanish()
                 XCTAssertTrue(bench.isBusy)
                 try bench.reconnect()
-                XCTAssertEqual(try bench.alternateStatus, 0xD0)
+                XCTAssertEqual(try bench.alternateStatus, DriveStatus.working)
                 XCTAssertEqual(bench.signals, 0)
                 release(bench, command)
                 let end = try bench.finish()
@@ -113,14 +121,14 @@ final class VFIOUserOrderTests: XCTestCase {
 
     func testAResetIsAnsweredWhenTheHostHasLetGo() throws {
         let bench = try VFIOInside()
-        try startHeld(bench, 0xC8)
+        try startHeld(bench, Opcode.readDMA)
         var ids: [UInt16] = []
         for _ in 0..<70 { ids.append(try bench.peer.send(VFIORequest.reset)) }
         // So many are kept, and no more.
         for id in ids[64...] { XCTAssertEqual(try bench.peer.reply(to: id).failure, EBUSY) }
         XCTAssertTrue(try bench.peer.isQuiet())
         try bench.enable()
-        XCTAssertEqual(try bench.alternateStatus & 0x80, 0x80)
+        XCTAssertEqual(try bench.alternateStatus & DriveStatus.busy, DriveStatus.busy)
         bench.release(.read)
         for id in ids[..<64] { XCTAssertEqual(try bench.peer.reply(to: id).failure, 0) }
         XCTAssertFalse(bench.isBusy)
@@ -136,11 +144,11 @@ final class VFIOUserOrderTests: XCTestCase {
     func testTheTableIsOvertakenByAnother() throws {
         let bench = try VFIOInside(shares: false)
         try bench.start(Opcode.readDMA, at: 8, count: 8, table: 0x1000, [(0x10000, 4096)])
-        try bench.write(4, 0, [0])
-        XCTAssertEqual(try bench.busMasterStatus & 1, 0)
+        try bench.writeBusMaster(command: BusMasterCommand.stop)
+        XCTAssertEqual(try bench.busMasterStatus & BusMasterStatus.active, 0)
         bench.fill(0x2000, le(UInt32(0x20000)) + le(UInt32(4096 | 1 << 31)))
-        try bench.write(4, 4, le(UInt32(0x2000)))
-        try bench.write(4, 0, [9])
+        try bench.writeBusMaster(table: 0x2000)
+        try bench.writeBusMaster(command: BusMasterCommand.startWritingMemory)
         for _ in 0..<3 { try bench.answer() }
         XCTAssertEqual(try bench.finish().status, DriveStatus.idle)
         XCTAssertEqual(bench.bytes(0x10000, 4096), Self.zeroes)
@@ -155,10 +163,10 @@ final class VFIOUserOrderTests: XCTestCase {
             try bench.start(Opcode.readDMA, at: 8, count: 8, [(0x10000, 4096)])
             for _ in 0..<answers { try bench.answer() }
             let command = try bench.peer.anyCommand()
-            XCTAssertEqual(command.command, answers == 0 ? 11 : 12)
-            try bench.write(1, 2, [4])
-            try bench.write(1, 2, [0])
-            XCTAssertEqual(try bench.alternateStatus, 0x80)
+            XCTAssertEqual(
+                command.command, answers == 0 ? VFIOCommand.dmaRead : VFIOCommand.dmaWrite)
+            try bench.resetChannel()
+            XCTAssertEqual(try bench.alternateStatus, DriveStatus.busy)
             try bench.answer(command)
             XCTAssertEqual(try bench.alternateStatus, DriveStatus.idle)
             XCTAssertTrue(try bench.peer.isQuiet())
@@ -174,9 +182,10 @@ final class VFIOUserOrderTests: XCTestCase {
     /// and the answer that comes later means nothing. Unmapped is what is asked for, or all.
     func testWhatIsAskedForIsOvertakenByUnmap() throws {
         for unmap in [
-            VFIORequest.unmap(Self.all.0, Self.all.1), VFIORequest.unmap(0, 0, flags: 2),
+            VFIORequest.unmap(Self.all.0, Self.all.1),
+            VFIORequest.unmap(0, 0, flags: VFIOUnmapFlags.all),
         ] {
-            for (command, answers) in [(0xC8, 0), (0xC8, 1), (0xCA, 1)] as [(UInt8, Int)] {
+            for (command, answers) in Self.moments {
                 let bench = try VFIOInside(shares: false)
                 bench.fill(0x10000, Self.pattern)
                 try bench.start(command, at: 8, count: 8, [(0x10000, 4096)])
@@ -185,8 +194,10 @@ final class VFIOUserOrderTests: XCTestCase {
                 try bench.request(unmap)
                 try bench.answer(late)
                 let end = try bench.finish()
-                XCTAssertEqual([end.status, end.busMaster], [0x41, 0x06])
-                XCTAssertEqual(try bench.read(0, 1), 0x04)
+                XCTAssertEqual(
+                    [end.status, end.busMaster],
+                    [DriveStatus.failed, BusMasterStatus.interruptAndError])
+                XCTAssertEqual(try bench.error, DriveError.aborted)
                 XCTAssertTrue(try bench.peer.isQuiet())
                 XCTAssertEqual(try bench.medium(8..<16), Bench.content(of: 8..<16))
                 try bench.map(shares: false)
@@ -200,7 +211,7 @@ final class VFIOUserOrderTests: XCTestCase {
 
     /// What is asked for goes on when memory that it is not asked of is unmapped.
     func testUnmapOfOtherMemoryDoesNotMatter() throws {
-        for (command, answers) in [(0xC8, 0), (0xC8, 1), (0xCA, 1)] as [(UInt8, Int)] {
+        for (command, answers) in Self.moments {
             let bench = try VFIOInside(shares: false)
             try bench.request(VFIORequest.map(1 << 32, 4096))
             bench.fill(0x10000, Self.pattern)
@@ -241,7 +252,9 @@ final class VFIOUserOrderTests: XCTestCase {
             } else {
                 bench.release(.read)
                 let end = try bench.finish()
-                XCTAssertEqual([end.status, end.busMaster], [0x41, 0x06])
+                XCTAssertEqual(
+                    [end.status, end.busMaster],
+                    [DriveStatus.failed, BusMasterStatus.interruptAndError])
                 XCTAssertTrue(try bench.peer.isQuiet())
                 try bench.map(shares: false)
             }
@@ -257,7 +270,7 @@ final class VFIOUserOrderTests: XCTestCase {
     /// The state is kept: it is the transfer that fails, and the next peer hears of it.
     func testPeersComeAndGo() throws {
         let bench = try VFIOInside(shares: false)
-        for (command, answers) in [(0xC8, 0), (0xC8, 1), (0xCA, 0), (0xCA, 1)] as [(UInt8, Int)] {
+        for (command, answers) in Self.moments + [(Opcode.writeDMA, 0)] {
             for reset in 0..<3 {
                 bench.fill(0x10000, Self.pattern)
                 try bench.start(command, at: 8, count: 8, [(0x10000, 4096)])
@@ -274,8 +287,8 @@ final class VFIOUserOrderTests: XCTestCase {
                     try bench.enable()
                 }
                 XCTAssertEqual(
-                    try bench.read(0, 7), reset == 0 ? DriveStatus.failed : DriveStatus.idle)
-                try bench.request(VFIORequest.setIRQs(0x11))
+                    try bench.status, reset == 0 ? DriveStatus.failed : DriveStatus.idle)
+                try bench.unmaskInterrupt()
             }
         }
         try bench.reconnect()

@@ -7,21 +7,29 @@ import XCTest
 final class VFIOUserTests: XCTestCase {
     private static let patterns = (0..<4096).map { UInt8(truncatingIfNeeded: $0 &* 13 &+ $0 >> 8) }
 
+    /// Where the data of a reply to REGION_READ begins.
+    private static let data = 16
+
     func testTheFunctionIsInNativeMode() throws {
         for (options, id, revision) in [
             ([], 0x7010_8086, 0), (["--pci-id", "8086:7111"], 0x7111_8086, 0),
             (["--pci-id", "1095:0646"], 0x0646_1095, 7),
         ] as [([String], UInt32, UInt32)] {
             let bench = try VFIOBench(options)
-            let space = try bench.request(VFIORequest.read(7, 0, 256))
-            XCTAssertEqual(space.u32(16), id)
-            XCTAssertEqual(space.u32(16 + 8), 0x0101_8F00 | revision)
-            for bar in 0..<5 { XCTAssertEqual(space.u32(16 + 0x10 + 4 * bar), 1) }
-            XCTAssertEqual(space.body[16 + 0x3D], 1)
+            let space = try bench.request(VFIORequest.readConfiguration(0, 256))
+            XCTAssertEqual(space.u32(Self.data), id)
+            XCTAssertEqual(space.u32(Self.data + PCIOffset.revision), 0x0101_8F00 | revision)
+            // I/O ports, wherever a peer puts them.
+            for bar in 0..<5 {
+                XCTAssertEqual(space.u32(Self.data + PCIOffset.firstBAR + 4 * bar), 1)
+            }
+            XCTAssertEqual(space.body[Self.data + PCIOffset.interruptPin], 1)
             if id & 0xFFFF == 0x8086 {
-                XCTAssertEqual([space.body[16 + 0x41], space.body[16 + 0x43]], [0x80, 0x80])
+                // IDETIM: both channels are switched on.
+                XCTAssertEqual(
+                    [0x41, 0x43].map { space.body[Self.data + $0] }, [0x80, 0x80])
             } else {
-                XCTAssertEqual(space.body[16 + 0x51], 0x0C)
+                XCTAssertEqual(space.body[Self.data + 0x51], 0x0C, "CNTRL")
             }
         }
     }
@@ -51,7 +59,8 @@ final class VFIOUserTests: XCTestCase {
         var seen: Set<UInt8> = []
         bench.beforeAnswer = { _ in
             for _ in 0..<3 { seen.insert(try bench.alternateStatus) }
-            XCTAssertEqual(try bench.busMasterStatus & 1, 1)
+            XCTAssertEqual(
+                try bench.busMasterStatus & BusMasterStatus.active, BusMasterStatus.active)
         }
         try bench.start(Opcode.readDMA, at: 8, count: 16, [(0x10000, 4096), (0x20000, 4096)])
         for _ in 0..<3 { try bench.answer() }
@@ -65,8 +74,8 @@ final class VFIOUserTests: XCTestCase {
         end = try bench.finish()
         XCTAssertEqual([end.status, end.busMaster], [DriveStatus.idle, BusMasterStatus.interrupt])
         XCTAssertEqual(try bench.medium(32..<40), Self.patterns)
-        // Command before START (58h) until the table is there, then busy.
-        XCTAssertEqual(seen, [0x58, 0xD0])
+        // The command is before its start until the table is there, then busy.
+        XCTAssertEqual(seen, [DriveStatus.wantsData, DriveStatus.working])
         let words = try bench.end()
         XCTAssertTrue(words.contains("dma_write=8192"), "\(words)")
     }
@@ -78,10 +87,14 @@ final class VFIOUserTests: XCTestCase {
             for _ in 0..<failing { try bench.answer() }
             let command = try bench.peer.anyCommand()
             try bench.peer.send(
-                VFIOMessage(id: command.id, command: command.command, flags: 0x21, error: 5))
+                VFIOMessage(
+                    id: command.id, command: command.command, flags: VFIOMessageFlags.errorReply,
+                    error: UInt32(EIO)))
             let end = try bench.finish()
-            XCTAssertEqual([end.status, end.busMaster], [0x41, 0x06])
-            XCTAssertEqual(try bench.read(0, 1), 0x04)
+            XCTAssertEqual(
+                [end.status, end.busMaster],
+                [DriveStatus.failed, BusMasterStatus.interruptAndError])
+            XCTAssertEqual(try bench.error, DriveError.aborted)
         }
         XCTAssertEqual(try bench.medium(32..<40), Bench.content(of: 32..<40))
     }
@@ -96,12 +109,16 @@ final class VFIOUserTests: XCTestCase {
             for command: UInt8 in [Opcode.readDMA, Opcode.writeDMA] {
                 try bench.start(command, at: 8, count: 8, [(1 << 20 + 0x8000, 4096)])
                 let end = try bench.finish()
-                XCTAssertEqual([end.status, end.busMaster], [0x41, 0x06])
-                XCTAssertEqual(try bench.read(0, 1), 0x04)
+                XCTAssertEqual(
+                    [end.status, end.busMaster],
+                    [DriveStatus.failed, BusMasterStatus.interruptAndError])
+                XCTAssertEqual(try bench.error, DriveError.aborted)
             }
             try bench.start(Opcode.readDMA, at: 8, count: 8, table: 1 << 20 + 0x4000, [])
             let end = try bench.finish()
-            XCTAssertEqual([end.status, end.busMaster], [0x41, 0x06])
+            XCTAssertEqual(
+                [end.status, end.busMaster],
+                [DriveStatus.failed, BusMasterStatus.interruptAndError])
             // What has been missed stays lost, for what goes directly and what is copied.
             for size: off_t in [4096, 1 << 16] {
                 XCTAssertEqual(ftruncate(other.raw, size), 0)
@@ -109,7 +126,9 @@ final class VFIOUserTests: XCTestCase {
                     for address in [1 << 20 + 0x4000, 1 << 20 + 0x8002] {
                         try bench.start(command, at: 8, count: 8, [(address, 4096)])
                         let end = try bench.finish()
-                        XCTAssertEqual([end.status, end.busMaster], [0x41, 0x06])
+                        XCTAssertEqual(
+                            [end.status, end.busMaster],
+                            [DriveStatus.failed, BusMasterStatus.interruptAndError])
                     }
                 }
             }
@@ -122,41 +141,62 @@ final class VFIOUserTests: XCTestCase {
 
     func testTheInterruptCanBeHeldDown() throws {
         let bench = try VFIOBench()
-        try bench.request(VFIORequest.write(7, 4, [5, 4]))
+        try bench.enable(interruptDisable: PCICommandBits.interruptDisable)
         try bench.start(Opcode.readDMA, at: 8, count: 8, [(0x10000, 4096)])
         try eventually("the command ends") { (try? bench.alternateStatus) == DriveStatus.idle }
-        // Status register bit 3.
-        XCTAssertEqual(try bench.request(VFIORequest.read(7, 6, 1)).body.last, 0x88)
+        func status() throws -> UInt8? {
+            try bench.request(VFIORequest.readConfiguration(PCIOffset.status, 1)).body.last
+        }
+        XCTAssertEqual(try status(), PCIStatusBits.interrupt | PCIStatusBits.fastBackToBack)
         XCTAssertEqual(cts_wait_readable(bench.event.raw, 0), 0)
-        try bench.request(VFIORequest.write(7, 4, [5, 0]))
+        try bench.enable()
         XCTAssertEqual(try bench.finish().status, DriveStatus.idle)
-        XCTAssertEqual(try bench.request(VFIORequest.read(7, 6, 1)).body.last, 0x80)
+        XCTAssertEqual(try status(), PCIStatusBits.fastBackToBack)
+    }
+
+    /// Registers of a CMD646 that have a copy of an interrupt (PCI0646U2 data sheet, chapter 5).
+    private enum CMD646 {
+        static let cfr = (offset: 0x50, primaryInterrupt: UInt8(0x04))
+        static let arttim23 = (offset: 0x57, secondaryInterrupt: UInt8(0x10))
+        /// Also at offset 1 of the bus master.
+        static let mrdmode = (
+            offset: 0x71, primaryInterrupt: UInt8(0x04), primaryBlocked: UInt8(0x10)
+        )
     }
 
     func testInterruptsOfTheCMD646() throws {
         let bench = try VFIOBench(["--pci-id", "1095:0646"])
         func copies() throws -> [UInt8] {
-            let space = try bench.request(VFIORequest.read(7, 0, 256))
-            return [space.body[16 + 0x50] & 4, space.body[16 + 0x57] & 16, space.body[16 + 0x71]]
+            let space = try bench.request(VFIORequest.readConfiguration(0, 256))
+            return [
+                space.body[Self.data + CMD646.cfr.offset]
+                    & CMD646.cfr.primaryInterrupt,
+                space.body[Self.data + CMD646.arttim23.offset]
+                    & CMD646.arttim23.secondaryInterrupt,
+                space.body[Self.data + CMD646.mrdmode.offset],
+            ]
         }
         XCTAssertEqual(try copies(), [0, 0, 0])
-        // Blocked: MRDMODE bit 4.
-        try bench.request(VFIORequest.write(7, 0x71, [0x10]))
+        let raised = CMD646.cfr.primaryInterrupt
+        let shown = CMD646.mrdmode.primaryInterrupt
+        let blocked = CMD646.mrdmode.primaryBlocked
+        try bench.request(VFIORequest.writeConfiguration(CMD646.mrdmode.offset, blocked))
         try bench.start(Opcode.readDMA, at: 8, count: 8, [(0x10000, 4096)])
         try eventually("the command ends") { (try? bench.alternateStatus) == DriveStatus.idle }
-        XCTAssertEqual(try copies(), [4, 0, 0x14])
-        XCTAssertEqual(try bench.read(4, 1), 0x14)
+        XCTAssertEqual(try copies(), [raised, 0, shown | blocked])
+        XCTAssertEqual(try bench.read(VFIORegion.bar4, 1), shown | blocked)
         XCTAssertEqual(cts_wait_readable(bench.event.raw, 0), 0)
-        try bench.write(4, 1, [0])
+        try bench.write(VFIORegion.bar4, 1, [0])
         XCTAssertEqual(cts_wait_readable(bench.event.raw, LineSocket.patience), 1)
         // Writing 1 clears, by either register, although INTRQ is still high.
-        try bench.request(VFIORequest.write(7, 0x50, [4]))
+        try bench.request(
+            VFIORequest.writeConfiguration(CMD646.cfr.offset, raised))
         XCTAssertEqual(try copies(), [0, 0, 0])
         XCTAssertEqual(try bench.finish().status, DriveStatus.idle)
         // Reading status lowers INTRQ, and the copy with it.
         try bench.start(Opcode.readDMA, at: 8, count: 8, [(0x10000, 4096)])
         try eventually("the command ends") { (try? bench.alternateStatus) == DriveStatus.idle }
-        XCTAssertEqual(try copies(), [4, 0, 4])
+        XCTAssertEqual(try copies(), [raised, 0, shown])
         XCTAssertEqual(try bench.finish().status, DriveStatus.idle)
         XCTAssertEqual(try copies(), [0, 0, 0])
     }

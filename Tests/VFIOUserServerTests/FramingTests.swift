@@ -24,7 +24,7 @@ final class FramingTests: ServerTestCase {
         for id in 0..<100 {
             let memories = try (0..<generator.number(0...2) % 3).map { _ in try memory() }
             let body = [UInt8](repeating: UInt8(id), count: generator.number(0...300))
-            let message = VFIOMessage(id: UInt16(id), command: 9, body: body)
+            let message = VFIOMessage(id: UInt16(id), command: VFIOCommand.regionRead, body: body)
             let bytes = message.bytes
             let numbers = memories.map(\.raw)
             XCTAssertEqual(
@@ -54,7 +54,7 @@ final class FramingTests: ServerTestCase {
         try negotiate()
         var ids: [UInt16] = []
         for number in 0..<20 {
-            ids.append(try peer.send(VFIORequest.read(0, 0, 4)))
+            ids.append(try peer.send(VFIORequest.read(VFIORegion.bar0, 0, 4)))
             let memory = try memory(UInt8(number + 1))
             ids.append(
                 try peer.send(VFIORequest.map(UInt64(number) << 12, 4096), [memory.raw]))
@@ -115,7 +115,9 @@ final class FramingTests: ServerTestCase {
         for size in [0, 15, UInt32(VFIOUser.Limit.message) + 1, .max] {
             try connect()
             try negotiate()
-            try peer.send(le(UInt16(5)) + le(UInt16(4)) + le(size) + le(UInt32(0)) + le(UInt32(0)))
+            try peer.send(
+                le(UInt16(5)) + le(VFIOCommand.deviceGetInfo) + le(size) + le(UInt32(0))
+                    + le(UInt32(0)))
             XCTAssertEqual(try peer.reply(to: 5).failure, EMSGSIZE)
             XCTAssertTrue(try peer.isHungUp())
             XCTAssertFalse(server.isConnected)
@@ -126,7 +128,7 @@ final class FramingTests: ServerTestCase {
         try negotiate()
         let data = [UInt8](repeating: 0, count: VFIOUser.Limit.transfer)
         // No region is that large, but the message is one.
-        let id = try sendInParts(VFIORequest.write(4, 0, data))
+        let id = try sendInParts(VFIORequest.write(VFIORegion.bar4, 0, data))
         XCTAssertEqual(try peer.reply(to: id).failure, EINVAL)
         XCTAssertEqual(try peer.request(VFIORequest.info).failure, 0)
     }
@@ -146,7 +148,7 @@ final class FramingTests: ServerTestCase {
     /// A peer that asks and never listens makes the server keep some answers, not all of them.
     func testAPeerThatDoesNotListenIsNotListenedTo() throws {
         try negotiate()
-        let message = VFIORequest.read(7, 0, 256).bytes
+        let message = VFIORequest.readConfiguration(0, 256).bytes
         var isFull = false
         for _ in 0..<100_000 where !isFull {
             var room = pollfd(fd: peer.socket.raw, events: CShort(POLLOUT), revents: 0)
@@ -180,9 +182,9 @@ final class FramingTests: ServerTestCase {
         for id in 0..<2000 as Range<UInt16> {
             let length = generator.number(0...(id % 5 == 0 ? 5000 : 60))
             let body = (0..<length).map { UInt8(truncatingIfNeeded: $0) }
-            let message = VFIOMessage(id: id, command: 9, body: body)
+            let message = VFIOMessage(id: id, command: VFIOCommand.regionRead, body: body)
             expected += message.bytes
-            writer.begin(MessageHeader(id: id, command: 9, flags: 0))
+            writer.begin(MessageHeader(id: id, command: VFIOCommand.regionRead, flags: 0))
             body.withUnsafeBytes { writer.put($0) }
             writer.end()
             guard id % 10 == 9 else { continue }
@@ -219,38 +221,48 @@ final class FramingTests: ServerTestCase {
         function.onDoorbell = { [function] in
             function.start(.fromDevice, [(0x10000, 0x10000)])
         }
-        try peer.send(VFIORequest.write(4, 0, [1]))
+        try peer.send(FakeFunction.ringDoorbell)
         for _ in 0..<200 {
-            try peer.send(VFIORequest.write(0, 0, [1]))
+            try peer.send(VFIORequest.write(VFIORegion.bar0, 0, [1]))
             try server.turn(milliseconds: 0)
         }
         for _ in 0..<100 { try server.turn(milliseconds: 0) }
         XCTAssertEqual(function.accesses.count, 201)
         // And then it gets everything.
-        for _ in 0..<2 { try peer.send(answer(try peer.command(VFIORequest.dmaWrite), [])) }
+        for _ in 0..<2 { try peer.send(answer(try peer.command(VFIOCommand.dmaWrite), [])) }
         try assertWorks(VFIORequest.info)
         XCTAssertEqual(function.results.map(\.outcome), [.success])
     }
 
     func testNobodyHearsOfMessagesThatWantNoReply() throws {
         try negotiate()
-        var write = VFIORequest.write(0, 0, [42])
-        write.flags = 0x10
-        var wrong = VFIORequest.read(5, 0, 1)
-        wrong.flags = 0x10
+        var write = VFIORequest.write(VFIORegion.bar0, 0, [42])
+        write.flags = VFIOMessageFlags.noReply
+        var wrong = VFIORequest.read(VFIORegion.bar5, 0, 1)
+        wrong.flags = VFIOMessageFlags.noReply
         try peer.send(write)
         try peer.send(wrong)
         XCTAssertTrue(try peer.isQuiet())
-        XCTAssertEqual(try peer.request(VFIORequest.read(0, 0, 1)).body.last, 42)
+        XCTAssertEqual(try peer.request(VFIORequest.read(VFIORegion.bar0, 0, 1)).body.last, 42)
     }
 
     func testUnknownCommandsTypesAndRepliesAreHarmless() throws {
         try negotiate()
-        for command: UInt16 in [0, 6, 11, 12, 14, 15, 17, 18, 19, .max] {
+        // 0 and 14 are nobody's, and 19 is the first behind the known ones.
+        for command: UInt16 in [
+            0, VFIOCommand.deviceGetRegionIOFDs, VFIOCommand.dmaRead, VFIOCommand.dmaWrite, 14,
+            VFIOCommand.regionWriteMulti, VFIOCommand.migrationDataRead,
+            VFIOCommand.migrationDataWrite, 19, .max,
+        ] {
             try assertFails(VFIOMessage(command: command, body: [1, 2, 3]))
         }
-        try peer.send(VFIOMessage(id: 77, command: 11, flags: 1, body: [1, 2, 3]))
-        XCTAssertEqual(try peer.request(VFIOMessage(command: 4, flags: 2)).failure, EINVAL)
+        try peer.send(
+            VFIOMessage(
+                id: 77, command: VFIOCommand.dmaRead, flags: VFIOMessageFlags.reply,
+                body: [1, 2, 3]))
+        // Neither a command nor a reply.
+        let odd = VFIOMessage(command: VFIOCommand.deviceGetInfo, flags: 2)
+        XCTAssertEqual(try peer.request(odd).failure, EINVAL)
         try assertWorks(VFIORequest.info)
     }
 }

@@ -31,7 +31,8 @@ final class FuzzTests: ServerTestCase {
             case 0: VFIORequest.version(pick([nil, "{}", #"{"capabilities":{}}"#, "{", "\0"]))
             case 1, 2:
                 VFIORequest.map(
-                    number(), number(), offset: pick([0, number()]), flags: pick([3, u32()]))
+                    number(), number(), offset: pick([0, number()]),
+                    flags: pick([VFIOMapFlags.readableAndWriteable, u32()]))
             case 3: VFIORequest.map(UInt64(generator.number(0...15)) << 12, 4096)
             case 4: VFIORequest.unmap(UInt64(generator.number(0...15)) << 12, 4096)
             case 5: VFIORequest.unmap(number(), number())
@@ -41,21 +42,26 @@ final class FuzzTests: ServerTestCase {
                 VFIORequest.setIRQs(
                     u32() & 0x3F, index: pick([0, u32()]), count: pick([0, 1, u32()]))
             case 8: VFIORequest.read(u32() & 15, number(), u32())
-            case 9: VFIORequest.read(pick([0, 4, 7]), UInt64(generator.number(0...7)), 4)
+            case 9:
+                VFIORequest.read(
+                    pick([VFIORegion.bar0, VFIORegion.bar4, VFIORegion.configuration]),
+                    UInt64(generator.number(0...7)), 4)
             case 10:
                 VFIORequest.write(
-                    pick([0, 4, 7]), UInt64(generator.number(0...15)),
+                    pick([VFIORegion.bar0, VFIORegion.bar4, VFIORegion.configuration]),
+                    UInt64(generator.number(0...15)),
                     (0..<generator.number(0...16)).map { UInt8($0) })
             case 11:
                 VFIORequest.feature(u32(), [UInt8](repeating: 0, count: generator.number(0...48)))
             case 12:
                 pick([
-                    VFIORequest.reset, VFIORequest.write(4, 0, [1]), VFIORequest.write(4, 0, [1]),
+                    VFIORequest.reset, FakeFunction.ringDoorbell, FakeFunction.ringDoorbell,
                 ])
             case 13:
                 VFIOMessage(
-                    id: UInt16(generator.number(0...40)), command: pick([11, 12]),
-                    flags: pick([1, 0x21]),
+                    id: UInt16(generator.number(0...40)),
+                    command: pick([VFIOCommand.dmaRead, VFIOCommand.dmaWrite]),
+                    flags: pick([VFIOMessageFlags.reply, VFIOMessageFlags.errorReply]),
                     body: le(number()) + le(number()) + le(number()))
             default: answer()
             }
@@ -84,11 +90,11 @@ final class FuzzTests: ServerTestCase {
     /// An answer to one of the server's requests, most often the good one; sometimes it can be answered
     /// again.
     private func answer() -> VFIOMessage {
-        guard !asked.isEmpty else { return VFIORequest.write(4, 0, [1]) }
+        guard !asked.isEmpty else { return FakeFunction.ringDoorbell }
         let place = generator.number(0...asked.count - 1)
         let command = asked[place]
         if generator.number(0...9) > 0 { asked.remove(at: place) }
-        let count = command.command == VFIORequest.dmaRead ? Int(command.u64(8)) : 0
+        let count = command.command == VFIOCommand.dmaRead ? Int(command.u64(8)) : 0
         return answer(command, data(generator.number(0...19) > 0 ? count : count / 2))
     }
 

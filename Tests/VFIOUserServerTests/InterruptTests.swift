@@ -6,14 +6,6 @@ import XCTest
 
 /// INTx: a level here, an edge on the wire.
 final class InterruptTests: ServerTestCase {
-    private enum Flags {
-        static let trigger: UInt32 = 0x24
-        static let off: UInt32 = 0x21
-        static let unmask: UInt32 = 0x11
-        static let mask: UInt32 = 0x9
-        static let unmaskByEvent: UInt32 = 0x14
-    }
-
     override func setUpWithError() throws {
         try super.setUpWithError()
         try negotiate()
@@ -31,7 +23,7 @@ final class InterruptTests: ServerTestCase {
 
     private func connected() throws -> Descriptor {
         let event = try event()
-        try assertWorks(VFIORequest.setIRQs(Flags.trigger), [event.raw])
+        try assertWorks(VFIORequest.setIRQs(VFIOIRQFlags.triggerByEvent), [event.raw])
         return event
     }
 
@@ -44,11 +36,11 @@ final class InterruptTests: ServerTestCase {
         function.pci.setInterrupt(isRaised: true)
         XCTAssertEqual(count(event), 0)
         // Still high: again.
-        try assertWorks(VFIORequest.setIRQs(Flags.unmask))
+        try assertWorks(VFIORequest.setIRQs(VFIOIRQFlags.unmask))
         XCTAssertEqual(count(event), 1)
         function.pci.setInterrupt(isRaised: false)
         // Low: nothing, but the next rise.
-        try assertWorks(VFIORequest.setIRQs(Flags.unmask))
+        try assertWorks(VFIORequest.setIRQs(VFIOIRQFlags.unmask))
         XCTAssertEqual(count(event), 0)
         function.pci.setInterrupt(isRaised: true)
         XCTAssertEqual(count(event), 1)
@@ -63,39 +55,39 @@ final class InterruptTests: ServerTestCase {
         let second = try connected()
         XCTAssertEqual(count(second), 1)
         XCTAssertEqual(count(first), 0)
-        try assertWorks(VFIORequest.setIRQs(Flags.off, count: 0))
+        try assertWorks(VFIORequest.setIRQs(VFIOIRQFlags.trigger, count: 0))
         function.pci.setInterrupt(isRaised: false)
         function.pci.setInterrupt(isRaised: true)
         XCTAssertEqual(count(second), 0)
         let third = try connected()
         XCTAssertEqual(count(third), 1)
         // No descriptor takes it back too.
-        try assertWorks(VFIORequest.setIRQs(Flags.trigger))
-        try assertWorks(VFIORequest.setIRQs(Flags.unmask))
+        try assertWorks(VFIORequest.setIRQs(VFIOIRQFlags.triggerByEvent))
+        try assertWorks(VFIORequest.setIRQs(VFIOIRQFlags.unmask))
         XCTAssertEqual(count(third), 0)
     }
 
     func testMasking() throws {
         let event = try connected()
-        try assertWorks(VFIORequest.setIRQs(Flags.mask))
+        try assertWorks(VFIORequest.setIRQs(VFIOIRQFlags.mask))
         function.pci.setInterrupt(isRaised: true)
         XCTAssertEqual(count(event), 0)
-        try assertWorks(VFIORequest.setIRQs(0x12, data: [0]))
+        try assertWorks(VFIORequest.setIRQs(VFIOIRQFlags.unmaskIfTrue, data: [0]))
         XCTAssertEqual(count(event), 0)
-        try assertWorks(VFIORequest.setIRQs(0x12, data: [1]))
+        try assertWorks(VFIORequest.setIRQs(VFIOIRQFlags.unmaskIfTrue, data: [1]))
         XCTAssertEqual(count(event), 1)
     }
 
     func testAPeerMayTryOutItsHandler() throws {
         let event = try connected()
-        try assertWorks(VFIORequest.setIRQs(0x21))
+        try assertWorks(VFIORequest.setIRQs(VFIOIRQFlags.trigger))
         XCTAssertEqual(count(event), 1)
     }
 
     func testUnmaskingByAnEvent() throws {
         let event = try connected()
         let unmask = try self.event()
-        try assertWorks(VFIORequest.setIRQs(Flags.unmaskByEvent), [unmask.raw])
+        try assertWorks(VFIORequest.setIRQs(VFIOIRQFlags.unmaskByEvent), [unmask.raw])
         function.pci.setInterrupt(isRaised: true)
         XCTAssertEqual(count(event), 1)
         var one: UInt64 = 1
@@ -104,7 +96,7 @@ final class InterruptTests: ServerTestCase {
         XCTAssertEqual(count(event), 1)
         // Another takes its place.
         let other = try self.event()
-        try assertWorks(VFIORequest.setIRQs(Flags.unmaskByEvent), [other.raw])
+        try assertWorks(VFIORequest.setIRQs(VFIOIRQFlags.unmaskByEvent), [other.raw])
         XCTAssertEqual(write(unmask.raw, &one, 8), 8)
         XCTAssertTrue(try peer.isQuiet())
         XCTAssertEqual(count(event), 0)
@@ -119,7 +111,7 @@ final class InterruptTests: ServerTestCase {
         let unmask = try self.event()
         let before = watched()
         for round in 0..<6 {
-            try assertWorks(VFIORequest.setIRQs(Flags.unmaskByEvent), [unmask.raw])
+            try assertWorks(VFIORequest.setIRQs(VFIOIRQFlags.unmaskByEvent), [unmask.raw])
             function.pci.setInterrupt(isRaised: true)
             XCTAssertEqual(count(event), 1, "\(round)")
             function.pci.setInterrupt(isRaised: false)
@@ -129,12 +121,12 @@ final class InterruptTests: ServerTestCase {
         }
         // Those that were replaced, or taken back, wake nobody any more.
         XCTAssertEqual(watched(), before + 1)
-        try assertWorks(VFIORequest.setIRQs(Flags.unmaskByEvent))
+        try assertWorks(VFIORequest.setIRQs(VFIOIRQFlags.unmaskByEvent))
         XCTAssertEqual(watched(), before)
-        try assertWorks(VFIORequest.setIRQs(Flags.unmaskByEvent), [unmask.raw])
-        try assertWorks(VFIORequest.setIRQs(Flags.off, count: 0))
+        try assertWorks(VFIORequest.setIRQs(VFIOIRQFlags.unmaskByEvent), [unmask.raw])
+        try assertWorks(VFIORequest.setIRQs(VFIOIRQFlags.trigger, count: 0))
         XCTAssertEqual(watched(), before)
-        try assertWorks(VFIORequest.setIRQs(Flags.unmaskByEvent), [unmask.raw])
+        try assertWorks(VFIORequest.setIRQs(VFIOIRQFlags.unmaskByEvent), [unmask.raw])
         XCTAssertEqual(watched(), before + 1)
         peer.socket.close()
         for _ in 0..<10 { try server.turn(milliseconds: 0) }
@@ -166,7 +158,7 @@ final class InterruptTests: ServerTestCase {
         try assertWorks(VFIORequest.info)
         // Nor where there is nothing to be read.
         let unmask = try self.event()
-        try assertWorks(VFIORequest.setIRQs(Flags.unmaskByEvent), [unmask.raw])
+        try assertWorks(VFIORequest.setIRQs(VFIOIRQFlags.unmaskByEvent), [unmask.raw])
         XCTAssertEqual(fcntl(unmask.raw, F_SETFL, flags & ~O_NONBLOCK), 0)
         let line = InterruptLine()
         line.connectUnmask(dup(unmask.raw))
@@ -177,20 +169,30 @@ final class InterruptTests: ServerTestCase {
     func testWhatMakesNoSenseIsRefused() throws {
         let event = try event()
         let pipe = try Descriptor.pipe()
-        try assertFails(VFIORequest.setIRQs(Flags.trigger), [pipe.writing.raw])
-        try assertFails(VFIORequest.setIRQs(Flags.trigger), [event.raw, event.raw])
-        try assertFails(VFIORequest.setIRQs(Flags.trigger, index: 1), [event.raw])
-        try assertFails(VFIORequest.setIRQs(Flags.trigger, start: 1), [event.raw])
-        try assertFails(VFIORequest.setIRQs(Flags.trigger, count: 2), [event.raw, event.raw])
-        try assertFails(VFIORequest.setIRQs(Flags.trigger, count: .max), [event.raw])
-        try assertFails(VFIORequest.setIRQs(Flags.off, index: 5, count: 0))
-        try assertFails(VFIORequest.setIRQs(0x0C), [event.raw])
-        for flags: UInt32 in [0, 1, 0x3F, 0x31, 0x23, 0x41, 0x22, 0x20, 0x19] {
+        try assertFails(VFIORequest.setIRQs(VFIOIRQFlags.triggerByEvent), [pipe.writing.raw])
+        try assertFails(VFIORequest.setIRQs(VFIOIRQFlags.triggerByEvent), [event.raw, event.raw])
+        try assertFails(VFIORequest.setIRQs(VFIOIRQFlags.triggerByEvent, index: 1), [event.raw])
+        try assertFails(VFIORequest.setIRQs(VFIOIRQFlags.triggerByEvent, start: 1), [event.raw])
+        try assertFails(
+            VFIORequest.setIRQs(VFIOIRQFlags.triggerByEvent, count: 2), [event.raw, event.raw])
+        try assertFails(VFIORequest.setIRQs(VFIOIRQFlags.triggerByEvent, count: .max), [event.raw])
+        try assertFails(VFIORequest.setIRQs(VFIOIRQFlags.trigger, index: 5, count: 0))
+        try assertFails(
+            VFIORequest.setIRQs(VFIOIRQFlags.dataEventFD | VFIOIRQFlags.actionMask), [event.raw])
+        for flags: UInt32 in [
+            // No action, every action, two actions.
+            0, VFIOIRQFlags.dataNone, 0x3F, VFIOIRQFlags.trigger | VFIOIRQFlags.actionUnmask,
+            VFIOIRQFlags.unmask | VFIOIRQFlags.actionMask,
+            // Two kinds of data, a byte that is not there, no kind of data, a flag that does not exist.
+            VFIOIRQFlags.trigger | VFIOIRQFlags.dataBool,
+            VFIOIRQFlags.dataBool | VFIOIRQFlags.actionTrigger, VFIOIRQFlags.actionTrigger,
+            VFIOIRQFlags.dataNone | 0x40,
+        ] {
             try assertFails(VFIORequest.setIRQs(flags))
         }
         // Switching off what there is not is no error.
         for index: UInt32 in 0..<5 {
-            try assertWorks(VFIORequest.setIRQs(Flags.off, index: index, count: 0))
+            try assertWorks(VFIORequest.setIRQs(VFIOIRQFlags.trigger, index: index, count: 0))
         }
     }
 }

@@ -77,8 +77,10 @@ final class MemoryTests: ServerTestCase {
         let memory = try memory(3)
         let path = "/proc/self/fd/\(memory.raw)"
         let readable = Descriptor(try SystemCall.check(Descriptor.open(path, O_RDONLY), "open"))
-        try assertFails(VFIORequest.map(0, 4096, flags: 3), [readable.raw], EACCES)
-        try assertWorks(VFIORequest.map(0, 4096, flags: 1), [readable.raw])
+        try assertFails(
+            VFIORequest.map(0, 4096, flags: VFIOMapFlags.readableAndWriteable), [readable.raw],
+            EACCES)
+        try assertWorks(VFIORequest.map(0, 4096, flags: VFIOMapFlags.readable), [readable.raw])
         function.start(.toDevice, [(0, 512)])
         XCTAssertEqual(function.data, [UInt8](repeating: 3, count: 512))
         function.data = [UInt8](repeating: 4, count: 512)
@@ -140,7 +142,7 @@ final class MemoryTests: ServerTestCase {
         let memory = try memory(1, size: 8192)
         try assertWorks(VFIORequest.map(0x1000, 8192), [memory.raw])
         try assertFails(VFIORequest.unmap(0x1000, 4096))
-        try assertFails(VFIORequest.unmap(0x1000, 8192, flags: 1))
+        try assertFails(VFIORequest.unmap(0x1000, 8192, flags: VFIOUnmapFlags.getDirtyBitmap))
         try assertFails(VFIORequest.unmap(0x2000, 4096), [], ENOENT)
         try assertFails(VFIORequest.unmap(0, 0), [], ENOENT)
         let reply = try peer.request(VFIORequest.unmap(0x1000, 8192))
@@ -152,17 +154,17 @@ final class MemoryTests: ServerTestCase {
 
     func testEverythingCanBeUnmapped() throws {
         let memory = try memory(1, size: 8192)
-        try assertWorks(VFIORequest.unmap(0, 0, flags: 2))
+        try assertWorks(VFIORequest.unmap(0, 0, flags: VFIOUnmapFlags.all))
         for page: UInt64 in [0, 1, 7] {
             try assertWorks(VFIORequest.map(page << 12, 4096), [memory.raw])
         }
         try assertWorks(VFIORequest.map(1 << 40, 4096))
-        try assertFails(VFIORequest.unmap(0, 4096, flags: 2))
-        try assertFails(VFIORequest.unmap(4096, 0, flags: 2))
+        try assertFails(VFIORequest.unmap(0, 4096, flags: VFIOUnmapFlags.all))
+        try assertFails(VFIORequest.unmap(4096, 0, flags: VFIOUnmapFlags.all))
         XCTAssertEqual(byte(at: 0x7000), 1)
-        let reply = try peer.request(VFIORequest.unmap(0, 0, flags: 2))
+        let reply = try peer.request(VFIORequest.unmap(0, 0, flags: VFIOUnmapFlags.all))
         XCTAssertEqual(reply.failure, 0)
-        XCTAssertEqual(reply.body, VFIORequest.unmap(0, 0, flags: 2).body)
+        XCTAssertEqual(reply.body, VFIORequest.unmap(0, 0, flags: VFIOUnmapFlags.all).body)
         for page: GuestAddress in [0, 0x1000, 0x7000] { XCTAssertNil(byte(at: page)) }
         try assertWorks(VFIORequest.map(0, 8192), [memory.raw])
     }
@@ -176,7 +178,7 @@ final class MemoryTests: ServerTestCase {
         let id = try peer.send(VFIORequest.unmap(0, 8192))
         XCTAssertTrue(try peer.isQuiet())
         // Served meanwhile, and the range is free for another map.
-        try assertWorks(VFIORequest.read(0, 0, 1))
+        try assertWorks(VFIORequest.read(VFIORegion.bar0, 0, 1))
         try assertWorks(VFIORequest.map(0, 8192), [memory.raw])
         function.holdsPieces = false
         function.finishPiece()
@@ -189,19 +191,34 @@ final class MemoryTests: ServerTestCase {
         let memory = try memory(size: 1 << 20)
         try assertWorks(VFIORequest.map(1 << 20, 1 << 20), [memory.raw])
         func report(_ address: UInt64, _ size: UInt64, _ page: UInt64 = 4096) -> VFIOMessage {
-            VFIORequest.feature(0x10008, le(address) + le(size) + le(page))
+            VFIORequest.feature(
+                VFIOFeature.get | VFIOFeature.dmaLoggingReport, le(address) + le(size) + le(page))
         }
         try assertFails(report(1 << 20, 1 << 20))
-        for feature: UInt32 in [0x60006, 0x60007, 0x50008] {
+        for feature: UInt32 in [
+            VFIOFeature.probe | VFIOFeature.set | VFIOFeature.dmaLoggingStart,
+            VFIOFeature.probe | VFIOFeature.set | VFIOFeature.dmaLoggingStop,
+            VFIOFeature.probe | VFIOFeature.get | VFIOFeature.dmaLoggingReport,
+        ] {
             try assertWorks(VFIORequest.feature(feature))
         }
-        for feature: UInt32 in [0x40001, 0x40002, 0x70008, 0x30008, 0x20008, 0x10006, 8, 0x80008] {
+        for feature: UInt32 in [
+            VFIOFeature.probe | VFIOFeature.migration,
+            VFIOFeature.probe | VFIOFeature.migrationState,
+            VFIOFeature.probe | VFIOFeature.get | VFIOFeature.set | VFIOFeature.dmaLoggingReport,
+            VFIOFeature.get | VFIOFeature.set | VFIOFeature.dmaLoggingReport,
+            VFIOFeature.set | VFIOFeature.dmaLoggingReport,
+            VFIOFeature.get | VFIOFeature.dmaLoggingStart,
+            // Nothing is done with it, and a bit that does not exist.
+            VFIOFeature.dmaLoggingReport, 1 << 19 | VFIOFeature.dmaLoggingReport,
+        ] {
             try assertFails(VFIORequest.feature(feature))
         }
+        let loggingStart = VFIOFeature.set | VFIOFeature.dmaLoggingStart
         let start = le(UInt64(4096)) + le(UInt32(0)) + le(UInt32(0))
         XCTAssertEqual(
-            try peer.request(VFIORequest.feature(0x20006, start)).body,
-            VFIORequest.feature(0x20006, start).body)
+            try peer.request(VFIORequest.feature(loggingStart, start)).body,
+            VFIORequest.feature(loggingStart, start).body)
         function.data = [UInt8](repeating: 1, count: 8192)
         function.start(.fromDevice, [(1 << 20 + 0x3800, 4096), (1 << 20 + 0x45000, 4096)])
         function.start(.toDevice, [(1 << 20 + 0x9000, 4096)])
@@ -223,8 +240,10 @@ final class MemoryTests: ServerTestCase {
         ] { try assertFails(wrong) }
         try assertFails(report(0, .max), [], E2BIG)
         try assertFails(
-            VFIORequest.feature(0x10008, room: 39, le(0) + le(4096) + le(4096)), [], E2BIG)
-        try assertWorks(VFIORequest.feature(0x20007))
+            VFIORequest.feature(
+                VFIOFeature.get | VFIOFeature.dmaLoggingReport, room: 39,
+                le(0) + le(4096) + le(4096)), [], E2BIG)
+        try assertWorks(VFIORequest.feature(VFIOFeature.set | VFIOFeature.dmaLoggingStop))
         try assertFails(report(1 << 20, 4096))
     }
 

@@ -35,9 +35,11 @@ final class PeerLifetimeTests: XCTestCase {
                 let peer = try connect()
                 XCTAssertEqual(try peer.request(VFIORequest.version()).failure, 0)
                 XCTAssertEqual(
-                    try peer.request(VFIORequest.read(0, 0, 1)).body.last, UInt8(round))
+                    try peer.request(VFIORequest.read(VFIORegion.bar0, 0, 1)).body.last,
+                    UInt8(round))
                 XCTAssertEqual(
-                    try peer.request(VFIORequest.write(0, 0, [UInt8(round + 1)])).failure, 0)
+                    try peer.request(VFIORequest.write(VFIORegion.bar0, 0, [UInt8(round + 1)]))
+                        .failure, 0)
                 XCTAssertEqual(
                     try peer.request(VFIORequest.map(0, 4096), [memory.raw]).failure, 0)
                 XCTAssertNotNil(try? space.load(at: 0, as: UInt8.self))
@@ -69,8 +71,10 @@ final class PeerLifetimeTests: XCTestCase {
             let event = Descriptor(try SystemCall.check(cts_eventfd(), "eventfd"))
             let talk: [(VFIOMessage, [CInt])] = [
                 (VFIORequest.version("{}"), []), (VFIORequest.map(0, 4096), [memory.raw]),
-                (VFIORequest.map(0x8000, 4096), []), (VFIORequest.setIRQs(0x24), [event.raw]),
-                (VFIORequest.write(4, 0, [1, 2, 3, 4]), []), (VFIORequest.unmap(0, 4096), []),
+                (VFIORequest.map(0x8000, 4096), []),
+                (VFIORequest.setIRQs(VFIOIRQFlags.triggerByEvent), [event.raw]),
+                (VFIORequest.write(VFIORegion.bar4, 0, [1, 2, 3, 4]), []),
+                (VFIORequest.unmap(0, 4096), []),
                 (VFIORequest.reset, []),
             ]
             function.onDoorbell = { [function] in

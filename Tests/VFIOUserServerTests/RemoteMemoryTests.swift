@@ -7,11 +7,11 @@ final class RemoteMemoryTests: ServerTestCase {
     func testReadsComeByMessageAndTheSocketIsServedMeanwhile() throws {
         try mapped()
         function.onDoorbell = { [function] in function.start(.toDevice, [(0x10800, 1024)]) }
-        try assertWorks(VFIORequest.write(4, 0, [1]))
-        let command = try peer.command(VFIORequest.dmaRead)
+        try assertWorks(FakeFunction.ringDoorbell)
+        let command = try peer.command(VFIOCommand.dmaRead)
         XCTAssertEqual([command.u64(0), command.u64(8)], [0x10800, 1024])
         // As a processor that polls a register, while nobody can answer.
-        for _ in 0..<10 { try assertWorks(VFIORequest.read(0, 0, 1)) }
+        for _ in 0..<10 { try assertWorks(VFIORequest.read(VFIORegion.bar0, 0, 1)) }
         XCTAssertEqual(function.results, [])
         try peer.send(answer(command, data(1024)))
         XCTAssertTrue(try peer.isQuiet())
@@ -26,12 +26,12 @@ final class RemoteMemoryTests: ServerTestCase {
         function.onDoorbell = { [function] in
             function.start(.fromDevice, [(0x10000, 512), (0x10400, 512)])
         }
-        try assertWorks(VFIORequest.write(4, 0, [1]))
-        let first = try peer.command(VFIORequest.dmaWrite)
-        let second = try peer.command(VFIORequest.dmaWrite)
+        try assertWorks(FakeFunction.ringDoorbell)
+        let first = try peer.command(VFIOCommand.dmaWrite)
+        let second = try peer.command(VFIOCommand.dmaWrite)
         XCTAssertEqual(first.body, le(UInt64(0x10000)) + le(UInt64(512)) + data(512))
         XCTAssertEqual(second.body, le(UInt64(0x10400)) + le(UInt64(512)) + data(512, from: 512))
-        try assertWorks(VFIORequest.read(0, 0, 1))
+        try assertWorks(VFIORequest.read(VFIORegion.bar0, 0, 1))
         // In any order; the specification has the count in 4 bytes, QEMU in 8.
         try peer.send(answer(second, []))
         XCTAssertTrue(try peer.isQuiet())
@@ -47,10 +47,10 @@ final class RemoteMemoryTests: ServerTestCase {
     func testMessagesKeepToThePeersLimit() throws {
         try mapped(limit: 512)
         function.onDoorbell = { [function] in function.start(.toDevice, [(0x10000, 0x10000)]) }
-        try assertWorks(VFIORequest.write(4, 0, [1]))
+        try assertWorks(FakeFunction.ringDoorbell)
         var done = 0
         while done < 0x10000 {
-            let command = try peer.command(VFIORequest.dmaRead)
+            let command = try peer.command(VFIOCommand.dmaRead)
             XCTAssertEqual(command.u64(0), 0x10000 + UInt64(done))
             let count = Int(command.u64(8))
             XCTAssertEqual(count, 512)
@@ -70,8 +70,8 @@ final class RemoteMemoryTests: ServerTestCase {
         function.onDoorbell = { [function] in
             function.start(.fromDevice, [(0x20000, 512), (0x10000, 512), (0x20800, 512)])
         }
-        try assertWorks(VFIORequest.write(4, 0, [1]))
-        let command = try peer.command(VFIORequest.dmaWrite)
+        try assertWorks(FakeFunction.ringDoorbell)
+        let command = try peer.command(VFIOCommand.dmaWrite)
         XCTAssertEqual(command.body, le(UInt64(0x10000)) + le(UInt64(512)) + data(512, from: 512))
         try peer.send(answer(command, []))
         XCTAssertTrue(try peer.isQuiet())
@@ -86,19 +86,24 @@ final class RemoteMemoryTests: ServerTestCase {
         function.onDoorbell = { [function] in function.start(.toDevice, [(0x10000, 512)]) }
         let wrong: [(VFIOMessage) -> VFIOMessage] = [
             {
-                var m = self.answer($0, self.data(512)); m.flags = 0x21; m.error = 5; return m
+                var failure = self.answer($0, self.data(512))
+                failure.flags = VFIOMessageFlags.errorReply
+                failure.error = UInt32(EIO)
+                return failure
             },
             { self.answer($0, self.data(511)) },
             { self.answer($0, self.data(513)) },
             { self.answer($0, []) },
-            { VFIOMessage(id: $0.id, command: $0.command, flags: 1) },
+            { VFIOMessage(id: $0.id, command: $0.command, flags: VFIOMessageFlags.reply) },
             {
-                var m = self.answer($0, self.data(512)); m.body[0] = 1; return m
+                var other = self.answer($0, self.data(512))
+                other.body[0] = 1
+                return other
             },
         ]
         for (index, change) in wrong.enumerated() {
-            try assertWorks(VFIORequest.write(4, 0, [1]))
-            try peer.send(change(try peer.command(VFIORequest.dmaRead)))
+            try assertWorks(FakeFunction.ringDoorbell)
+            try peer.send(change(try peer.command(VFIOCommand.dmaRead)))
             XCTAssertTrue(try peer.isQuiet())
             XCTAssertEqual(function.results.count, index + 1)
             guard case .fault? = function.results.last?.outcome else {
@@ -110,13 +115,13 @@ final class RemoteMemoryTests: ServerTestCase {
     func testAnswersThatNobodyAskedForMeanNothing() throws {
         try mapped()
         function.onDoorbell = { [function] in function.start(.toDevice, [(0x10000, 512)]) }
-        try assertWorks(VFIORequest.write(4, 0, [1]))
-        let command = try peer.command(VFIORequest.dmaRead)
+        try assertWorks(FakeFunction.ringDoorbell)
+        let command = try peer.command(VFIOCommand.dmaRead)
         var other = answer(command, data(512))
         other.id &+= 1
         try peer.send(other)
         other = answer(command, data(512))
-        other.command = VFIORequest.dmaWrite
+        other.command = VFIOCommand.dmaWrite
         try peer.send(other)
         XCTAssertTrue(try peer.isQuiet())
         XCTAssertEqual(function.results, [])
@@ -130,15 +135,15 @@ final class RemoteMemoryTests: ServerTestCase {
     func testUnmapAndResetDoNotWaitForThePeer() throws {
         try mapped()
         function.onDoorbell = { [function] in function.start(.toDevice, [(0x10000, 512)]) }
-        try assertWorks(VFIORequest.write(4, 0, [1]))
-        let late = try peer.command(VFIORequest.dmaRead)
+        try assertWorks(FakeFunction.ringDoorbell)
+        let late = try peer.command(VFIOCommand.dmaRead)
         try assertWorks(VFIORequest.unmap(0x10000, 0x10000))
         XCTAssertEqual(function.results.count, 1)
         // Its buffer may be somebody else's by now.
         try peer.send(answer(late, data(512)))
         try assertWorks(VFIORequest.map(0x10000, 0x10000))
-        try assertWorks(VFIORequest.write(4, 0, [1]))
-        _ = try peer.command(VFIORequest.dmaRead)
+        try assertWorks(FakeFunction.ringDoorbell)
+        _ = try peer.command(VFIOCommand.dmaRead)
         try assertWorks(VFIORequest.reset)
         XCTAssertEqual(function.results.count, 2)
         for result in function.results {
@@ -148,10 +153,10 @@ final class RemoteMemoryTests: ServerTestCase {
     }
 
     func testReadableMemoryIsNotWritten() throws {
-        try mapped(flags: 1)
+        try mapped(flags: VFIOMapFlags.readable)
         function.data = data(512)
         function.onDoorbell = { [function] in function.start(.fromDevice, [(0x10000, 512)]) }
-        try assertWorks(VFIORequest.write(4, 0, [1]))
+        try assertWorks(FakeFunction.ringDoorbell)
         XCTAssertTrue(try peer.isQuiet())
         XCTAssertEqual(function.results.map(\.outcome), [.success])
     }
@@ -169,8 +174,8 @@ final class RemoteMemoryTests: ServerTestCase {
         function.onDoorbell = { [function] in
             for _ in 0..<100 { function.start(.toDevice, [(0x10000, 512)]) }
         }
-        try assertWorks(VFIORequest.write(4, 0, [1]))
-        _ = try peer.command(VFIORequest.dmaRead)
+        try assertWorks(FakeFunction.ringDoorbell)
+        _ = try peer.command(VFIOCommand.dmaRead)
         peer.socket.close()
         for _ in 0..<10 { try server.turn(milliseconds: 0) }
         XCTAssertFalse(server.isConnected)

@@ -20,7 +20,7 @@ final class RequestWindowTests: ServerTestCase {
     /// Writes to the doorbell, which calls `body`.
     private func ring(_ body: @escaping () -> Void) throws {
         function.onDoorbell = body
-        try assertWorks(VFIORequest.write(4, 0, [1]))
+        try assertWorks(FakeFunction.ringDoorbell)
     }
 
     private func place(_ command: VFIOMessage) -> Int { Int(command.u64(0) - Self.base) }
@@ -28,7 +28,7 @@ final class RequestWindowTests: ServerTestCase {
     private func count(_ command: VFIOMessage) -> Int { Int(command.u64(8)) }
 
     private func sendGoodAnswer(_ command: VFIOMessage) throws {
-        let isRead = command.command == VFIORequest.dmaRead
+        let isRead = command.command == VFIOCommand.dmaRead
         try peer.send(
             answer(command, isRead ? data(count(command), from: place(command)) : []))
     }
@@ -206,7 +206,7 @@ final class RequestWindowTests: ServerTestCase {
             outstanding.removeFirst()
             if place(command) < 1 << 20 {
                 var wrong = answer(command, data(count(command) - 1))
-                if place(command) % (1 << 16) == 0 { wrong.flags = 0x21 }
+                if place(command) % (1 << 16) == 0 { wrong.flags = VFIOMessageFlags.errorReply }
                 try peer.send(wrong)
             } else {
                 try sendGoodAnswer(command)
@@ -258,7 +258,7 @@ final class RequestWindowTests: ServerTestCase {
             try ring { [function] in function.start(.toDevice, [(Self.base, 1 << 17)]) }
             var left = 1 << 17
             while left > 0 {
-                let command = try peer.command(VFIORequest.dmaRead)
+                let command = try peer.command(VFIOCommand.dmaRead)
                 left -= count(command)
                 try sendGoodAnswer(command)
             }
@@ -306,7 +306,7 @@ final class RequestWindowTests: ServerTestCase {
         // What was asked for already may be answered late.
         try assertWorks(VFIORequest.map(other, 1 << 20))
         try ring { [function] in function.start(.toDevice, [(other, 512)]) }
-        let late = try peer.command(VFIORequest.dmaRead)
+        let late = try peer.command(VFIOCommand.dmaRead)
         try assertWorks(VFIORequest.unmap(other, 1 << 20))
         XCTAssertEqual(function.results.count, 4)
         try peer.send(answer(late, data(512)))
@@ -321,7 +321,7 @@ final class RequestWindowTests: ServerTestCase {
         var identifiers: Set<UInt16> = []
         var sent = 0
         for _ in 0..<2000 {
-            try peer.send(VFIORequest.write(4, 0, [1]))
+            try peer.send(FakeFunction.ringDoorbell)
             function.onDoorbell = { [function] in
                 for index in 0..<40 as Range<UInt64> {
                     function.start(.toDevice, [(Self.base + index << 20, 512)])
@@ -352,7 +352,7 @@ final class RequestWindowTests: ServerTestCase {
         var sent = 0
         for _ in 0..<2000 {
             try peer.send(VFIORequest.map(Self.base, 1 << 20))
-            try peer.send(VFIORequest.write(4, 0, [1]))
+            try peer.send(FakeFunction.ringDoorbell)
             sent += try peer.commands().count
             try peer.send(VFIORequest.unmap(Self.base, 1 << 20))
             for _ in 0..<3 { try server.turn(milliseconds: 0) }

@@ -35,7 +35,7 @@ final class VersionTests: ServerTestCase {
 
     func testNothingElseComesFirst() throws {
         try assertFails(VFIORequest.info)
-        try assertFails(VFIORequest.read(0, 0, 1))
+        try assertFails(VFIORequest.read(VFIORegion.bar0, 0, 1))
         try negotiate()
         try assertWorks(VFIORequest.info)
         try assertFails(VFIORequest.version())
@@ -61,11 +61,15 @@ final class VersionTests: ServerTestCase {
         }
         try connect()
         XCTAssertEqual(
-            try peer.request(VFIOMessage(command: 1, body: [0, 0, 0, 0] + Array("{}".utf8)))
-                .failure,
+            try peer.request(
+                VFIOMessage(command: VFIOCommand.version, body: [0, 0, 0, 0] + Array("{}".utf8))
+            )
+            .failure,
             EINVAL)
         try connect()
-        XCTAssertEqual(try peer.request(VFIOMessage(command: 1, body: [0, 0])).failure, EINVAL)
+        XCTAssertEqual(
+            try peer.request(VFIOMessage(command: VFIOCommand.version, body: [0, 0])).failure,
+            EINVAL)
     }
 
     func testTextsThatAreOddAreTaken() throws {

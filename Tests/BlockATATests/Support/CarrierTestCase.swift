@@ -117,7 +117,7 @@ class CarrierTestCase: XCTestCase {
     }
 
     func assertGood(_ end: CommandEnd?, line: UInt = #line) {
-        XCTAssertEqual(end?.status, 0x50, line: line)
+        XCTAssertEqual(end?.status, DriveStatus.idle, line: line)
         XCTAssertEqual(end?.error, 0, line: line)
         XCTAssertEqual(end?.isInterrupting, true, line: line)
     }
@@ -125,7 +125,7 @@ class CarrierTestCase: XCTestCase {
     func assertFailed(
         _ end: CommandEnd?, error: UInt8, _ transfer: CommandEnd.Transfer?, line: UInt = #line
     ) {
-        XCTAssertEqual(end?.status, 0x41, line: line)
+        XCTAssertEqual(end?.status, DriveStatus.failed, line: line)
         XCTAssertEqual(end?.error, error, line: line)
         XCTAssertEqual(end?.transfer, transfer, line: line)
     }

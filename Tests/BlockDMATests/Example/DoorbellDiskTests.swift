@@ -9,6 +9,26 @@ import XCTest
 
 /// The example device of docs/dma.md, whose source is the importer's.
 final class DoorbellDiskTests: ConformanceTestCase {
+    /// What the doorbell takes (docs/dma.md).
+    private enum Verb {
+        static let none: UInt32 = 0
+        static let read: UInt32 = 1
+        static let write: UInt32 = 2
+        static let flush: UInt32 = 3
+    }
+
+    /// The status register for the command with tag 0.
+    private enum Status {
+        static let ended: UInt32 = 1 << 0
+        static let failed: UInt32 = 1 << 8
+        static let reset: UInt32 = 1 << 31
+    }
+
+    private enum Register {
+        static let doorbell: UInt64 = 0x10
+        static let status: UInt64 = 0x14
+    }
+
     private static let size = 1 << 20
     private static let registers = DoorbellGuest.registers
     private static let hole: UInt64 = 0x2000_0000
@@ -78,7 +98,8 @@ final class DoorbellDiskTests: ConformanceTestCase {
     func testReadAndWriteInSeveralStretches() throws {
         try forEachEngine { guest, _, plain in
             XCTAssertTrue(
-                try run(guest, 1, sector: 8, [(0x10000, 512), (0x20100, 3072), (0x31FFF, 512)]))
+                try run(
+                    guest, Verb.read, sector: 8, [(0x10000, 512), (0x20100, 3072), (0x31FFF, 512)]))
             for (start, count) in [(0x10000, 512), (0x20100, 3072), (0x31FFF, 512)] {
                 XCTAssertTrue(isFilled(guest.ram.base + start, 0x5A, count))
                 XCTAssertEqual(
@@ -86,8 +107,9 @@ final class DoorbellDiskTests: ConformanceTestCase {
             }
             XCTAssertEqual(dirty(guest), [0x10, 0x20, 0x31, 0x32])
             memset(guest.ram.base + 0x40000, 0x77, 4096)
-            XCTAssertTrue(try run(guest, 2, sector: 16, [(0x40C00, 1024), (0x40000, 3072)]))
-            XCTAssertTrue(try run(guest, 3, tag: 7))
+            XCTAssertTrue(
+                try run(guest, Verb.write, sector: 16, [(0x40C00, 1024), (0x40000, 3072)]))
+            XCTAssertTrue(try run(guest, Verb.flush, tag: 7))
             XCTAssertEqual(dirty(guest), [])
             let found = try plain.contents(at: 15 * 512, 10 * 512)
             let bytes = UnsafeRawPointer(found.bytes.baseAddress!)
@@ -103,9 +125,10 @@ final class DoorbellDiskTests: ConformanceTestCase {
             faults.add(.init(.hold, count: 8))
             for tag in 0..<8 {
                 try guest.ring(
-                    1, tag: tag, sector: UInt32(tag), [(UInt64(0x10000 + 0x1000 * tag), 512)])
+                    Verb.read, tag: tag, sector: UInt32(tag),
+                    [(UInt64(0x10000 + 0x1000 * tag), 512)])
             }
-            try guest.ring(2, tag: 3, sector: 100, [(0x90000, 512)])
+            try guest.ring(Verb.write, tag: 3, sector: 100, [(0x90000, 512)])
             XCTAssertEqual(try guest.status(), 0)
             faults.release()
             var ended: UInt32 = 0
@@ -124,7 +147,7 @@ final class DoorbellDiskTests: ConformanceTestCase {
         try forEachEngine { guest, _, plain in
             let peer = HeldPeer()
             try guest.space.map(.remote(peer, size: 65536), at: 0x4000_0000)
-            try guest.ring(2, sector: 0, [(0x4000_0000, 4096)])
+            try guest.ring(Verb.write, sector: 0, [(0x4000_0000, 4096)])
             XCTAssertFalse(guest.serve(milliseconds: 0))
             XCTAssertEqual(peer.answerAll(), 1)
             let (ended, failed) = try guest.interrupted()
@@ -141,7 +164,7 @@ final class DoorbellDiskTests: ConformanceTestCase {
         _ guest: DoorbellGuest, _ plain: PlainFile, line: UInt = #line, _ what: String,
         _ ring: (UInt32) throws -> Void
     ) throws {
-        for verb in UInt32(1)...2 {
+        for verb in [Verb.read, Verb.write] {
             try ring(verb)
             let (ended, failed) = try guest.interrupted()
             XCTAssertEqual([ended, failed], [1, 1], what, line: line)
@@ -194,7 +217,7 @@ final class DoorbellDiskTests: ConformanceTestCase {
                     try guest.ring($0, tag: 0, sector: 0, table: table, count: count)
                 }
             }
-            try guest.ring(1, tag: 0, sector: 0, table: 0 &- 16, count: 1)
+            try guest.ring(Verb.read, tag: 0, sector: 0, table: 0 &- 16, count: 1)
             let (ended, failed) = try guest.interrupted()
             XCTAssertEqual([ended, failed], [1, 0], "the last one alone is good")
         }
@@ -207,26 +230,26 @@ final class DoorbellDiskTests: ConformanceTestCase {
                     try guest.ring($0, sector: sector, [(0x10000, 1024)])
                 }
             }
-            XCTAssertTrue(try run(guest, 1, sector: 2046, [(0x10000, 1024)]))
+            XCTAssertTrue(try run(guest, Verb.read, sector: 2046, [(0x10000, 1024)]))
             XCTAssertEqual(guest.stops, 0, "no guest stops the machine")
         }
     }
 
     func testVerbsThatAreUnknown() throws {
         try forEachEngine { guest, _, _ in
-            try guest.ring(0, [(0x10000, 512)])
+            try guest.ring(Verb.none, [(0x10000, 512)])
             XCTAssertFalse(guest.serve(milliseconds: 0))
             XCTAssertEqual(try guest.status(), 0)
-            XCTAssertNil(guest.disk.read(offset: 0x14, width: 8))
-            XCTAssertFalse(guest.disk.write(offset: 0x10, width: 2, value: 1))
+            XCTAssertNil(guest.disk.read(offset: Register.status, width: 8))
+            XCTAssertFalse(guest.disk.write(offset: Register.doorbell, width: 2, value: 1))
         }
     }
 
     func testAReadOnlyImage() throws {
         try forEachEngine(policy: .stop, access: .readOnly) { guest, _, _ in
-            XCTAssertFalse(try run(guest, 2, [(0x10000, 512)]))
+            XCTAssertFalse(try run(guest, Verb.write, [(0x10000, 512)]))
             XCTAssertEqual(guest.stops, 0)
-            XCTAssertTrue(try run(guest, 1, [(0x10000, 512)]))
+            XCTAssertTrue(try run(guest, Verb.read, [(0x10000, 512)]))
         }
     }
 
@@ -236,11 +259,11 @@ final class DoorbellDiskTests: ConformanceTestCase {
         for (policy, isGood) in [(ErrorPolicy.report, false), (.enospc, false), (.ignore, true)] {
             try forEachEngine(policy: policy) { guest, faults, _ in
                 faults.add(.init(.transientError(EIO), count: 2))
-                XCTAssertEqual(try run(guest, 1, [(0x10000, 512)]), isGood, "\(policy)")
-                XCTAssertEqual(try run(guest, 3), isGood, "\(policy)")
+                XCTAssertEqual(try run(guest, Verb.read, [(0x10000, 512)]), isGood, "\(policy)")
+                XCTAssertEqual(try run(guest, Verb.flush), isGood, "\(policy)")
                 XCTAssertEqual(guest.stops, 0)
-                XCTAssertTrue(try run(guest, 1, [(0x10000, 512)]))
-                XCTAssertTrue(try run(guest, 3))
+                XCTAssertTrue(try run(guest, Verb.read, [(0x10000, 512)]))
+                XCTAssertTrue(try run(guest, Verb.flush))
             }
         }
     }
@@ -250,8 +273,8 @@ final class DoorbellDiskTests: ConformanceTestCase {
         try forEachEngine(policy: .stop) { guest, faults, plain in
             memset(guest.ram.base + 0x10000, 0x33, 512)
             faults.add(.init(.transientError(ENOSPC), count: 3))
-            try guest.ring(2, tag: 1, sector: 4, [(0x10000, 512)])
-            try guest.ring(3, tag: 2)
+            try guest.ring(Verb.write, tag: 1, sector: 4, [(0x10000, 512)])
+            try guest.ring(Verb.flush, tag: 2)
             while guest.stops < 2 { XCTAssertTrue(guest.serve(milliseconds: 60_000)) }
             XCTAssertFalse(guest.isInterruptRaised)
             // The guest cannot change what it has asked for, and the tags are taken.
@@ -278,30 +301,30 @@ final class DoorbellDiskTests: ConformanceTestCase {
         try forEachEngine(policy: .stop) { guest, faults, _ in
             faults.add(.init(.transientError(EIO), operations: [.flush], count: 1))
             faults.add(.init(.hold, operations: [.read], count: 1))
-            try guest.ring(3, tag: 1)
+            try guest.ring(Verb.flush, tag: 1)
             while guest.stops < 1 { XCTAssertTrue(guest.serve(milliseconds: 60_000)) }
-            try guest.ring(1, tag: 2, [(0x10000, 512)])
-            try guest.setStatus(1 << 31)
-            XCTAssertEqual(try guest.status(), 1 << 31)
-            try guest.ring(3, tag: 4)
+            try guest.ring(Verb.read, tag: 2, [(0x10000, 512)])
+            try guest.setStatus(Status.reset)
+            XCTAssertEqual(try guest.status(), Status.reset)
+            try guest.ring(Verb.flush, tag: 4)
             faults.release()
             while try guest.status() != 0 { XCTAssertTrue(guest.serve(milliseconds: 60_000)) }
             XCTAssertFalse(guest.isInterruptRaised, "nobody hears of what was under way")
             guest.disk.resume()
             XCTAssertFalse(guest.serve(milliseconds: 0), "what was kept is gone")
-            XCTAssertTrue(try run(guest, 1, tag: 2, [(0x10000, 512)]))
+            XCTAssertTrue(try run(guest, Verb.read, tag: 2, [(0x10000, 512)]))
         }
     }
 
     func testAResetClearsWhatHasEnded() throws {
         try forEachEngine { guest, _, _ in
-            try guest.ring(1, [(Self.hole, 512)])
-            XCTAssertEqual(try guest.status(), 0x101)
+            try guest.ring(Verb.read, [(Self.hole, 512)])
+            XCTAssertEqual(try guest.status(), Status.ended | Status.failed)
             XCTAssertTrue(guest.isInterruptRaised)
-            try guest.setStatus(0x100)
-            XCTAssertEqual(try guest.status(), 1)
+            try guest.setStatus(Status.failed)
+            XCTAssertEqual(try guest.status(), Status.ended)
             XCTAssertTrue(guest.isInterruptRaised)
-            try guest.setStatus(1 << 31)
+            try guest.setStatus(Status.reset)
             XCTAssertEqual(try guest.status(), 0)
             XCTAssertFalse(guest.isInterruptRaised)
         }
@@ -311,8 +334,8 @@ final class DoorbellDiskTests: ConformanceTestCase {
     func testItGoesAwayWhileTheHostIsAtWork() throws {
         try forEachEngine { guest, _, _ in
             memset(guest.ram.base + 0x10000, 0x21, 8192)
-            try guest.ring(2, tag: 1, sector: 0, [(0x10000, 4096), (0x11000, 4096)])
-            try guest.ring(1, tag: 2, sector: 64, [(0x20000, 4096)])
+            try guest.ring(Verb.write, tag: 1, sector: 0, [(0x10000, 4096), (0x11000, 4096)])
+            try guest.ring(Verb.read, tag: 2, sector: 64, [(0x20000, 4096)])
         } afterwards: { plain in
             let found = try plain.contents(at: 0, 8192)
             XCTAssertTrue(isFilled(UnsafeRawPointer(found.bytes.baseAddress!), 0x21, 8192))

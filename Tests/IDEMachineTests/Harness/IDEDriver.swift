@@ -24,11 +24,11 @@ final class IDEDriver {
         static let secondaryMaster = Place(channel: 1, device: 0)
 
         private init(channel: UInt16, device: UInt8) {
-            base = channel == 0 ? 0x1f0 : 0x170
-            control = channel == 0 ? 0x3f6 : 0x376
-            busMaster = IDEDriver.busMasterBase + 8 * channel
+            base = channel == 0 ? ChannelPort.primary : ChannelPort.secondary
+            control = base + CommandBlock.control
+            busMaster = IDEDriver.busMasterBase + BusMasterRegister.secondChannel * channel
             interrupt = channel == 0 ? 14 : 15
-            self.device = 0xa0 | device << 4
+            self.device = device == 0 ? DeviceSelect.master : DeviceSelect.slave
         }
     }
 
@@ -39,8 +39,8 @@ final class IDEDriver {
     /// Finds the function and switches it on.
     init(_ qtest: QtestClient) throws {
         self.qtest = qtest
-        try setConfiguration(0x20, UInt32(Self.busMasterBase))  // BAR4 (PCI Local Bus 2.1, 6.2.5)
-        try setConfiguration(0x04, UInt16(0x0005))  // I/O space, bus master (ditto 6.2.2)
+        try setConfiguration(PCIOffset.busMasterBAR, UInt32(Self.busMasterBase))
+        try setConfiguration(PCIOffset.command, PCICommandBits.io | PCICommandBits.busMaster)
         try qtest.command("irq_intercept_in ioapic")
     }
 
@@ -49,18 +49,19 @@ final class IDEDriver {
 
     // MARK: PCI configuration, with mechanism 1 as libqtest uses it
 
-    private static func address(_ offset: UInt32) -> UInt32 { 0x8000_0900 | offset }
+    /// What the address port takes for a register of the function, which is 1 of device 1.
+    static func address(_ offset: Int) -> UInt32 { 0x8000_0900 | UInt32(offset) }
 
     func configuration<Value: FixedWidthInteger>(
-        _ offset: UInt32, as type: Value.Type
+        _ offset: Int, as type: Value.Type
     ) throws -> Value {
-        try qtest.outl(0xcf8, Self.address(offset))
-        return try qtest.input(0xcfc, as: type)
+        try qtest.outl(PCIPort.address, Self.address(offset))
+        return try qtest.input(PCIPort.data, as: type)
     }
 
-    func setConfiguration<Value: FixedWidthInteger>(_ offset: UInt32, _ value: Value) throws {
-        try qtest.outl(0xcf8, Self.address(offset))
-        try qtest.output(0xcfc, value)
+    func setConfiguration<Value: FixedWidthInteger>(_ offset: Int, _ value: Value) throws {
+        try qtest.outl(PCIPort.address, Self.address(offset))
+        try qtest.output(PCIPort.data, value)
     }
 
     // MARK: Commands
@@ -73,7 +74,9 @@ final class IDEDriver {
     func wait(_ place: Place, interrupt: Bool = false) throws -> UInt8 {
         for _ in 0..<60_000 {
             let status = try alternateStatus(place)
-            if status & 0x80 == 0 && (!interrupt || qtest.raised.contains(place.interrupt)) {
+            if status & DriveStatus.busy == 0
+                && (!interrupt || qtest.raised.contains(place.interrupt))
+            {
                 return status
             }
             usleep(1_000)
@@ -86,20 +89,22 @@ final class IDEDriver {
         _ place: Place, _ command: UInt8, at sector: UInt32 = 0, count: UInt8 = 1,
         features: UInt8 = 0
     ) throws {
-        try qtest.outb(place.base + 6, place.device | 0x40 | UInt8(sector >> 24) & 15)
-        try qtest.outb(place.base + 1, features)
-        try qtest.outb(place.base + 2, count)
-        try qtest.outb(place.base + 3, UInt8(truncatingIfNeeded: sector))
-        try qtest.outb(place.base + 4, UInt8(truncatingIfNeeded: sector >> 8))
-        try qtest.outb(place.base + 5, UInt8(truncatingIfNeeded: sector >> 16))
-        try qtest.outb(place.base + 7, command)
+        try qtest.outb(
+            place.base + CommandBlock.device,
+            place.device | DeviceSelect.lba | UInt8(sector >> 24) & 15)
+        try qtest.outb(place.base + CommandBlock.features, features)
+        try qtest.outb(place.base + CommandBlock.count, count)
+        try qtest.outb(place.base + CommandBlock.lbaLow, UInt8(truncatingIfNeeded: sector))
+        try qtest.outb(place.base + CommandBlock.lbaMid, UInt8(truncatingIfNeeded: sector >> 8))
+        try qtest.outb(place.base + CommandBlock.lbaHigh, UInt8(truncatingIfNeeded: sector >> 16))
+        try qtest.outb(place.base + CommandBlock.command, command)
     }
 
     /// IDENTIFY DEVICE: 256 words.
     func identify(_ place: Place) throws -> [UInt16] {
         try issue(place, Opcode.identifyDevice)
         try wait(place, interrupt: true)
-        let status = try qtest.inb(place.base + 7)
+        let status = try qtest.inb(place.base + CommandBlock.status)
         guard status == DriveStatus.wantsData else {
             throw FixtureError.failed("status 0x\(hex(status))")
         }
@@ -113,7 +118,7 @@ final class IDEDriver {
         let busMaster: UInt8
     }
 
-    /// Starts a DMA command: C8h reads, CAh writes (ATA/ATAPI-6 8.34, 8.45).
+    /// Starts READ DMA or WRITE DMA (ATA/ATAPI-6 8.34, 8.45).
     func start(
         _ place: Place, _ command: UInt8, at sector: UInt32, count: UInt8,
         memory: [(address: UInt32, length: UInt32)]
@@ -124,20 +129,25 @@ final class IDEDriver {
             try qtest.store(entry, piece.address)
             try qtest.store(entry + 4, piece.length & 0xffff | last)
         }
-        try qtest.outl(place.busMaster + 4, Self.table)
-        try qtest.outb(place.busMaster + 2, 0x06)
-        try qtest.outb(place.busMaster, command == Opcode.readDMA ? 0x08 : 0x00)
+        try qtest.outl(place.busMaster + BusMasterRegister.table, Self.table)
+        try qtest.outb(
+            place.busMaster + BusMasterRegister.status, BusMasterStatus.interruptAndError)
+        let isRead = command == Opcode.readDMA
+        try qtest.outb(
+            place.busMaster, isRead ? BusMasterCommand.stopWritingMemory : BusMasterCommand.stop)
         try issue(place, command, at: sector, count: count)
-        try qtest.outb(place.busMaster, command == Opcode.readDMA ? 0x09 : 0x01)
+        try qtest.outb(
+            place.busMaster,
+            isRead ? BusMasterCommand.startWritingMemory : BusMasterCommand.startReadingMemory)
     }
 
     /// Waits for the interrupt of a DMA command and switches the bus master off.
     func finish(_ place: Place) throws -> End {
         try wait(place, interrupt: true)
-        let busMaster = try qtest.inb(place.busMaster + 2)
-        try qtest.outb(place.busMaster, 0)
-        let error = try qtest.inb(place.base + 1)
-        let status = try qtest.inb(place.base + 7)
+        let busMaster = try qtest.inb(place.busMaster + BusMasterRegister.status)
+        try qtest.outb(place.busMaster, BusMasterCommand.stop)
+        let error = try qtest.inb(place.base + CommandBlock.error)
+        let status = try qtest.inb(place.base + CommandBlock.status)
         return End(status: status, error: error, busMaster: busMaster)
     }
 

@@ -51,7 +51,7 @@ class VFIODriver {
         peer = VFIOPeer(socket) { [unowned self] in try turn() }
         try request(VFIORequest.version())
         try map(shares: shares)
-        try request(VFIORequest.setIRQs(0x24), [event.raw])
+        try request(VFIORequest.setIRQs(VFIOIRQFlags.triggerByEvent), [event.raw])
         try enable()
     }
 
@@ -59,8 +59,13 @@ class VFIODriver {
         try request(VFIORequest.map(0, UInt64(Self.memorySize)), shares ? [memory.raw] : [])
     }
 
-    /// Ports and bus master on.
-    func enable() throws { try request(VFIORequest.write(7, 4, [5, 0])) }
+    /// Switches ports and bus master on; with `interruptDisable` as the command register has it.
+    func enable(interruptDisable: UInt16 = 0) throws {
+        try request(
+            VFIORequest.writeConfiguration(
+                PCIOffset.command,
+                PCICommandBits.io | PCICommandBits.busMaster | interruptDisable))
+    }
 
     /// Another peer, with memory and an eventfd of its own, takes the place of the one there was.
     func reconnect(shares: Bool = true) throws {
@@ -87,16 +92,40 @@ class VFIODriver {
 
     // MARK: Registers
 
-    func read(_ bar: UInt32, _ offset: UInt64) throws -> UInt8 {
-        try request(VFIORequest.read(bar, offset, 1)).body.last ?? 0
+    func read(_ bar: UInt32, _ offset: UInt16) throws -> UInt8 {
+        try request(VFIORequest.read(bar, UInt64(offset), 1)).body.last ?? 0
     }
 
-    func write(_ bar: UInt32, _ offset: UInt64, _ data: [UInt8]) throws {
-        try request(VFIORequest.write(bar, offset, data))
+    func write(_ bar: UInt32, _ offset: UInt16, _ data: [UInt8]) throws {
+        try request(VFIORequest.write(bar, UInt64(offset), data))
     }
 
-    var alternateStatus: UInt8 { get throws { try read(1, 2) } }
-    var busMasterStatus: UInt8 { get throws { try read(4, 2) } }
+    var status: UInt8 { get throws { try read(VFIORegion.bar0, CommandBlock.status) } }
+    var error: UInt8 { get throws { try read(VFIORegion.bar0, CommandBlock.error) } }
+    var alternateStatus: UInt8 { get throws { try read(VFIORegion.bar1, Self.control) } }
+    var busMasterStatus: UInt8 {
+        get throws { try read(VFIORegion.bar4, BusMasterRegister.status) }
+    }
+
+    /// The only register of the control block (PCI IDE Controller Specification 1.0).
+    private static let control: UInt16 = 2
+
+    /// Sets SRST and clears it again.
+    func resetChannel() throws {
+        try write(VFIORegion.bar1, Self.control, [DeviceControlBits.softwareReset])
+        try write(VFIORegion.bar1, Self.control, [0])
+    }
+
+    func writeBusMaster(command: UInt8) throws {
+        try write(VFIORegion.bar4, BusMasterRegister.command, [command])
+    }
+
+    func writeBusMaster(table: Int) throws {
+        try write(VFIORegion.bar4, BusMasterRegister.table, le(UInt32(table)))
+    }
+
+    /// Lets the line be signalled again, as after its handler.
+    func unmaskInterrupt() throws { try request(VFIORequest.setIRQs(VFIOIRQFlags.unmask)) }
 
     // MARK: Memory
 
@@ -120,9 +149,10 @@ class VFIODriver {
     func answer(_ command: VFIOMessage) throws {
         let address = Int(command.u64(0))
         let count = Int(command.u64(8))
-        var reply = VFIOMessage(id: command.id, command: command.command, flags: 1)
+        var reply = VFIOMessage(
+            id: command.id, command: command.command, flags: VFIOMessageFlags.reply)
         reply.body = Array(command.body[..<16])
-        if command.command == 11 {
+        if command.command == VFIOCommand.dmaRead {
             reply.body += bytes(address, count)
         } else {
             fill(address, Array(command.body[16...]))
@@ -132,7 +162,7 @@ class VFIODriver {
 
     // MARK: Commands
 
-    /// READ DMA (C8h) or WRITE DMA (CAh) of `count` sectors from `sector` on: the registers, the table
+    /// READ DMA or WRITE DMA of `count` sectors from `sector` on: the registers, the table
     /// at `table`, the start.
     func start(
         _ command: UInt8, at sector: UInt8, count: UInt8, table: Int = 0x1000,
@@ -144,16 +174,19 @@ class VFIODriver {
             entries += le(UInt32(piece.address)) + le(UInt32(piece.size) | end)
         }
         fill(table, entries)
-        try write(4, 0, [0])
-        try write(4, 2, [6])
-        try write(4, 4, le(UInt32(table)))
-        try write(0, 2, [count])
-        try write(0, 3, [sector])
-        try write(0, 4, [0])
-        try write(0, 5, [0])
-        try write(0, 6, [0xE0])
-        try write(0, 7, [command])
-        try write(4, 0, [command == Opcode.readDMA ? 9 : 1])
+        try writeBusMaster(command: BusMasterCommand.stop)
+        // Writing 1 clears.
+        try write(VFIORegion.bar4, BusMasterRegister.status, [BusMasterStatus.interruptAndError])
+        try writeBusMaster(table: table)
+        for (register, value) in [
+            (CommandBlock.count, count), (CommandBlock.lbaLow, sector), (CommandBlock.lbaMid, 0),
+            (CommandBlock.lbaHigh, 0),
+            (CommandBlock.device, DeviceSelect.master | DeviceSelect.lba),
+            (CommandBlock.command, command),
+        ] { try write(VFIORegion.bar0, register, [value]) }
+        try writeBusMaster(
+            command: command == Opcode.readDMA
+                ? BusMasterCommand.startWritingMemory : BusMasterCommand.startReadingMemory)
     }
 
     /// Waits for the interrupt; its handler's reads and the end.
@@ -161,9 +194,9 @@ class VFIODriver {
         try waitForInterrupt()
         _ = signals
         let busMaster = try busMasterStatus
-        let status = try read(0, 7)
-        try write(4, 0, [0])
-        try request(VFIORequest.setIRQs(0x11))
+        let status = try status
+        try writeBusMaster(command: BusMasterCommand.stop)
+        try unmaskInterrupt()
         return (status, busMaster)
     }
 

@@ -52,16 +52,19 @@ final class JSONParserTests: XCTestCase {
     func testWorkIsLinear() throws {
         guard cts_allocations_are_countable() else { return }
         let texts: [(String, (Int) -> String)] = [
-            ("keys", { n in "{" + (0..<n).map { "\"k\($0)\":0" }.joined(separator: ",") + "}" }),
+            (
+                "keys",
+                { count in "{" + (0..<count).map { "\"k\($0)\":0" }.joined(separator: ",") + "}" }
+            ),
             (
                 "deep",
-                { n in
+                { count in
                     let deep = String(repeating: "[", count: 31) + String(repeating: "]", count: 31)
-                    return "[" + [String](repeating: deep, count: n / 32).joined(separator: ",")
+                    return "[" + [String](repeating: deep, count: count / 32).joined(separator: ",")
                         + "]"
                 }
             ),
-            ("escapes", { n in "\"" + String(repeating: "\\u00e9", count: n) + "\"" }),
+            ("escapes", { count in "\"" + String(repeating: "\\u00e9", count: count) + "\"" }),
         ]
         for (name, make) in texts {
             func allocations(_ count: Int) throws -> UInt64 {

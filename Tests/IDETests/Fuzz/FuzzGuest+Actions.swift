@@ -1,22 +1,23 @@
 import BlockIO
 import IDE
+@testable import TestSupport
 
 // What a guest does, of its own accord or by mistake.
 extension FuzzGuest {
     func act() {
-        let base: UInt16 = oneIn(3) ? 0x170 : 0x1F0
+        let base: UInt16 = oneIn(3) ? ChannelPort.secondary : ChannelPort.primary
         switch number(256) {
-        case 0..<24: write(base + 1 + UInt16(number(6)), value())
-        case 24..<36: write(base + 7, UInt32(command()))
+        case 0..<24: write(base + CommandBlock.features + UInt16(number(6)), value())
+        case 24..<36: write(base + CommandBlock.command, command())
         case 36..<48: read(base + UInt16(number(8)), width: width())
         case 48..<60: moveData(base)
-        case 60..<70: write(bus(base), one([0, 1, 8, 9]))
+        case 60..<70: write(bus(base), one(BusMasterCommand.all))
         case 70..<80: makeTable(base)
         case 80..<84: write(bus(base) + UInt16(number(8)), value(), width: width())
         case 84..<88: read(bus(base) + UInt16(number(8)), width: width())
         case 88..<91: control(base)
         case 91..<96: write(base + UInt16(number(8)), value(), width: width())
-        case 96..<98: write(0x1EC + UInt16(number(20)), value(), width: width())
+        case 96..<98: write(ChannelPort.primary - 4 + UInt16(number(20)), value(), width: width())
         case 98..<128: diskCommand()
         case 128..<160: transfer()
         case 160..<186: packet()
@@ -31,7 +32,10 @@ extension FuzzGuest {
         if oneIn(8) { step { $0.poll() } }
     }
 
-    func bus(_ base: UInt16) -> UInt16 { FuzzMachine.busMaster + (base == 0x170 ? 8 : 0) }
+    func bus(_ base: UInt16) -> UInt16 {
+        FuzzMachine.busMaster
+            + (base == ChannelPort.secondary ? BusMasterRegister.secondChannel : 0)
+    }
 
     private func width() -> Int { oneIn(32) ? number(9) - 1 : one([1, 2, 4]) }
 
@@ -41,10 +45,13 @@ extension FuzzGuest {
     }
 
     /// A drive of a kind, mostly: first port and device register.
-    func drive(cdrom: Bool) -> (base: UInt16, device: UInt32) {
+    func drive(cdrom: Bool) -> (base: UInt16, device: UInt8) {
         let slots = cdrom ? machine.cdroms : machine.disks.map(\.slot)
         let slot = slots.isEmpty || oneIn(16) ? one(IDESlot.allCases) : one(slots)
-        return (slot.rawValue < 2 ? 0x1F0 : 0x170, slot.rawValue & 1 == 0 ? 0xA0 : 0xB0)
+        return (
+            slot.rawValue < 2 ? ChannelPort.primary : ChannelPort.secondary,
+            slot.rawValue & 1 == 0 ? DeviceSelect.master : DeviceSelect.slave
+        )
     }
 
     /// Something in between, now and then.
@@ -52,12 +59,14 @@ extension FuzzGuest {
         guard oneIn(24) else { return }
         switch number(8) {
         case 0: control(base)
-        case 1: write(bus(base), one([0, 1, 8, 9]))
-        case 2: write(base + 7, UInt32(command()))
+        case 1: write(bus(base), one(BusMasterCommand.all))
+        case 2: write(base + CommandBlock.command, command())
         case 3: makeTable(base)
         case 4: moveData(base)
-        case 5: write(base + 6, one([0xA0, 0xB0, 0xE0, 0xF0]))
-        case 6: read(base + 7)
+        case 5:
+            let (master, slave, lba) = (DeviceSelect.master, DeviceSelect.slave, DeviceSelect.lba)
+            write(base + CommandBlock.device, one([master, slave, master | lba, slave | lba]))
+        case 6: read(base + CommandBlock.status)
         default: step { $0.poll() }
         }
     }
@@ -66,19 +75,29 @@ extension FuzzGuest {
 
     private func command() -> UInt8 {
         let usual: [UInt8] = [
-            0xC8, 0xCA, 0x25, 0x35, 0x3D, 0x20, 0x30, 0x24, 0x34, 0xC4, 0xC5, 0x29, 0x39, 0xCE,
-            0x40, 0x42, 0xE7, 0xEF, 0xC6, 0xEC, 0xE4, 0xE8, 0xB0, 0x90, 0x70, 0xF8, 0x27, 0xA0,
-            0xA1, 0x08, 0xE5, 0x10,
+            Opcode.readDMA, Opcode.writeDMA, Opcode.readDMAExt, Opcode.writeDMAExt,
+            Opcode.writeDMAFUAExt, Opcode.readSectors, Opcode.writeSectors, Opcode.readSectorsExt,
+            Opcode.writeSectorsExt, Opcode.readMultiple, Opcode.writeMultiple,
+            Opcode.readMultipleExt, Opcode.writeMultipleExt, Opcode.writeMultipleFUAExt,
+            Opcode.readVerify, Opcode.readVerifyExt, Opcode.flushCache, Opcode.setFeatures,
+            Opcode.setMultipleMode, Opcode.identifyDevice, Opcode.readBuffer, Opcode.writeBuffer,
+            Opcode.smart, Opcode.executeDeviceDiagnostic, Opcode.seek, Opcode.readNativeMaxAddress,
+            Opcode.readNativeMaxAddressExt, Opcode.packet, Opcode.identifyPacketDevice,
+            Opcode.deviceReset, Opcode.checkPowerMode, Opcode.recalibrate,
         ]
-        if oneIn(40) { return one([0x06, 0x91]) }
+        if oneIn(40) { return one([Opcode.dataSetManagement, Opcode.initializeDeviceParameters]) }
         return oneIn(8) ? UInt8(number(256)) : one(usual)
     }
 
     private func control(_ base: UInt16) {
-        let value = oneIn(8) ? value() : one([0, 2, 0x80, 0x80, 4])
-        write(base + 0x206, value)
+        let usual = [
+            0, DeviceControlBits.interruptDisable, DeviceControlBits.highOrderByte,
+            DeviceControlBits.highOrderByte, DeviceControlBits.softwareReset,
+        ]
+        let value = oneIn(8) ? value() : UInt32(one(usual))
+        write(base + CommandBlock.control, value)
         if oneIn(4) { stumble(base) }
-        write(base + 0x206, oneIn(4) ? 2 : 0)
+        write(base + CommandBlock.control, oneIn(4) ? DeviceControlBits.interruptDisable : 0)
     }
 
     /// Registers that may well be those of a command.
@@ -86,18 +105,25 @@ extension FuzzGuest {
         let (base, device) = drive(cdrom: false)
         address(base, device)
         if oneIn(3) { address(base, device) }
-        write(base + 7, UInt32(command()))
+        write(base + CommandBlock.command, command())
         if oneIn(2) { moveData(base) }
-        if oneIn(4) { read(base + 7) }
+        if oneIn(4) { read(base + CommandBlock.status) }
     }
 
-    private func address(_ base: UInt16, _ device: UInt32) {
-        write(base + 6, device | one([0x40, 0x40, 0]) | (oneIn(16) ? value() & 15 : 0))
-        write(base + 5, oneIn(32) ? value() : 0)
-        write(base + 4, oneIn(32) ? value() : UInt32(number(2)))
-        write(base + 3, value())
-        write(base + 2, oneIn(16) ? value() : UInt32(number(20)))
-        if oneIn(8) { write(base + 1, one([1, 2, 3, 0x82, 0xD0, 0xD5, 0x66, 0xCC])) }
+    private func address(_ base: UInt16, _ device: UInt8) {
+        let lba = one([DeviceSelect.lba, DeviceSelect.lba, 0])
+        write(
+            base + CommandBlock.device, UInt32(device | lba) | (oneIn(16) ? value() & 15 : 0))
+        write(base + CommandBlock.lbaHigh, oneIn(32) ? value() : 0)
+        write(base + CommandBlock.lbaMid, oneIn(32) ? value() : UInt32(number(2)))
+        write(base + CommandBlock.lbaLow, value())
+        write(base + CommandBlock.count, oneIn(16) ? value() : UInt32(number(20)))
+        if oneIn(8) {
+            // TRIM, and subcommands of SET FEATURES and SMART.
+            write(
+                base + CommandBlock.features,
+                one([1, 2, 3, 0x82, 0xD0, 0xD5, 0x66, 0xCC] as [UInt8]))
+        }
     }
 
     // MARK: Data
@@ -127,18 +153,25 @@ extension FuzzGuest {
     private func transfer() {
         let (base, device) = drive(cdrom: false)
         let isRead = oneIn(2)
+        let start =
+            isRead ? BusMasterCommand.startWritingMemory : BusMasterCommand.startReadingMemory
         let sectors = 1 + number(oneIn(4) ? 256 : 16)
-        write(bus(base), 0)
-        write(bus(base) + 2, 6)
+        write(bus(base), BusMasterCommand.stop)
+        write(bus(base) + BusMasterRegister.status, BusMasterStatus.interruptAndError)
         makeTable(base, bytes: oneIn(8) ? nil : sectors * 512)
         stumble(base)
         let startsFirst = oneIn(4)
-        if startsFirst { write(bus(base), isRead ? 9 : 1) }
+        if startsFirst { write(bus(base), start) }
         address(base, device)
-        write(base + 2, UInt32(sectors & 0xFF))
-        write(base + 7, isRead ? one([0xC8, 0xC8, 0x25]) : one([0xCA, 0xCA, 0x35, 0x3D, 0x06]))
+        write(base + CommandBlock.count, UInt32(sectors & 0xFF))
+        let reads = [Opcode.readDMA, Opcode.readDMA, Opcode.readDMAExt]
+        let writes = [
+            Opcode.writeDMA, Opcode.writeDMA, Opcode.writeDMAExt, Opcode.writeDMAFUAExt,
+            Opcode.dataSetManagement,
+        ]
+        write(base + CommandBlock.command, one(isRead ? reads : writes))
         stumble(base)
-        if !startsFirst { write(bus(base), isRead ? 9 : 1) }
+        if !startsFirst { write(bus(base), start) }
         finish(base)
     }
 
@@ -148,9 +181,11 @@ extension FuzzGuest {
         if oneIn(3) { step { $0.poll(timeout: .microseconds(500)) } }
         stumble(base)
         if oneIn(4) { machine.memory.peer.answer() }
-        if oneIn(3) { write(bus(base), one([0, 8])) }
-        if oneIn(2) { read(bus(base) + 2) }
-        if oneIn(2) { read(base + 7) }
+        if oneIn(3) {
+            write(bus(base), one([BusMasterCommand.stop, BusMasterCommand.stopWritingMemory]))
+        }
+        if oneIn(2) { read(bus(base) + BusMasterRegister.status) }
+        if oneIn(2) { read(base + CommandBlock.status) }
     }
 
     // MARK: Tables
@@ -178,10 +213,10 @@ extension FuzzGuest {
         if oneIn(24) { pointer = place() }
         remember("table \(words.prefix(64).map { hex($0) })")
         if oneIn(8) {
-            write(bus(base) + 4, pointer, width: 2)
-            write(bus(base) + 6, pointer >> 16, width: 2)
+            write(bus(base) + BusMasterRegister.table, pointer, width: 2)
+            write(bus(base) + BusMasterRegister.table + 2, pointer >> 16, width: 2)
         } else {
-            write(bus(base) + 4, pointer, width: 4)
+            write(bus(base) + BusMasterRegister.table, pointer, width: 4)
         }
     }
 

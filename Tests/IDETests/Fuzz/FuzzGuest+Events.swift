@@ -1,4 +1,5 @@
 import IDE
+@testable import TestSupport
 
 // What happens to a machine besides: resets, moves, media, configuration.
 extension FuzzGuest {
@@ -23,7 +24,7 @@ extension FuzzGuest {
             machine.channels[number].table = 0
             machine.channels[number].isStopped = false
         }
-        if oneIn(4) { machine.enable(4) }
+        if oneIn(4) { machine.enable(PCICommandBits.busMaster) }
         machine.enable()
     }
 
@@ -41,7 +42,10 @@ extension FuzzGuest {
         if machine.isUnknown || oneIn(2) {
             // The ports stay where they are.
             let value = UInt32(number(8))
-            step { $0.writeConfiguration(4, width: 2, value: value | (oneIn(4) ? 0x400 : 0)) }
+            step {
+                let disable = oneIn(4) ? UInt32(PCICommandBits.interruptDisable) : 0
+                $0.writeConfiguration(PCIOffset.command, width: 2, value: value | disable)
+            }
             for _ in 0..<number(6) { act() }
         } else {
             machine.isUnknown = true
@@ -75,14 +79,22 @@ extension FuzzGuest {
 
     // MARK: State
 
+    /// Those of both channels that a read leaves as they are.
+    private static let harmlessPorts =
+        [ChannelPort.primary, ChannelPort.secondary].flatMap { base in
+            Array(base + CommandBlock.error...base + CommandBlock.device)
+        } + FuzzMachine.controlPorts
+
     /// What a guest can look at without changing it.
     private func look() -> [UInt32] {
         var result = (0..<64).map { machine.controller.readConfiguration(4 * $0, width: 4) }
-        for port in [UInt16](0x1F1...0x1F6) + [UInt16](0x171...0x176) + [0x3F6, 0x376] {
+        for port in Self.harmlessPorts {
             result.append(machine.controller.readPort(port, width: 1))
         }
         for offset in 0..<4 {
-            result.append(machine.controller.read(bar: 4, offset: 4 * offset, width: 4))
+            result.append(
+                machine.controller.read(bar: FuzzMachine.busMasterBAR, offset: 4 * offset, width: 4)
+            )
         }
         return result
     }
@@ -183,16 +195,17 @@ extension FuzzGuest {
             let range = sector | UInt64(number(isGood ? 100 : 200)) << 48
             machine.memory.poke(isGood || !oneIn(64) ? range : random.next(), at: 8 * index)
         }
-        write(bus(base), 0)
-        write(bus(base) + 2, 6)
+        write(bus(base), BusMasterCommand.stop)
+        write(bus(base) + BusMasterRegister.status, BusMasterStatus.interruptAndError)
         machine.memory.setTable([0, 512 | 1 << 31], at: 0)
-        write(bus(base) + 4, FuzzMemory.tables, width: 4)
-        write(base + 6, device | 0x40)
-        write(base + 1, 1)
-        write(base + 2, 0)
-        write(base + 2, 1)
-        write(base + 7, 6)
-        write(bus(base), 1)
+        write(bus(base) + BusMasterRegister.table, FuzzMemory.tables, width: 4)
+        write(base + CommandBlock.device, device | DeviceSelect.lba)
+        write(base + CommandBlock.features, 1)
+        // 48-bit: the high-order byte first.
+        write(base + CommandBlock.count, 0)
+        write(base + CommandBlock.count, 1)
+        write(base + CommandBlock.command, Opcode.dataSetManagement)
+        write(bus(base), BusMasterCommand.startReadingMemory)
         finish(base)
     }
 }

@@ -23,9 +23,11 @@ extension FuzzGuest {
         for _ in 0..<100 * count where moments.count < count && machine.finding == nil {
             act()
             if oneIn(4) { machine.letGo() }
-            guard shows(0x88) || oneIn(40), let state = saved() else { continue }
+            guard shows(DriveStatus.busy | DriveStatus.dataRequestBit) || oneIn(40),
+                let state = saved()
+            else { continue }
             // A save waits for the host: a drive that is still busy keeps a request, or is in reset.
-            guard shows(0x80) || oneIn(3) else { continue }
+            guard shows(DriveStatus.busy) || oneIn(3) else { continue }
             let media = machine.cdroms.map { ($0, machine.controller.medium(in: $0)) }
             moments.append(
                 Moment(
@@ -36,10 +38,10 @@ extension FuzzGuest {
     }
 
     /// Whether a drive shows one of these bits of status: BSY, DRQ.
-    private func shows(_ bits: UInt32) -> Bool {
-        [UInt16(0x3F6), 0x376].contains {
+    private func shows(_ bits: UInt8) -> Bool {
+        FuzzMachine.controlPorts.contains {
             let status = machine.controller.readPort($0, width: 1)
-            return status != 0xFF && status & bits != 0
+            return status != 0xFF && status & UInt32(bits) != 0
         }
     }
 

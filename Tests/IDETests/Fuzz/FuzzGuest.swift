@@ -62,14 +62,20 @@ final class FuzzGuest {
     func read(_ port: UInt16, width: Int = 1) -> UInt32 {
         let value = step { $0.readPort(port, width: width) }
         remember("in \(hex(port)) \(width) = \(hex(value))")
-        if width == 1, !machine.isUnknown, port == 0x1F7 || port == 0x177, machine.isIOEnabled {
-            let line: IDEInterrupt = port == 0x1F7 ? .irq14 : .irq15
+        if width == 1, !machine.isUnknown,
+            [ChannelPort.primary, ChannelPort.secondary].contains(port &- CommandBlock.status),
+            machine.isIOEnabled
+        {
+            let line: IDEInterrupt =
+                port == ChannelPort.primary + CommandBlock.status ? .irq14 : .irq15
             if machine.levels[line, default: false] {
                 machine.fail("\(line) is high after status was read")
             }
         }
         return value
     }
+
+    func write(_ port: UInt16, _ value: UInt8) { write(port, UInt32(value)) }
 
     func write(_ port: UInt16, _ value: UInt32, width: Int = 1) {
         remember("out \(hex(port)) \(width) \(hex(value))")
@@ -85,20 +91,23 @@ final class FuzzGuest {
     /// What the machine has to know before an access.
     private func announce(_ port: UInt16, _ value: UInt32, width: Int) {
         // All of it goes to the data port.
-        if port == 0x1F0 || port == 0x170 { return }
+        if port == ChannelPort.primary || port == ChannelPort.secondary { return }
         var devices: [UInt8] = []
         for byte in 0..<max(0, min(width, 4)) {
             let content = UInt8(truncatingIfNeeded: value >> UInt32(8 * byte))
             let place = port &+ UInt16(byte)
             switch place {
-            case 0x1F6, 0x176: devices.append(content)
-            case 0x1F7, 0x177:
-                let number = place == 0x1F7 ? 0 : 1
+            case ChannelPort.primary + CommandBlock.device,
+                ChannelPort.secondary + CommandBlock.device:
+                devices.append(content)
+            case ChannelPort.primary + CommandBlock.command,
+                ChannelPort.secondary + CommandBlock.command:
+                let number = place == ChannelPort.primary + CommandBlock.command ? 0 : 1
                 let now = UInt8(
                     truncatingIfNeeded: machine.controller.readPort(place - 1, width: 1))
                 machine.channels[number].devices = devices + [now]
-            case 0x3F6: machine.channels[0].control = content
-            case 0x376: machine.channels[1].control = content
+            case ChannelPort.primary + CommandBlock.control: machine.channels[0].control = content
+            case ChannelPort.secondary + CommandBlock.control: machine.channels[1].control = content
             default: break
             }
         }
@@ -108,7 +117,7 @@ final class FuzzGuest {
     private func excuses(_ port: UInt16, _ width: Int) -> [Bool] {
         let end = Int(port) + max(0, min(width, 4))
         return [0, 1].map { number in
-            [(number == 0 ? 0x3F6 : 0x376), Int(FuzzMachine.busMaster) + 8 * number + 2]
+            [Int(FuzzMachine.controlPorts[number]), Int(FuzzMachine.busMasterStatusPorts[number])]
                 .contains { Int(port) <= $0 && $0 < end }
         }
     }
@@ -117,7 +126,9 @@ final class FuzzGuest {
     func updateTables() {
         for number in 0..<2 {
             machine.channels[number].table = machine.controller.read(
-                bar: 4, offset: 8 * number + 4, width: 4)
+                bar: FuzzMachine.busMasterBAR,
+                offset: FuzzMachine.busMasterOffset(BusMasterRegister.table, channel: number),
+                width: 4)
         }
     }
 

@@ -1,5 +1,6 @@
 import BlockIO
 import IDE
+@testable import TestSupport
 
 // What holds whatever the guest does.
 extension FuzzMachine {
@@ -22,8 +23,12 @@ extension FuzzMachine {
             guard levels[line, default: false], let control = channels[number].control else {
                 continue
             }
-            if control & 2 != 0 { fail("\(line) is high with nIEN set") }
-            if control & 4 != 0 { fail("\(line) is high during a reset") }
+            if control & DeviceControlBits.interruptDisable != 0 {
+                fail("\(line) is high with nIEN set")
+            }
+            if control & DeviceControlBits.softwareReset != 0 {
+                fail("\(line) is high during a reset")
+            }
             if !hasDrives[number] { fail("\(line) is high without a drive") }
         }
         if step.hasFailed || !step.hasRisen.isEmpty { checkInterruptBit(step) }
@@ -35,12 +40,22 @@ extension FuzzMachine {
         for number in 0..<2 where !step.excuses[number] && channels[number].control == 0 {
             let hasRisen = step.hasRisen.contains(number == 0 ? .irq14 : .irq15)
             guard step.hasFailed || hasRisen else { continue }
-            let status = controller.read(bar: 4, offset: 8 * number + 2, width: 1)
-            if status & 4 == 0 { fail("channel \(number) has had an interrupt, bm \(status)") }
+            let status = busMaster(BusMasterRegister.status, channel: number)
+            if status & BusMasterStatus.interrupt == 0 {
+                fail("channel \(number) has had an interrupt, bm \(status)")
+            }
         }
     }
 
-    var isIOEnabled: Bool { controller.readConfiguration(4, width: 1) & 1 != 0 }
+    private func busMaster(_ register: UInt16, channel: Int) -> UInt8 {
+        let offset = Self.busMasterOffset(register, channel: channel)
+        return UInt8(controller.read(bar: Self.busMasterBAR, offset: offset, width: 1))
+    }
+
+    var isIOEnabled: Bool {
+        let command = controller.readConfiguration(PCIOffset.command, width: 1)
+        return command & UInt32(PCICommandBits.io) != 0
+    }
 
     // MARK: When nothing is under way
 
@@ -102,21 +117,30 @@ extension FuzzMachine {
 
     /// BSY is gone, unless a reset holds it.
     private func checkRegisters() {
-        let shown = controller.readConfiguration(6, width: 1) & 8 != 0
+        let status = controller.readConfiguration(PCIOffset.status, width: 1)
+        let shown = status & UInt32(PCIStatusBits.interrupt) != 0
         if identity.isNative {
-            let isDisabled = controller.readConfiguration(5, width: 1) & 4 != 0
+            let command = controller.readConfiguration(PCIOffset.command, width: 2)
+            let isDisabled = command & UInt32(PCICommandBits.interruptDisable) != 0
             if levels[.inta, default: false] != (shown && !isDisabled) {
                 fail("INTA is \(levels[.inta, default: false]), pending \(shown)")
             }
         }
         guard !isUnknown, isIOEnabled else { return }
-        for (number, port) in [UInt16(0x3F6), 0x376].enumerated() {
-            let status = controller.readPort(port, width: 1)
+        for (number, port) in Self.controlPorts.enumerated() {
+            let status = UInt8(controller.readPort(port, width: 1))
             guard let control = channels[number].control else { continue }
-            if control & 4 == 0 && status & 0x80 != 0 { fail("BSY stays: \(port) is \(status)") }
-            if status & 0x88 == 0x88 { fail("BSY and DRQ: \(port) is \(status)") }
-            let isActive = controller.read(bar: 4, offset: 8 * number + 2, width: 1) & 1 != 0
-            let isStarted = controller.read(bar: 4, offset: 8 * number, width: 1) & 1 != 0
+            let isInReset = control & DeviceControlBits.softwareReset != 0
+            if !isInReset && status & DriveStatus.busy != 0 {
+                fail("BSY stays: \(port) is \(status)")
+            }
+            let both = DriveStatus.busy | DriveStatus.dataRequestBit
+            if status & both == both { fail("BSY and DRQ: \(port) is \(status)") }
+            let isActive =
+                busMaster(BusMasterRegister.status, channel: number) & BusMasterStatus.active != 0
+            let isStarted =
+                busMaster(BusMasterRegister.command, channel: number)
+                & BusMasterCommand.startReadingMemory != 0
             if isActive && !isStarted { fail("the bus master of \(number) goes on") }
         }
     }

@@ -1,6 +1,7 @@
 import BlockDMA
 import BlockIO
 import IDE
+@testable import TestSupport
 
 // What the controller says it does, and what may change by that.
 extension FuzzMachine {
@@ -43,7 +44,7 @@ extension FuzzMachine {
             tally.tables += 1
             noteTable(channel, bytes)
         case .status(let slot, let status, _):
-            if status & 1 != 0 {
+            if status & DriveStatus.errorBit != 0 {
                 tally.failures += 1
                 step.hasFailed = true
                 step.excuses[1 - (slot.rawValue >> 1)] = true
@@ -56,18 +57,23 @@ extension FuzzMachine {
     /// Commands that write sectors, and those of them whose address has 48 bits (ATA/ATAPI-6 8.55
     /// to 8.63, ACS-2 7.64 and 7.69).
     private static let writes: Set<UInt8> = [
-        0x30, 0x31, 0xC5, 0xCA, 0xCB, 0x34, 0x39, 0xCE, 0x35, 0x3D,
+        Opcode.writeSectors, Opcode.writeSectorsNoRetry, Opcode.writeMultiple, Opcode.writeDMA,
+        Opcode.writeDMANoRetry, Opcode.writeSectorsExt, Opcode.writeMultipleExt,
+        Opcode.writeMultipleFUAExt, Opcode.writeDMAExt, Opcode.writeDMAFUAExt,
     ]
-    private static let extended: Set<UInt8> = [0x34, 0x39, 0xCE, 0x35, 0x3D]
+    private static let extended: Set<UInt8> = [
+        Opcode.writeSectorsExt, Opcode.writeMultipleExt, Opcode.writeMultipleFUAExt,
+        Opcode.writeDMAExt, Opcode.writeDMAFUAExt,
+    ]
 
     private func noteWrite(_ slot: IDESlot, _ opcode: UInt8, _ count: UInt16, _ address: UInt64) {
         guard let file = disk(in: slot) else { return }
         let all = 0..<file.sectorCount
         // TRIM has its addresses in memory.
-        if opcode == 0x06 { return note(slot, all) }
+        if opcode == Opcode.dataSetManagement { return note(slot, all) }
         guard Self.writes.contains(opcode) else { return }
         for device in channels[slot.rawValue >> 1].devices {
-            if device & 0x40 == 0 {
+            if device & DeviceSelect.lba == 0 {
                 note(slot, all)
             } else if Self.extended.contains(opcode) {
                 let number = count == 0 ? 65536 : UInt64(count)
@@ -93,8 +99,8 @@ extension FuzzMachine {
     /// READ DMA in all its forms, and packets that bring data.
     private func writesMemory(_ channel: Channel) -> Bool {
         switch channel.opcode {
-        case 0xC8, 0xC9, 0x25: true
-        case 0xA0: channel.packet != 0x55
+        case Opcode.readDMA, Opcode.readDMANoRetry, Opcode.readDMAExt: true
+        case Opcode.packet: channel.packet != PacketOpcode.modeSelect10
         default: false
         }
     }

@@ -15,6 +15,20 @@ final class FuzzMachine: IDEControllerDelegate {
     /// Firmware puts the bus master's ports here, and in native mode the rest where compatibility
     /// mode has it.
     static let busMaster: UInt16 = 0xC000
+    static let busMasterBAR = 4
+
+    /// Of the primary channel, and of the secondary one.
+    static let controlPorts = [ChannelPort.primary, ChannelPort.secondary].map {
+        $0 + CommandBlock.control
+    }
+    static let busMasterStatusPorts = [0, 1].map {
+        busMaster + UInt16(busMasterOffset(BusMasterRegister.status, channel: $0))
+    }
+
+    /// Where a channel's register is in the registers of both.
+    static func busMasterOffset(_ register: UInt16, channel: Int) -> Int {
+        Int(BusMasterRegister.secondChannel) * channel + Int(register)
+    }
 
     let memory: FuzzMemory
     let faults: FaultInjector
@@ -200,12 +214,18 @@ final class FuzzMachine: IDEControllerDelegate {
     }
 
     /// Configuration as firmware leaves it.
-    func enable(_ command: UInt32 = 5) {
-        let bases: [UInt32] = [0x1F0, 0x3F4, 0x170, 0x374, UInt32(Self.busMaster)]
+    func enable(_ command: UInt16 = PCICommandBits.io | PCICommandBits.busMaster) {
+        // A control block has its register at offset 2.
+        let (primary, secondary) = (ChannelPort.primary, ChannelPort.secondary)
+        let bases = [
+            primary, primary + CommandBlock.control - 2, secondary,
+            secondary + CommandBlock.control - 2, Self.busMaster,
+        ]
         for (bar, base) in bases.enumerated() {
-            controller.writeConfiguration(0x10 + 4 * bar, width: 4, value: base)
+            controller.writeConfiguration(
+                PCIOffset.firstBAR + 4 * bar, width: 4, value: UInt32(base))
         }
-        controller.writeConfiguration(0x04, width: 2, value: command)
+        controller.writeConfiguration(PCIOffset.command, width: 2, value: UInt32(command))
     }
 
     var cdroms: [IDESlot] {

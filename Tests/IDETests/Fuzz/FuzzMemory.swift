@@ -206,7 +206,8 @@ final class FuzzDevice: MMIODevice, @unchecked Sendable {
         case .leadingBack:
             isInside = true
             defer { isInside = false }
-            let value = controller?.readPort(0x1F0 + UInt16(offset & 7), width: min(width, 4))
+            let value = controller?.readPort(
+                ChannelPort.primary + UInt16(offset & 7), width: min(width, 4))
             if let value, value != UInt32.max >> UInt32(32 - 8 * min(width, 4)) {
                 hasRecurred = true
             }
@@ -226,9 +227,10 @@ final class FuzzDevice: MMIODevice, @unchecked Sendable {
             isInside = true
             defer { isInside = false }
             controller?.writePort(
-                0x1F0 + UInt16(offset & 7), width: min(width, 4),
+                ChannelPort.primary + UInt16(offset & 7), width: min(width, 4),
                 value: UInt32(truncatingIfNeeded: value))
-            controller?.writePort(0x3F6, width: 1, value: 4)
+            controller?.writePort(
+                IDEPort.deviceControl, width: 1, value: UInt32(DeviceControlBits.softwareReset))
             return true
         case .forbidden:
             hasRecurred = true

@@ -21,8 +21,10 @@ enum IDEPort {
     static let deviceControl: UInt16 = 0x3F6
 }
 
-/// What the device register has to select a drive, without LBA (ATA/ATAPI-6 7.7).
+/// What the device register has to select a drive (ATA/ATAPI-6 7.7).
 enum DeviceSelect {
     static let master: UInt8 = 0xA0
     static let slave: UInt8 = 0xB0
+    /// LBA: the address is the number of a sector.
+    static let lba: UInt8 = 0x40
 }

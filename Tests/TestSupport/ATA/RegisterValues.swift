@@ -13,6 +13,10 @@ enum DriveStatus {
     static let working: UInt8 = 0xD0
     /// BSY alone: a reset lasts.
     static let busy: UInt8 = 0x80
+    /// DRQ alone, as a mask.
+    static let dataRequestBit: UInt8 = 0x08
+    /// ERR alone, as a mask.
+    static let errorBit: UInt8 = 0x01
 }
 
 /// The error register of a disk (ATA/ATAPI-6 7.9).

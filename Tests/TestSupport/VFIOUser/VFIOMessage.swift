@@ -26,9 +26,9 @@ struct VFIOMessage: Equatable {
         }
     }
 
-    var isReply: Bool { flags & 0xF == 1 }
+    var isReply: Bool { flags & VFIOMessageFlags.typeMask == VFIOMessageFlags.reply }
     /// The errno of an error reply, 0 of another.
-    var failure: Int32 { flags & 0x20 == 0 ? 0 : Int32(bitPattern: error) }
+    var failure: Int32 { flags & VFIOMessageFlags.error == 0 ? 0 : Int32(bitPattern: error) }
 
     func u32(_ offset: Int) -> UInt32 { number(offset) }
     func u64(_ offset: Int) -> UInt64 { number(offset) }

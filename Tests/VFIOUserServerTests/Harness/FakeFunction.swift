@@ -2,11 +2,13 @@ import BlockPCI
 import Glibc
 import GuestMemory
 
+@testable import TestSupport
+
 /// A function with registers that keep what is written, and a DMA engine that tests start.
 final class FakeFunction: PCIDevice {
-    /// An access as it reached the function; region 7 is the configuration space.
+    /// An access as it reached the function, by the numbers of ``VFIORegion``.
     struct Access: Equatable {
-        var region: Int
+        var region: UInt32
         var offset: Int
         var width: Int
         var value: UInt32?
@@ -18,7 +20,8 @@ final class FakeFunction: PCIDevice {
     private(set) var resets = 0
     var isBusy = false
     var descriptors: [CInt] = []
-    private var registers = [[UInt8]](repeating: [UInt8](repeating: 0, count: 256), count: 8)
+    private var registers = [[UInt8]](
+        repeating: [UInt8](repeating: 0, count: 256), count: Int(VFIORegion.count))
 
     // MARK: Registers
 
@@ -28,39 +31,42 @@ final class FakeFunction: PCIDevice {
         layout.bars = [8, 4, 8, 4, 16].map { .io(size: $0) }
         layout.interruptPin = .a
         // The registers always answer, whatever a peer writes.
-        layout.registers = [PCIRegisterBlock(at: PCIRegister.command, reset: [1])]
+        layout.registers = [
+            PCIRegisterBlock(at: PCIRegister.command, reset: [UInt8(PCICommandBits.io)])
+        ]
         pci = PCIFunction(layout, on: PCIBus(memory))
         pci.device = self
     }
 
     func configurationRead(
         _ function: PCIFunction, offset: Int, width: Int, value: UInt32
-    ) -> UInt32 { read(7, offset, width) }
+    ) -> UInt32 { read(VFIORegion.configuration, offset, width) }
 
     func configurationWritten(
         _ function: PCIFunction, offset: Int, width: Int, value: UInt32
-    ) { write(7, offset, width, value) }
+    ) { write(VFIORegion.configuration, offset, width, value) }
 
     func read(_ function: PCIFunction, bar: Int, offset: Int, width: Int) -> UInt32 {
-        read(bar, offset, width)
+        read(UInt32(bar), offset, width)
     }
 
     func write(_ function: PCIFunction, bar: Int, offset: Int, width: Int, value: UInt32) {
-        write(bar, offset, width, value)
-        if bar == 4 && offset == 0 { onDoorbell() }
+        write(UInt32(bar), offset, width, value)
+        if bar == VFIORegion.bar4 && offset == 0 { onDoorbell() }
     }
 
-    private func read(_ region: Int, _ offset: Int, _ width: Int) -> UInt32 {
+    private func read(_ region: UInt32, _ offset: Int, _ width: Int) -> UInt32 {
         accesses.append(Access(region: region, offset: offset, width: width))
         return (0..<width).reduce(0) {
-            $0 | UInt32(registers[region][offset + $1]) << UInt32(8 * $1)
+            $0 | UInt32(registers[Int(region)][offset + $1]) << UInt32(8 * $1)
         }
     }
 
-    private func write(_ region: Int, _ offset: Int, _ width: Int, _ value: UInt32) {
+    private func write(_ region: UInt32, _ offset: Int, _ width: Int, _ value: UInt32) {
         accesses.append(Access(region: region, offset: offset, width: width, value: value))
         for byte in 0..<width {
-            registers[region][offset + byte] = UInt8(truncatingIfNeeded: value >> UInt32(8 * byte))
+            registers[Int(region)][offset + byte] = UInt8(
+                truncatingIfNeeded: value >> UInt32(8 * byte))
         }
     }
 
@@ -68,7 +74,9 @@ final class FakeFunction: PCIDevice {
 
     // MARK: DMA
 
-    /// Called when offset 0 of BAR 4 is written.
+    /// The message that writes the register at offset 0 of BAR 4, the doorbell.
+    static let ringDoorbell = VFIORequest.write(VFIORegion.bar4, 0, [1])
+    /// Called when the doorbell is written.
     var onDoorbell: () -> Void = {}
     var mapper: DMAMapper?
     /// Bytes of transfers to the device, and those that transfers from it are given.
