@@ -21,6 +21,13 @@ let file = try FileDescriptor.open(
     path, .readWrite, options: [.create, .exclusiveCreate, .closeOnExec],
     permissions: .ownerReadWrite)
 defer { unlink(path.string) }
+
+/// Ends the program after a failure. exit(3) leaves out what `defer` says.
+func fail() -> Never {
+    unlink(path.string)
+    exit(1)
+}
+
 try file.resize(to: 8 << 20)
 
 let machine = try Machine(disk: path.string)
@@ -66,14 +73,14 @@ guard [written, flushed, read] == [0x50, 0x50, 0x50], sectors.allSatisfy({ $0 ==
     memcmp(machine.ram.base + 0x5000, machine.ram.base + 0x2000, 4096) == 0
 else {
     print("not what was written", written, flushed, read)
-    exit(1)
+    fail()
 }
 print("8 sectors written, flushed and read back by a guest")
 
 // The device of docs/dma.md.
 if let wrong = try checkDoorbellDisk() {
     print("the doorbell disk:", wrong)
-    exit(1)
+    fail()
 }
 print("the doorbell disk has served a guest, and refused a hostile one")
 
@@ -96,9 +103,9 @@ func readTwice() throws -> [CInt] {
 }
 guard try readTwice() == [EIO, 0] else {
     print("a fault was not injected, or was injected again")
-    exit(1)
+    fail()
 }
 guard fflush(nil) == 0 else {
     perror("the output could not be written")
-    exit(1)
+    fail()
 }
