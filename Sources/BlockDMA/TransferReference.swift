@@ -19,7 +19,7 @@ public import GuestMemory
     @inlinable
     @inline(__always)
     func with<Result>(_ body: (DMATransfer) -> Result) -> Result {
-        unsafe reference._withUnsafeGuaranteedRef(body)
+        unsafe reference._withUnsafeGuaranteedRef { body($0) }
     }
 
     /// Whether both are the same transfer.

@@ -22,7 +22,7 @@
     @inlinable
     @inline(__always)
     package func with<Result>(_ body: (Object) -> Result) -> Result {
-        unsafe reference._withUnsafeGuaranteedRef(body)
+        unsafe reference._withUnsafeGuaranteedRef { body($0) }
     }
 
     /// Whether both are the same object.
