@@ -106,7 +106,7 @@ package struct ATADrive: ~Copyable {
     // variables.
     @inline(never)
     private func answer(_ completion: BlockCompletion, _ carrier: any ATACarrier) {
-        // The queue is public, so the request may be another's, with any number as its `userData`.
+        // Another's request on the queue has any number as its `userData`.
         precondition(
             completion.userData < UInt(state.pointee.core.connection.tags),
             "the queue of a disk has completed a request that its drive has not made")

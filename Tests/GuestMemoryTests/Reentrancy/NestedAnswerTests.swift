@@ -16,7 +16,8 @@ final class NestedAnswerTests: HostileTestCase {
             let child = try child("answer", [place], environment: ["SWIFT_BACKTRACE": "enable=no"])
             let output = try child.remainder()
             let status = child.wait()
-            XCTAssertTrue([256 + SIGILL, 256 + SIGTRAP].contains(status), "\(place): status \(status)")
+            XCTAssertTrue(
+                [256 + SIGILL, 256 + SIGTRAP].contains(status), "\(place): status \(status)")
             XCTAssertTrue(output.contains("no piece of this transfer is submitted"), output)
             XCTAssertTrue(output.contains("called"), place)
             XCTAssertFalse(output.contains("went on"), place)
