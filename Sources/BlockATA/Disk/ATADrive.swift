@@ -97,9 +97,12 @@ package struct ATADrive: ~Copyable {
 
     // MARK: Commands
 
-    /// The drive at work on the command of a tag.
+    /// The drive at work on the command of a tag, which is less than the connection's number of tags.
     func at(_ tag: Int, _ carrier: any ATACarrier) -> DiskExecution {
-        DiskExecution(state: state, tag: tag, carrier: carrier)
+        // As numbers without a sign: one comparison.
+        let tags = UInt(bitPattern: state.pointee.core.connection.tags)
+        precondition(UInt(bitPattern: tag) < tags, "a tag that the drive does not have")
+        return DiskExecution(state: state, tag: tag, carrier: carrier)
     }
 
     // A function of its own, so that a poll without completions does not pay for its local
