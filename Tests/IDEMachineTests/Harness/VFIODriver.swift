@@ -102,18 +102,15 @@ class VFIODriver {
 
     var status: UInt8 { get throws { try read(VFIORegion.bar0, CommandBlock.status) } }
     var error: UInt8 { get throws { try read(VFIORegion.bar0, CommandBlock.error) } }
-    var alternateStatus: UInt8 { get throws { try read(VFIORegion.bar1, Self.control) } }
+    var alternateStatus: UInt8 { get throws { try read(VFIORegion.bar1, ControlBlock.control) } }
     var busMasterStatus: UInt8 {
         get throws { try read(VFIORegion.bar4, BusMasterRegister.status) }
     }
 
-    /// The only register of the control block (PCI IDE Controller Specification 1.0).
-    private static let control: UInt16 = 2
-
     /// Sets SRST and clears it again.
     func resetChannel() throws {
-        try write(VFIORegion.bar1, Self.control, [DeviceControlBits.softwareReset])
-        try write(VFIORegion.bar1, Self.control, [0])
+        try write(VFIORegion.bar1, ControlBlock.control, [DeviceControlBits.softwareReset])
+        try write(VFIORegion.bar1, ControlBlock.control, [0])
     }
 
     func writeBusMaster(command: UInt8) throws {

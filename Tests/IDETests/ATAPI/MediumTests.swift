@@ -115,7 +115,9 @@ final class MediumTests: CDTestCase {
                     machine.dataIn([PacketOpcode.mechanismStatus, 0, 0, 0, 0, 0, 0, 0, 0, 8])[..<2]),
                 [0, 0x10])
             XCTAssertEqual(
-                machine.dataIn([PacketOpcode.modeSense10, 0, 0x2A, 0, 0, 0, 0, 0, 8])[2], 0x71)
+                machine.dataIn([
+                    PacketOpcode.modeSense10, 0, ModePage.capabilities, 0, 0, 0, 0, 0, 8,
+                ])[2], 0x71)
             machine.packet([PacketOpcode.startStopUnit, 0, 0, 0, 3])
             machine.expectSuccess()
             // It is the same disc, but the drive cannot know that.
@@ -203,11 +205,15 @@ final class MediumTests: CDTestCase {
             XCTAssertThrowsError(try machine.controller.changeMedium(slot, to: image))
             XCTAssertEqual(machine.dataIn(TestMachine.read10(2, count: 1)), Self.content(block: 2))
             XCTAssertEqual(
-                machine.dataIn([PacketOpcode.modeSense10, 0, 0x2A, 0, 0, 0, 0, 0, 255])[14] & 2, 2)
+                machine.dataIn([
+                    PacketOpcode.modeSense10, 0, ModePage.capabilities, 0, 0, 0, 0, 0, 255,
+                ])[14] & 2, 2)
             machine.packet([PacketOpcode.preventAllowMediumRemoval])
             machine.expectSuccess()
             XCTAssertEqual(
-                machine.dataIn([PacketOpcode.modeSense10, 0, 0x2A, 0, 0, 0, 0, 0, 255])[14] & 2, 0)
+                machine.dataIn([
+                    PacketOpcode.modeSense10, 0, ModePage.capabilities, 0, 0, 0, 0, 0, 255,
+                ])[14] & 2, 0)
             try machine.controller.eject(slot)
             XCTAssertNil(machine.controller.medium(in: slot))
             machine.packet([PacketOpcode.testUnitReady])
@@ -223,7 +229,7 @@ final class MediumTests: CDTestCase {
                 XCTAssertThrowsError(try machine.controller.changeMedium(slot, to: nil))
                 switch reset {
                 case 0:
-                    machine.control(4)
+                    machine.control(DeviceControlBits.softwareReset)
                     machine.control(0)
                 case 1: machine.outb(IDEPort.command, Opcode.deviceReset)
                 default:
@@ -246,7 +252,7 @@ final class MediumTests: CDTestCase {
         let other = try otherDisc()
         try forEachCD(over: MachineConfiguration.engines) { machine in
             try machine.controller.changeMedium(slot, to: machine.openCD(other.path))
-            machine.control(4)
+            machine.control(DeviceControlBits.softwareReset)
             machine.control(0)
             XCTAssertEqual(
                 [machine.testUnitReady(), machine.testUnitReady(), machine.testUnitReady()],

@@ -179,7 +179,8 @@ final class PacketDMATests: CDTestCase {
             // A table that is nowhere.
             machine.stop()
             machine.clearBusMasterStatus()
-            machine.controller.writePort(TestMachine.busMaster + 4, width: 4, value: 0x8000_0000)
+            machine.controller.writePort(
+                TestMachine.busMaster + BusMasterRegister.table, width: 4, value: 0x8000_0000)
             machine.givePacket(TestMachine.read10(0, count: 1), isDMA: true)
             machine.start(toMemory: true)
             machine.settle()
@@ -254,7 +255,7 @@ final class PacketDMATests: CDTestCase {
         try forEachCD(over: MachineConfiguration.engines) { machine in
             machine.setTable([(data, 2048)])
             machine.packet(TestMachine.read10(4, count: 1), isDMA: true)
-            machine.control(4)
+            machine.control(DeviceControlBits.softwareReset)
             machine.control(0)
             machine.start(toMemory: true)
             machine.settle()

@@ -106,7 +106,7 @@ final class PIOWriteTests: IDETestCase {
             machine.command28(
                 Opcode.dataSetManagement, count: 1, features: UInt8(DataSetManagement.trim))
             XCTAssertEqual(machine.status, DriveStatus.failed)
-            XCTAssertEqual(machine.identify()[169], 0)
+            XCTAssertEqual(machine.identify()[IdentifyWord.dataSetManagement], 0)
             machine.transfer(Opcode.readDMA, lba: 0, count: 1, [(TestMachine.data, 512)])
             XCTAssertEqual(machine.status, DriveStatus.idle)
         }

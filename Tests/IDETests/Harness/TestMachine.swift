@@ -54,9 +54,11 @@ final class TestMachine: IDEControllerDelegate {
     }
 
     /// Gives the controller its ports, as firmware does.
-    func enable(_ command: UInt32 = 5) {
-        controller.writeConfiguration(0x20, width: 4, value: UInt32(Self.busMaster) | 1)
-        controller.writeConfiguration(0x04, width: 2, value: command)
+    func enable(_ command: UInt16 = PCICommandBits.io | PCICommandBits.busMaster) {
+        // Bit 0 of a base address register says that it is of ports.
+        controller.writeConfiguration(
+            PCIOffset.busMasterBAR, width: 4, value: UInt32(Self.busMaster) | 1)
+        controller.writeConfiguration(PCIOffset.command, width: 2, value: UInt32(command))
     }
 
     @discardableResult

@@ -38,7 +38,7 @@ final class AllocationTests: IDETestCase {
     }
 
     private func transfer(_ machine: TestMachine, _ opcode: UInt8) {
-        machine.outb(TestMachine.busMaster, 0)
+        machine.outb(TestMachine.busMaster, BusMasterCommand.stop)
         machine.clearBusMasterStatus()
         machine.command28(opcode, lba: 0, count: 0)
         machine.start(toMemory: opcode == Opcode.readDMA)
