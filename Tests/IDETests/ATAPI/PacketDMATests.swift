@@ -154,11 +154,13 @@ final class PacketDMATests: CDTestCase {
             let list: [UInt8] = [0, 0, 0, 0, 0, 0, 0, 0, 0x01, 6, 0x20, 9, 0, 0, 0, 0]
             machine.write(list, at: self.data)
             machine.packetDMA(
-                [PacketOpcode.modeSelect10, 0x10, 0, 0, 0, 0, 0, 0, 16],
+                [PacketOpcode.modeSelect10, PacketBits.pageFormat, 0, 0, 0, 0, 0, 0, 16],
                 [(self.data, 6), (self.data + 6, 10)],
                 toMemory: false)
             self.expectDone(machine)
-            let page = machine.dataIn([PacketOpcode.modeSense10, 0, 0x01, 0, 0, 0, 0, 0, 255])
+            let page = machine.dataIn([
+                PacketOpcode.modeSense10, 0, ModePage.errorRecovery, 0, 0, 0, 0, 0, 255,
+            ])
             XCTAssertEqual(Array(page[8...]), [0x01, 6, 0x20, 9, 0, 0, 0, 0])
             machine.sample("page", page)
         }
@@ -295,7 +297,7 @@ final class PacketDMATests: CDTestCase {
             machine.clearBusMasterStatus()
             machine.setTable([(TestMachine.data, 6144)])
             machine.outb(IDEPort.device, DeviceSelect.slave)
-            machine.outb(IDEPort.features, 1)
+            machine.outb(IDEPort.features, PacketFeature.dma)
             machine.outb(IDEPort.command, Opcode.packet)
             machine.writeData(TestMachine.read10(7, count: 3) + [0, 0, 0])
             machine.start(toMemory: true)

@@ -118,7 +118,9 @@ final class PacketResetTests: CDTestCase {
                     } else {
                         machine.outb(IDEPort.command, Opcode.deviceReset)
                     }
-                    XCTAssertEqual([machine.alternateStatus, machine.bmStatus & 1], [0x80, 0])
+                    XCTAssertEqual(
+                        [machine.alternateStatus, machine.bmStatus & BusMasterStatus.active],
+                        [DriveStatus.busy, 0])
                     XCTAssertTrue(machine.controller.isBusy)
                     machine.faults.remove(hold)
                     machine.faults.release()
@@ -166,19 +168,29 @@ final class PacketResetTests: CDTestCase {
 
     func testTransferModesAndPower() throws {
         try forEachCD(over: MachineConfiguration.engines) { machine in
-            machine.command28(Opcode.setFeatures, count: 0x22, features: Feature.setTransferMode)
+            machine.command28(
+                Opcode.setFeatures, count: TransferModeValue.multiwordDMA(2),
+                features: Feature.setTransferMode)
             XCTAssertEqual(machine.status, DriveStatus.idle)
             machine.outb(IDEPort.command, Opcode.identifyPacketDevice)
             let bytes = machine.readData(count: 512)
-            XCTAssertEqual(Array(bytes[126..<128]) + Array(bytes[176..<178]), [7, 4, 0x3F, 0])
-            for (features, count) in [(3, 0x46), (3, 0x23), (2, 0), (0xAA, 0)] {
-                machine.command28(
-                    Opcode.setFeatures, count: UInt8(count), features: UInt8(features))
+            XCTAssertEqual(
+                [IdentifyWord.multiwordDMA, IdentifyWord.ultraDMA].flatMap {
+                    bytes[2 * $0...2 * $0 + 1]
+                },
+                [7, 4, 0x3F, 0])
+            for (features, count) in [
+                (Feature.setTransferMode, TransferModeValue.ultraDMA(6)),
+                (Feature.setTransferMode, TransferModeValue.multiwordDMA(3)),
+                (Feature.enableWriteCache, 0), (Feature.enableReadLookAhead, 0),
+            ] {
+                machine.command28(Opcode.setFeatures, count: count, features: features)
                 XCTAssertEqual(
                     [machine.error, machine.status], [DriveError.aborted, DriveStatus.failed])
             }
             for (opcode, expected) in [
-                (Opcode.standbyImmediate, 0), (Opcode.idleImmediate, 0xFF), (0x96, 0),
+                (Opcode.standbyImmediate, 0), (Opcode.idleImmediate, 0xFF),
+                (Opcode.retiredStandby, 0),
                 (Opcode.idle, 0xFF),
             ] {
                 machine.command28(UInt8(opcode))

@@ -137,13 +137,21 @@ final class PIOWriteTests: IDETestCase {
                     machine.start(toMemory: false)
                 }
             }
-            XCTAssertEqual([write(0x34), write(0x39), writeDMA(0x35)], [0, 0, 0])
-            XCTAssertEqual([write(0xCE), writeDMA(0x3D)], [1, 1])
+            func writeAll() -> [UInt64] {
+                [
+                    write(Opcode.writeSectorsExt), write(Opcode.writeMultipleExt),
+                    writeDMA(Opcode.writeDMAExt),
+                ]
+            }
+            XCTAssertEqual(writeAll(), [0, 0, 0])
+            XCTAssertEqual(
+                [write(Opcode.writeMultipleFUAExt), writeDMA(Opcode.writeDMAFUAExt)], [1, 1])
             machine.command28(Opcode.setFeatures, features: Feature.disableWriteCache)
             machine.settle()
-            XCTAssertEqual([write(0x34), write(0x39), writeDMA(0x35)], [1, 1, 1])
+            XCTAssertEqual(writeAll(), [1, 1, 1])
             machine.command28(Opcode.setFeatures, features: Feature.enableWriteCache)
-            XCTAssertEqual([write(0x34), writeDMA(0x35)], [0, 0])
+            XCTAssertEqual(
+                [write(Opcode.writeSectorsExt), writeDMA(Opcode.writeDMAExt)], [0, 0])
             machine.sample("done")
         }
     }

@@ -73,7 +73,8 @@ final class SMARTTests: IDETestCase {
             smart(machine, SMARTFeature.returnStatus)
             XCTAssertEqual(machine.status, DriveStatus.idle)
             XCTAssertEqual(
-                [machine.inb(IDEPort.lbaMid), machine.inb(IDEPort.lbaHigh)], [0x4F, 0xC2])
+                [machine.inb(IDEPort.lbaMid), machine.inb(IDEPort.lbaHigh)],
+                [SMARTKey.lbaMid, SMARTKey.lbaHigh])
             for value: UInt8 in [0, 0xF1] {
                 smart(machine, SMARTFeature.autosave, count: value)
                 XCTAssertEqual(machine.status, DriveStatus.idle)

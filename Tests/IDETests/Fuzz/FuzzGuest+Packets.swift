@@ -33,8 +33,9 @@ extension FuzzGuest {
 
     private func give(_ base: UInt16, _ device: UInt8, _ packet: [UInt8], isDMA: Bool) {
         write(base + CommandBlock.device, device)
-        // Bit 0 asks for DMA.
-        write(base + CommandBlock.features, oneIn(24) ? value() : isDMA ? 1 : 0)
+        write(
+            base + CommandBlock.features,
+            oneIn(24) ? value() : isDMA ? UInt32(PacketFeature.dma) : 0)
         let limit = one([0xFFFE, 0xFFFF, 2048, 0, UInt32(number(4096)), 1])
         write(base + CommandBlock.lbaMid, limit)
         write(base + CommandBlock.lbaHigh, limit >> 8)

@@ -30,6 +30,12 @@ enum SMARTKey {
     static let lbaHigh: UInt8 = 0xC2
 }
 
+/// PACKET (ATA/ATAPI-6 8.23.4).
+enum PacketFeature {
+    static let dma: UInt8 = 0x01
+    static let overlapped: UInt8 = 0x02
+}
+
 /// DATA SET MANAGEMENT (ACS-2 7.9).
 enum DataSetManagement {
     static let trim: UInt16 = 1

@@ -238,9 +238,9 @@ final class TestMachine: IDEControllerDelegate {
     }
 
     private var registers: String {
-        let current = (1...6).map { hex(inb(IDEPort.data + UInt16($0))) }
-        outb(IDEPort.deviceControl, deviceControl | 0x80)
-        let previous = (1...5).map { hex(inb(IDEPort.data + UInt16($0))) }
+        let current = (IDEPort.error...IDEPort.device).map { hex(inb($0)) }
+        outb(IDEPort.deviceControl, deviceControl | DeviceControlBits.highOrderByte)
+        let previous = (IDEPort.error...IDEPort.lbaHigh).map { hex(inb($0)) }
         outb(IDEPort.deviceControl, deviceControl)
         return "\(current.joined(separator: " ")) hob \(previous.joined(separator: " "))"
     }

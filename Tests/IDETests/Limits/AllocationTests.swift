@@ -47,6 +47,6 @@ final class AllocationTests: IDETestCase {
 
     private func finish(_ machine: TestMachine) {
         while machine.controller.isBusy { machine.controller.poll(timeout: .seconds(1)) }
-        precondition(machine.status & 0x81 == 0)
+        precondition(machine.status & (DriveStatus.busy | DriveStatus.errorBit) == 0)
     }
 }

@@ -56,6 +56,7 @@ enum PacketError {
 
 /// Classes of GET EVENT STATUS NOTIFICATION, a bit each (MMC-5 6.7.1.4).
 enum EventClass {
+    static let operationalChange: UInt8 = 0x02
     static let media: UInt8 = 0x10
 }
 
