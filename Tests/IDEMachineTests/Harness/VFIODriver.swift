@@ -47,7 +47,13 @@ class VFIODriver {
 
     /// Connects; the memory is mapped as a peer does it that `shares` it, or not.
     func connect(shares: Bool) throws {
-        let socket = try SystemCall.check(cts_connect(socketPath), "connect")
+        // The path is there from bind(2) on, and the socket refuses connections until listen(2).
+        var socket = cts_connect(socketPath)
+        try eventually("the machine takes a connection") {
+            if socket == -ECONNREFUSED { socket = cts_connect(socketPath) }
+            return socket != -ECONNREFUSED
+        }
+        try SystemCall.check(socket, "connect")
         peer = VFIOPeer(socket) { [unowned self] in try turn() }
         try request(VFIORequest.version())
         try map(shares: shares)
