@@ -6,12 +6,13 @@ import Glibc
 
 /// The caller of a queue that sleeps in epoll_wait(2) on the queue's descriptor.
 struct SleepingCaller: ~Copyable {
-    /// When it starts no more reads.
+    /// After which time, or after how many reads, no more reads are started.
     enum Limit {
         case seconds(Double)
         case count(UInt64)
     }
 
+    /// The work of all reads together.
     struct Outcome {
         var requests: UInt64 = 0
         /// Calls of epoll_wait(2) that have returned, interrupted ones among them.
@@ -66,8 +67,7 @@ struct SleepingCaller: ~Copyable {
                 throw SystemCallError("epoll_wait", error)
             }
             outcome.wakeUps &+= 1
-            hasTime =
-                count != .max || MonotonicClock.nanoseconds &- begin < duration
+            hasTime = count != .max || MonotonicClock.nanoseconds &- begin < duration
             queue.batch {
                 _ = queue.poll { completion in
                     outcome.requests &+= 1
@@ -101,18 +101,4 @@ struct SleepingCaller: ~Copyable {
         let blocks = range.length / UInt64(blockSize)
         return range.offset &+ random.multipliedFullWidth(by: blocks).high &* UInt64(blockSize)
     }
-}
-
-/// A system call that failed.
-struct SystemCallError: Error, CustomStringConvertible {
-    let description: String
-
-    init(_ call: String, _ error: CInt) {
-        description = "\(call): \(strerror(error).map { String(cString: $0) } ?? "errno \(error)")"
-    }
-}
-
-/// A read that did not do what it should.
-struct ReadFailure: Error, CustomStringConvertible {
-    let description: String
 }
