@@ -63,11 +63,12 @@ let package = Package(
             ], swiftSettings: strict),
         .target(
             name: "CommandLineSupport",
-            dependencies: [.product(name: "ArgumentParser", package: "swift-argument-parser")]),
-        .target(name: "CVFIOUser"),
+            dependencies: [
+                "BlockHost", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
         .target(
             name: "VFIOUserServer",
-            dependencies: ["BlockHost", "BlockPCI", "CVFIOUser", "GuestMemory"],
+            dependencies: ["BlockHost", "BlockPCI", "GuestMemory"],
             swiftSettings: strict),
         .executableTarget(
             name: "IDEMachine",
@@ -82,7 +83,9 @@ let package = Package(
             linkerSettings: [.linkedLibrary("uring"), .linkedLibrary("aio")]),
         .target(
             name: "TestSupport",
-            dependencies: ["CTestSupport", "BlockHost", "BlockIO", "BlockIOTesting"],
+            dependencies: [
+                "CTestSupport", "BlockHost", "BlockIO", "BlockIOTesting", "GuestMemory",
+            ],
             path: "Tests/TestSupport"),
         // Apart, because release builds of it run for minutes and tests for seconds.
         .target(
@@ -146,7 +149,8 @@ let package = Package(
         .testTarget(
             name: "VFIOUserServerTests",
             dependencies: [
-                "VFIOUserServer", "BlockPCI", "GuestMemory", "CTestSupport", "TestSupport",
+                "VFIOUserServer", "BlockHost", "BlockPCI", "GuestMemory", "CTestSupport",
+                "TestSupport",
             ]),
         .testTarget(
             name: "IDEMachineTests",

@@ -1,4 +1,4 @@
-import CVFIOUser
+import CBlockHost
 import Glibc
 
 /// Takes messages from a stream socket, each with the descriptors that belong to it.
@@ -9,62 +9,72 @@ import Glibc
 ///
 /// `@safe`, because a receive asks for no more than there is room for, and because the memory is freed
 /// with the reader.
-@safe final class MessageReader {
+@safe package final class MessageReader {
     /// What a receive came to.
-    enum Event: Equatable {
-        /// ``header``, ``body`` and the descriptors are those of a whole message.
+    package enum Event: Equatable {
+        /// ``headerBytes``, ``body`` and the descriptors are those of a whole message.
         case message
         /// Nothing more is there now.
         case incomplete
         /// The peer has gone, between two messages or within one.
         case end
-        /// ``header`` has a size that no message can have: where the next one begins is not known.
+        /// The header has a size that no message can have: where the next one begins is not known.
         case unusable
     }
 
-    private(set) var header = MessageHeader(id: 0, command: 0, flags: 0)
-    /// How many descriptors came with the message; more than ``VFIOUser/Limit/descriptors`` are
-    /// counted and closed.
-    private(set) var descriptorCount = 0
+    /// How many descriptors came with the message; more than the framing's maximum are counted and
+    /// closed.
+    package private(set) var descriptorCount = 0
     /// Descriptors came with it that this process could not have: it has too many.
-    private(set) var hasLostDescriptors = false
+    package private(set) var hasLostDescriptors = false
 
     private let socket: CInt
+    private let framing: MessageFraming
     /// The body of one message, as long as they can be.
     private let buffer: UnsafeMutableRawPointer
-    private let headerBytes: UnsafeMutableRawPointer
+    private let headerBuffer: UnsafeMutableRawPointer
     private let descriptors: UnsafeMutablePointer<CInt>
     /// Bytes of the present message that have come, header included.
     private var received = 0
+    /// Of the present message, once its header has come.
+    private var bodySize = 0
     private var isComplete = false
 
-    init(_ socket: CInt) {
+    /// A reader of `socket`, which the caller closes later than the last call.
+    package init(_ socket: CInt, _ framing: MessageFraming) {
         self.socket = socket
+        self.framing = framing
         // Only pages that a message has reached are ever touched.
-        unsafe buffer = .allocate(byteCount: VFIOUser.Limit.message, alignment: 8)
-        unsafe headerBytes = .allocate(byteCount: MessageHeader.size, alignment: 8)
-        unsafe descriptors = .allocate(capacity: VFIOUser.Limit.descriptors)
-        unsafe descriptors.initialize(repeating: -1, count: VFIOUser.Limit.descriptors)
+        unsafe buffer = .allocate(byteCount: framing.maximumBodySize, alignment: 8)
+        unsafe headerBuffer = .allocate(byteCount: framing.headerSize, alignment: 8)
+        unsafe headerBuffer.initializeMemory(
+            as: UInt8.self, repeating: 0, count: framing.headerSize)
+        unsafe descriptors = .allocate(capacity: framing.maximumDescriptors)
+        unsafe descriptors.initialize(repeating: -1, count: framing.maximumDescriptors)
     }
 
     deinit {
         closeDescriptors()
         unsafe buffer.deallocate()
-        unsafe headerBytes.deallocate()
+        unsafe headerBuffer.deallocate()
         unsafe descriptors.deallocate()
     }
 
-    /// What follows the header.
-    var body: MessageBody {
+    /// The header.
+    package var headerBytes: MessageBody {
         unsafe MessageBody(
-            bytes: UnsafeRawBufferPointer(
-                start: buffer, count: Int(header.messageSize) - MessageHeader.size))
+            UnsafeRawBufferPointer(start: headerBuffer, count: framing.headerSize))
+    }
+
+    /// What follows the header.
+    package var body: MessageBody {
+        unsafe MessageBody(UnsafeRawBufferPointer(start: buffer, count: bodySize))
     }
 
     /// One of the message's descriptors, which is the caller's from now on; `nil` when there is no
     /// such.
-    func takeDescriptor(_ index: Int) -> CInt? {
-        guard index >= 0, index < VFIOUser.Limit.descriptors, unsafe descriptors[index] >= 0
+    package func takeDescriptor(_ index: Int) -> CInt? {
+        guard index >= 0, index < framing.maximumDescriptors, unsafe descriptors[index] >= 0
         else { return nil }
         defer { unsafe descriptors[index] = -1 }
         return unsafe descriptors[index]
@@ -72,27 +82,28 @@ import Glibc
 
     /// Goes on with the present message, or begins the next: what was not taken of the last one is
     /// gone then.
-    func receive() -> Event {
+    package func receive() -> Event {
         if isComplete { reset() }
         while true {
-            if received < MessageHeader.size {
-                switch unsafe fill(headerBytes + received, MessageHeader.size - received) {
+            if received < framing.headerSize {
+                switch unsafe fill(headerBuffer + received, framing.headerSize - received) {
                 case .message: break
                 case let event: return event
                 }
-                guard received == MessageHeader.size else { continue }
-                header = unsafe MessageHeader(headerBytes)
-                guard
-                    (MessageHeader.size...VFIOUser.Limit.message).contains(
-                        Int(header.messageSize))
-                else { return .unusable }
+                guard received == framing.headerSize else { continue }
+                let size = Int(headerBytes.u32(framing.sizeOffset) ?? 0)
+                bodySize = framing.includesHeader ? size - framing.headerSize : size
+                guard (0...framing.maximumBodySize).contains(bodySize) else {
+                    bodySize = 0
+                    return .unusable
+                }
             }
-            let missing = Int(header.messageSize) - received
+            let missing = framing.headerSize + bodySize - received
             if missing == 0 {
                 isComplete = true
                 return .message
             }
-            switch unsafe fill(buffer + (received - MessageHeader.size), missing) {
+            switch unsafe fill(buffer + (received - framing.headerSize), missing) {
             case .message: break
             case let event: return event
             }
@@ -102,9 +113,9 @@ import Glibc
     /// One receive; `message` when some bytes have come.
     private func fill(_ target: UnsafeMutableRawPointer, _ count: Int) -> Event {
         var came = 0
-        let room = max(0, VFIOUser.Limit.descriptors - descriptorCount)
-        let free = unsafe descriptors + (VFIOUser.Limit.descriptors - room)
-        let result = unsafe cvfiouser_receive(
+        let room = max(0, framing.maximumDescriptors - descriptorCount)
+        let free = unsafe descriptors + (framing.maximumDescriptors - room)
+        let result = unsafe cblockhost_receive(
             socket, target, count, free, room, &came, &hasLostDescriptors)
         descriptorCount += came
         switch result {
@@ -119,6 +130,7 @@ import Glibc
     private func reset() {
         closeDescriptors()
         received = 0
+        bodySize = 0
         descriptorCount = 0
         hasLostDescriptors = false
         isComplete = false
@@ -126,7 +138,7 @@ import Glibc
 
     private func closeDescriptors() {
         guard descriptorCount > 0 else { return }
-        for index in 0..<VFIOUser.Limit.descriptors {
+        for index in 0..<framing.maximumDescriptors {
             if let descriptor = takeDescriptor(index) { close(descriptor) }
         }
     }

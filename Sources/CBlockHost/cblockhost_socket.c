@@ -1,5 +1,5 @@
 #define _GNU_SOURCE
-#include "CVFIOUser.h"
+#include "cblockhost_socket.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -14,7 +14,7 @@
 // As many descriptors as the kernel lets one message have (SCM_MAX_FD), so that none is lost.
 #define MOST_DESCRIPTORS 253
 
-ssize_t cvfiouser_receive(int socket, void *to, size_t count, int *descriptors, size_t room,
+ptrdiff_t cblockhost_receive(int socket, void *to, size_t count, int *descriptors, size_t room,
                           size_t *received, bool *lost) {
     union {
         struct cmsghdr header;
@@ -49,7 +49,7 @@ ssize_t cvfiouser_receive(int socket, void *to, size_t count, int *descriptors, 
     return result;
 }
 
-ssize_t cvfiouser_send(int socket, const void *from, size_t count) {
+ptrdiff_t cblockhost_send(int socket, const void *from, size_t count) {
     ssize_t result;
     do {
         result = send(socket, from, count, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -57,14 +57,45 @@ ssize_t cvfiouser_send(int socket, const void *from, size_t count) {
     return result < 0 ? -errno : result;
 }
 
-bool cvfiouser_signal(int event) {
+ptrdiff_t cblockhost_send_descriptors(int socket, const void *from, size_t count,
+                                      const int *descriptors, size_t number) {
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(8 * sizeof(int))];
+    } control;
+    struct iovec vector = {(void *)from, count};
+    struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
+    if (number > 8) return -E2BIG;
+    if (number > 0) {
+        memset(&control, 0, sizeof(control));
+        message.msg_control = &control;
+        message.msg_controllen = CMSG_SPACE(number * sizeof(int));
+        control.header = (struct cmsghdr){.cmsg_len = CMSG_LEN(number * sizeof(int)),
+                                          .cmsg_level = SOL_SOCKET,
+                                          .cmsg_type = SCM_RIGHTS};
+        memcpy(CMSG_DATA(&control.header), descriptors, number * sizeof(int));
+    }
+    ssize_t result;
+    do {
+        result = sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    } while (result < 0 && errno == EINTR);
+    return result < 0 ? -errno : result;
+}
+
+int cblockhost_is_listening(int socket) {
+    int answer;
+    socklen_t size = sizeof(answer);
+    return getsockopt(socket, SOL_SOCKET, SO_ACCEPTCONN, &answer, &size) < 0 ? -errno : answer != 0;
+}
+
+bool cblockhost_signal(int event) {
     struct pollfd room = {.fd = event, .events = POLLOUT};
     uint64_t one = 1;
     return poll(&room, 1, 0) == 1 && (room.revents & POLLOUT) &&
            write(event, &one, sizeof(one)) == sizeof(one);
 }
 
-bool cvfiouser_take(int event) {
+bool cblockhost_take(int event) {
     uint64_t count;
     struct iovec vector = {&count, sizeof(count)};
     ssize_t result = preadv2(event, &vector, 1, -1, RWF_NOWAIT);
@@ -85,7 +116,7 @@ static int is_abandoned(const struct sockaddr_un *address) {
     return result < 0 && reason == ECONNREFUSED;
 }
 
-int cvfiouser_listen(const char *path) {
+int cblockhost_listen(const char *path) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     if (strlen(path) >= sizeof(address.sun_path)) return -ENAMETOOLONG;
     strcpy(address.sun_path, path);
@@ -104,7 +135,7 @@ int cvfiouser_listen(const char *path) {
     return listener;
 }
 
-int cvfiouser_accept(int listener) {
+int cblockhost_accept(int listener) {
     int result = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
     return result < 0 ? -errno : result;
 }
