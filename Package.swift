@@ -18,6 +18,7 @@ let package = Package(
         .library(name: "BlockATA", targets: ["BlockATA"]),
         .library(name: "BlockPCI", targets: ["BlockPCI"]),
         .library(name: "IDE", targets: ["IDE"]),
+        .library(name: "VirtioBlock", targets: ["VirtioBlock"]),
         .library(name: "VFIOUserServer", targets: ["VFIOUserServer"]),
         .executable(name: "ide-machine", targets: ["IDEMachine"]),
     ],
@@ -61,6 +62,11 @@ let package = Package(
                 "BlockATA", "BlockDMA", "BlockHost", "BlockIO", "BlockPCI", "BlockState",
                 "GuestMemory",
             ], swiftSettings: strict),
+        // A virtio block device: its virtqueues, and its registers in memory.
+        .target(
+            name: "VirtioBlock",
+            dependencies: ["BlockDMA", "BlockHost", "BlockIO", "BlockState", "GuestMemory"],
+            swiftSettings: strict),
         .target(
             name: "CommandLineSupport",
             dependencies: [
@@ -145,6 +151,12 @@ let package = Package(
                 "IDE", "BlockATA", "BlockDMA", "BlockIO", "BlockIOTesting", "BlockState",
                 "GuestMemory", "CTestSupport",
                 "TestSupport",
+            ]),
+        .testTarget(
+            name: "VirtioBlockTests",
+            dependencies: [
+                "VirtioBlock", "BlockDMA", "BlockIO", "BlockIOTesting", "GuestMemory",
+                "CTestSupport", "TestSupport",
             ]),
         .testTarget(
             name: "VFIOUserServerTests",
