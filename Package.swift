@@ -20,6 +20,8 @@ let package = Package(
         .library(name: "IDE", targets: ["IDE"]),
         .library(name: "VirtioBlock", targets: ["VirtioBlock"]),
         .library(name: "VFIOUserServer", targets: ["VFIOUserServer"]),
+        .library(name: "VhostUserServer", targets: ["VhostUserServer"]),
+        .executable(name: "blockio", targets: ["BlockTool"]),
         .executable(name: "ide-machine", targets: ["IDEMachine"]),
     ],
     dependencies: [
@@ -76,6 +78,16 @@ let package = Package(
             name: "VFIOUserServer",
             dependencies: ["BlockHost", "BlockPCI", "GuestMemory"],
             swiftSettings: strict),
+        .target(
+            name: "VhostUserServer",
+            dependencies: ["BlockHost", "BlockIO", "GuestMemory", "VirtioBlock"],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "BlockTool",
+            dependencies: [
+                "BlockIO", "CommandLineSupport", "GuestMemory", "VhostUserServer",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
         .executableTarget(
             name: "IDEMachine",
             dependencies: [
@@ -163,6 +175,12 @@ let package = Package(
             dependencies: [
                 "VFIOUserServer", "BlockHost", "BlockPCI", "GuestMemory", "CTestSupport",
                 "TestSupport",
+            ]),
+        .testTarget(
+            name: "VhostUserServerTests",
+            dependencies: [
+                "VhostUserServer", "BlockHost", "BlockIO", "BlockIOTesting", "BlockTool",
+                "GuestMemory", "CTestSupport", "TestSupport",
             ]),
         .testTarget(
             name: "IDEMachineTests",

@@ -1,6 +1,5 @@
 import Glibc
 import GuestMemory
-import VirtioBlock
 
 /// The driver's side of a split virtqueue (virtio 1.2, 2.7), in memory of the guest.
 ///
@@ -58,12 +57,6 @@ final class RingDriver {
         (nextAvailable, publishedAvailable, lastUsed) = (index, index, index)
         store(index, at: available + 2)
         store(index, at: used + 2)
-    }
-
-    var layout: VirtqueueLayout {
-        VirtqueueLayout(
-            size: size, descriptors: GuestAddress(base), available: GuestAddress(available),
-            used: GuestAddress(used))
     }
 
     var available: UInt64 { base + 0x8000 }
