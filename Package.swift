@@ -167,8 +167,8 @@ let package = Package(
         .testTarget(
             name: "VirtioBlockTests",
             dependencies: [
-                "VirtioBlock", "BlockDMA", "BlockIO", "BlockIOTesting", "GuestMemory",
-                "CTestSupport", "TestSupport",
+                "VirtioBlock", "BlockDMA", "BlockIO", "BlockIOTesting", "BlockState",
+                "GuestMemory", "CTestSupport", "TestSupport",
             ]),
         .testTarget(
             name: "VFIOUserServerTests",

@@ -86,6 +86,9 @@ public final class VirtioBlockDevice: Sendable {
         return features.contains(.flush)
     }
 
+    /// What the driver has set, whether or not it is what counts.
+    var isWriteCacheSwitchedOn: Bool { isCacheOn.load(ordering: .acquiring) }
+
     /// Switches the write cache, as the driver does through the configuration space.
     func setWriteCache(_ isOn: Bool) { isCacheOn.store(isOn, ordering: .releasing) }
 

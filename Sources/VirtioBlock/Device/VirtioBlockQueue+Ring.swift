@@ -1,4 +1,5 @@
 import BlockDMA
+import BlockIO
 import Glibc
 
 // The ring: from the start to the end of it.
@@ -113,6 +114,16 @@ extension VirtioBlockQueue {
             state.pointee.parked -= 1
             state.pointee.inFlight -= 1
             state.pointee.owed.append(head)
+        }
+    }
+
+    /// Changes the size of the image, as `BlockQueue.resize` does, and waits for that and for the
+    /// writes before it. The transport then calls ``VirtioBlockDevice/noteSize()``.
+    public func resize(to size: UInt64) throws(VirtioError) {
+        do throws(BlockError) {
+            try queue.resizeAndWait(to: size)
+        } catch {
+            throw .image(error)
         }
     }
 

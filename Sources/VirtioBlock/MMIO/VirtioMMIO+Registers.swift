@@ -125,8 +125,9 @@ extension VirtioMMIO {
             reset(&registers)
             return []
         }
-        var status = value & 0xFF & ~DeviceStatus.needsReset
         let former = registers.status
+        // Only a reset clears bits.
+        var status = (value & 0xFF & ~DeviceStatus.needsReset) | former
         if status & DeviceStatus.featuresOK != 0 && former & DeviceStatus.featuresOK == 0 {
             let features = VirtioFeatures(rawValue: registers.driverFeatures)
             if !device.acceptFeatures(features) { status &= ~DeviceStatus.featuresOK }

@@ -97,8 +97,15 @@ public final class VirtioMMIO: MMIODevice {
         }
     }
 
-    /// Tells the driver if the size of the image has changed, as after `BlockQueue.resize`.
-    public func noteSize() {
+    /// Changes the size of the image to `size` bytes, a multiple of its sector size, and tells the
+    /// driver. Waits for the writes under way.
+    public func resize(to size: UInt64) throws(VirtioError) {
+        try queues[0].withLock { (queue) throws(VirtioError) in try queue.resize(to: size) }
+        noteSize()
+    }
+
+    /// Tells the driver if the size of the image has changed.
+    func noteSize() {
         if device.noteSize() { raise(InterruptStatus.configuration) }
     }
 

@@ -33,14 +33,17 @@ final class RingDriver {
     /// The most descriptors of a table.
     static let tableLimit = 64
 
-    /// An empty ring of `size` descriptors at `base`.
-    init(_ ram: GuestRAM, size: Int, at base: UInt64 = 0x1_0000, hasEventIndex: Bool = true) {
+    /// An empty ring of `size` descriptors at `base`; what is in memory stays unless `clears`.
+    init(
+        _ ram: GuestRAM, size: Int, at base: UInt64 = 0x1_0000, hasEventIndex: Bool = true,
+        clears: Bool = true
+    ) {
         self.ram = ram
         self.size = size
         self.base = base
         self.hasEventIndex = hasEventIndex
-        free = []
-        restart()
+        free = (0..<UInt16(size)).reversed()
+        if clears { restart() }
     }
 
     /// An empty ring again.
@@ -91,6 +94,9 @@ final class RingDriver {
     // MARK: Requests
 
     var freeDescriptors: Int { free.count }
+
+    /// The first descriptor of the request that is added next.
+    var nextHead: UInt16 { free.last ?? 0 }
 
     /// Adds a request to the ring, in a table if `isIndirect`. The device sees it after
     /// ``publish()``. Returns its first descriptor.
@@ -146,7 +152,7 @@ final class RingDriver {
     func reap() -> [(head: UInt16, length: UInt32)] {
         var found: [(UInt16, UInt32)] = []
         let index = load(used + 2, as: UInt16.self)
-        while lastUsed != index {
+        while lastUsed != index, found.count < size {
             let place = used + 4 + 8 * UInt64(Int(lastUsed) % size)
             let head = UInt16(load(place, as: UInt32.self))
             found.append((head, load(place + 4, as: UInt32.self)))
