@@ -4,7 +4,7 @@ import BlockIO
 /// A disk that is connected to a carrier, which uses it as an ``AttachedDrive``. Commands are carried
 /// out by ``DiskExecution``.
 package struct ATADrive: ~Copyable {
-    package let state: StatePointer<State>
+    package let state: StablePointer<State>
 
     /// Bytes in the drive's buffer: more than the largest data block. READ VERIFY reads as many at
     /// a time.
@@ -68,13 +68,13 @@ package struct ATADrive: ~Copyable {
     /// Takes the disk, which nobody else may use until this is released.
     package init(_ disk: ATADisk, _ connection: DriveConnection) {
         disk.isPluggedIn = true
-        state = StatePointer(holding: State(disk, connection))
+        state = StablePointer(allocating: State(disk, connection))
     }
 
     deinit {
         // The carrier has waited until the drive is not busy.
         state.pointee.disk.isPluggedIn = false
-        unsafe state.release()
+        unsafe state.destroy()
     }
 
     // MARK: Resets
@@ -97,16 +97,19 @@ package struct ATADrive: ~Copyable {
 
     // MARK: Commands
 
-    /// The drive at work on the command of a tag.
+    /// The drive at work on the command of a tag, which is less than the connection's number of tags.
     func at(_ tag: Int, _ carrier: any ATACarrier) -> DiskExecution {
-        DiskExecution(state: state, tag: tag, carrier: carrier)
+        // As numbers without a sign: one comparison.
+        let tags = UInt(bitPattern: state.pointee.core.connection.tags)
+        precondition(UInt(bitPattern: tag) < tags, "a tag that the drive does not have")
+        return DiskExecution(state: state, tag: tag, carrier: carrier)
     }
 
     // A function of its own, so that a poll without completions does not pay for its local
     // variables.
     @inline(never)
     private func answer(_ completion: BlockCompletion, _ carrier: any ATACarrier) {
-        // The queue is public, so the request may be another's, with any number as its `userData`.
+        // Another's request on the queue has any number as its `userData`.
         precondition(
             completion.userData < UInt(state.pointee.core.connection.tags),
             "the queue of a disk has completed a request that its drive has not made")

@@ -1,3 +1,4 @@
+public import BlockHost
 public import Glibc
 
 /// Requests in, completions out, on one ``BlockImage``.
@@ -141,8 +142,13 @@ public final class BlockQueue {
     /// Makes a range read as zeroes: fallocate(2) with FALLOC_FL_ZERO_RANGE or
     /// FALLOC_FL_PUNCH_HOLE, BLKZEROOUT, or else by writing zeroes.
     @discardableResult
-    public func writeZeroes(at offset: UInt64, length: UInt64, userData: UInt = 0) -> RequestID {
-        start(.init(operation: .writeZeroes, offset: offset, length: length, userData: userData))
+    public func writeZeroes(
+        at offset: UInt64, length: UInt64, options: ZeroOptions = [], userData: UInt = 0
+    ) -> RequestID {
+        start(
+            .init(
+                operation: .writeZeroes, offset: offset, length: length, userData: userData,
+                zeroOptions: options))
     }
 
     /// ftruncate(2) of a file to `size` bytes, a multiple of ``BlockImage/logicalBlockSize``;

@@ -1,5 +1,4 @@
 import BlockHost
-import CVFIOUser
 import Glibc
 
 /// Sends messages to a stream socket without ever waiting: what the kernel does not take is kept,
@@ -11,7 +10,7 @@ import Glibc
 final class MessageWriter {
     private let socket: CInt
     /// What the kernel has not taken, behind a pointer so that no access is checked at run time.
-    private let queue = StatePointer(holding: ByteQueue())
+    private let queue = StablePointer(allocating: ByteQueue())
     /// Where in it the message ends that the kernel has a part of; 0 when there is none.
     private var begunCount = 0
     /// Where in it the message begins that is being written.
@@ -22,7 +21,7 @@ final class MessageWriter {
 
     init(_ socket: CInt) { self.socket = socket }
 
-    deinit { unsafe queue.release() }
+    deinit { unsafe queue.destroy() }
 
     /// How many bytes the kernel has not taken yet.
     var backlog: Int { queue.pointee.count }
@@ -58,9 +57,10 @@ final class MessageWriter {
 
     /// Sends what the kernel accepts now. Returns false if the connection is broken.
     func flush() -> Bool {
-        while !queue.pointee.isEmpty, let first = unsafe queue.pointee.bytes.baseAddress {
+        while !queue.pointee.isEmpty {
             if begunCount == 0 { begunCount = unsafe Self.size(of: queue.pointee.bytes) }
-            let result = unsafe cvfiouser_send(socket, first, begunCount)
+            let result = unsafe StreamSocket.send(
+                socket, UnsafeRawBufferPointer(rebasing: queue.pointee.bytes[..<begunCount]))
             if result == -Int(EAGAIN) { return true }
             guard result > 0 else { return false }
             queue.pointee.removeFirst(result)

@@ -26,7 +26,7 @@ import Glibc
     private var isRefused = false
     /// Nor does it post completions, whatever the ring says of them.
     private var isSilent = false
-    /// Operations in the two rings, those included that the kernel has not taken.
+    /// Submissions in the two rings, those included that the kernel has not taken.
     private var inRing = 0
 
     init(image: BlockImage, options: QueueOptions) throws(BlockError) {
