@@ -144,8 +144,9 @@ def fio_summary(rows):
     """One line for each engine: how often the goal is met, and how bad the worst is."""
     yield (
         f"| engine | cases with a median of at least {GOAL} of fio's IOPS | in its worst run | median of "
-        "all cases (by run) | lowest case | lowest case of any run | cases within the limit of CPU time |")
-    yield "|---|---|---|---|---|---|---|"
+        "all cases (by run) | lowest case | lowest case of any run | CPU time: median of all cases "
+        "| cases within the limit of CPU time |")
+    yield "|---|---|---|---|---|---|---|---|"
     for engine in sorted({row.work.engine for row in rows}):
         mine = [row for row in rows if row.work.engine == engine]
         limit = CPU_GOAL.get(engine, 1.05)
@@ -161,7 +162,7 @@ def fio_summary(rows):
             f"| {sum(row.worst() >= GOAL for row in mine)} of {len(mine)} "
             f"| {MEDIAN([row.middle() for row in mine]):.2f} ({min(middles):.2f} to {max(middles):.2f}) "
             f"| {lowest.middle():.2f}, {lowest.work.label} | {worst.worst():.2f}, {worst.work.label} "
-            f"| {cpu} of {len(mine)} (at most {limit}) |")
+            f"| {MEDIAN([row.middle('cpu_ratio') for row in mine]):.2f} | {cpu} of {len(mine)} (at most {limit}) |")
 
 
 def variation(rows):
@@ -255,28 +256,36 @@ def auto_table(rows):
 
 
 def targets_table(documents):
-    yield "| machine | target | what it is | device | scheduler, nr_requests | write cache | blocks |"
+    yield (
+        "| machine | target | what it is | device | scheduler, nr_requests | write cache "
+        "| logical and physical block |")
     yield "|---|---|---|---|---|---|---|"
     seen = set()
     for document in documents:
         for name, target in document.get("targets", {}).items():
-            device = target.get("device", {})
             system = f" on {target['file_system']}" if "file_system" in target else ""
             part = ""
             if target["range"] != target["size"]:
                 part = f", {target['range']} bytes from {target['offset']}"
-            turning = {True: ", rotational", False: ", not rotational", None: ""}[device.get("rotational")]
             line = (
                 f"| {machine_of(document)} | {name} | {target['kind']} of {target['size'] >> 20} MiB{system}"
-                f"{part} | {device.get('name', 'none')}{': ' if 'model' in device else ''}"
-                f"{device.get('model', '')}{turning} | {device.get('scheduler', '')}, "
-                f"{device.get('nr_requests', '')} | {device.get('write_cache', '')} "
-                f"| {device.get('logical_block_size', '')}, physical "
-                f"{device.get('physical_block_size', '')} |")
+                f"{part} | " + " | ".join(device_cells(target.get("device", {}))) + " |")
             # A made device has another number in each run.
             if (machine_of(document), name) not in seen:
                 seen.add((machine_of(document), name))
                 yield line
+
+
+def device_cells(device):
+    """Four cells: name and model, scheduler, write cache, block sizes. A dash is for what is not known."""
+    turning = {True: "rotational", False: "not rotational"}.get(device.get("rotational"))
+    cells = [
+        [device.get("name", "none"), device.get("model"), turning],
+        [device.get("scheduler"), device.get("nr_requests")],
+        [device.get("write_cache")],
+        [device.get("logical_block_size"), device.get("physical_block_size")],
+    ]
+    return [", ".join(str(part) for part in cell if part is not None) or "-" for cell in cells]
 
 
 def emulated(document):
