@@ -13,7 +13,8 @@ extension HostRequest {
     ) -> HostAnswer {
         precondition(current == .idle, "the host is at work on another request")
         wasStopped = false
-        self.transfer = TransferReference(transfer)
+        // It is taken from here with the step `done`.
+        unsafe self.transfer = TransferReference(transfer)
         self.offset = offset
         self.durability = durability
         return carryOut(step, of: transfer, on: queue)

@@ -10,7 +10,8 @@ extension HostRequest {
         precondition(current == .idle, "the host is at work on another request")
         wasStopped = false
         isPiece = false
-        self.transfer = TransferReference(transfer)
+        // It is taken from here with the step `done`.
+        unsafe self.transfer = TransferReference(transfer)
         return note(step)
     }
 

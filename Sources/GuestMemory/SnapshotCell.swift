@@ -27,7 +27,7 @@ import Synchronization
 
     private let word: Atomic<UInt64>
     private let entries: UnsafeMutablePointer<Entry>
-    private let firstFree: StatePointer<Slot?>
+    private let firstFree: StablePointer<Slot?>
 
     init(_ first: Snapshot) {
         unsafe entries = .allocate(capacity: Self.slotCount)
@@ -35,7 +35,7 @@ import Synchronization
             unsafe (entries + slot).initialize(to: Entry())
             unsafe entries[slot].nextFree = slot + 1 < Self.slotCount ? slot + 1 : nil
         }
-        firstFree = StatePointer(holding: 1)
+        firstFree = StablePointer(allocating: 1)
         unsafe entries[0].snapshot = unsafe .passRetained(first)
         word = Atomic(0)
     }
@@ -44,7 +44,7 @@ import Synchronization
         for slot in 0..<Self.slotCount { unsafe entries[slot].snapshot?.release() }
         unsafe entries.deinitialize(count: Self.slotCount)
         unsafe entries.deallocate()
-        unsafe firstFree.release()
+        unsafe firstFree.destroy()
     }
 
     /// Holds the current snapshot. It stays until `release` was called as often.

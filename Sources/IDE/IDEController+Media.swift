@@ -55,7 +55,7 @@ extension IDEController {
         }
     }
 
-    private func packetDrive(in slot: IDESlot) -> StatePointer<ATAPIDrive.State>? {
+    private func packetDrive(in slot: IDESlot) -> StablePointer<ATAPIDrive.State>? {
         channel(slot.channel).drives[slot.device].packetState
     }
 }

@@ -5,7 +5,7 @@ import BlockPCI
 final class InterruptRouter {
     /// Whose pin INTA is.
     private let function: PCIFunction
-    private let state: StatePointer<State>
+    private let state: StablePointer<State>
 
     /// `@safe`, because the controller outlives what is a part of it.
     @safe private struct State {
@@ -28,10 +28,10 @@ final class InterruptRouter {
 
     init(_ function: PCIFunction, isNative: Bool) {
         self.function = function
-        state = unsafe StatePointer(holding: State(isNative: isNative))
+        state = unsafe StablePointer(allocating: State(isNative: isNative))
     }
 
-    deinit { unsafe state.release() }
+    deinit { unsafe state.destroy() }
 
     /// Says which controller this is a part of.
     func setController(_ controller: IDEController) {

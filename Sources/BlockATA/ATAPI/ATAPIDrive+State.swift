@@ -50,7 +50,7 @@ extension ATAPIDrive {
         registers.pointee.demand = saved.job.demand
     }
 
-    private var registers: StatePointer<DriveRegisters> {
+    private var registers: StablePointer<DriveRegisters> {
         state.pointee.core.connection.registers(of: 0)
     }
 

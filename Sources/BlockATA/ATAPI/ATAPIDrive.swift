@@ -6,7 +6,7 @@ import GuestMemory
 /// A CD/DVD-ROM drive that is connected to a carrier, which uses it as an ``AttachedDrive``. Commands
 /// are carried out by ``PacketExecution``, one at a time, whatever its tag.
 package struct ATAPIDrive: ~Copyable {
-    package let state: StatePointer<State>
+    package let state: StablePointer<State>
 
     /// Most sectors that one host request reads into the buffer: as many as a PIO burst of 65534
     /// bytes can touch.
@@ -69,14 +69,14 @@ package struct ATAPIDrive: ~Copyable {
     /// Takes the drive, which nobody else may use until this is released.
     package init(_ cdrom: CDROM, _ connection: DriveConnection) {
         cdrom.isPluggedIn = true
-        state = StatePointer(holding: State(cdrom, connection))
+        state = StablePointer(allocating: State(cdrom, connection))
     }
 
     deinit {
         // The carrier has waited until the drive is not busy.
         state.pointee.cdrom.isPluggedIn = false
         unsafe state.pointee.deallocate()
-        unsafe state.release()
+        unsafe state.destroy()
     }
 
     /// The queue of the disc, or of a removed disc that still has a host request under way.

@@ -6,7 +6,7 @@ import GuestMemory
 
 /// A CD/DVD-ROM drive at work on the command of a tag.
 struct PacketExecution: CommandExecution {
-    let state: StatePointer<ATAPIDrive.State>
+    let state: StablePointer<ATAPIDrive.State>
     let tag: Int
     let carrier: any ATACarrier
 

@@ -28,7 +28,7 @@ import BlockHost
 
     /// The carrier's registers for the command of a tag.
     @inline(__always)
-    func registers(of tag: Int) -> StatePointer<DriveRegisters> {
-        unsafe StatePointer(registers + tag)
+    func registers(of tag: Int) -> StablePointer<DriveRegisters> {
+        unsafe StablePointer(registers + tag)
     }
 }

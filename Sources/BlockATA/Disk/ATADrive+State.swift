@@ -48,7 +48,7 @@ extension ATADrive {
 
     private var disk: ATADisk { state.pointee.disk }
 
-    private var registers: StatePointer<DriveRegisters> {
+    private var registers: StablePointer<DriveRegisters> {
         state.pointee.core.connection.registers(of: 0)
     }
 

@@ -4,7 +4,7 @@ import BlockIO
 /// A disk that is connected to a carrier, which uses it as an ``AttachedDrive``. Commands are carried
 /// out by ``DiskExecution``.
 package struct ATADrive: ~Copyable {
-    package let state: StatePointer<State>
+    package let state: StablePointer<State>
 
     /// Bytes in the drive's buffer: more than the largest data block. READ VERIFY reads as many at
     /// a time.
@@ -68,13 +68,13 @@ package struct ATADrive: ~Copyable {
     /// Takes the disk, which nobody else may use until this is released.
     package init(_ disk: ATADisk, _ connection: DriveConnection) {
         disk.isPluggedIn = true
-        state = StatePointer(holding: State(disk, connection))
+        state = StablePointer(allocating: State(disk, connection))
     }
 
     deinit {
         // The carrier has waited until the drive is not busy.
         state.pointee.disk.isPluggedIn = false
-        unsafe state.release()
+        unsafe state.destroy()
     }
 
     // MARK: Resets

@@ -5,14 +5,14 @@ import GuestMemory
 
 /// A disk at work on the command of a tag.
 struct DiskExecution: CommandExecution {
-    let state: StatePointer<ATADrive.State>
+    let state: StablePointer<ATADrive.State>
     let tag: Int
     let carrier: any ATACarrier
 
     var core: DriveCore { state.pointee.core }
     var disk: ATADisk { state.pointee.disk }
     /// The command of the tag.
-    var command: StatePointer<DiskCommand> { unsafe StatePointer(state.pointee.commands + tag) }
+    var command: StablePointer<DiskCommand> { unsafe StablePointer(state.pointee.commands + tag) }
 
     var job: DiskJob {
         get { command.pointee.job }

@@ -42,7 +42,7 @@ package enum AttachedDrive: ~Copyable {
     }
 
     /// The state of a disk.
-    package var diskState: StatePointer<ATADrive.State>? {
+    package var diskState: StablePointer<ATADrive.State>? {
         switch self {
         case .absent: nil
         case .packet: nil
@@ -51,7 +51,7 @@ package enum AttachedDrive: ~Copyable {
     }
 
     /// The state of a drive with the PACKET feature set.
-    package var packetState: StatePointer<ATAPIDrive.State>? {
+    package var packetState: StablePointer<ATAPIDrive.State>? {
         switch self {
         case .absent: nil
         case .disk: nil

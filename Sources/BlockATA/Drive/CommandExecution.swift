@@ -36,13 +36,13 @@ protocol CommandExecution {
 
 extension CommandExecution {
     /// The registers of the command.
-    var registers: StatePointer<DriveRegisters> { core.connection.registers(of: tag) }
+    var registers: StablePointer<DriveRegisters> { core.connection.registers(of: tag) }
 
     /// Data that the drive moves itself.
     var buffer: DriveBuffer { core.buffer }
 
     /// The host request of the command.
-    var host: StatePointer<HostRequest> { core.host(of: tag) }
+    var host: StablePointer<HostRequest> { core.host(of: tag) }
 
     /// How the transfer has ended, until the carrier is told with the end of the command.
     var transferEnd: CommandEnd.Transfer? {

@@ -30,12 +30,12 @@ import BlockHost
 
     /// The host request of a tag.
     @inline(__always)
-    func host(of tag: Int) -> StatePointer<HostRequest> { unsafe StatePointer(hosts + tag) }
+    func host(of tag: Int) -> StablePointer<HostRequest> { unsafe StablePointer(hosts + tag) }
 
     /// How the transfer of a tag has ended.
     @inline(__always)
-    func transferEnd(of tag: Int) -> StatePointer<CommandEnd.Transfer?> {
-        unsafe StatePointer(ends + tag)
+    func transferEnd(of tag: Int) -> StablePointer<CommandEnd.Transfer?> {
+        unsafe StablePointer(ends + tag)
     }
 
     /// Frees the memory: no copy of this may be used afterwards.

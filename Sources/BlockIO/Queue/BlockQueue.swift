@@ -1,3 +1,4 @@
+public import BlockHost
 public import Glibc
 
 /// Requests in, completions out, on one ``BlockImage``.

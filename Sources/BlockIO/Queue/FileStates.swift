@@ -1,3 +1,5 @@
+public import BlockHost
+
 /// The memory of a queue's file states, whose addresses never change. The fast path, which is inlined into
 /// callers, counts in the first of them.
 ///

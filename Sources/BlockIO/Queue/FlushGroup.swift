@@ -1,3 +1,5 @@
+import BlockHost
+
 /// The requests that want an fdatasync(2) of a host file, of which at most one runs at a time.
 ///
 /// The kernel reports a failed write-back once for each open file description, to the first call that

@@ -1,3 +1,5 @@
+public import BlockHost
+
 /// The slots that no request is in, linked through themselves; the last that was freed goes first.
 ///
 /// Inlined into callers, which is why its parts are usable from inline code.

@@ -1,3 +1,4 @@
+public import BlockHost
 public import CBlockIO
 import Glibc
 

@@ -1,4 +1,4 @@
-import BlockHost
+public import BlockHost
 public import CBlockIO
 import Glibc
 

@@ -1,3 +1,5 @@
+import BlockHost
+
 // What waits for other requests: writes that overlap, and whatever changes the image beside a resize.
 extension QueueCore {
     /// Goes on with everything that waited and need not wait any longer. A loop, because each may be the

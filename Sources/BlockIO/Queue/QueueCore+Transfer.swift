@@ -1,3 +1,4 @@
+public import BlockHost
 import CBlockIO
 import Glibc
 

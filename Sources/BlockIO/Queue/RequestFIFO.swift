@@ -1,3 +1,4 @@
+public import BlockHost
 public import CBlockIO
 
 /// First in, first out, linked through the requests themselves: no allocation. The fast path, which is

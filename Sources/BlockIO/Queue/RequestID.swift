@@ -1,3 +1,5 @@
+public import BlockHost
+
 /// Names one request of one queue, for ``BlockQueue/cancel(_:)``. Once the request has completed, its
 /// identifier names nothing, and cancels nothing.
 ///

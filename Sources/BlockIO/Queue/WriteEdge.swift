@@ -1,3 +1,5 @@
+import BlockHost
+
 typealias EdgePointer = StablePointer<WriteEdge>
 
 /// A block that a write reads, modifies and writes, in the queue of those that want the same block.

@@ -1,3 +1,5 @@
+import BlockHost
+
 typealias TicketPointer = StablePointer<WriteTicket>
 
 /// What an indexed write holds and waits for.

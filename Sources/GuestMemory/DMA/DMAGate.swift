@@ -6,14 +6,14 @@ import BlockHost
 /// A transfer that began before continues. A gate belongs to the thread that uses the mappers
 /// behind it.
 public final class DMAGate {
-    let state: StatePointer<Bool>
+    let state: StablePointer<Bool>
 
     /// A gate for the mappers of a device.
     public init(isOpen: Bool) {
-        state = StatePointer(holding: isOpen)
+        state = StablePointer(allocating: isOpen)
     }
 
-    deinit { unsafe state.release() }
+    deinit { unsafe state.destroy() }
 
     /// Whether DMA can begin.
     public var isOpen: Bool {

@@ -122,12 +122,12 @@ extension DMAMapper {
         let hasResolvers: Bool
         let gate: DMAGate
         /// Whether ``gate`` is open, without counting references.
-        let isOpen: StatePointer<Bool>
+        let isOpen: StablePointer<Bool>
         let reentrancy: ReentrancyGuard?
         /// Transfers that can continue.
         let ready: ReadyList
         /// Behind a pointer, so that no access is checked at run time.
-        let state: StatePointer<State>
+        let state: StablePointer<State>
 
         // @safe: the core owns a reference to each transfer in the list of free ones.
         @safe struct State {
@@ -161,12 +161,12 @@ extension DMAMapper {
             isOpen = gate.state
             self.reentrancy = reentrancy
             ready = ReadyList(wake: wake)
-            state = unsafe StatePointer(holding: State(options: options))
+            state = unsafe StablePointer(allocating: State(options: options))
         }
 
         deinit {
             while let transfer = unsafe popFree() { unsafe transfer.release() }
-            unsafe state.release()
+            unsafe state.destroy()
         }
 
         /// The options of transfers that begin from now on.

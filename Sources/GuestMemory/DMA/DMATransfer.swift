@@ -9,20 +9,20 @@ import Glibc
 /// step. After ``DMAStep/done(_:)`` the object belongs to the mapper, which uses it again.
 public final class DMATransfer {
     /// Behind a pointer, so that no access is checked at run time.
-    let state: StatePointer<State>
+    let state: StablePointer<State>
 
     init(mapper: DMAMapper.Core) {
         let waiter = BounceWaiter(ready: mapper.ready)
         let pool = mapper.pool
         // The core keeps its transfers, and stays while one of them is active.
-        state = unsafe StatePointer(
-            holding: State(
+        state = unsafe StablePointer(
+            allocating: State(
                 mapper: UnretainedReference(mapper), waiter: waiter,
                 answer: RemoteAnswer { pool.makeReady(waiter) }))
         waiter.transfer = unsafe UnretainedReference(self)
     }
 
-    deinit { unsafe state.release() }
+    deinit { unsafe state.destroy() }
 
     /// The value that the device gave to ``DMAMapper/begin(_:_:alignment:unit:userData:)``.
     public var userData: UInt { state.pointee.userData }

@@ -25,7 +25,7 @@ import BlockHost
 
     /// The value of a device, for several accesses.
     @inline(__always)
-    func at(_ device: Int) -> StatePointer<Value> { unsafe StatePointer(address(device)) }
+    func at(_ device: Int) -> StablePointer<Value> { unsafe StablePointer(address(device)) }
 
     /// The address of the value of a device, as long as the pair.
     @inline(__always)

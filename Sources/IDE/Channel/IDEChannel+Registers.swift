@@ -191,7 +191,7 @@ extension IDEChannel {
         }
     }
 
-    private func endWindow(_ selected: StatePointer<DriveRegisters>) {
+    private func endWindow(_ selected: StablePointer<DriveRegisters>) {
         guard selected.pointee.window.direction != .none, selected.pointee.window.left == 0
         else { return }
         selected.pointee.window.close()

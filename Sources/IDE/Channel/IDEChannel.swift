@@ -16,7 +16,7 @@ final class IDEChannel {
     let drives = DevicePair { AttachedDrive.absent }
     /// Of device 0 and device 1.
     let registers = DevicePair { DriveRegisters() }
-    let state: StatePointer<State>
+    let state: StablePointer<State>
 
     struct State: ~Copyable {
         /// Which of the two drives are there.
@@ -50,10 +50,10 @@ final class IDEChannel {
         self.number = number
         self.router = router
         self.mapper = mapper
-        state = StatePointer(holding: State())
+        state = StablePointer(allocating: State())
     }
 
-    deinit { unsafe state.release() }
+    deinit { unsafe state.destroy() }
 
     // MARK: Drives
 

@@ -11,7 +11,7 @@ import Glibc
 final class MessageWriter {
     private let socket: CInt
     /// What the kernel has not taken, behind a pointer so that no access is checked at run time.
-    private let queue = StatePointer(holding: ByteQueue())
+    private let queue = StablePointer(allocating: ByteQueue())
     /// Where in it the message ends that the kernel has a part of; 0 when there is none.
     private var begunCount = 0
     /// Where in it the message begins that is being written.
@@ -22,7 +22,7 @@ final class MessageWriter {
 
     init(_ socket: CInt) { self.socket = socket }
 
-    deinit { unsafe queue.release() }
+    deinit { unsafe queue.destroy() }
 
     /// How many bytes the kernel has not taken yet.
     var backlog: Int { queue.pointee.count }

@@ -296,7 +296,7 @@ final class Run {
                 "requests \(missing) have not ended; outstanding \(queue.outstanding)")
         }
         if kernel.inFlight > 0 || kernel.hasAnswered {
-            scheduler.report(.completions, "an operation is in flight when the queue is closed")
+            scheduler.report(.completions, "a submission is in flight when the queue is closed")
         }
         if let text = history.complaint(aboutImage: kernel.disk.visible) {
             scheduler.report(.bytes, text)

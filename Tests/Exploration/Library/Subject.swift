@@ -12,7 +12,7 @@ package struct Subject: Sendable {
     let open: @Sendable (BlockImage, ModelKernel, QueueOptions) throws -> BlockQueue
     /// The run is over.
     let leave: @Sendable () -> Void
-    /// Says that operations have ended while nobody was in the kernel.
+    /// Says that submissions have been answered while nobody was in the kernel.
     let publish: @Sendable () -> Void
     /// Tells before a look at a descriptor that what it says must be up to date.
     let refresh: @Sendable () -> Void

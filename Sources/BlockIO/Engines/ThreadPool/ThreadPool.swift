@@ -1,4 +1,4 @@
-import BlockHost
+package import BlockHost
 import Glibc
 
 /// Threads that serve requests of one queue: all of them, or those the kernel has no asynchronous

@@ -28,7 +28,7 @@ import Glibc
     private var isRefused = false
     /// Nor does it post completions, whatever the ring says of them.
     private var isSilent = false
-    /// Operations in the two rings, those included that the kernel has not taken.
+    /// Submissions in the two rings, those included that the kernel has not taken.
     private var inRing = 0
 
     /// The longest wait, in nanoseconds, for an event that the kernel does not poll for want of resources.

@@ -1,6 +1,7 @@
+// @usableFromInline: inlinable code of other targets reaches its state by way of it.
 /// A pointer to a value that stays at its address until nobody uses the pointer any more.
 ///
-/// The fast path needs state at addresses that stay: a class costs reference counts and dynamic exclusivity
+/// A fast path needs state at addresses that stay: a class costs reference counts and dynamic exclusivity
 /// checks, an array cannot be changed in place through a copy of it. An `UnsafeMutablePointer` would mark
 /// each line that reads a field as unsafe, and hide the few lines that decide whether it is.
 ///
@@ -9,10 +10,9 @@
 /// this is the last use of all copies of the pointer. Both say at that place why it is so. As for the fields of
 /// a class, it is the caller's to see that one thread at a time uses the value.
 ///
-/// The fast path, which is inlined into callers, uses it.
 @safe @usableFromInline
 package struct StablePointer<Pointee: ~Copyable> {
-    /// For what needs the address itself. The kernel's tag for a request is one.
+    /// For what needs the address itself, such as a tag that the kernel keeps.
     @usableFromInline package let base: UnsafeMutablePointer<Pointee>
 
     /// The value at `base` must be initialized, and stay there while the pointer is used.
@@ -22,6 +22,7 @@ package struct StablePointer<Pointee: ~Copyable> {
     package init(_ base: UnsafeMutablePointer<Pointee>) { unsafe self.base = base }
 
     /// Moves a value to memory of its own, which ``destroy()`` frees.
+    @inlinable
     package init(allocating value: consuming Pointee) {
         unsafe base = .allocate(capacity: 1)
         unsafe base.initialize(to: value)
@@ -29,6 +30,7 @@ package struct StablePointer<Pointee: ~Copyable> {
 
     /// Frees a value that has memory of its own. Nobody may use a copy of the pointer any more.
     @unsafe
+    @inlinable
     package func destroy() {
         unsafe base.deinitialize(count: 1)
         unsafe base.deallocate()
