@@ -25,8 +25,8 @@ struct RequestSlab: ~Copyable {
 
     /// The first chunk is a page. Each chunk after it doubles the number of slots, up to this many pages.
     private static let mostPages = 16
-    /// The most slots that are kept in any case: the first six chunks, 128 KiB.
-    private static let keptSlots = 432
+    /// The most slots that are kept in any case: those of the first six chunks.
+    private static let keptSlots = 32 * pageSize / MemoryLayout<IORequest>.stride
     private static let pageSize = Int(getpagesize())
 
     init() {

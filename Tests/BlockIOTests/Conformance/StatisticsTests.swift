@@ -75,7 +75,7 @@ final class StatisticsTests: ConformanceTestCase {
         try forEachConfiguration(size: 1 << 20) { subject in
             let buffer = subject.buffer(subject.block)
             var growths: [UInt64] = []
-            for count in [350, 350, 2000, 350, 2000] {
+            for count in [300, 300, 2000, 300, 2000] {
                 for _ in 0..<count { subject.queue.read(into: buffer.bytes, at: .max - 4095) }
                 XCTAssertEqual(subject.queue.outstanding, count)
                 try subject.queue.finish()

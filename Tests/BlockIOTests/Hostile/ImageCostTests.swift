@@ -10,7 +10,7 @@ final class ImageCostTests: HostileTestCase {
     private static let images = 64
     /// The most memory, in bytes, of an image and its queue. Without the stacks of threads, which come with
     /// requests.
-    private static let most = 40 << 10
+    private static let most = 48 << 10
 
     func testIOURing() throws {
         // The file, the ring and the event.
