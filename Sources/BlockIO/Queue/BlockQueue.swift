@@ -167,6 +167,7 @@ public final class BlockQueue {
 
     /// What other threads use in place of the queue. The queue's own thread has to get it, before it waits.
     public var remote: RemoteQueue {
+        openToWakes()
         mailbox.open()
         return RemoteQueue(mailbox: mailbox)
     }
@@ -291,6 +292,11 @@ extension BlockQueue {
             .init(
                 operation: .write, vectors: unsafe IOVectorList(vectors), offset: offset,
                 isDurable: true, userData: userData))
+    }
+
+    /// From now on other threads may wake the owner.
+    func openToWakes() {
+        if !isClosed { core.pointee.engine.openToWakes() }
     }
 
     /// For ``IOLoop``, from any thread: ends a wait of the queue's owner.
