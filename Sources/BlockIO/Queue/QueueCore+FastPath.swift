@@ -182,6 +182,8 @@ extension QueueCore {
     @discardableResult
     mutating func step(minimum: Int, limit: WaitLimit) -> WaitEnd {
         checkOwner()
+        // The engine need not end a wait because its own thread has woken it.
+        let minimum = isWoken ? 0 : minimum
         // Here the descriptor becomes quiet, whatever is left in `completed`.
         isWoken = false
         // What is submitted from here on in a batch is later than what came before.
