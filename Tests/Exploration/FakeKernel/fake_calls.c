@@ -80,6 +80,8 @@ ssize_t pwrite(int fd, const void *buffer, size_t count, off_t offset) {
 }
 
 ssize_t preadv2(int fd, const struct iovec *vectors, int count, off_t offset, int flags) {
+    // A question about the file, not a request.
+    if (is_ours(fd) && (flags & RWF_NOWAIT)) return answer(-EAGAIN);
     if (is_ours(fd)) return transfer(FAKE_READ, fd, vectors, count, offset, flags);
     return syscall(SYS_preadv2, fd, vectors, count, offset, 0, flags);
 }
