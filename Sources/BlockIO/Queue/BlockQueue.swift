@@ -28,7 +28,7 @@ public final class BlockQueue {
     // The compiler cannot check that one thread at a time uses it: that is the contract of QueueThreading.
     @usableFromInline let core: StablePointer<QueueCore>
 
-    /// Opens a queue. A writable image has one at a time.
+    /// Opens a queue. A writable image has as many at a time as ``OpenOptions/queueLimit`` says.
     public init(_ image: BlockImage, _ options: QueueOptions = QueueOptions()) throws(BlockError) {
         try options.validate(image: image.path)
         try image.claimQueue()
@@ -38,6 +38,7 @@ public final class BlockQueue {
             core = StablePointer(allocating: state)
             mailbox = core.pointee.mailbox
             mailbox.attach(core.pointee.engine.wakeEvent)
+            core.pointee.joinGroup()
         } catch {
             image.releaseQueue()
             throw error
@@ -142,8 +143,13 @@ public final class BlockQueue {
     /// Makes a range read as zeroes: fallocate(2) with FALLOC_FL_ZERO_RANGE or
     /// FALLOC_FL_PUNCH_HOLE, BLKZEROOUT, or else by writing zeroes.
     @discardableResult
-    public func writeZeroes(at offset: UInt64, length: UInt64, userData: UInt = 0) -> RequestID {
-        start(.init(operation: .writeZeroes, offset: offset, length: length, userData: userData))
+    public func writeZeroes(
+        at offset: UInt64, length: UInt64, options: ZeroOptions = [], userData: UInt = 0
+    ) -> RequestID {
+        start(
+            .init(
+                operation: .writeZeroes, offset: offset, length: length, userData: userData,
+                zeroOptions: options))
     }
 
     /// ftruncate(2) of a file to `size` bytes, a multiple of ``BlockImage/logicalBlockSize``;

@@ -52,7 +52,7 @@ package struct IORequest {
     var isModifying = false
     /// It is counted in ``QueueCore/composite``.
     var isComposite = false
-    /// It is counted in ``FileState/pageCacheUsers``.
+    /// It is counted in ``HostFile/beginPageCacheUse()``.
     var usesPageCache = false
     /// A part of a durable write has been done that only a flush makes stable.
     var owesFlush = false
@@ -61,6 +61,8 @@ package struct IORequest {
     package var isTransientFailure = false
     /// The ways to do a discard or to write zeroes that have been tried.
     var rangeWay = RangeWay.first
+    /// Of a write of zeroes.
+    var zeroOptions = ZeroOptions()
     /// When the caller made it, in nanoseconds of CLOCK_MONOTONIC: the time of its batch
     /// (``QueueCore/batchClock``). Latency counts from here, and so includes the wait for the engine.
     @usableFromInline var started: UInt64 = 0
@@ -82,6 +84,11 @@ package struct IORequest {
     var trackedPrevious: RequestPointer?
     /// What it holds and waits for; `nil` while that is nothing.
     var ticket: TicketPointer?
+    // Of a write in the list that the queues of an image share, under the lock of their group.
+    /// The number of its queue.
+    var member: UInt8 = 0
+    /// It waits no longer, and its queue has not taken it (``QueueGroup/Member/released``).
+    var isReleased = false
 
     /// The list of the queue that the request is in, among those from whose middle requests are taken. That
     /// it is in ``QueueCore/pending`` is marked in `cSubmission`.
@@ -109,7 +116,7 @@ package struct IORequest {
 
     /// A way to discard or to write zeroes; each is tried after the one before it.
     enum RangeWay: UInt8 {
-        case first, punchHole, buffers
+        case first, second, buffers
     }
 
     /// What the request waits for. ``QueueCore`` has the table of phases.
@@ -153,6 +160,7 @@ extension IORequest {
         beyond = 0
         place = .elsewhere
         rangeWay = .first
+        zeroOptions = []
         cSubmission.file = 0
         work = nil
         child = ChildLink()
