@@ -8,19 +8,33 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
+
+// Later than liburing 2.3: Linux 6.15.
+enum { OP_READV_FIXED = 60, OP_WRITEV_FIXED = 61 };
 
 struct cbio_uring {
     struct io_uring ring;
     bool registered_files;
     bool has_one_file;
     bool registered_ring;
+    bool polls_device;
+    bool has_vectored_fixed;
     pid_t owner;  // the thread that registered the ring
+    // Registered memory, by address.
+    struct iovec *regions;
+    uint32_t region_count;
+    uint32_t last_region;  // where the latest transfer was
     // By direction, for one buffer and for a list: see `head_of`. For the first file.
     uint64_t single_heads[2];
     uint64_t list_heads[2];
-    // By file: its index among the registered files, or its descriptor.
-    int numbers[];
+    struct {
+        // Its index among the registered files, or its descriptor.
+        int number;
+        // Of entries for its transfers.
+        uint8_t flags;
+    } files[];
 };
 
 // The first eight bytes of an entry, the same for all requests of a kind: opcode, flags, no I/O
@@ -28,23 +42,26 @@ struct cbio_uring {
 static uint64_t head_of(const struct cbio_uring *self, uint8_t opcode, uint8_t file) {
     const struct io_uring_sqe sqe = {
         .opcode = opcode,
-        .flags = self->registered_files ? IOSQE_FIXED_FILE : 0,
-        .fd = self->numbers[file],
+        .flags = self->files[file].flags,
+        .fd = self->files[file].number,
     };
     uint64_t head;
     memcpy(&head, &sqe, sizeof head);
     return head;
 }
 
-static int set_up(struct cbio_uring *self, uint32_t entries, unsigned flags) {
+static int set_up(
+    struct cbio_uring *self, uint32_t entries, unsigned flags, uint32_t thread_idle) {
     struct io_uring_params params;
     memset(&params, 0, sizeof params);
     params.flags = flags;
+    params.sq_thread_idle = thread_idle;
     return io_uring_queue_init_params(entries, &self->ring, &params);
 }
 
 int cbio_uring_create(
-    struct cbio_uring **out, const int *fds, uint32_t count, uint32_t entries, bool single_owner) {
+    struct cbio_uring **out, const int *fds, const bool *blocks, uint32_t count,
+    struct cbio_uring_setup setup) {
     // TASKRUN_FLAG makes pending completions visible in the ring's flags, so that looking for
     // completions enters the kernel only when there are some. DEFER_TASKRUN is Linux 6.1,
     // SINGLE_ISSUER 6.0; a kernel answers EINVAL to a flag that it does not know.
@@ -54,24 +71,35 @@ int cbio_uring_create(
         0,
     };
     static const unsigned shared_flags[] = {0};
-    const unsigned *flags = single_owner ? owner_flags : shared_flags;
-    const size_t choices = single_owner ? 3 : 1;
+    // The kernel's thread submits: neither flag goes with it.
+    const bool has_thread = setup.submission_thread_idle > 0;
+    const bool is_owned = setup.single_owner && !has_thread;
+    const unsigned *flags = is_owned ? owner_flags : shared_flags;
+    const size_t choices = is_owned ? 3 : 1;
+    const unsigned wanted = IORING_SETUP_CLAMP | (has_thread ? IORING_SETUP_SQPOLL : 0) |
+        (setup.polls_device ? IORING_SETUP_IOPOLL : 0);
 
-    struct cbio_uring *self = calloc(1, sizeof *self + count * sizeof self->numbers[0]);
+    struct cbio_uring *self = calloc(1, sizeof *self + count * sizeof self->files[0]);
     if (!self) return -ENOMEM;
     int error = -EINVAL;
     for (size_t i = 0; i < choices && error == -EINVAL; i++) {
         // The ring belongs to the thread that enables it, not to the one that creates it.
         unsigned disabled = flags[i] & IORING_SETUP_SINGLE_ISSUER ? IORING_SETUP_R_DISABLED : 0;
-        error = set_up(self, entries, flags[i] | disabled | IORING_SETUP_CLAMP);
+        error = set_up(
+            self, setup.entries, flags[i] | disabled | wanted, setup.submission_thread_idle);
     }
     if (error < 0) {
         free(self);
         return error;
     }
+    self->polls_device = setup.polls_device;
     self->has_one_file = count == 1;
     self->registered_files = io_uring_register_files(&self->ring, fds, count) == 0;
-    for (uint32_t i = 0; i < count; i++) self->numbers[i] = self->registered_files ? (int)i : fds[i];
+    for (uint32_t i = 0; i < count; i++) {
+        self->files[i].number = self->registered_files ? (int)i : fds[i];
+        self->files[i].flags = (uint8_t)((self->registered_files ? IOSQE_FIXED_FILE : 0) |
+            (blocks[i] ? IOSQE_ASYNC : 0));
+    }
     self->single_heads[CBIO_READ] = head_of(self, IORING_OP_READ, 0);
     self->single_heads[CBIO_WRITE] = head_of(self, IORING_OP_WRITE, 0);
     self->list_heads[CBIO_READ] = head_of(self, IORING_OP_READV, 0);
@@ -101,7 +129,41 @@ void cbio_uring_destroy(struct cbio_uring *self) {
     // number may be that of another ring.
     if (self->registered_ring && self->owner != gettid()) self->ring.int_flags = 0;
     io_uring_queue_exit(&self->ring);
+    free(self->regions);
     free(self);
+}
+
+// Whether the kernel has an operation.
+static bool has_operation(struct cbio_uring *self, uint8_t operation) {
+    enum { OPERATIONS = 256 };
+    struct io_uring_probe *probe =
+        calloc(1, sizeof *probe + OPERATIONS * sizeof(struct io_uring_probe_op));
+    if (!probe) return false;
+    const bool is_there = io_uring_register_probe(&self->ring, probe, OPERATIONS) == 0 &&
+        operation <= probe->last_op &&
+        (probe->ops[operation].flags & IO_URING_OP_SUPPORTED);
+    free(probe);
+    return is_there;
+}
+
+int cbio_uring_register_memory(
+    struct cbio_uring *self, const struct iovec *regions, uint32_t count) {
+    if (self->region_count) {
+        int error = io_uring_unregister_buffers(&self->ring);
+        if (error < 0) return error;
+        self->region_count = 0;
+    }
+    if (count == 0) return 0;
+    struct iovec *copy = realloc(self->regions, count * sizeof *copy);
+    if (!copy) return -ENOMEM;
+    memcpy(copy, regions, count * sizeof *copy);
+    self->regions = copy;
+    int error = io_uring_register_buffers(&self->ring, copy, count);
+    if (error < 0) return error;
+    self->region_count = count;
+    self->last_region = 0;
+    self->has_vectored_fixed = has_operation(self, OP_WRITEV_FIXED);
+    return 0;
 }
 
 struct cbio_uring_features cbio_uring_features(const struct cbio_uring *self) {
@@ -110,6 +172,7 @@ struct cbio_uring_features cbio_uring_features(const struct cbio_uring *self) {
         .defer_taskrun = self->ring.flags & IORING_SETUP_DEFER_TASKRUN,
         .registered_files = self->registered_files,
         .registered_ring = self->registered_ring,
+        .vectored_registered_memory = self->has_vectored_fixed,
         .waits_with_limit = self->ring.features & IORING_FEAT_EXT_ARG,
         .submission_entries = self->ring.sq.ring_entries,
         .completion_entries = self->ring.cq.ring_entries,
@@ -176,6 +239,7 @@ static __attribute__((noinline)) void prepare_sync(
     sqe->addr = 0;
     sqe->len = 0;
     sqe->fsync_flags = IORING_FSYNC_DATASYNC;
+    sqe->buf_index = 0;
     sqe->user_data = (uintptr_t)submission;
 }
 
@@ -198,10 +262,48 @@ static inline void prepare(
     sqe->user_data = (uintptr_t)submission;
 }
 
-// Compiled twice: with one file an entry needs no look at the submission's.
+// The index of the region that a buffer is in; -1 if it is in none.
+static int region_of(struct cbio_uring *self, const struct iovec *buffer) {
+    const uintptr_t start = (uintptr_t)buffer->iov_base;
+    uint32_t low = 0, high = self->region_count, index = self->last_region;
+    while (low < high) {
+        const struct iovec *region = &self->regions[index];
+        const uintptr_t base = (uintptr_t)region->iov_base;
+        if (start < base) {
+            high = index;
+        } else if (start - base < region->iov_len) {
+            self->last_region = index;
+            return buffer->iov_len <= region->iov_len - (start - base) ? (int)index : -1;
+        } else {
+            low = index + 1;
+        }
+        index = low + (high - low) / 2;
+    }
+    return -1;
+}
+
+// Has a transfer use registered memory if all of its memory is in one region.
+static void use_region(
+    struct cbio_uring *self, struct io_uring_sqe *sqe, const struct cbio_submission *submission) {
+    const bool is_single = submission->vector_count == 1;
+    sqe->buf_index = 0;
+    if (!is_single && !self->has_vectored_fixed) return;
+    const int region = region_of(self, &submission->vectors[0]);
+    if (region < 0) return;
+    for (uint16_t i = 1; i < submission->vector_count; i++)
+        if (region_of(self, &submission->vectors[i]) != region) return;
+    const bool is_write = submission->kind == CBIO_WRITE;
+    sqe->buf_index = (uint16_t)region;
+    if (is_single)
+        sqe->opcode = is_write ? IORING_OP_WRITE_FIXED : IORING_OP_READ_FIXED;
+    else
+        sqe->opcode = is_write ? OP_WRITEV_FIXED : OP_READV_FIXED;
+}
+
+// Compiled twice: with one file and no registered memory an entry needs no look at either.
 static inline __attribute__((always_inline)) uint32_t prepare_all(
     struct cbio_uring *self, struct cbio_submission *first, uint32_t limit,
-    struct cbio_submission **behind, const bool has_one_file) {
+    struct cbio_submission **behind, const bool is_plain) {
     // io_uring_get_sqe(3) for many: what it asks each time does not change meanwhile.
     struct io_uring_sq *const sq = &self->ring.sq;
     struct io_uring_sqe *const entries = sq->sqes;
@@ -214,8 +316,12 @@ static inline __attribute__((always_inline)) uint32_t prepare_all(
         if (first->kind < CBIO_SYNC) {
             struct io_uring_sqe *const sqe = &entries[tail++ & mask];
             prepare(self, sqe, first);
-            if (!has_one_file) sqe->fd = self->numbers[first->file];
-        } else if (first->kind == CBIO_SYNC) {
+            if (!is_plain) {
+                sqe->fd = self->files[first->file].number;
+                sqe->flags = self->files[first->file].flags;
+                if (self->region_count) use_region(self, sqe, first);
+            }
+        } else if (first->kind == CBIO_SYNC && !self->polls_device) {
             prepare_sync(self, &entries[tail++ & mask], first);
         } else {
             break;
@@ -230,8 +336,9 @@ static inline __attribute__((always_inline)) uint32_t prepare_all(
 uint32_t cbio_uring_prepare(
     struct cbio_uring *self, struct cbio_submission *first, uint32_t limit,
     struct cbio_submission **behind) {
-    return self->has_one_file ? prepare_all(self, first, limit, behind, true)
-                              : prepare_all(self, first, limit, behind, false);
+    const bool is_plain = self->has_one_file && !self->region_count;
+    return is_plain ? prepare_all(self, first, limit, behind, true)
+                    : prepare_all(self, first, limit, behind, false);
 }
 
 bool cbio_uring_prepare_wake(struct cbio_uring *self, int wake_fd) {
@@ -254,14 +361,32 @@ int cbio_uring_submit(struct cbio_uring *self) { return io_uring_submit(&self->r
 
 int cbio_uring_post(struct cbio_uring *self) { return io_uring_get_events(&self->ring); }
 
+// A wait with a limit, which the kernel does not look at while it polls a device.
+static int poll_device(struct cbio_uring *self, uint32_t minimum, int64_t nanoseconds) {
+    struct io_uring *ring = &self->ring;
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    const int64_t end = now.tv_sec * 1000000000 + now.tv_nsec + nanoseconds;
+    int taken = io_uring_submit_and_get_events(ring);
+    while (taken >= 0 && io_uring_cq_ready(ring) < minimum) {
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        if (now.tv_sec * 1000000000 + now.tv_nsec >= end) break;
+        int error = io_uring_get_events(ring);
+        if (error < 0) return error;
+    }
+    return taken;
+}
+
 int cbio_uring_submit_and_wait(struct cbio_uring *self, uint32_t minimum, int64_t nanoseconds) {
     struct io_uring *ring = &self->ring;
     if (minimum == 0 || nanoseconds == 0) {
         // Under DEFER_TASKRUN completions are posted only when their owner enters the kernel.
-        if (cbio_uring_has_unposted(self)) return io_uring_submit_and_get_events(ring);
+        if (cbio_uring_has_unposted(self) || self->polls_device)
+            return io_uring_submit_and_get_events(ring);
         return io_uring_sq_ready(ring) ? io_uring_submit(ring) : 0;
     }
     if (nanoseconds < 0) return io_uring_submit_and_wait(ring, minimum);
+    if (self->polls_device) return poll_device(self, minimum, nanoseconds);
     struct __kernel_timespec limit = {nanoseconds / 1000000000, nanoseconds % 1000000000};
     struct io_uring_cqe *first;
     int result = io_uring_submit_and_wait_timeout(ring, &first, minimum, &limit, NULL);
@@ -314,5 +439,6 @@ uint32_t cbio_uring_withdraw(
 }
 
 uint32_t cbio_uring_unsubmitted(const struct cbio_uring *self) {
-    return io_uring_sq_ready(&self->ring);
+    // The kernel's thread takes them all, when it gets to them.
+    return self->ring.flags & IORING_SETUP_SQPOLL ? 0 : io_uring_sq_ready(&self->ring);
 }

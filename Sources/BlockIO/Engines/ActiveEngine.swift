@@ -63,6 +63,14 @@ extension ActiveEngine {
     /// Sets up what serves a queue: the image's engine, and the decorators over it.
     init(image: BlockImage, options: QueueOptions) throws(BlockError) {
         let base = try image.selection.openEngine(image, options)
+        if !options.ring.isPlain, base.isNotRing {
+            base.destroy()
+            throw BlockError(
+                .invalidOption, operation: .open, image: image.path,
+                detail:
+                    "the options of QueueOptions.ring are for io_uring, and the engine of the image is "
+                    + "\(image.engine); see BlockImage.engineReport")
+        }
         guard !options.decorators.isEmpty else {
             self = base
             return
@@ -73,6 +81,10 @@ extension ActiveEngine {
             engine = decorator.decorate(engine, of: image)
         }
         self.init(engine)
+    }
+
+    private var isNotRing: Bool {
+        if case .ioURing = self { false } else { true }
     }
 
     /// An engine that is not in the list.
@@ -89,6 +101,23 @@ extension ActiveEngine {
     func wake() { wakeEvent.signal() }
 
     func openToWakes() { open.openToWakes() }
+
+    /// Has the kernel keep memory ready for transfers, in place of what it kept before.
+    func registerMemory(_ memory: RegisteredMemory, of image: BlockImage) throws(BlockError) {
+        guard case .ioURing(let engine) = self else {
+            throw BlockError(
+                .unsupported, operation: .open, image: image.path,
+                detail:
+                    "memory is registered with io_uring, and the queue's engine is \(image.engine)"
+                    + " or has a decorator; see BlockImage.engineReport")
+        }
+        let error = engine.pointee.registerMemory(memory)
+        guard error == 0 else {
+            throw BlockError(
+                .engineUnavailable, errno: -error, operation: .open, image: image.path,
+                detail: RegisteredMemory.refusal(errno: -error))
+        }
+    }
 
     var inlineCompletions: UInt64 { open.inlineCompletions }
 

@@ -21,6 +21,15 @@ struct EngineEvidence {
     /// that is too small for a probe, nor where transfers are copies or block anyhow.
     var hasHoles = false
 
+    /// Whether the kernel answers a read with RWF_NOWAIT that it has no such path on the file.
+    static func hasNoNonblockingPath(_ file: HostFile) -> Bool {
+        let length = max(4096, file.alignment.offset)
+        let buffer = AlignedMemory(byteCount: length, alignment: file.alignment.memory)
+        let vector = unsafe buffer.vector(at: 0, length).vector
+        return unsafe cbio_read_nowait(file.descriptor, vector.iov_base, UInt64(length), 0)
+            == -Int64(EOPNOTSUPP)
+    }
+
     /// Looks at the file system or device, and makes one read of a block with RWF_NOWAIT
     /// (preadv2(2)), which answers EOPNOTSUPP where the kernel has no non-blocking path.
     static func gather(_ file: HostFile) -> EngineEvidence {

@@ -15,19 +15,24 @@ public struct QueueOptions: Sendable {
     /// the host's alignment. A larger request goes in pieces. 512 or more; 1 MiB by default. A bounce
     /// buffer always has room for one block of the image's alignment.
     public var bounceLimit: Int
+    /// How the kernel serves the queue where the engine is io_uring; nothing out of the ordinary by default. Any
+    /// other value is refused on other engines.
+    public var ring: RingOptions
     /// What is between the pipeline and the engine, the one next to the pipeline first; nothing by default.
     package var decorators: [any EngineDecorator] = []
 
     /// Options with the defaults described at each property.
     public init(
         threading: QueueThreading = .owned, depth: Int = 128, maximumThreads: Int = 64,
-        hasDescriptor: Bool = true, bounceLimit: Int = 1 << 20
+        hasDescriptor: Bool = true, bounceLimit: Int = 1 << 20,
+        ring: RingOptions = RingOptions()
     ) {
         self.threading = threading
         self.depth = depth
         self.maximumThreads = maximumThreads
         self.hasDescriptor = hasDescriptor
         self.bounceLimit = bounceLimit
+        self.ring = ring
     }
 
     func validate(image: String) throws(BlockError) {
@@ -40,6 +45,13 @@ public struct QueueOptions: Sendable {
             throw BlockError(
                 .invalidOption, operation: .open, image: image,
                 detail: "thread limit \(maximumThreads) is outside 1 to 1024")
+        }
+        if let idle = ring.submissionThreadIdle, !(1...60_000).contains(idle) {
+            throw BlockError(
+                .invalidOption, operation: .open, image: image,
+                detail:
+                    "a submission thread that is idle for \(idle) milliseconds is outside 1 to 60000"
+            )
         }
         guard bounceLimit >= 512 else {
             throw BlockError(

@@ -8,6 +8,19 @@
 #include "cblockio_submission.h"
 
 struct cbio_uring;
+struct iovec;
+
+/// What a ring is to be.
+struct cbio_uring_setup {
+    uint32_t entries;
+    /// One thread uses the ring: SINGLE_ISSUER and DEFER_TASKRUN, each unless the kernel does not know it. The
+    /// ring stays disabled until `cbio_uring_enable`.
+    bool single_owner;
+    /// IORING_SETUP_IOPOLL.
+    bool polls_device;
+    /// IORING_SETUP_SQPOLL: for how many milliseconds the thread stays awake; 0 for no thread.
+    uint32_t submission_thread_idle;
+};
 
 /// What a ring got of what was asked for.
 struct cbio_uring_features {
@@ -15,17 +28,18 @@ struct cbio_uring_features {
     bool defer_taskrun;
     bool registered_files;
     bool registered_ring;
+    bool vectored_registered_memory;  // lists of several elements can name registered memory
     bool waits_with_limit;  // io_uring_enter(2) takes a timeout: IORING_FEAT_EXT_ARG, Linux 5.11
     uint32_t submission_entries;
     uint32_t completion_entries;
 };
 
-/// io_uring_setup(2) for `entries` submissions over `count` files, 1 to 255, whose descriptors are in
-/// `fds`; a submission names its file by the index there. With `single_owner` the ring asks for
-/// SINGLE_ISSUER and DEFER_TASKRUN, drops each that the kernel does not know, and stays disabled
-/// until `cbio_uring_enable`. Returns 0 or -errno.
+/// io_uring_setup(2) over `count` files, 1 to 255, whose descriptors are in `fds`; a submission names its file
+/// by the index there. Transfers of a file with `blocks` go to a worker thread of the kernel at once
+/// (IOSQE_ASYNC). Returns 0 or -errno.
 int cbio_uring_create(
-    struct cbio_uring **out, const int *fds, uint32_t count, uint32_t entries, bool single_owner);
+    struct cbio_uring **out, const int *fds, const bool *blocks, uint32_t count,
+    struct cbio_uring_setup setup);
 
 /// Enables a disabled ring for the calling thread, its only user from then on, and registers
 /// the ring's descriptor for it. Returns 0 or -errno.
@@ -38,6 +52,13 @@ struct cbio_uring_features cbio_uring_features(const struct cbio_uring *ring);
 /// The ring's descriptor: readable while there are completions, except under DEFER_TASKRUN, where
 /// none are posted before the owner enters the kernel.
 int cbio_uring_descriptor(const struct cbio_uring *ring);
+
+/// IORING_REGISTER_BUFFERS, in place of those before: transfers whose memory lies in one of the regions go
+/// without mapping it each time; lists of several elements only where the kernel has IORING_OP_READV_FIXED
+/// (Linux 6.15). The regions are sorted by address, do not overlap, and none is larger than 1 GiB. With a
+/// count of 0 there are none. Returns 0 or -errno.
+int cbio_uring_register_memory(
+    struct cbio_uring *ring, const struct iovec *regions, uint32_t count);
 
 /// IORING_REGISTER_EVENTFD: signalled at completions, under DEFER_TASKRUN when there are some to be
 /// posted and there were none before. Returns 0 or -errno.

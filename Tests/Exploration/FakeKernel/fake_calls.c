@@ -80,6 +80,8 @@ ssize_t pwrite(int fd, const void *buffer, size_t count, off_t offset) {
 }
 
 ssize_t preadv2(int fd, const struct iovec *vectors, int count, off_t offset, int flags) {
+    // A question about the file, not a request.
+    if (is_ours(fd) && (flags & RWF_NOWAIT)) return answer(-EAGAIN);
     if (is_ours(fd)) return transfer(FAKE_READ, fd, vectors, count, offset, flags);
     return syscall(SYS_preadv2, fd, vectors, count, offset, 0, flags);
 }
@@ -156,6 +158,14 @@ int ppoll(
     const struct timespec none = {0};
     int ready = (int)syscall(SYS_ppoll, entries, count, &none, NULL, sizeof(long));
     if (ready != 0) return ready;
+    if (!limit && fake_hooks->in_flight() > 0) {
+        // Operations end while the caller sleeps, and signal what they have to signal.
+        idle_waits = 0;
+        fake_hooks->end(1, fake_hooks->in_flight());
+        fake_publish();
+        ready = (int)syscall(SYS_ppoll, entries, count, &none, NULL, sizeof(long));
+        if (ready != 0) return ready;
+    }
     if (limit && ++idle_waits <= IDLE_LIMIT) {
         now += limit->tv_sec * 1000000000 + limit->tv_nsec;
         return 0;

@@ -19,7 +19,9 @@ import Glibc
     private var helpers: HelperThreads
     /// Other threads may signal the event.
     private var isOpenToWakes = false
-    /// The kernel's queue polls the event.
+    /// The kernel's queue has to poll the event, and does not yet.
+    private var isWakeDue = false
+    /// It polls the event.
     private var isWakeArmed = false
     private var inKernel = 0
     private(set) var inlineCompletions: UInt64 = 0
@@ -57,7 +59,10 @@ import Glibc
 
     var wakeEvent: WakeEvent { .event(event) }
 
-    mutating func openToWakes() { isOpenToWakes = true }
+    mutating func openToWakes() {
+        isOpenToWakes = true
+        isWakeDue = !hasDescriptor && !isWakeArmed
+    }
 
     /// Whether another thread may end a wait.
     private var mayBeWoken: Bool { isOpenToWakes || helpers.inFlight > 0 }
@@ -102,7 +107,7 @@ import Glibc
                 first &+= taken
             } else if taken == 0 || taken == -Int(EAGAIN) || taken == -Int(ENOMEM) {
                 for _ in first..<prepared {
-                    if let request = pending.popFirst() { helpers.enqueue(request) }
+                    if let request = pending.popFirst() { enqueueForHelpers(request) }
                 }
                 return
             } else if taken != -Int(EINTR), let refused = pending.popFirst() {
@@ -121,7 +126,7 @@ import Glibc
     ) -> WaitEnd {
         let before = answered.count
         submit(&pending, answered: &answered)
-        if !hasDescriptor && mayBeWoken && !isWakeArmed { armWake() }
+        if isWakeDue { armWake() }
         // What ends after this is taken below or signals anew.
         var isWoken = hasDescriptor && event.take()
         helpers.collect(into: &answered)
@@ -134,9 +139,7 @@ import Glibc
         let most = pending.isEmpty ? max(1, min(minimum, inKernel)) : 1
         let awaited = mayWait && !waitsOutside ? most : 0
         var span = limit
-        if !hasDescriptor && mayBeWoken && !isWakeArmed {
-            span = span.atMost(Self.longestBlindWait)
-        }
+        if isWakeDue { span = span.atMost(Self.longestBlindWait) }
         if help == .later { span = span.atMost(HelperThreads.patience) }
         var end = WaitEnd.normal
         let answer = take(awaited, span, &answered, &isWoken)
@@ -146,12 +149,13 @@ import Glibc
             // Or the kernel refuses to wait (a seccomp filter); completions show without it.
             end = waitOutside(span, &answered, &isWoken)
         }
-        if isWoken && !hasDescriptor {
-            event.clear()
-            isWakeArmed = false
-            armWake()
+        if isWoken {
+            if !hasDescriptor {
+                event.clear()
+                armWake()
+            }
+            if end == .normal { end = .woken }
         }
-        if isWoken && end == .normal { end = .woken }
         helpers.collect(into: &answered)
         // The owner has a call to make. One that others go before brings the owner back with the last of them.
         if hasDescriptor && (help == .now || help == .later && inKernel == 0) { event.signal() }
@@ -160,6 +164,7 @@ import Glibc
 
     /// Takes what the kernel has completed, after a wait for `minimum` if there is nothing. Returns 0 or
     /// -errno.
+    @inline(__always)
     private mutating func take(
         _ minimum: Int, _ limit: WaitLimit, _ answered: inout RequestFIFO, _ isWoken: inout Bool
     ) -> CInt {
@@ -171,6 +176,7 @@ import Glibc
     }
 
     /// A wait for the event. What ended before it was taken or has signalled the event.
+    @inline(never)
     private mutating func waitOutside(
         _ limit: WaitLimit, _ answered: inout RequestFIFO, _ isWoken: inout Bool
     ) -> WaitEnd {
@@ -189,15 +195,22 @@ import Glibc
         event.close()
     }
 
+    @inline(never)
     private mutating func armWake() {
         isWakeArmed = unsafe cbio_aio_arm_wake(context, event.descriptor) == 0
+        isWakeDue = !isWakeArmed
+    }
+
+    private mutating func enqueueForHelpers(_ request: RequestPointer) {
+        helpers.enqueue(request)
+        isWakeDue = !hasDescriptor && !isWakeArmed
     }
 
     /// Takes the head of `pending` if it is not for the kernel's queue.
     private mutating func giveToHelpers(_ pending: inout RequestFIFO) -> Bool {
         guard let request = pending.head, helpers.isFor(request) else { return false }
         _ = pending.popFirst()
-        helpers.enqueue(request)
+        enqueueForHelpers(request)
         return true
     }
 }

@@ -31,7 +31,9 @@ extension URingEngine {
     /// Tries a small ring; `nil` when io_uring can run an image on this descriptor.
     static func refusal(descriptor: CInt) -> EngineRefusal? {
         var created: OpaquePointer?
-        let error = unsafe cbio_uring_create(&created, [descriptor], 1, 4, false)
+        let setup = cbio_uring_setup(
+            entries: 4, single_owner: false, polls_device: false, submission_thread_idle: 0)
+        let error = unsafe cbio_uring_create(&created, [descriptor], [false], 1, setup)
         guard error == 0, let created = unsafe created else { return refusal(errno: -error) }
         defer { unsafe cbio_uring_destroy(created) }
         guard unsafe cbio_uring_features(created).waits_with_limit else {
@@ -45,6 +47,41 @@ extension URingEngine {
         if probed == 0 { return nil }
         guard let call = unsafe call else { return refusal(errno: -probed) }
         return refusal(errno: -probed, of: unsafe String(cString: call))
+    }
+
+    /// Throws unless the device of each file can be polled.
+    static func checkPolling(_ image: BlockImage, _ options: QueueOptions) throws(BlockError) {
+        var reason: String?
+        if options.hasDescriptor {
+            reason =
+                "a queue that polls its device has no descriptor: QueueOptions.hasDescriptor = false"
+        } else if image.activeFile.caching != .direct {
+            reason = "only a direct image goes to the device: OpenOptions.caching = .direct"
+        } else {
+            for file in image.files { reason = reason ?? pollingRefusal(of: file) }
+        }
+        guard let reason else { return }
+        throw BlockError(
+            .invalidOption, operation: .open, image: image.path,
+            detail: "RingOptions.pollsDevice does not apply: \(reason)")
+    }
+
+    /// Why the device of a file cannot be polled; `nil` when it can.
+    private static func pollingRefusal(of file: HostFile) -> String? {
+        var status = stat()
+        guard unsafe fstat(file.descriptor, &status) == 0 else { return errnoText(Glibc.errno) }
+        let device = file.kind == .device ? UInt64(status.st_rdev) : UInt64(status.st_dev)
+        let name = "\(cbio_major(device)):\(cbio_minor(device))"
+        let place = "/sys/dev/block/\(name)"
+        // That of a partition is the disk's.
+        guard
+            let polls = ProcFile.firstLine(of: "\(place)/queue/io_poll")
+                ?? ProcFile.firstLine(of: "\(place)/../queue/io_poll")
+        else { return "\(file.pathname) is not on a block device (\(name) has no queue)" }
+        if polls == "1" { return nil }
+        return
+            "the block device \(name) has no polling queues (queue/io_poll is \(polls)); an administrator "
+            + "can load its driver with some, such as nvme.poll_queues=1"
     }
 
     static func refusal(errno: CInt, of call: String = "io_uring_setup(2)") -> EngineRefusal {

@@ -18,15 +18,19 @@ import Glibc
     /// DEFER_TASKRUN a sleeping owner would watch in vain. Without one, the ring polls the event.
     private let event: Event
     private let hasDescriptor: Bool
+    /// Completions are found only by entering the kernel, which then polls the device.
+    private let pollsDevice: Bool
+    /// A wait need not be one in the ring.
+    private let canWaitOutside: Bool
     private var helpers: HelperThreads
     private var isEnabled: Bool
+    /// The ring is enabled, and polls the event if it has to.
+    private var isReady = false
     /// Other threads may signal the event.
     private var isOpenToWakes = false
     /// The ring polls the event.
     private var isWakeArmed = false
-    /// io_uring_enter(2) takes no requests, for good.
-    private var isRefused = false
-    /// Nor does it post completions, whatever the ring says of them.
+    /// io_uring_enter(2) posts no completions, for good, whatever the ring says of them.
     private var isSilent = false
     /// Submissions in the two rings, those included that the kernel has not taken.
     private var inRing = 0
@@ -35,13 +39,14 @@ import Glibc
     private static let longestBlindWait: Int64 = 1_000_000
 
     init(image: BlockImage, options: QueueOptions) throws(BlockError) {
+        if options.ring.pollsDevice { try Self.checkPolling(image, options) }
         let isOwned = options.threading == .owned
         let made = try? Event()
         var created: OpaquePointer?
         var error =
             made == nil
             ? -EMFILE
-            : unsafe Self.create(&created, image.files, UInt32(options.depth), isOwned)
+            : unsafe Self.create(&created, image.files, options)
         if error == 0, options.hasDescriptor, let made {
             error = unsafe cbio_uring_register_eventfd(created, made.descriptor)
         }
@@ -53,6 +58,8 @@ import Glibc
                 detail: Self.refusal(errno: -error).reason)
         }
         isEnabled = !isOwned
+        pollsDevice = options.ring.pollsDevice
+        canWaitOutside = options.hasDescriptor || options.ring.pollsDevice
         hasDescriptor = options.hasDescriptor
         event = made
         unsafe ring = created
@@ -69,7 +76,10 @@ import Glibc
 
     var wakeEvent: WakeEvent { .event(event) }
 
-    mutating func openToWakes() { isOpenToWakes = true }
+    mutating func openToWakes() {
+        isOpenToWakes = true
+        isReady = false
+    }
 
     var pollerOperations: UInt64 { helpers.pollerOperations }
 
@@ -95,7 +105,9 @@ import Glibc
         let help = helpers.serveIfDue(isIdleBeside: inRing == 0, &answered)
         let mayWait = minimum > 0 && answered.count == before && !isWoken
         // The kernel does not end a wait in the ring because of an event that the ring does not poll.
-        let waitsOutside = mayWait && hasDescriptor && mayBeWoken
+        // While it polls the device, a wait ends by what is in flight.
+        var waitsOutside = mayWait && canWaitOutside
+        if waitsOutside { waitsOutside = pollsDevice ? inRing == 0 : mayBeWoken }
         // At least one: a wake-up counts too, and brings the answers of helpers. No more than one while
         // others wait for the room that it makes.
         let most = pending.isEmpty ? max(1, min(minimum, inRing)) : 1
@@ -103,23 +115,24 @@ import Glibc
         let span = help == .later ? limit.atMost(HelperThreads.patience) : limit
         let entered = unsafe cbio_uring_submit_and_wait(ring, UInt32(awaited), span.rawNanoseconds)
         var end = WaitEnd.normal
-        var isTaken = true
         if entered >= 0 {
             // An entry that the kernel refuses ends a submission; what is behind it goes on.
             if unsafe cbio_uring_unsubmitted(ring) > 0 { submit(&pending, answered: &answered) }
             if takeCompletions(&answered) { isWoken = true }
         } else {
-            isTaken = reapAfter(entered, &answered, &isWoken)
+            waitsOutside = !reapAfter(entered, &answered, &isWoken) && mayWait
             if entered == -EINTR { end = .interrupted }
         }
-        if mayWait, waitsOutside || !isTaken, end == .normal, answered.count == before, !isWoken {
+        if waitsOutside && end == .normal && answered.count == before && !isWoken {
             end = waitOutside(span, &answered)
         }
-        if hasDescriptor && quiet(&answered) { isWoken = true }
-        if isWoken && end == .normal { end = .woken }
-        // The owner has a call to make. One that others go before brings the owner back with the last of them.
-        if hasDescriptor && (help == .now || help == .later && inRing == 0) { event.signal() }
-        return end
+        if hasDescriptor {
+            if quiet(&answered) { isWoken = true }
+            // The owner has a call to make. One that others go before brings the owner back with the last
+            // of them.
+            if help == .now || help == .later && inRing == 0 { event.signal() }
+        }
+        return isWoken && end == .normal ? .woken : end
     }
 
     /// What to do in `reap` when io_uring_enter(2) failed. True when all that was prepared is in the ring, or
@@ -138,7 +151,7 @@ import Glibc
     mutating func cancel(_ request: RequestPointer) {
         // Any request can be with the helpers, which know those that they have.
         helpers.cancel(request)
-        if !helpers.isFor(request),
+        if !isForHelpers(request),
             prepared({ unsafe cbio_uring_prepare_cancel(ring, request.base) })
         {
             _ = unsafe cbio_uring_submit(ring)
@@ -151,16 +164,31 @@ import Glibc
         event.close()
     }
 
+    /// See ``BlockQueue/registerMemory(_:)``. Returns 0 or -errno.
+    mutating func registerMemory(_ memory: RegisteredMemory) -> CInt {
+        makeReady()
+        return unsafe memory.withRegions {
+            unsafe cbio_uring_register_memory(ring, $0.baseAddress, UInt32($0.count))
+        }
+    }
+
     /// The kernel binds the ring to the thread that enables it: the first to use it.
     private mutating func makeReady() {
-        if !isEnabled { enable() }
-        if !hasDescriptor && mayBeWoken && !isWakeArmed { armWake() }
+        if !isReady { enable() }
     }
 
     @inline(never)
     private mutating func enable() {
-        _ = unsafe cbio_uring_enable(ring)
+        if !isEnabled { _ = unsafe cbio_uring_enable(ring) }
         isEnabled = true
+        let pollsEvent = !hasDescriptor && !pollsDevice && mayBeWoken
+        if pollsEvent && !isWakeArmed { armWake() }
+        isReady = !pollsEvent || isWakeArmed
+    }
+
+    private mutating func giveToHelpers(_ request: RequestPointer) {
+        helpers.enqueue(request)
+        isReady = false
     }
 
     /// Whether another thread may end a wait.
@@ -178,6 +206,11 @@ import Glibc
         return prepare()
     }
 
+    /// A ring that polls the device takes transfers only.
+    private func isForHelpers(_ request: RequestPointer) -> Bool {
+        helpers.isFor(request) || pollsDevice && !request.isTransfer
+    }
+
     private mutating func prepare(_ pending: inout RequestFIFO) {
         while !pending.isEmpty {
             if inRing < inFlightLimit {
@@ -189,9 +222,9 @@ import Glibc
                 inRing &+= prepared
             }
             // What stopped it: a full ring, or one for the helpers.
-            guard let request = pending.head, helpers.isFor(request) else { return }
+            guard let request = pending.head, isForHelpers(request) else { return }
             _ = pending.popFirst()
-            helpers.enqueue(request)
+            giveToHelpers(request)
         }
     }
 
@@ -203,9 +236,12 @@ import Glibc
         var withdrawn = RequestFIFO()
         var isWakeAmong = false
         inRing &-= Int(unsafe cbio_uring_withdraw(ring, &withdrawn.list, answer, &isWakeAmong))
-        if isWakeAmong { isWakeArmed = false }
+        if isWakeAmong {
+            isWakeArmed = false
+            isReady = false
+        }
         if [-EAGAIN, -EBUSY, -ENOMEM].contains(answer) {
-            while let request = withdrawn.popFirst() { helpers.enqueue(request) }
+            while let request = withdrawn.popFirst() { giveToHelpers(request) }
         } else {
             answered.append(contentsOf: &withdrawn)
             noteRefusal(answer, &answered)
@@ -214,9 +250,9 @@ import Glibc
 
     @inline(never)
     private mutating func noteRefusal(_ answer: CInt, _ answered: inout RequestFIFO) {
-        isRefused = true
         // Whether or not the ring still polls the event, nobody learns of it from there.
         isWakeArmed = false
+        isReady = false
         // Submitting may be all that is refused.
         isSilent = unsafe cbio_uring_post(ring) < 0
         // Whoever submits leaves the wake to whoever sleeps.
@@ -289,9 +325,16 @@ import Glibc
 
 extension URingEngine {
     private static func create(
-        _ ring: inout OpaquePointer?, _ files: [HostFile], _ entries: UInt32, _ isOwned: Bool
+        _ ring: inout OpaquePointer?, _ files: [HostFile], _ options: QueueOptions
     ) -> CInt {
         let descriptors = files.map(\.descriptor)
-        return unsafe cbio_uring_create(&ring, descriptors, UInt32(files.count), entries, isOwned)
+        // The kernel's own worker threads serve these files, and need not find that out for each request.
+        let blocks = files.map { EngineEvidence.hasNoNonblockingPath($0) }
+        let setup = cbio_uring_setup(
+            entries: UInt32(options.depth), single_owner: options.threading == .owned,
+            polls_device: options.ring.pollsDevice,
+            submission_thread_idle: UInt32(options.ring.submissionThreadIdle ?? 0))
+        return unsafe cbio_uring_create(
+            &ring, descriptors, blocks, UInt32(files.count), setup)
     }
 }
