@@ -13,7 +13,7 @@ extension BlockImage {
         public static let durableWrite = Capabilities(rawValue: 1 << 2)
         /// ``BlockQueue/discard(at:length:userData:)``.
         public static let discard = Capabilities(rawValue: 1 << 3)
-        /// ``BlockQueue/writeZeroes(at:length:userData:)``.
+        /// ``BlockQueue/writeZeroes(at:length:options:userData:)``.
         public static let writeZeroes = Capabilities(rawValue: 1 << 4)
         /// ``BlockQueue/resize(to:userData:)``: not block devices.
         public static let resize = Capabilities(rawValue: 1 << 5)

@@ -82,7 +82,7 @@ public final class AsyncBlockImage: Sendable {
         return completion.effect
     }
 
-    /// ``BlockQueue/writeZeroes(at:length:userData:)``.
+    /// ``BlockQueue/writeZeroes(at:length:options:userData:)``.
     public func writeZeroes(at offset: UInt64, length: UInt64) async throws(BlockError) {
         try await run(
             AsyncRequest(QueueCore.Call(operation: .writeZeroes, offset: offset, length: length)))

@@ -55,6 +55,8 @@ public struct BlockCompletion: Sendable {
             "\(length) bytes from byte \(offset) end beyond the last address of 64 bits"
         case .outOfRange:
             "the request reaches outside the image, which has \(image.size) bytes"
+        case .unsupported where operation == .writeZeroes:
+            "zeroes could only be written as buffers here, which the request did not allow"
         case .unsupported where image.kind == .backEnd: "the image's back end cannot be resized"
         default: ""
         }

@@ -143,8 +143,13 @@ public final class BlockQueue {
     /// Makes a range read as zeroes: fallocate(2) with FALLOC_FL_ZERO_RANGE or
     /// FALLOC_FL_PUNCH_HOLE, BLKZEROOUT, or else by writing zeroes.
     @discardableResult
-    public func writeZeroes(at offset: UInt64, length: UInt64, userData: UInt = 0) -> RequestID {
-        start(.init(operation: .writeZeroes, offset: offset, length: length, userData: userData))
+    public func writeZeroes(
+        at offset: UInt64, length: UInt64, options: ZeroOptions = [], userData: UInt = 0
+    ) -> RequestID {
+        start(
+            .init(
+                operation: .writeZeroes, offset: offset, length: length, userData: userData,
+                zeroOptions: options))
     }
 
     /// ftruncate(2) of a file to `size` bytes, a multiple of ``BlockImage/logicalBlockSize``;
@@ -163,6 +168,7 @@ public final class BlockQueue {
 
     /// What other threads use in place of the queue. The queue's own thread has to get it, before it waits.
     public var remote: RemoteQueue {
+        openToWakes()
         mailbox.open()
         return RemoteQueue(mailbox: mailbox)
     }
@@ -287,6 +293,11 @@ extension BlockQueue {
             .init(
                 operation: .write, vectors: unsafe IOVectorList(vectors), offset: offset,
                 isDurable: true, userData: userData))
+    }
+
+    /// From now on other threads may wake the owner.
+    func openToWakes() {
+        if !isClosed { core.pointee.engine.openToWakes() }
     }
 
     /// For ``IOLoop``, from any thread: ends a wait of the queue's owner.

@@ -61,6 +61,8 @@ package struct IORequest {
     package var isTransientFailure = false
     /// The ways to do a discard or to write zeroes that have been tried.
     var rangeWay = RangeWay.first
+    /// Of a write of zeroes.
+    var zeroOptions = ZeroOptions()
     /// When the caller made it, in nanoseconds of CLOCK_MONOTONIC: the time of its batch
     /// (``QueueCore/batchClock``). Latency counts from here, and so includes the wait for the engine.
     @usableFromInline var started: UInt64 = 0
@@ -114,7 +116,7 @@ package struct IORequest {
 
     /// A way to discard or to write zeroes; each is tried after the one before it.
     enum RangeWay: UInt8 {
-        case first, punchHole, buffers
+        case first, second, buffers
     }
 
     /// What the request waits for. ``QueueCore`` has the table of phases.
@@ -158,6 +160,7 @@ extension IORequest {
         beyond = 0
         place = .elsewhere
         rangeWay = .first
+        zeroOptions = []
         cSubmission.file = 0
         work = nil
         child = ChildLink()

@@ -180,6 +180,7 @@ extension QueueCore {
         child.pointee.child.isOfGuest = true
         child.pointee.child.start = work.pointee.answered
         child.pointee.isDurable = request.pointee.isDurable
+        child.pointee.zeroOptions = request.pointee.zeroOptions
         child.pointee.length = count
         if operation == .read || operation == .write { takeList(child, request, work, count) }
         pass(work, count)

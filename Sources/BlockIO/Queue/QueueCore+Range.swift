@@ -11,7 +11,8 @@ extension QueueCore {
         let start = request.pointee.offset
         let end = start + request.pointee.length
         if host.kind != .device {
-            let operation: EngineSubmission.Kind = isDiscard ? .punchHole : .zeroRange
+            let givesBack = isDiscard || request.pointee.zeroOptions.contains(.unmap)
+            let operation: EngineSubmission.Kind = givesBack ? .punchHole : .zeroRange
             countPageCacheUse(request)
             return enqueueRange(request, operation, start, end)
         }
@@ -26,7 +27,9 @@ extension QueueCore {
             }
             enqueueRange(request, .deviceDiscard, inner.0, inner.1)
         } else if (start | end) & mask == 0 {
-            enqueueRange(request, .deviceZero, start, end)
+            // BLKZEROOUT may not give storage back; fallocate(2) on a device does, or refuses.
+            let givesBack = request.pointee.zeroOptions.contains(.unmap)
+            enqueueRange(request, givesBack ? .punchHole : .deviceZero, start, end)
         } else {
             writeZeroBuffers(request)
         }
@@ -75,17 +78,29 @@ extension QueueCore {
             request.pointee.effect = .oldData
             return complete(request, nil)
         }
-        if request.pointee.rangeWay == .first && file(of: request).pointee.host.kind != .device {
-            request.pointee.rangeWay = .punchHole
-            request.pointee.submission.kind = .punchHole
+        if request.pointee.rangeWay == .first, let other = secondWay(request) {
+            request.pointee.rangeWay = .second
+            request.pointee.submission.kind = other
             enqueue(request)
         } else {
             writeZeroBuffers(request)
         }
     }
 
+    /// What is tried to write zeroes after the first way; `nil` if there is nothing but buffers.
+    private func secondWay(_ request: RequestPointer) -> EngineSubmission.Kind? {
+        let isDevice = file(of: request).pointee.host.kind == .device
+        guard request.pointee.zeroOptions.contains(.unmap) else {
+            return isDevice ? nil : .punchHole
+        }
+        return isDevice ? .deviceZero : .zeroRange
+    }
+
     /// The way that always works: a write of one block of zeroes again and again.
     private mutating func writeZeroBuffers(_ request: RequestPointer) {
+        if request.pointee.zeroOptions.contains(.noFallback) {
+            return complete(request, .unsupported)
+        }
         request.pointee.rangeWay = .buffers
         request.pointee.effect = .zeroes
         startPieces(request)

@@ -14,6 +14,7 @@ extension QueueCore {
         var userData: UInt = 0
         var route = IORequest.Route.poll
         var closure: RetainedClosure?
+        var zeroOptions = ZeroOptions()
         /// Instead of `vectors`: one buffer, whose list the slot holds.
         var buffer: IOVector?
     }
@@ -29,6 +30,7 @@ extension QueueCore {
         request.pointee.closure = call.closure
         request.pointee.isDurable = call.isDurable
         request.pointee.length = call.length
+        request.pointee.zeroOptions = call.zeroOptions
         if let buffer = call.buffer {
             request.pointee.singleBuffer = buffer
             request.pointee.vectors = request.singleBufferList

@@ -1,0 +1,74 @@
+import BlockHost
+
+// @safe: a stretch is used while the view that has found it holds the same map, which keeps the
+// memory; each access is checked against the size.
+/// Bytes of RAM that lie in one piece of host memory, found by ``RAMView/stretch(at:count:)``.
+///
+/// Others may write the memory at any time: every access copies each byte once. `false` and `nil`
+/// say that some of the memory is lost (`GuestRAM.surviveTruncation()`).
+@safe package struct RAMStretch {
+    /// The number of bytes.
+    package let count: Int
+    private let host: UnsafeMutableRawPointer
+    private let log: UnretainedReference<DirtyLog>?
+    private let logOffset: Int
+    private let watch: MemoryWatch?
+
+    init?(_ range: FlatRangePointer, at address: GuestAddress, count: Int) {
+        guard let base = unsafe range.pointee.host, count > 0,
+            UInt64(count - 1) <= range.pointee.last.offset(from: address)
+        else { return nil }
+        let offset = Int(truncatingIfNeeded: address.offset(from: range.pointee.first))
+        self.count = count
+        unsafe host = unsafe base + offset
+        log = range.pointee.log
+        logOffset = range.pointee.logOffset + offset
+        watch = range.pointee.watch
+    }
+
+    /// Copies `size` bytes that begin at `offset` to memory of the device.
+    package func read(
+        at offset: Int, into target: UnsafeMutableRawPointer, count size: Int
+    ) -> Bool {
+        check(offset, size)
+        let outcome = unsafe VolatileMemory.copy(to: target, from: host + offset, count: size)
+        return outcome == .whole && isIntact(offset, size)
+    }
+
+    /// Copies `size` bytes of the device to the bytes that begin at `offset`, and marks their pages.
+    package func write(
+        at offset: Int, from source: UnsafeRawPointer, count size: Int
+    ) -> Bool {
+        check(offset, size)
+        let outcome = unsafe VolatileMemory.copy(to: host + offset, from: source, count: size)
+        log?.with { $0.mark(offset: logOffset + offset, length: size) }
+        return outcome == .whole && isIntact(offset, size)
+    }
+
+    /// The little-endian number at `offset`; `nil` when its memory is lost.
+    package func load16(at offset: Int) -> UInt16? {
+        var value: UInt16 = 0
+        guard unsafe read(at: offset, into: &value, count: 2) else { return nil }
+        return UInt16(littleEndian: value)
+    }
+
+    /// Stores a little-endian number at `offset`.
+    package func store16(_ value: UInt16, at offset: Int) -> Bool {
+        var value = value.littleEndian
+        return unsafe write(at: offset, from: &value, count: 2)
+    }
+
+    @inline(__always)
+    private func check(_ offset: Int, _ size: Int) {
+        precondition(
+            offset >= 0 && size >= 0 && size <= count && offset <= count &- size,
+            "outside of a stretch of RAM")
+    }
+
+    /// A page of zeroes may have taken the place of a lost page before the copy.
+    @inline(__always)
+    private func isIntact(_ offset: Int, _ size: Int) -> Bool {
+        guard MemoryWatch.isAnyLost, let watch else { return true }
+        return unsafe watch.intact(host + offset, size) == size
+    }
+}

@@ -1,0 +1,53 @@
+import BlockDMA
+import BlockHost
+import GuestMemory
+
+/// One request of the guest that is under way. The number of its first descriptor is its tag.
+struct RequestSlot: ~Copyable {
+    /// What the guest wants (virtio 1.2, 5.2.6).
+    enum Kind: UInt8 {
+        /// There is no request.
+        case none
+        case read
+        case write
+        case flush
+        case discard
+        case writeZeroes
+        case identify
+        /// A write of zeroes that is done, and is being made stable.
+        case flushAfterZeroes
+    }
+
+    /// What the host does for it.
+    var host: HostRequest
+    var kind = Kind.none
+    /// Where the device writes the status.
+    var status: GuestAddress = 0
+
+    init(tag: UInt) { host = HostRequest(tag: tag) }
+}
+
+// @safe: every index is checked, and the queue that has the table drops all pointers into it before.
+/// The requests of a queue that are under way, by the number of their first descriptor.
+@safe struct RequestTable: ~Copyable {
+    private let start: UnsafeMutablePointer<RequestSlot>
+    let count: Int
+
+    init(count: Int) {
+        unsafe start = .allocate(capacity: count)
+        for tag in 0..<count { unsafe (start + tag).initialize(to: RequestSlot(tag: UInt(tag))) }
+        self.count = count
+    }
+
+    deinit {
+        unsafe start.deinitialize(count: count)
+        unsafe start.deallocate()
+    }
+
+    /// The request that begins with descriptor `head`.
+    @inline(__always)
+    func slot(_ head: Int) -> StablePointer<RequestSlot> {
+        precondition(head >= 0 && head < count, "the queue has no request with this tag")
+        return unsafe StablePointer(start + head)
+    }
+}

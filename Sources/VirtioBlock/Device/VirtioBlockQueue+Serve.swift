@@ -1,0 +1,211 @@
+import BlockDMA
+import BlockHost
+import BlockIO
+import GuestMemory
+
+// One visit: completions, requests, the used ring, the interrupt.
+extension VirtioBlockQueue {
+    /// Does what there is to do: delivers completions, takes the requests that are available as one
+    /// batch, and shows the driver what has completed. Does not wait.
+    ///
+    /// The requests of one call are limited to the size of the ring; if there are more,
+    /// ``VirtioService/isMoreWaiting`` is true.
+    public func serve() -> VirtioService { serve(minimum: 0) }
+
+    /// The same; waits until the host has completed `minimum` requests.
+    func serve(minimum: Int) -> VirtioService {
+        let state = state
+        state.pointee.service = VirtioService()
+        if !state.pointee.ring.begin() { breakRing(.memory) }
+        deliver(minimum)
+        if state.pointee.phase == .running && state.pointee.isEnabled
+            && state.pointee.abandoned == 0
+        {
+            let size = state.pointee.ring.size
+            queue.batch { take(atMost: size) }
+            // What was in the page cache has completed by now.
+            if state.pointee.service.taken > 0 { deliver(0) }
+        }
+        if state.pointee.ring.hasCollected { publish() }
+        state.pointee.ring.end()
+        return state.pointee.service
+    }
+
+    /// Delivers the completions of the host, and goes on with transfers that have waited.
+    @inline(__always)
+    private func deliver(_ minimum: Int) {
+        queue.poll(minimum: minimum) { complete($0) }
+        if mapper.isWaiting { resumeTransfers() }
+    }
+
+    @inline(never)
+    private func resumeTransfers() {
+        mapper.resume { transfer, step in resume(transfer, step) }
+    }
+
+    /// Shows the driver what has completed, and decides about the interrupt.
+    private func publish() {
+        let state = state
+        guard state.pointee.phase != .broken || state.pointee.fault != .memory else { return }
+        guard state.pointee.ring.publish() else { return breakRing(.memory) }
+        state.pointee.log?.batchPublished(state.pointee.ring.nextUsed)
+        guard state.pointee.ring.decideInterrupt() else { return }
+        state.pointee.service.isInterruptDue = true
+        state.pointee.statistics.interrupts &+= 1
+    }
+
+    /// Takes up to `limit` requests, and asks the driver to notify the queue of the next one.
+    private func take(atMost limit: Int) {
+        let state = state
+        if !state.pointee.owed.isEmpty { startOwed() }
+        var left = limit
+        while state.pointee.phase == .running {
+            switch state.pointee.ring.fetch(atMost: left) {
+            case .fault(let fault): return breakRing(fault)
+            case .requests(0):
+                guard let isMore = state.pointee.ring.arm() else { return breakRing(.memory) }
+                if !isMore { break }
+                left &-= 1
+                if left > 0 { continue }
+                state.pointee.service.isMoreWaiting = true
+            case .requests(let count):
+                for index in 0..<count {
+                    begin(state.pointee.ring.head(index))
+                    if state.pointee.phase != .running { break }
+                }
+                left &-= count
+                if left > 0 { continue }
+                guard let isMore = state.pointee.ring.arm() else { return breakRing(.memory) }
+                state.pointee.service.isMoreWaiting = isMore
+            }
+            break
+        }
+        let taken = state.pointee.service.taken
+        state.pointee.statistics.requests &+= UInt64(taken)
+        if taken > 0 { state.pointee.statistics.batches &+= 1 }
+    }
+
+    /// Begins requests that were taken from the ring before.
+    @inline(never)
+    private func startOwed() {
+        let heads = state.pointee.owed
+        state.pointee.owed = []
+        for head in heads where state.pointee.phase == .running { begin(head) }
+    }
+
+    // MARK: Completions
+
+    /// The host has completed a request.
+    @inline(__always)
+    func complete(_ completion: BlockCompletion) {
+        let head = Int(truncatingIfNeeded: completion.userData)
+        let slot = state.pointee.slots.slot(head)
+        let answer = slot.pointee.host.complete(completion, on: queue)
+        follow(answer, completion, slot, UInt16(truncatingIfNeeded: head))
+    }
+
+    /// A transfer that has waited can go on.
+    private func resume(_ transfer: DMATransfer, _ step: DMAStep) {
+        let head = Int(truncatingIfNeeded: transfer.userData)
+        let slot = state.pointee.slots.slot(head)
+        // It may also be one that was cancelled, which belongs to no request.
+        guard slot.pointee.host.owns(transfer) else { return }
+        if slot.pointee.kind == .identify {
+            if let step = slot.pointee.host.resume(transfer, step) {
+                return identify(step, slot, UInt16(truncatingIfNeeded: head))
+            }
+            if !slot.pointee.host.isBusy { released(slot) }
+            return
+        }
+        let answer = slot.pointee.host.resume(transfer, step, on: queue)
+        follow(answer, nil, slot, UInt16(truncatingIfNeeded: head))
+    }
+
+    /// Does what an answer means for the request.
+    @inline(__always)
+    func follow(
+        _ answer: HostAnswer, _ completion: BlockCompletion?, _ slot: StablePointer<RequestSlot>,
+        _ head: UInt16
+    ) {
+        switch answer {
+        case .transferCompleted(let result): finishTransfer(result, slot, head)
+        case .pending: break
+        case .succeeded: finishRequest(slot, head)
+        case .released: released(slot)
+        case .failed:
+            if let completion { decide(completion, slot, head) }
+        }
+    }
+
+    /// An abandoned request has completed.
+    @inline(never)
+    private func released(_ slot: StablePointer<RequestSlot>) {
+        slot.pointee.kind = .none
+        state.pointee.abandoned -= 1
+    }
+
+    /// The host has failed a request: the error policy decides.
+    @inline(never)
+    private func decide(
+        _ completion: BlockCompletion, _ slot: StablePointer<RequestSlot>, _ head: UInt16
+    ) {
+        state.pointee.statistics.hostFailures &+= 1
+        let options = device.options
+        let policy =
+            completion.operation == .read ? options.readErrorPolicy : options.writeErrorPolicy
+        let action = policy.action(for: completion)
+        let answer = slot.pointee.host.apply(action, to: completion, on: queue)
+        if action == .stop {
+            state.pointee.parked += 1
+            state.pointee.service.isMachineStopRequested = true
+        }
+        // After the policy, a failure is one for the guest.
+        if answer == .failed { return finish(slot, head, .ioError, written: 0) }
+        follow(answer, nil, slot, head)
+    }
+
+    // MARK: The end of a request
+
+    @inline(__always)
+    private func finishTransfer(
+        _ result: DMAResult, _ slot: StablePointer<RequestSlot>, _ head: UInt16
+    ) {
+        let isRead = slot.pointee.kind == .read
+        finish(
+            slot, head, result.outcome == .success ? .ok : .ioError,
+            written: isRead ? result.transferred : 0)
+    }
+
+    /// A request without data has succeeded.
+    @inline(never)
+    private func finishRequest(_ slot: StablePointer<RequestSlot>, _ head: UInt16) {
+        if slot.pointee.kind == .writeZeroes && !device.isWriteCacheOn {
+            slot.pointee.kind = .flushAfterZeroes
+            queue.flush(userData: slot.pointee.host.submit())
+            return
+        }
+        finish(slot, head, .ok, written: 0)
+    }
+
+    /// Ends a request: its status, and its place in the used ring. `written` is how many bytes of
+    /// data the device has written.
+    @inline(__always)
+    func finish(
+        _ slot: StablePointer<RequestSlot>, _ head: UInt16, _ status: RequestStatus,
+        written: UInt64
+    ) {
+        let state = state
+        slot.pointee.kind = .none
+        state.pointee.inFlight &-= 1
+        state.pointee.service.completed &+= 1
+        if status != .ok { state.pointee.statistics.failures &+= 1 }
+        guard state.pointee.phase != .broken else { return }
+        guard state.pointee.ring.store(status.rawValue, at: slot.pointee.status) else {
+            return breakRing(.status)
+        }
+        guard
+            state.pointee.ring.use(head, length: UInt32(truncatingIfNeeded: written &+ 1))
+        else { return breakRing(.memory) }
+        state.pointee.log?.requestUsed(head)
+    }
+}
