@@ -8,6 +8,7 @@ extension QueueCore {
     /// Becomes a member of the group. From now on others may leave notices.
     mutating func joinGroup() {
         guard let group else { return }
+        engine.openToWakes()
         member = group.join(mailbox, files.first)
         // Another queue may have resized the image since this one began to open.
         adoptGeometry(files.first)
