@@ -39,6 +39,13 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .executableTarget(
+            name: "queuescale",
+            dependencies: [
+                "BenchSupport",
+                .product(name: "BlockIO", package: "swift-blockio"),
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
+        .executableTarget(
             name: "idecost",
             dependencies: [
                 "BenchSupport",

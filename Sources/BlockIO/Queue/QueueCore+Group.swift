@@ -83,10 +83,13 @@ extension QueueCore {
         let admission = group.add(
             request, of: member, hasEdges: (request.pointee.offset | end) & mask != 0,
             isThroughCache: isThroughCache, blockMask: mask)
+        if admission != .otherBlocks {
+            // Another queue may wait for its completion, which must then be seen at once.
+            countComposite(request)
+        }
         switch admission {
         case .starts: return true
         case .waits:
-            countComposite(request)
             block(request)
             return false
         case .otherBlocks:
