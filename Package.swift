@@ -20,6 +20,8 @@ let package = Package(
         .library(name: "IDE", targets: ["IDE"]),
         .library(name: "VirtioBlock", targets: ["VirtioBlock"]),
         .library(name: "VFIOUserServer", targets: ["VFIOUserServer"]),
+        .library(name: "VhostUserServer", targets: ["VhostUserServer"]),
+        .executable(name: "blockio", targets: ["BlockTool"]),
         .executable(name: "ide-machine", targets: ["IDEMachine"]),
     ],
     dependencies: [
@@ -69,12 +71,23 @@ let package = Package(
             swiftSettings: strict),
         .target(
             name: "CommandLineSupport",
-            dependencies: [.product(name: "ArgumentParser", package: "swift-argument-parser")]),
-        .target(name: "CVFIOUser"),
+            dependencies: [
+                "BlockHost", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
         .target(
             name: "VFIOUserServer",
-            dependencies: ["BlockHost", "BlockPCI", "CVFIOUser", "GuestMemory"],
+            dependencies: ["BlockHost", "BlockPCI", "GuestMemory"],
             swiftSettings: strict),
+        .target(
+            name: "VhostUserServer",
+            dependencies: ["BlockHost", "BlockIO", "GuestMemory", "VirtioBlock"],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "BlockTool",
+            dependencies: [
+                "BlockIO", "CommandLineSupport", "GuestMemory", "VhostUserServer",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
         .executableTarget(
             name: "IDEMachine",
             dependencies: [
@@ -88,7 +101,9 @@ let package = Package(
             linkerSettings: [.linkedLibrary("uring"), .linkedLibrary("aio")]),
         .target(
             name: "TestSupport",
-            dependencies: ["CTestSupport", "BlockHost", "BlockIO", "BlockIOTesting"],
+            dependencies: [
+                "CTestSupport", "BlockHost", "BlockIO", "BlockIOTesting", "GuestMemory",
+            ],
             path: "Tests/TestSupport"),
         // Apart, because release builds of it run for minutes and tests for seconds.
         .target(
@@ -158,7 +173,14 @@ let package = Package(
         .testTarget(
             name: "VFIOUserServerTests",
             dependencies: [
-                "VFIOUserServer", "BlockPCI", "GuestMemory", "CTestSupport", "TestSupport",
+                "VFIOUserServer", "BlockHost", "BlockPCI", "GuestMemory", "CTestSupport",
+                "TestSupport",
+            ]),
+        .testTarget(
+            name: "VhostUserServerTests",
+            dependencies: [
+                "VhostUserServer", "BlockHost", "BlockIO", "BlockIOTesting", "BlockTool",
+                "GuestMemory", "CTestSupport", "TestSupport",
             ]),
         .testTarget(
             name: "IDEMachineTests",

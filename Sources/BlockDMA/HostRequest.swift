@@ -132,7 +132,7 @@ public struct HostRequest: ~Copyable {
 
     /// Whether the transfer under way is this one.
     public func owns(_ transfer: DMATransfer) -> Bool {
-        self.transfer == TransferReference(transfer)
+        unsafe self.transfer == TransferReference(transfer)
     }
 
     // MARK: Requests of the device's own

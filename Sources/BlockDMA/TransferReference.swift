@@ -7,8 +7,8 @@ public import GuestMemory
 @safe @usableFromInline package struct TransferReference: Equatable {
     @usableFromInline let reference: Unmanaged<DMATransfer>
 
-    /// Names `transfer`.
-    @inlinable package init(_ transfer: DMATransfer) {
+    /// Names `transfer`, which its mapper keeps until it is done.
+    @unsafe @inlinable package init(_ transfer: DMATransfer) {
         unsafe reference = unsafe .passUnretained(transfer)
     }
 

@@ -2,7 +2,8 @@ import CBlockHost
 import Glibc
 
 /// An epoll(7) set: one descriptor that is readable when any of its members is ready,
-/// level-triggered. Sets can be nested.
+/// level-triggered unless a member was
+/// added by ``addEdgeTriggered(_:)``. Sets can be nested.
 ///
 /// The value is a name for the descriptor and can be copied freely. Whoever made the set closes it,
 /// once, when nobody uses it any more.
@@ -31,6 +32,14 @@ package struct EpollSet: Sendable {
         let answer = cblockhost_epoll_add(
             descriptor, member, interest.readable, interest.writable)
         try SystemCallError.check(answer, "epoll_ctl(2)")
+    }
+
+    /// Adds `member` to the set, edge-triggered: it is ready once for each write to it, such as one to an
+    /// eventfd(2), which therefore need not be read. Throws EEXIST if it is in the set already, and EPERM
+    /// if it is a regular file.
+    package func addEdgeTriggered(_ member: CInt) throws(SystemCallError) {
+        try SystemCallError.check(
+            cblockhost_epoll_add_edge(descriptor, member), "epoll_ctl(2)")
     }
 
     /// Changes what a member is watched for.

@@ -27,6 +27,11 @@ import Glibc
         _ target: CInt, for interest: EpollSet.Interest = EpollSet.Interest()
     ) throws(SystemCallError) { try set.add(target, for: interest) }
 
+    /// Watches a descriptor for reading, edge-triggered.
+    package borrowing func addEdgeTriggered(_ target: CInt) throws(SystemCallError) {
+        try set.addEdgeTriggered(target)
+    }
+
     /// Changes what a descriptor of the loop is watched for.
     package borrowing func change(
         _ target: CInt, to interest: EpollSet.Interest

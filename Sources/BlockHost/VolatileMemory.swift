@@ -17,7 +17,7 @@ public import CBlockHost
     /// Copies `count` bytes. Each byte is read once and written once, from the first to the last,
     /// even if others write the memory at the same time. 1, 2, 4 or 8 bytes that are naturally
     /// aligned on both sides are copied in one access.
-    @safe @inlinable @discardableResult
+    @inlinable @discardableResult
     package static func copy(
         to target: UnsafeMutableRawPointer, from source: UnsafeRawPointer, count: Int
     ) -> Outcome {
@@ -25,7 +25,7 @@ public import CBlockHost
     }
 
     /// Fills `count` bytes with one value, under the rules of ``copy(to:from:count:)``.
-    @safe @inlinable
+    @inlinable
     package static func fill(
         _ target: UnsafeMutableRawPointer, with byte: UInt8, count: Int
     ) -> Outcome {

@@ -16,8 +16,8 @@
 /// engine may wait for the storage, except `reap` with a `minimum` above 0, and what opens and shuts it down.
 ///
 /// **What may be refused.** Opening throws ``BlockError/Code/engineUnavailable`` with the reason and what an
-/// administrator can do. Each operation may be answered with any -errno. EOPNOTSUPP has a meaning: to a
-/// durable write, that a flush must follow instead; to one of the operations that discard or zero
+/// administrator can do. Each submission may be answered with any -errno. EOPNOTSUPP has a meaning: to a
+/// durable write, that a flush must follow instead; to one of the submissions that discard or zero
 /// (`punchHole`, `zeroRange`), that there is no such way, so that a discard
 /// does nothing and zeroes are written. `deviceDiscard` and `deviceZero` are asked of devices only, so never
 /// of a back end. A `synchronize` that succeeds
@@ -46,7 +46,7 @@ package protocol BackEnd: Sendable {
     /// back short.
     var size: UInt64 { get }
 
-    /// What is demanded of addresses, positions and lengths; asked for again when an operation that obeys
+    /// What is demanded of addresses, positions and lengths; asked for again when a submission that obeys
     /// it is answered EINVAL.
     var alignment: HostAlignment { get }
 
@@ -59,7 +59,7 @@ package protocol BackEnd: Sendable {
     /// always are.
     var capabilities: BlockImage.Capabilities { get }
 
-    /// Opens an engine for a queue of the image. It gets at most ``QueueOptions/depth`` operations that the
+    /// Opens an engine for a queue of the image. It gets at most ``QueueOptions/depth`` submissions that the
     /// storage works on at a time: what it has no room for it leaves in `pending`.
     func openEngine(
         for image: BlockImage, _ options: QueueOptions

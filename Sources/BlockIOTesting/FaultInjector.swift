@@ -11,7 +11,7 @@ import Synchronization
 /// The engine is always asked what the pipeline asks, or not at all: see ``QueueDecorator``.
 /// Safe to share, although unchecked: the rules are under the lock, and what is read without it is atomic.
 public final class FaultInjector: @unchecked Sendable {
-    /// What happens to an operation of the engine.
+    /// What happens to an engine submission.
     public enum Fault: Sendable, Hashable {
         /// It is not done, and its answer is this errno.
         case error(CInt)
@@ -54,20 +54,21 @@ public final class FaultInjector: @unchecked Sendable {
         }
     }
 
-    /// Which operations a fault happens to.
+    /// Which engine submissions a fault happens to.
     public struct Rule: Sendable {
-        /// What happens to the operations.
+        /// What happens to the submissions.
         public var fault: Fault
-        /// Which operations it happens to; a read that is made for a partial write is a read. All by default.
+        /// The operations whose submissions it happens to; a read that is made for a partial write is a read.
+        /// All by default.
         public var operations: Set<BlockOperation>
-        /// Only operations that touch these bytes of a host file are concerned, which are those of an image without a format;
-        /// everywhere by default.
+        /// Only submissions that touch these bytes of a host file are concerned, which are those of an image
+        /// without a format; everywhere by default.
         public var range: Range<UInt64>
-        /// How many operations that match are left alone first.
+        /// How many submissions that match are left alone first.
         public var after: Int
-        /// The most operations that it happens to; without limit by default.
+        /// The most submissions that it happens to; without limit by default.
         public var count: Int
-        /// The probability, from 0 to 1, that it happens to an operation that matches.
+        /// The probability, from 0 to 1, that it happens to a submission that matches.
         public var probability: Double
 
         /// A rule with the defaults described at each property.
@@ -117,7 +118,7 @@ public final class FaultInjector: @unchecked Sendable {
     }
 
     /// Adds a rule behind the others, or before them. Of the rules for one kind of fault, the first
-    /// that matches an operation decides about it; errors and transient errors are one kind.
+    /// that matches a submission decides about it; errors and transient errors are one kind.
     @discardableResult
     public func add(_ rule: Rule, isFirst: Bool = false) -> RuleID {
         usedKinds.bitwiseOr(rule.fault.kind.bit, ordering: .sequentiallyConsistent)
@@ -134,7 +135,7 @@ public final class FaultInjector: @unchecked Sendable {
         withLock { state in state.rules.removeAll { $0.id == id } }
     }
 
-    /// Releases the operations that a rule holds at this moment; without an argument, those that all rules
+    /// Releases the submissions that a rule holds at this moment; without an argument, those that all rules
     /// hold.
     public func release(_ id: RuleID? = nil) {
         if isIdle(.hold) { return }
@@ -146,10 +147,10 @@ public final class FaultInjector: @unchecked Sendable {
         }
     }
 
-    /// How many times a fault has happened to an operation.
+    /// How many times a fault has happened to a submission.
     public var injectedCount: Int { withLock { $0.injected } }
 
-    /// How many operations are held now. One that was released counts until its queue has noticed the
+    /// How many submissions are held now. One that was released counts until its queue has noticed the
     /// release, at the next submission or poll.
     public var heldCount: Int { withLock { $0.held } }
 
@@ -173,12 +174,12 @@ extension FaultInjector {
         }
     }
 
-    /// Whether no fault of this kind can befall an operation.
+    /// Whether no fault of this kind can befall a submission.
     func isIdle(_ kind: Fault.Kind) -> Bool {
         usedKinds.load(ordering: .acquiring) & kind.bit == 0
     }
 
-    /// The fault of this kind that is to befall an operation, and its rule.
+    /// The fault of this kind that is to befall a submission, and its rule.
     func decide(_ asked: AskedSubmission, _ kind: Fault.Kind) -> (fault: Fault, rule: RuleID)? {
         let submission = asked.submission
         let operation = asked.operation
@@ -206,7 +207,7 @@ extension FaultInjector {
         }
     }
 
-    /// Says that a layer holds more operations, or fewer.
+    /// Says that a layer holds more submissions, or fewer.
     func countHeld(_ change: Int) {
         if change != 0 { withLock { $0.held += change } }
     }

@@ -3,31 +3,31 @@ import BlockIO
 /// Something between the pipeline of a queue and its engine. Each is one idea, and they stack in any order:
 /// see `QueueOptions/decorated(by:)`.
 ///
-/// A decorator never changes what the engine is asked: the engine gets the operations that the pipeline
+/// A decorator never changes what the engine is asked: the engine gets the submissions that the pipeline
 /// makes, whole. A decorator changes an answer, the moment at which it comes, or whether the engine is asked
-/// at all. An operation is not a request: one that is misaligned, large or cut short by an answer takes
-/// several.
+/// at all. A submission is not a request: a request that is misaligned, large or cut short by an answer
+/// takes several.
 public struct QueueDecorator: Sendable {
     /// From the one next to the pipeline to the one next to the engine.
     let layers: [any EngineDecorator]
 
     private init(_ layers: any EngineDecorator...) { self.layers = layers }
 
-    /// Asserts that every operation obeys `BlockImage/alignment`, stays inside the file and is
+    /// Asserts that every engine submission obeys `BlockImage/alignment`, stays inside the file and is
     /// not larger than an engine has to take: a wrong one stops the program.
     public static let alignmentChecked = QueueDecorator(AlignmentCheck())
 
-    /// Writes down the operations that the engine is asked to do.
+    /// Writes down the submissions that the engine gets.
     public static func logged(in log: SubmissionLog) -> QueueDecorator {
         QueueDecorator(LogKeeper(log: log))
     }
 
-    /// Fails operations while a switch is off.
+    /// Fails engine submissions while a switch is off.
     public static func powered(by power: PowerSwitch) -> QueueDecorator {
         QueueDecorator(PowerLoss(power: power))
     }
 
-    /// Applies all rules of an injector. An operation is held first, then delayed, refused or failed; or the
+    /// Applies all rules of an injector. A submission is held first, then delayed, refused or failed; or the
     /// engine is asked and its answer changed.
     public static func faults(_ injector: FaultInjector) -> QueueDecorator {
         QueueDecorator(

@@ -78,8 +78,8 @@ import Glibc
     }
 
     /// `size` bytes of the file behind `descriptor` from `offset` on, mapped MAP_SHARED; both
-    /// multiples of 4096. The file must be that long, and must not be made shorter while this
-    /// lives: touching what is gone is SIGBUS, see ``surviveTruncation()``. `descriptor` stays the
+    /// multiples of 4096. The file must reach into the last page of them, and must not be made shorter while
+    /// this lives: touching what is gone is SIGBUS, see ``surviveTruncation()``. `descriptor` stays the
     /// caller's, who may close it. Memory that is not to be written (`isWritable`) needs a
     /// descriptor for reading only; it is for regions that are ROM.
     ///
@@ -95,8 +95,11 @@ import Glibc
         }
         let hugePageSize = try HostMapping.hugePageSize(of: descriptor)
         let (end, overflow) = offset.addingReportingOverflow(size)
-        // A huge page that the file ends in cannot be touched at all.
-        let length = Int(status.st_size) & ~((hugePageSize ?? 1) - 1)
+        // A huge page that the file ends in cannot be touched at all; of another page, the kernel maps the
+        // rest too.
+        let length =
+            hugePageSize.map { Int(status.st_size) & ~($0 - 1) }
+            ?? (Int(status.st_size) &+ (Self.pageSize - 1)) & ~(Self.pageSize - 1)
         guard !overflow, end <= length else { throw GuestMemoryError(.invalidRegion) }
         let mapping = try HostMapping(
             size: size, flags: MAP_SHARED, descriptor: descriptor, offset: offset,

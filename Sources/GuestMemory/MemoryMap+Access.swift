@@ -57,7 +57,7 @@ extension MemoryMap {
                 switch range.pointee.kind {
                 case .ram:
                     unsafe try range.pointee.write(length, at: offset) {
-                        VolatileMemory.fill($0, with: byte, count: $1)
+                        unsafe VolatileMemory.fill($0, with: byte, count: $1)
                     }
                 case .rom, .hole: break
                 case .romDevice, .mmio, .remote:

@@ -1,4 +1,5 @@
 import BlockPCI
+import CommandLineSupport
 import IDE
 
 extension IDEController {

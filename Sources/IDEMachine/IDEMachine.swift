@@ -62,7 +62,7 @@ struct IDEMachine: ParsableCommand {
     }
 
     mutating func run() throws {
-        let termination = try TerminationSignal()
+        let termination = try SignalDescriptor.termination()
         if let vfioUser {
             let face = try VFIOUserFace(options, path: vfioUser.pathname, reports: statistics)
             return try face.run(until: termination)

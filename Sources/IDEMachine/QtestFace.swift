@@ -1,4 +1,5 @@
 import BlockHost
+import CommandLineSupport
 import IDE
 
 /// Drives a machine from a qtest socket and a QMP socket, until one of them ends.
@@ -21,7 +22,7 @@ final class QtestFace {
 
     /// Serves until a peer disconnects, a peer sends `quit`, or a termination signal arrives. All
     /// requests have completed when this returns.
-    func run(until termination: TerminationSignal) throws {
+    func run(until termination: SignalDescriptor) throws {
         let connections = [qtestConnection] + [qmpConnection].compactMap(\.self)
         defer {
             machine.shutDown()

@@ -36,7 +36,7 @@ final class VFIOUserFace {
 
     /// Serves peers, one after the other, until a termination signal arrives. All requests have
     /// completed when this returns.
-    func run(until termination: TerminationSignal) throws {
+    func run(until termination: SignalDescriptor) throws {
         try server.run(until: termination.descriptor) { [self] in
             if reports { report() }
         }

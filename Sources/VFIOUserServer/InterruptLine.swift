@@ -1,5 +1,5 @@
+import BlockHost
 import BlockPCI
-import CVFIOUser
 import Glibc
 
 /// INTx towards a peer: the function's line is a level, the peer's eventfd is an edge.
@@ -66,14 +66,14 @@ final class InterruptLine: PCIInterruptReceiver {
 
     /// ``unmaskEvent`` is readable.
     func unmaskEventCame() {
-        if cvfiouser_take(unmaskEvent) { unmask() }
+        if SharedEvent.take(unmaskEvent) { unmask() }
     }
 
     /// Writes the eventfd whatever the level: a peer that tries out its own handler asks for it.
     func signal() {
         guard trigger >= 0 else { return }
         // It is the peer's descriptor; if it cannot be written, that is the peer's loss.
-        if cvfiouser_signal(trigger) { signals &+= 1 }
+        if SharedEvent.signal(trigger) { signals &+= 1 }
     }
 
     private func signalIfDue() {

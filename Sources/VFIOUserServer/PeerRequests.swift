@@ -1,3 +1,4 @@
+import BlockHost
 import GuestMemory
 
 /// What this side asks of a peer: "VFIO_USER_DMA_READ" and "VFIO_USER_DMA_WRITE", for memory that came

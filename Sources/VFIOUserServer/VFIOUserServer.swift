@@ -1,6 +1,5 @@
 import BlockHost
 public import BlockPCI
-import CVFIOUser
 import Glibc
 
 /// Serves a PCI function to a virtual machine in another process, by the vfio-user protocol (QEMU,
@@ -49,11 +48,12 @@ public final class VFIOUserServer {
     public init(
         listeningAt path: [UInt8], named name: String, function: PCIFunction
     ) throws(VFIOUserError) {
-        let path = path.map { CChar(bitPattern: $0) } + [0]
-        let listener = unsafe cvfiouser_listen(path)
-        guard listener >= 0 else { throw VFIOUserError("listen at \(name)", -listener) }
-        self.listener = listener
-        self.path = path
+        do throws(SystemCallError) {
+            listener = try StreamSocket.listen(at: path)
+        } catch {
+            throw VFIOUserError("listen at \(name)", error.errno)
+        }
+        self.path = path.map { CChar(bitPattern: $0) } + [0]
         self.function = function
         functionDescriptors = Set(function.descriptors)
         loop = try host { () throws(SystemCallError) in try EventLoop() }
@@ -182,10 +182,8 @@ public final class VFIOUserServer {
     // MARK: Peers
 
     private func accept() throws(VFIOUserError) {
-        let socket = cvfiouser_accept(listener)
-        // The peer has disconnected again, or the process has no free descriptor: the next turn
-        // tries again.
-        if socket >= 0 { try begin(socket) }
+        // Without a peer, the next turn tries again.
+        if let socket = StreamSocket.accept(listener) { try begin(socket) }
     }
 
     private func begin(_ socket: CInt) throws(VFIOUserError) {

@@ -43,6 +43,30 @@ ssize_t cts_send(int socket, const void *bytes, size_t count, const int *descrip
     return (ssize_t)done;
 }
 
+ssize_t cts_receive(int socket, void *bytes, size_t count, int *descriptors, size_t room,
+                    size_t *received) {
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(64 * sizeof(int))];
+    } control;
+    struct iovec vector = {bytes, count};
+    struct msghdr message = {.msg_iov = &vector,
+                             .msg_iovlen = 1,
+                             .msg_control = &control,
+                             .msg_controllen = sizeof(control)};
+    *received = 0;
+    ssize_t result = recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    if (result < 0) return -errno;
+    for (struct cmsghdr *part = CMSG_FIRSTHDR(&message); part; part = CMSG_NXTHDR(&message, part)) {
+        if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS) continue;
+        size_t number = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (size_t index = 0; index < number && *received < room; index++) {
+            memcpy(&descriptors[(*received)++], CMSG_DATA(part) + index * sizeof(int), sizeof(int));
+        }
+    }
+    return result;
+}
+
 int cts_connect(const char *path) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     if (strlen(path) >= sizeof(address.sun_path)) return -ENAMETOOLONG;
@@ -83,6 +107,21 @@ int cts_leave_socket(const char *path) {
     int reason = errno;
     close(holder);
     return result == 0 ? 0 : -reason;
+}
+
+int cts_listen(const char *path) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof(address.sun_path)) return -ENAMETOOLONG;
+    strcpy(address.sun_path, path);
+    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (listener < 0) return -errno;
+    if (bind(listener, (const struct sockaddr *)&address, sizeof(address)) == 0 &&
+        listen(listener, 1) == 0) {
+        return listener;
+    }
+    int reason = errno;
+    close(listener);
+    return -reason;
 }
 
 int cts_seal_shrink(int descriptor) {

@@ -17,7 +17,7 @@ final class DiskTests: XCTestCase {
         }
         XCTAssertEqual(text(10..<20).trimmingCharacters(in: .whitespaces), "SN 42")
         XCTAssertEqual(text(23..<27).trimmingCharacters(in: .whitespaces), "fw1")
-        XCTAssertEqual(UInt32(words[60]) | UInt32(words[61]) << 16, 2048)
+        XCTAssertEqual(Array(words[IdentifyWord.sectors28]), [2048, 0])
         try bench.end()
     }
 

@@ -61,11 +61,18 @@ final class LifetimeTests: XCTestCase {
     func testWhatAPeerSaidBeforeItVanishedIsCarriedOut() throws {
         let bench = try Bench(["--drive", disk], size: 1 << 20)
         // One piece of input, with a write of sector 8 by PIO at its end.
-        var lines = ["outl 0xcf8 0x80000904", "outw 0xcfc 5", "outb 0x3f6 2"]
+        var lines = [
+            "outl \(PCIPort.address) \(IDEDriver.address(PCIOffset.command))",
+            "outw \(PCIPort.data) \(PCICommandBits.io | PCICommandBits.busMaster)",
+            "outb \(IDEPort.deviceControl) \(DeviceControlBits.interruptDisable)",
+        ]
         lines += Array(repeating: "read 0 0x100000", count: 8)
-        lines += ["outb 0x1f6 0xe0", "outb 0x1f2 1", "outb 0x1f3 8", "outb 0x1f4 0"]
-        lines += ["outb 0x1f5 0", "outb 0x1f7 0x30"]
-        lines += Array(repeating: "outw 0x1f0 0x3c3c", count: 256)
+        lines += [
+            "outb \(IDEPort.device) \(DeviceSelect.master | DeviceSelect.lba)",
+            "outb \(IDEPort.count) 1", "outb \(IDEPort.lbaLow) 8", "outb \(IDEPort.lbaMid) 0",
+            "outb \(IDEPort.lbaHigh) 0", "outb \(IDEPort.command) \(Opcode.writeSectors)",
+        ]
+        lines += Array(repeating: "outw \(IDEPort.data) 0x3c3c", count: 256)
         try bench.qtest.socket.send(lines.map { $0 + "\n" }.joined().utf8)
         bench.qtest.socket.close()
         let (status, errors) = try bench.machine.end()

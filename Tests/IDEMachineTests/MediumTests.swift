@@ -51,7 +51,12 @@ final class MediumTests: XCTestCase {
             try cd.read([PacketOpcode.inquiry, 0, 0, 0, 36], 36).suffix(4), Array("F1.2".utf8)[...])
         // Vital product data: the serial number (SPC-3 7.6.11).
         XCTAssertEqual(
-            try cd.read([PacketOpcode.inquiry, 1, 0x80, 0, 24], 24).suffix(20).prefix(5),
+            try cd.read(
+                [
+                    PacketOpcode.inquiry, PacketBits.vitalProductData,
+                    VitalProductPage.serialNumber, 0, 24,
+                ], 24
+            ).suffix(20).prefix(5),
             Array("S123 ".utf8)[...])
         try bench.end()
     }

@@ -4,6 +4,9 @@ import XCTest
 
 /// Bytes, words and dwords at every port.
 final class PortTests: XCTestCase {
+    /// The registers of both bus masters.
+    private static let busMaster = IDEDriver.busMasterBase...IDEDriver.busMasterBase + 15
+
     /// Sends many commands at once; the numbers that are the answers.
     private func values(_ qtest: QtestClient, _ commands: [String]) throws -> [UInt32] {
         try qtest.socket.send((commands.joined(separator: "\n") + "\n").utf8)
@@ -17,10 +20,11 @@ final class PortTests: XCTestCase {
         let bench = try Bench(["--drive", "primary-master=DIR/disk.img"], size: 1 << 20)
         _ = try IDEDriver(bench.qtest)
         // Command blocks, control blocks, configuration mechanism 1, and the bus master.
-        let ours: [ClosedRange<UInt16>] = [
-            0x170...0x177, 0x1f0...0x1f7, 0x376...0x376, 0x3f6...0x3f6, 0xcf8...0xcff,
-            0xc000...0xc00f,
-        ]
+        let channels = [ChannelPort.primary, ChannelPort.secondary]
+        let ours =
+            channels.map { $0...$0 + CommandBlock.status }
+            + channels.map { $0 + CommandBlock.control...$0 + CommandBlock.control }
+            + [PCIPort.address...PCIPort.data + 3, Self.busMaster]
         for (letter, width) in [("b", UInt16(1)), ("w", 2), ("l", 4)] {
             let ports = (UInt16(0)...(.max - width + 1)).filter { port in
                 let isNear = ours.contains { $0.contains(port &+ 4) || $0.contains(port &- 4) }
@@ -50,7 +54,7 @@ final class PortTests: XCTestCase {
         let bases =
             Array(IDEPort.error...IDEPort.status)
             + [IDEPort.alternateStatus - 1, IDEPort.alternateStatus]
-            + Array(IDEDriver.busMasterBase...0xc00f)
+            + Array(Self.busMaster)
         for base in bases {
             let bytes = try (0..<4).map { UInt32(try bench.qtest.inb(base + $0)) }
             XCTAssertEqual(
@@ -77,8 +81,10 @@ final class PortTests: XCTestCase {
         try bench.qtest.outw(pointer + 2, 0x1234)
         try bench.qtest.outb(pointer + 1, 0x56)
         XCTAssertEqual(try bench.qtest.inl(pointer), 0x1234_56fc)
-        XCTAssertEqual(try bench.qtest.inb(IDEDriver.busMasterBase + 1), 0xff)
-        XCTAssertEqual(try bench.qtest.inb(IDEDriver.busMasterBase + 3), 0xff)
+        // There is nothing beside the command and the status.
+        for neighbour in [BusMasterRegister.command, BusMasterRegister.status] {
+            XCTAssertEqual(try bench.qtest.inb(IDEDriver.busMasterBase + neighbour + 1), 0xff)
+        }
         try bench.end()
     }
 

@@ -76,7 +76,7 @@ final class StandardDescriptorTests: XCTestCase {
                 return XCTFail("nobody connects, \(closed)")
             }
             let qtest = QtestClient(LineSocket(try listener.accept()))
-            XCTAssertEqual(try qtest.command("inb 0x1f7"), "0x00ff")
+            XCTAssertEqual(try qtest.command("inb \(IDEPort.status)"), "0x00ff")
             for descriptor in 0...2 {
                 let target = try FileManager.default.destinationOfSymbolicLink(
                     atPath: "/proc/\(child)/fd/\(descriptor)")

@@ -154,43 +154,34 @@ final class VFIOUserTests: XCTestCase {
         XCTAssertEqual(try status(), PCIStatusBits.fastBackToBack)
     }
 
-    /// Registers of a CMD646 that have a copy of an interrupt (PCI0646U2 data sheet, chapter 5).
-    private enum CMD646 {
-        static let cfr = (offset: 0x50, primaryInterrupt: UInt8(0x04))
-        static let arttim23 = (offset: 0x57, secondaryInterrupt: UInt8(0x10))
-        /// Also at offset 1 of the bus master.
-        static let mrdmode = (
-            offset: 0x71, primaryInterrupt: UInt8(0x04), primaryBlocked: UInt8(0x10)
-        )
-    }
-
     func testInterruptsOfTheCMD646() throws {
         let bench = try VFIOBench(["--pci-id", "1095:0646"])
         func copies() throws -> [UInt8] {
             let space = try bench.request(VFIORequest.readConfiguration(0, 256))
             return [
-                space.body[Self.data + CMD646.cfr.offset]
-                    & CMD646.cfr.primaryInterrupt,
-                space.body[Self.data + CMD646.arttim23.offset]
-                    & CMD646.arttim23.secondaryInterrupt,
-                space.body[Self.data + CMD646.mrdmode.offset],
+                space.body[Self.data + CMD646Register.cfr.offset]
+                    & CMD646Register.cfr.primaryInterrupt,
+                space.body[Self.data + CMD646Register.arttim23.offset]
+                    & CMD646Register.arttim23.secondaryInterrupt,
+                space.body[Self.data + CMD646Register.mrdmode.offset],
             ]
         }
         XCTAssertEqual(try copies(), [0, 0, 0])
-        let raised = CMD646.cfr.primaryInterrupt
-        let shown = CMD646.mrdmode.primaryInterrupt
-        let blocked = CMD646.mrdmode.primaryBlocked
-        try bench.request(VFIORequest.writeConfiguration(CMD646.mrdmode.offset, blocked))
+        let raised = CMD646Register.cfr.primaryInterrupt
+        let shown = CMD646Register.mrdmode.primaryInterrupt
+        let blocked = CMD646Register.mrdmode.primaryBlocked
+        try bench.request(VFIORequest.writeConfiguration(CMD646Register.mrdmode.offset, blocked))
         try bench.start(Opcode.readDMA, at: 8, count: 8, [(0x10000, 4096)])
         try eventually("the command ends") { (try? bench.alternateStatus) == DriveStatus.idle }
         XCTAssertEqual(try copies(), [raised, 0, shown | blocked])
-        XCTAssertEqual(try bench.read(VFIORegion.bar4, 1), shown | blocked)
+        XCTAssertEqual(
+            try bench.read(VFIORegion.bar4, CMD646Register.mrdmodeInBusMaster), shown | blocked)
         XCTAssertEqual(cts_wait_readable(bench.event.raw, 0), 0)
-        try bench.write(VFIORegion.bar4, 1, [0])
+        try bench.write(VFIORegion.bar4, CMD646Register.mrdmodeInBusMaster, [0])
         XCTAssertEqual(cts_wait_readable(bench.event.raw, LineSocket.patience), 1)
         // Writing 1 clears, by either register, although INTRQ is still high.
         try bench.request(
-            VFIORequest.writeConfiguration(CMD646.cfr.offset, raised))
+            VFIORequest.writeConfiguration(CMD646Register.cfr.offset, raised))
         XCTAssertEqual(try copies(), [0, 0, 0])
         XCTAssertEqual(try bench.finish().status, DriveStatus.idle)
         // Reading status lowers INTRQ, and the copy with it.

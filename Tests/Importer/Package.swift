@@ -21,6 +21,7 @@ let package = Package(
                 .product(name: "BlockPCI", package: "swift-blockio"),
                 .product(name: "IDE", package: "swift-blockio"),
                 .product(name: "VFIOUserServer", package: "swift-blockio"),
+                .product(name: "VhostUserServer", package: "swift-blockio"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ])
     ],

@@ -1,3 +1,4 @@
+import BlockHost
 import CTestSupport
 import GuestMemory
 import XCTest

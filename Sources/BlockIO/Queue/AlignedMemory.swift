@@ -30,14 +30,14 @@ import Glibc
     func copy(from buffer: IOVector, to offset: Int) -> Bool {
         guard let source = unsafe buffer.base else { return false }
         let target = unsafe place(offset, buffer.length)
-        return VolatileMemory.copy(to: target, from: source, count: buffer.length) == .whole
+        return unsafe VolatileMemory.copy(to: target, from: source, count: buffer.length) == .whole
     }
 
     /// Fills a caller's buffer; false when some of its memory has gone.
     func copy(to buffer: IOVector, from offset: Int) -> Bool {
         guard let target = unsafe buffer.base else { return false }
         let source = unsafe place(offset, buffer.length)
-        return VolatileMemory.copy(to: target, from: source, count: buffer.length) == .whole
+        return unsafe VolatileMemory.copy(to: target, from: source, count: buffer.length) == .whole
     }
 
     /// Where `count` bytes are.

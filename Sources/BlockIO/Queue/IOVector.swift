@@ -38,7 +38,7 @@ package struct IOVector {
     func clear() -> Bool {
         if length == 0 { return true }
         guard let base = unsafe base else { return false }
-        return VolatileMemory.fill(base, with: 0, count: length) == .whole
+        return unsafe VolatileMemory.fill(base, with: 0, count: length) == .whole
     }
 
     /// Some of its bytes, as a buffer of their own.

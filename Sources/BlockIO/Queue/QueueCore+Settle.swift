@@ -4,7 +4,7 @@ import Glibc
 
 // The third station of the general path: what the engine's answer means for a request.
 extension QueueCore {
-    /// Retries of one operation without progress before its error counts.
+    /// Retries of one engine submission without progress before its error counts.
     private static var maximumAttempts: UInt8 { 64 }
 
     /// Settles what the fast path leaves: whatever has more to do than to complete.
@@ -126,9 +126,7 @@ extension QueueCore {
             if request.pointee.operation == .read { return startPieces(request) }
             request.pointee.attempts = 0
             // With larger blocks it may have to exclude others: it queues up once more, at the end.
-            if request.pointee.isTracked {
-                state.pointee.tracked.remove(request, released: &runnable)
-            }
+            if request.pointee.isTracked { untrack(request, state) }
             return startGeneral(request)
         case EOPNOTSUPP where request.pointee.submission.isDurable:
             state.pointee.lacksDurableWrite = true
@@ -163,7 +161,7 @@ extension QueueCore {
         if needsFlush { joinFlush(request) } else { complete(request, nil, now) }
     }
 
-    /// Between two operations of one request is the place to stop.
+    /// A cancelled request stops between two of its engine submissions.
     mutating func stopIfCancelled(_ request: RequestPointer) -> Bool {
         guard request.pointee.isCancelled else { return false }
         complete(request, .cancelled)

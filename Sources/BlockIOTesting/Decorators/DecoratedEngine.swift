@@ -2,7 +2,7 @@ import BlockHost
 import BlockIO
 import Glibc
 
-/// An engine with one decorator over it. It keeps the operations and answers that the decorator wants kept,
+/// An engine with one decorator over it. It keeps the submissions and answers that the decorator wants kept,
 /// and asks `base` exactly what it is asked itself.
 struct DecoratedEngine: ~Copyable, Engine {
     private let base: any OpenEngine
@@ -17,13 +17,15 @@ struct DecoratedEngine: ~Copyable, Engine {
     private var ownAnswers = RequestFIFO()
     /// Done, and to come after another.
     private var withheld: [RequestPointer] = []
-    /// The operations whose answer the decorator wants to see.
+    /// The submissions whose answer the decorator wants to see.
     private var marks: [RequestPointer: Int] = [:]
 
     init(_ base: any OpenEngine, _ decorator: any SubmissionDecorator) {
         self.base = base
         self.decorator = decorator
         layer = DecoratorLayer(base.wakeEvent)
+        // A wait ends when somebody lets an operation go.
+        base.openToWakes()
         decorator.attach(layer)
     }
 
@@ -39,7 +41,7 @@ struct DecoratedEngine: ~Copyable, Engine {
 
     mutating func submit(_ pending: inout RequestFIFO, answered: inout RequestFIFO) {
         if decorator.isIdle { return base.submit(&pending, answered: &answered) }
-        // First: what was let go before an operation came cannot mean that operation.
+        // First: what was let go before a submission came cannot mean that submission.
         releaseHeld()
         accept(&pending)
         var fromBase = RequestFIFO()

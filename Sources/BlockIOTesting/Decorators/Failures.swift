@@ -1,6 +1,6 @@
 import BlockIO
 
-/// Answers operations with an error; the engine is not asked.
+/// Answers engine submissions with an error; the engine is not asked.
 struct Failures: SubmissionDecorator {
     let injector: FaultInjector
 

@@ -1,6 +1,6 @@
 import BlockIO
 
-/// Keeps operations from the engine until somebody lets them go.
+/// Keeps submissions from the engine until somebody lets them go.
 struct Holds: SubmissionDecorator {
     let injector: FaultInjector
 

@@ -1,6 +1,6 @@
 import BlockIO
 
-/// Does not take operations now, as if the engine were out of resources.
+/// Does not take submissions now, as if the engine were out of resources.
 struct Refusals: SubmissionDecorator {
     let injector: FaultInjector
 

@@ -1,22 +1,22 @@
 /// Makes the decisions that a ``ModelKernel`` leaves open: everything that a real kernel is free to do.
 package protocol ModelChooser: AnyObject {
-    /// Whether operations end without being asked for, so that a sleeper must always be woken. False
-    /// when somebody calls ``ModelKernel/answerSome()`` whenever nothing else can happen.
+    /// Whether submissions are answered without being asked for, so that a sleeper must always be woken.
+    /// False when somebody calls ``ModelKernel/answerSome()`` whenever nothing else can happen.
     var isAutonomous: Bool { get }
 
-    /// How many of `offered` operations the kernel takes at a submission; fewer is EAGAIN.
+    /// How many of `offered` submissions the kernel takes at one time; fewer is EAGAIN.
     func accepted(of offered: Int) -> Int
 
-    /// How many operations end at one visit.
+    /// How many submissions are answered at one visit.
     func number(from least: Int, through most: Int) -> Int
 
-    /// Which of `count` operations in flight ends next.
+    /// Which of `count` submissions in flight is answered next.
     func index(below count: Int) -> Int
 
-    /// Whether an operation whose cancellation was asked for ends with ECANCELED.
+    /// Whether a submission whose cancellation was asked for is answered with ECANCELED.
     func cancels() -> Bool
 
-    /// What goes wrong with an operation; `nil` when nothing does.
+    /// What goes wrong with a submission; `nil` when nothing does.
     func fault(of menu: [ModelFault]) -> ModelFault?
 
     /// Whether a wait with a limit ends by it although something could end before.

@@ -74,7 +74,7 @@ struct ModelEngine: ~Copyable, Engine {
         if kernel.inFlight < minimum {
             guard kernel.inFlight == 0 && kernel.chooser.isAutonomous else {
                 kernel.chooser.reportHang(
-                    "the queue waits for \(minimum) operations; \(kernel.inFlight) are in flight")
+                    "the queue waits for \(minimum) submissions; \(kernel.inFlight) are in flight")
                 return .interrupted
             }
             // A wake can come from another thread.

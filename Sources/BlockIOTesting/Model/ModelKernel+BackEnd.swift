@@ -1,6 +1,6 @@
 package import BlockIO
 
-/// One queue at a time: a kernel has the operations of one engine in flight.
+/// One queue at a time: a kernel has the submissions of one engine in flight.
 extension ModelKernel: BackEnd {
     package var name: String { "model" }
     package var size: UInt64 { UInt64(disk.byteCount) }

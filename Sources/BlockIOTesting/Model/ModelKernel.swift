@@ -8,8 +8,8 @@ import Glibc
 /// It has the weaknesses of a kernel. A failed write-back is reported once for each open file
 /// description, to the first fdatasync(2) or RWF_DSYNC write that comes along, and what could not be
 /// written is dropped; another that is in flight beside that one succeeds. Zeroes of a file are in the
-/// page cache, as they are where a block of the file system is cleared in part. An operation has its
-/// effect at the moment in which it is answered.
+/// page cache, as they are where a block of the file system is cleared in part. A submission has
+/// its effect at the moment in which it is answered.
 ///
 /// Unchecked, because it is for one thread at a time: that of the queue, or that of an exploration while the
 /// queue's does not run.
@@ -25,7 +25,7 @@ package final class ModelKernel: @unchecked Sendable {
         package var file: CInt
 
         /// A durable write through the page cache succeeds although its bytes could not be written
-        /// back, when another operation beside it was the first to report that. So it is on Linux.
+        /// back, when another submission beside it was the first to report that. So it is on Linux.
         package var eatsDurableErrors: Bool
 
         package init(
@@ -45,7 +45,7 @@ package final class ModelKernel: @unchecked Sendable {
         let sequence: UInt64
         /// The open file descriptions for which it reports a write-back that failed.
         var told: [Description] = []
-        /// Another operation has reported the failure of this one's write-back.
+        /// Another submission has reported the failure of this one's write-back.
         var isLost = false
         var isCancelled = false
     }
@@ -67,7 +67,7 @@ package final class ModelKernel: @unchecked Sendable {
     package private(set) var hasToldFailure = false
     /// The image has opened its buffered descriptor, and keeps it.
     package private(set) var hasUsedBufferedDescriptor = false
-    /// Fewer operations were taken at the last submission than were offered.
+    /// Fewer submissions were taken the last time than were offered.
     private(set) var hasRefused = false
     /// Answers that have not been taken, oldest first.
     private var answered: [(tag: ModelTag, result: Int64)] = []
@@ -97,14 +97,14 @@ package final class ModelKernel: @unchecked Sendable {
 
     package var answeredCount: Int { answered.count }
 
-    /// How many of the operations at the head of a list are taken now.
+    /// How many of the submissions at the head of a list are taken now.
     package func accept(_ offered: Int) -> Int {
         hasRefused = false
         guard offered > 0 else { return 0 }
         let taken = chooser.accepted(of: offered)
         hasRefused = taken < offered
         if taken < offered {
-            chooser.note("EAGAIN at submission: \(taken) of \(offered) operations taken")
+            chooser.note("EAGAIN: \(taken) of \(offered) submissions taken")
         }
         return taken
     }
@@ -128,7 +128,7 @@ package final class ModelKernel: @unchecked Sendable {
         flights.append(flight)
     }
 
-    /// Asks for an operation to end early.
+    /// Asks for a submission to be answered early.
     package func cancel(_ tag: ModelTag) {
         for index in flights.indices where flights[index].tag == tag {
             flights[index].isCancelled = true
@@ -145,7 +145,7 @@ package final class ModelKernel: @unchecked Sendable {
         }
     }
 
-    /// Ends at least one operation, while nobody is in the kernel.
+    /// Answers at least one submission, while nobody is in the kernel.
     package func answerSome() {
         answer(from: 1, through: flights.count)
         signalIfDue()
@@ -173,7 +173,7 @@ package final class ModelKernel: @unchecked Sendable {
         answered.isEmpty ? nil : answered.removeFirst()
     }
 
-    /// Makes a blocking call: the operation begins and is answered before this returns.
+    /// Makes a blocking call: the submission begins and is answered before this returns.
     package func makeBlockingCall(_ submission: ModelSubmission) -> Int64 {
         let tag = unsafe ModelTag(nil)
         begin(tag, submission)
@@ -184,7 +184,7 @@ package final class ModelKernel: @unchecked Sendable {
         submission.kind == .bufferedWrite || (submission.kind == .write && shape.isBuffered)
     }
 
-    /// The open file description whose news of failed write-backs an operation is told.
+    /// The open file description whose news of failed write-backs a submission is told.
     private func reportsTo(_ submission: ModelSubmission) -> Description? {
         switch submission.kind {
         case .synchronize, .synchronizeBoth:
@@ -213,7 +213,7 @@ package final class ModelKernel: @unchecked Sendable {
         for element in submission.list { bits |= element.length }
         if bits & (shape.block - 1) != 0 {
             chooser.reportMisuse(
-                "an operation that is not aligned to \(shape.block): \(submission)")
+                "a submission that is not aligned to \(shape.block): \(submission)")
         }
     }
 
@@ -272,7 +272,7 @@ package final class ModelKernel: @unchecked Sendable {
         precondition(result == 0, "ftruncate(2) of the model's file failed: \(errno)")
     }
 
-    /// What can go wrong at the end of an operation, one of each kind that a queue tells apart.
+    /// What can go wrong with a submission when it is answered, one of each kind that a queue tells apart.
     private func faults(of submission: ModelSubmission) -> [ModelFault] {
         switch submission.kind {
         case .read:

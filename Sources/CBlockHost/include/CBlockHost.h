@@ -11,6 +11,7 @@
 #include "cblockhost_epoll.h"
 #include "cblockhost_futex.h"
 #include "cblockhost_memory.h"
+#include "cblockhost_socket.h"
 #include "cblockhost_thread.h"
 
 #endif

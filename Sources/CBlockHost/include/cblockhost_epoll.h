@@ -1,4 +1,4 @@
-// One descriptor for many: epoll(7), level-triggered.
+// One descriptor for many: epoll(7), level-triggered unless a function says otherwise.
 #ifndef CBLOCKHOST_EPOLL_H
 #define CBLOCKHOST_EPOLL_H
 
@@ -10,6 +10,10 @@ int cblockhost_epoll(void);
 
 /// Makes `member` one of them, for what it is watched for. Returns 0 or -errno.
 int cblockhost_epoll_add(int set, int member, bool readable, bool writable);
+
+/// Makes `member` one of them, edge-triggered and for reading: it is ready once for each time that it
+/// becomes readable or is written again. Returns 0 or -errno.
+int cblockhost_epoll_add_edge(int set, int member);
 
 /// Watches a member for something else. Returns 0 or -errno.
 int cblockhost_epoll_change(int set, int member, bool readable, bool writable);

@@ -18,7 +18,7 @@ enum { CBIO_READ = 0, CBIO_WRITE = 1, CBIO_SYNC = 2 };
 struct __attribute__((swift_attr("safe"))) cbio_submission {
     /// The one behind it in the list that it is in.
     struct cbio_submission *next;
-    /// The one before it, in a list from which operations are removed. Not set for the first.
+    /// The one before it, in a list from which submissions are removed. Not set for the first.
     struct cbio_submission *previous;
     /// The answer: bytes moved, or -errno.
     int64_t result;
@@ -47,7 +47,7 @@ struct __attribute__((swift_attr("safe"))) cbio_submissions {
     int64_t count;
 };
 
-/// Links an submission behind the others.
+/// Links a submission behind the others.
 static inline void cbio_append(struct cbio_submissions *list, struct cbio_submission *submission) {
     submission->next = NULL;
     submission->previous = list->last;

@@ -21,7 +21,7 @@ struct cbio_uring_features {
 };
 
 /// io_uring_setup(2) for `entries` submissions over `count` files, 1 to 255, whose descriptors are in
-/// `fds`; an operation names its file by the index there. With `single_owner` the ring asks for
+/// `fds`; a submission names its file by the index there. With `single_owner` the ring asks for
 /// SINGLE_ISSUER and DEFER_TASKRUN, drops each that the kernel does not know, and stays disabled
 /// until `cbio_uring_enable`. Returns 0 or -errno.
 int cbio_uring_create(
@@ -49,15 +49,15 @@ bool cbio_uring_has_unposted(const struct cbio_uring *ring);
 /// The same, or completions are there that have not been reaped.
 bool cbio_uring_has_more(const struct cbio_uring *ring);
 
-/// Tries a ring for which no request has been made: asks for the operations that this library uses
+/// Tries a ring for which no request has been made: asks for the opcodes that this library uses
 /// (IORING_REGISTER_PROBE), then submits a request that does nothing and waits for it. Returns 0,
-/// -EOPNOTSUPP when the kernel lacks an operation, or another -errno; `call` names the system call that
+/// -EOPNOTSUPP when the kernel lacks an opcode, or another -errno; `call` names the system call that
 /// failed.
 int cbio_uring_probe(struct cbio_uring *ring, const char **call);
 
-/// Fills submission entries for the operations from `first` on, up to `limit` of them, one that is
+/// Fills submission entries for the submissions from `first` on, up to `limit` of them, one that is
 /// for threads, the end, or until the ring is full. Lists of one element become reads and writes of
-/// one buffer, which spare the kernel a copy of the list. Returns their number and the operation
+/// one buffer, which spare the kernel a copy of the list. Returns their number and the submission
 /// `behind` them.
 uint32_t cbio_uring_prepare(
     struct cbio_uring *ring, struct cbio_submission *first, uint32_t limit,
@@ -84,11 +84,11 @@ int cbio_uring_post(struct cbio_uring *ring);
 /// wake was among it.
 void cbio_uring_reap(struct cbio_uring *ring, struct cbio_submissions *answered, bool *woken);
 
-/// Takes back the entries that the kernel has not taken: their operations go to `answered` with the
-/// result `error`, and the wake is forgotten. Returns the number of operations. For a kernel that takes
-/// none any more.
+/// Takes back the entries that the kernel has not taken: their submissions go to `answered` with the
+/// result `error`. Sets `wake` when the poll of the wake event was among them. Returns the number of
+/// submissions.
 uint32_t cbio_uring_withdraw(
-    struct cbio_uring *ring, struct cbio_submissions *answered, int error);
+    struct cbio_uring *ring, struct cbio_submissions *answered, int error, bool *wake);
 
 /// Entries prepared but not yet taken by the kernel.
 uint32_t cbio_uring_unsubmitted(const struct cbio_uring *ring);

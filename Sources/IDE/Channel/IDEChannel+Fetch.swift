@@ -17,14 +17,15 @@ extension IDEChannel {
         state.pointee.list.append(address: address, length: UInt64(count))
         let device = registers[0].isArmed ? 0 : 1
         let (transfer, step) = beginTransfer(of: device, .toDevice, unit: 1)
-        state.pointee.fetch = TransferReference(transfer)
+        // The mapper keeps it until `advanceFetch` sees the step `done`, and takes it from here.
+        unsafe state.pointee.fetch = TransferReference(transfer)
         advanceFetch(transfer, step)
         return state.pointee.fetch != nil
     }
 
     /// Goes on with a transfer that has waited, if it is the table's.
     func resumeFetch(_ transfer: DMATransfer, _ step: DMAStep) -> Bool {
-        guard state.pointee.fetch == TransferReference(transfer) else { return false }
+        guard unsafe state.pointee.fetch == TransferReference(transfer) else { return false }
         advanceFetch(transfer, step)
         guard state.pointee.fetch == nil else { return true }
         // The guest may have changed the table pointer or the table meanwhile.

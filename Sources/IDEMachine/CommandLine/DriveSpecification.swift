@@ -2,6 +2,7 @@ import ArgumentParser
 import BlockATA
 import BlockDMA
 import BlockIO
+import CommandLineSupport
 import IDE
 
 /// A drive as the command line has it: `SLOT=PATH[,OPTION=VALUE...]`. A comma in PATH is doubled,

@@ -1,3 +1,5 @@
+import BlockHost
+
 /// What every message begins with ("Header"). All fields are little-endian, as the hosts are.
 struct MessageHeader: Equatable {
     static let size = 16
@@ -19,16 +21,13 @@ struct MessageHeader: Equatable {
         self.error = error
     }
 
-    /// From the first 16 bytes.
-    init(_ bytes: UnsafeRawPointer) {
-        id = unsafe UInt16(littleEndian: bytes.loadUnaligned(as: UInt16.self))
-        command = unsafe UInt16(
-            littleEndian: bytes.loadUnaligned(fromByteOffset: 2, as: UInt16.self))
-        messageSize = unsafe UInt32(
-            littleEndian: bytes.loadUnaligned(fromByteOffset: 4, as: UInt32.self))
-        flags = unsafe UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt32.self))
-        error = unsafe UInt32(
-            littleEndian: bytes.loadUnaligned(fromByteOffset: 12, as: UInt32.self))
+    /// From the 16 bytes of a header.
+    init(_ bytes: MessageBody) {
+        id = bytes.u16(0) ?? 0
+        command = bytes.u16(2) ?? 0
+        messageSize = bytes.u32(4) ?? 0
+        flags = bytes.u32(8) ?? 0
+        error = bytes.u32(12) ?? 0
     }
 
     var isReply: Bool { flags & VFIOUser.HeaderFlags.typeMask == VFIOUser.HeaderFlags.reply }

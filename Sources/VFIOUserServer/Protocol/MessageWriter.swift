@@ -1,5 +1,4 @@
 import BlockHost
-import CVFIOUser
 import Glibc
 
 /// Sends messages to a stream socket without ever waiting: what the kernel does not take is kept,
@@ -58,9 +57,10 @@ final class MessageWriter {
 
     /// Sends what the kernel accepts now. Returns false if the connection is broken.
     func flush() -> Bool {
-        while !queue.pointee.isEmpty, let first = unsafe queue.pointee.bytes.baseAddress {
+        while !queue.pointee.isEmpty {
             if begunCount == 0 { begunCount = unsafe Self.size(of: queue.pointee.bytes) }
-            let result = unsafe cvfiouser_send(socket, first, begunCount)
+            let result = unsafe StreamSocket.send(
+                socket, UnsafeRawBufferPointer(rebasing: queue.pointee.bytes[..<begunCount]))
             if result == -Int(EAGAIN) { return true }
             guard result > 0 else { return false }
             queue.pointee.removeFirst(result)

@@ -1,3 +1,4 @@
+import BlockHost
 import Glibc
 
 // "VFIO_USER_DEVICE_SET_IRQS". Only INTx exists; switching off what does not is no error.

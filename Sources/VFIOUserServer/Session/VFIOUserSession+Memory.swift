@@ -1,3 +1,4 @@
+import BlockHost
 import Glibc
 import GuestMemory
 

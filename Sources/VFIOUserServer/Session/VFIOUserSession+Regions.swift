@@ -1,3 +1,4 @@
+import BlockHost
 import Glibc
 
 // Accesses to registers: "VFIO_USER_REGION_READ", "VFIO_USER_REGION_WRITE", "VFIO_USER_DEVICE_RESET".

@@ -1,3 +1,4 @@
+import BlockHost
 import Glibc
 
 // "VFIO_USER_VERSION".

@@ -1,3 +1,4 @@
+import BlockHost
 import BlockPCI
 import Glibc
 

@@ -47,7 +47,7 @@ final class MemoryBackEnd: BackEnd, @unchecked Sendable {
         return EngineBox(try MemoryEngine(self, image: image, depth: options.depth))
     }
 
-    /// The answer to an operation.
+    /// The answer to a submission.
     fileprivate func answer(to submission: EngineSubmission) -> Int64 {
         if let answer = claims.withLock({ $0.answer }), let said = answer(submission) {
             return said
@@ -73,7 +73,7 @@ final class MemoryBackEnd: BackEnd, @unchecked Sendable {
     }
 }
 
-/// Gives operations to a thread and takes their answers from it.
+/// Gives submissions to a thread and takes their answers from it.
 private struct MemoryEngine: ~Copyable, Engine {
     private let server: MemoryServer
     private let depth: Int

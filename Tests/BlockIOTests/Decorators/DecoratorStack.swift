@@ -53,7 +53,7 @@ final class DecoratorStack {
         }
     }
 
-    /// Adds the rule that drives a member, for `count` operations after the first `after`.
+    /// Adds the rule that drives a member, for `count` engine submissions after the first `after`.
     func drive(_ member: Member, after: Int = 0, count: Int) {
         let fault: FaultInjector.Fault
         var operations = Set(BlockIO.BlockOperation.allCases)

@@ -148,7 +148,7 @@ final class DecoratorTests: ConformanceTestCase {
         XCTAssertFalse(stack.asked.entries.isEmpty, what)
     }
 
-    /// A request at a time: the operations of a decorated engine are those of a bare one.
+    /// A request at a time: the submissions to a decorated engine are those of a bare one.
     func testADecoratedEngineIsAskedTheSameAsABareOne() throws {
         var bare: [String: [SubmissionLog.Entry]] = [:]
         let harmless = DecoratorStack.all.filter { stack in

@@ -137,9 +137,9 @@ final class FormatCancelTests: FormatTestCase {
         }
     }
 
-    /// Waits until the faults hold so many operations.
+    /// Waits until the faults hold `count` engine submissions.
     private func holds(_ bench: StripedBench, _ count: Int) throws {
-        try eventually("\(count) operations are held, not \(bench.faults.heldCount)") {
+        try eventually("\(count) submissions are held, not \(bench.faults.heldCount)") {
             bench.queue.poll { XCTFail("\($0) although everything is held") }
             return bench.faults.heldCount == count
         }

@@ -129,7 +129,7 @@ final class CancelTests: PipelineTestCase {
         }
     }
 
-    /// Its first operation is with the kernel and cannot be taken back; there is no second.
+    /// Its first submission is with the kernel and cannot be taken back; there is no second.
     func testAWriteInPiecesStopsAfterTheOneInFlight() throws {
         try forEachBench(Bench.Setup(alignment: Self.pages, bounceLimit: 512)) { bench in
             let list = bench.list([10, 40_000, 950])

@@ -5,7 +5,7 @@ import Glibc
 import XCTest
 @testable import TestSupport
 
-/// Holding operations and letting them go, by rule, by all, and from another thread.
+/// Holding engine submissions and letting them go, by rule, by all, and from another thread.
 final class FaultHoldTests: PipelineTestCase {
     func testAHeldOperationWaitsForItsRelease() throws {
         try forEachBench { bench in

@@ -4,7 +4,7 @@ import Glibc
 import XCTest
 @testable import TestSupport
 
-/// Which operations a rule of a fault injector befalls.
+/// Which engine submissions a rule of a fault injector befalls.
 final class FaultRuleTests: PipelineTestCase {
     func testARuleKeepsToItsOperations() throws {
         for verb in [BlockIO.BlockOperation.read, .write, .flush, .discard, .writeZeroes, .resize] {

@@ -11,12 +11,12 @@ package final class Exploration {
         package var requests = 3
         /// Faults at most in one run.
         package var faults = 0
-        /// Any number of operations ends at once, instead of one after the other.
+        /// Any number of submissions is answered at once, instead of one after the other.
         package var isPartial = false
         /// Every style, instead of few.
         package var hasAllStyles = false
         package var layout = Layout.direct
-        /// Operations that the engine may have in flight.
+        /// Submissions that the engine may have in flight.
         package var depth = 8
         /// Programs are dealt to so many, and this is the share of one of them.
         package var part = 0

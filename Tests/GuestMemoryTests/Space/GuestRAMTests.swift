@@ -81,6 +81,21 @@ final class GuestRAMTests: XCTestCase {
         XCTAssertEqual(try GuestRAM(descriptor: whole.descriptor, size: 8192).size, 8192)
     }
 
+    /// As with mmap(2): libblkio shares files that do not end with a page.
+    func testAFileMayEndInTheLastPage() throws {
+        let file = Descriptor(try SystemCall.check(cts_memfd(4096 + 100), "memfd_create"))
+        let ram = try GuestRAM(descriptor: file.raw, size: 8192)
+        ram.base.storeBytes(of: 0x5A, toByteOffset: 4096 + 99, as: UInt8.self)
+        ram.base.storeBytes(of: 0x5A, toByteOffset: 8191, as: UInt8.self)
+        var byte: UInt8 = 0
+        XCTAssertEqual(pread(file.raw, &byte, 1, 4096 + 99), 1)
+        XCTAssertEqual(byte, 0x5A)
+        assertRefuses(.invalidRegion) { try GuestRAM(descriptor: file.raw, size: 12288) }
+        assertRefuses(.invalidRegion) {
+            try GuestRAM(descriptor: file.raw, offset: 8192, size: 4096)
+        }
+    }
+
     /// The kernel answers EFAULT where a wild access of ours would be SIGSEGV.
     func testThePagesAroundItAreInaccessible() throws {
         for sharing in [GuestRAM.Sharing.private, .descriptor] {

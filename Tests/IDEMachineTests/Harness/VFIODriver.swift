@@ -47,7 +47,13 @@ class VFIODriver {
 
     /// Connects; the memory is mapped as a peer does it that `shares` it, or not.
     func connect(shares: Bool) throws {
-        let socket = try SystemCall.check(cts_connect(socketPath), "connect")
+        // The path is there from bind(2) on, and the socket refuses connections until listen(2).
+        var socket = cts_connect(socketPath)
+        try eventually("the machine takes a connection") {
+            if socket == -ECONNREFUSED { socket = cts_connect(socketPath) }
+            return socket != -ECONNREFUSED
+        }
+        try SystemCall.check(socket, "connect")
         peer = VFIOPeer(socket) { [unowned self] in try turn() }
         try request(VFIORequest.version())
         try map(shares: shares)
@@ -102,18 +108,15 @@ class VFIODriver {
 
     var status: UInt8 { get throws { try read(VFIORegion.bar0, CommandBlock.status) } }
     var error: UInt8 { get throws { try read(VFIORegion.bar0, CommandBlock.error) } }
-    var alternateStatus: UInt8 { get throws { try read(VFIORegion.bar1, Self.control) } }
+    var alternateStatus: UInt8 { get throws { try read(VFIORegion.bar1, ControlBlock.control) } }
     var busMasterStatus: UInt8 {
         get throws { try read(VFIORegion.bar4, BusMasterRegister.status) }
     }
 
-    /// The only register of the control block (PCI IDE Controller Specification 1.0).
-    private static let control: UInt16 = 2
-
     /// Sets SRST and clears it again.
     func resetChannel() throws {
-        try write(VFIORegion.bar1, Self.control, [DeviceControlBits.softwareReset])
-        try write(VFIORegion.bar1, Self.control, [0])
+        try write(VFIORegion.bar1, ControlBlock.control, [DeviceControlBits.softwareReset])
+        try write(VFIORegion.bar1, ControlBlock.control, [0])
     }
 
     func writeBusMaster(command: UInt8) throws {

@@ -14,7 +14,10 @@ final class MediumTests: CDTestCase {
 
     private func events(_ machine: TestMachine, line: UInt = #line) -> [UInt8] {
         let answer = machine.dataIn(
-            [PacketOpcode.getEventStatusNotification, 1, 0, 0, 0x10, 0, 0, 0, 8], line: line)
+            [
+                PacketOpcode.getEventStatusNotification, PacketBits.polled, 0, 0, EventClass.media,
+                0, 0, 0, 8,
+            ], line: line)
         XCTAssertEqual(Array(answer.prefix(4)), [0, 4, 4, 0x10], line: line)
         return Array(answer.dropFirst(4).prefix(2))
     }
@@ -70,13 +73,15 @@ final class MediumTests: CDTestCase {
     func testAnEmptyDrive() throws {
         let machine = try emptyMachine()
         for packet in [
-            [0x00], [0x25], TestMachine.read10(0, count: 1),
+            [PacketOpcode.testUnitReady], [PacketOpcode.readCapacity],
+            TestMachine.read10(0, count: 1),
             TestMachine.readCD(0, count: 1, ReadCDFields.all),
             [PacketOpcode.readTOC, 0, 0, 0, 0, 0, 0, 0, 255],
             [PacketOpcode.readDiscInformation, 0, 0, 0, 0, 0, 0, 0, 255],
             [PacketOpcode.readTrackInformation, 1, 0, 0, 0, 1, 0, 0, 255],
             [PacketOpcode.readDVDStructure, 0, 0, 0, 0, 0, 0, 0, 0, 255],
-            [PacketOpcode.readSubchannel, 0, 0x40, 1, 0, 0, 0, 0, 255], [0x2B],
+            [PacketOpcode.readSubchannel, 0, PacketBits.subchannelData, 1, 0, 0, 0, 0, 255],
+            [PacketOpcode.seek10],
         ] {
             machine.packet(packet)
             machine.expectFailure(removed)
@@ -115,7 +120,9 @@ final class MediumTests: CDTestCase {
                     machine.dataIn([PacketOpcode.mechanismStatus, 0, 0, 0, 0, 0, 0, 0, 0, 8])[..<2]),
                 [0, 0x10])
             XCTAssertEqual(
-                machine.dataIn([PacketOpcode.modeSense10, 0, 0x2A, 0, 0, 0, 0, 0, 8])[2], 0x71)
+                machine.dataIn([
+                    PacketOpcode.modeSense10, 0, ModePage.capabilities, 0, 0, 0, 0, 0, 8,
+                ])[2], 0x71)
             machine.packet([PacketOpcode.startStopUnit, 0, 0, 0, 3])
             machine.expectSuccess()
             // It is the same disc, but the drive cannot know that.
@@ -203,11 +210,15 @@ final class MediumTests: CDTestCase {
             XCTAssertThrowsError(try machine.controller.changeMedium(slot, to: image))
             XCTAssertEqual(machine.dataIn(TestMachine.read10(2, count: 1)), Self.content(block: 2))
             XCTAssertEqual(
-                machine.dataIn([PacketOpcode.modeSense10, 0, 0x2A, 0, 0, 0, 0, 0, 255])[14] & 2, 2)
+                machine.dataIn([
+                    PacketOpcode.modeSense10, 0, ModePage.capabilities, 0, 0, 0, 0, 0, 255,
+                ])[14] & 2, 2)
             machine.packet([PacketOpcode.preventAllowMediumRemoval])
             machine.expectSuccess()
             XCTAssertEqual(
-                machine.dataIn([PacketOpcode.modeSense10, 0, 0x2A, 0, 0, 0, 0, 0, 255])[14] & 2, 0)
+                machine.dataIn([
+                    PacketOpcode.modeSense10, 0, ModePage.capabilities, 0, 0, 0, 0, 0, 255,
+                ])[14] & 2, 0)
             try machine.controller.eject(slot)
             XCTAssertNil(machine.controller.medium(in: slot))
             machine.packet([PacketOpcode.testUnitReady])
@@ -223,7 +234,7 @@ final class MediumTests: CDTestCase {
                 XCTAssertThrowsError(try machine.controller.changeMedium(slot, to: nil))
                 switch reset {
                 case 0:
-                    machine.control(4)
+                    machine.control(DeviceControlBits.softwareReset)
                     machine.control(0)
                 case 1: machine.outb(IDEPort.command, Opcode.deviceReset)
                 default:
@@ -246,7 +257,7 @@ final class MediumTests: CDTestCase {
         let other = try otherDisc()
         try forEachCD(over: MachineConfiguration.engines) { machine in
             try machine.controller.changeMedium(slot, to: machine.openCD(other.path))
-            machine.control(4)
+            machine.control(DeviceControlBits.softwareReset)
             machine.control(0)
             XCTAssertEqual(
                 [machine.testUnitReady(), machine.testUnitReady(), machine.testUnitReady()],
@@ -354,14 +365,22 @@ final class MediumTests: CDTestCase {
         try forEachCD(over: MachineConfiguration.engines) { machine in
             try machine.controller.changeMedium(slot, to: machine.openCD(other.path))
             XCTAssertEqual(
-                machine.dataIn([PacketOpcode.getEventStatusNotification, 1, 0, 0, 0x10, 0, 0, 0, 4]
+                machine.dataIn([
+                    PacketOpcode.getEventStatusNotification, PacketBits.polled, 0, 0,
+                    EventClass.media, 0, 0, 0, 4,
+                ]
                 ), [0, 4, 4, 0x10])
             XCTAssertEqual(
-                machine.dataIn([PacketOpcode.getEventStatusNotification, 1, 0, 0, 0x02, 0, 0, 0, 8]
+                machine.dataIn([
+                    PacketOpcode.getEventStatusNotification, PacketBits.polled, 0, 0,
+                    EventClass.operationalChange, 0, 0, 0, 8,
+                ]
                 ), [0, 0, 0x80, 0x10])
             XCTAssertEqual(events(machine), [MediumEvent.newMedium, MediumStatus.present])
             // Only polling.
-            machine.packet([PacketOpcode.getEventStatusNotification, 0, 0, 0, 0x10, 0, 0, 0, 8])
+            machine.packet([
+                PacketOpcode.getEventStatusNotification, 0, 0, 0, EventClass.media, 0, 0, 0, 8,
+            ])
             machine.expectFailure(.invalidField)
         }
     }

@@ -154,11 +154,13 @@ final class PacketDMATests: CDTestCase {
             let list: [UInt8] = [0, 0, 0, 0, 0, 0, 0, 0, 0x01, 6, 0x20, 9, 0, 0, 0, 0]
             machine.write(list, at: self.data)
             machine.packetDMA(
-                [PacketOpcode.modeSelect10, 0x10, 0, 0, 0, 0, 0, 0, 16],
+                [PacketOpcode.modeSelect10, PacketBits.pageFormat, 0, 0, 0, 0, 0, 0, 16],
                 [(self.data, 6), (self.data + 6, 10)],
                 toMemory: false)
             self.expectDone(machine)
-            let page = machine.dataIn([PacketOpcode.modeSense10, 0, 0x01, 0, 0, 0, 0, 0, 255])
+            let page = machine.dataIn([
+                PacketOpcode.modeSense10, 0, ModePage.errorRecovery, 0, 0, 0, 0, 0, 255,
+            ])
             XCTAssertEqual(Array(page[8...]), [0x01, 6, 0x20, 9, 0, 0, 0, 0])
             machine.sample("page", page)
         }
@@ -179,7 +181,8 @@ final class PacketDMATests: CDTestCase {
             // A table that is nowhere.
             machine.stop()
             machine.clearBusMasterStatus()
-            machine.controller.writePort(TestMachine.busMaster + 4, width: 4, value: 0x8000_0000)
+            machine.controller.writePort(
+                TestMachine.busMaster + BusMasterRegister.table, width: 4, value: 0x8000_0000)
             machine.givePacket(TestMachine.read10(0, count: 1), isDMA: true)
             machine.start(toMemory: true)
             machine.settle()
@@ -254,7 +257,7 @@ final class PacketDMATests: CDTestCase {
         try forEachCD(over: MachineConfiguration.engines) { machine in
             machine.setTable([(data, 2048)])
             machine.packet(TestMachine.read10(4, count: 1), isDMA: true)
-            machine.control(4)
+            machine.control(DeviceControlBits.softwareReset)
             machine.control(0)
             machine.start(toMemory: true)
             machine.settle()
@@ -294,7 +297,7 @@ final class PacketDMATests: CDTestCase {
             machine.clearBusMasterStatus()
             machine.setTable([(TestMachine.data, 6144)])
             machine.outb(IDEPort.device, DeviceSelect.slave)
-            machine.outb(IDEPort.features, 1)
+            machine.outb(IDEPort.features, PacketFeature.dma)
             machine.outb(IDEPort.command, Opcode.packet)
             machine.writeData(TestMachine.read10(7, count: 3) + [0, 0, 0])
             machine.start(toMemory: true)

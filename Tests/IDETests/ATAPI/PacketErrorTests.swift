@@ -72,9 +72,12 @@ final class PacketErrorTests: CDTestCase {
     func testTheNextCommandForgetsTheSense() throws {
         try forEachCD(over: MachineConfiguration.engines) { machine in
             for packet in [
-                [0x00], [PacketOpcode.inquiry, 0, 0, 0, 36],
+                [PacketOpcode.testUnitReady], [PacketOpcode.inquiry, 0, 0, 0, 36],
                 [PacketOpcode.getConfiguration, 0, 0, 0, 0, 0, 0, 0, 8],
-                [PacketOpcode.getEventStatusNotification, 1, 0, 0, 0x10, 0, 0, 0, 8],
+                [
+                    PacketOpcode.getEventStatusNotification, PacketBits.polled, 0, 0,
+                    EventClass.media, 0, 0, 0, 8,
+                ],
                 TestMachine.read10(0, count: 1),
             ] as [[UInt8]] {
                 machine.packet(TestMachine.read10(.max, count: 1))

@@ -28,7 +28,10 @@ final class PacketLostMemoryTests: CDTestCase {
                 ([PacketOpcode.inquiry, 0, 0, 0, 36], 36, true),
                 (TestMachine.read10(10, count: 1), 2048, true),
                 (TestMachine.readCD(10, count: 1, ReadCDFields.all), 2352, true),
-                ([PacketOpcode.modeSelect10, 0x10, 0, 0, 0, 0, 0, 0, 16], 16, false),
+                (
+                    [PacketOpcode.modeSelect10, PacketBits.pageFormat, 0, 0, 0, 0, 0, 0, 16], 16,
+                    false
+                ),
             ]
             for round in 0..<3 {
                 if round == 2 { try peer.restore() }

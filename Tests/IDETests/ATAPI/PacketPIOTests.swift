@@ -64,7 +64,8 @@ final class PacketPIOTests: CDTestCase {
     func testALimitOf0WithDataAborts() throws {
         try forEachCD(over: MachineConfiguration.engines) { machine in
             for packet in [
-                [PacketOpcode.inquiry, 0, 0, 0, 36], TestMachine.read10(0, count: 1), [0x25],
+                [PacketOpcode.inquiry, 0, 0, 0, 36], TestMachine.read10(0, count: 1),
+                [PacketOpcode.readCapacity],
                 [PacketOpcode.requestSense, 0, 0, 0, 18],
             ] {
                 machine.packet(packet, limit: 0)
@@ -88,7 +89,8 @@ final class PacketPIOTests: CDTestCase {
         try forEachCD(over: MachineConfiguration.engines) { machine in
             for limit in [0, 1, 2048, 0xFFFF] as [UInt16] {
                 for packet in [
-                    TestMachine.read10(0, count: 0), TestMachine.read10(.max, count: 0), [0xA8],
+                    TestMachine.read10(0, count: 0), TestMachine.read10(.max, count: 0),
+                    [PacketOpcode.read12],
                     TestMachine.readCD(7, count: 0, ReadCDFields.userData),
                     TestMachine.readCD(7, count: 1, 0x00),
                     TestMachine.readCD(.max, count: 0, 0x00),
@@ -137,9 +139,10 @@ final class PacketPIOTests: CDTestCase {
 
     func testUnknownPacketsAreInvalidOperations() throws {
         try forEachCD(over: MachineConfiguration.engines) { machine in
-            for opcode in [0x04, 0x2A, 0x0A, 0xFF, Opcode.writeDMAExt, Opcode.identifyPacketDevice]
-                as [UInt8]
-            {
+            for opcode in [
+                PacketOpcode.formatUnit, PacketOpcode.write10, PacketOpcode.write6,
+                PacketOpcode.unknown, PacketOpcode.synchronizeCache, PacketOpcode.blank,
+            ] {
                 machine.packet([opcode])
                 machine.expectFailure(.invalidOperation)
             }
@@ -167,7 +170,7 @@ final class PacketPIOTests: CDTestCase {
     func testOverlappedPacketsAreRefused() throws {
         try forEachCD(over: MachineConfiguration.engines) { machine in
             machine.outb(IDEPort.device, DeviceSelect.master)
-            machine.outb(IDEPort.features, 2)
+            machine.outb(IDEPort.features, PacketFeature.overlapped)
             machine.outb(IDEPort.command, Opcode.packet)
             XCTAssertTrue(machine.irq)
             XCTAssertEqual(

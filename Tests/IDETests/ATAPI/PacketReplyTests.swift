@@ -34,12 +34,32 @@ final class PacketReplyTests: CDTestCase {
                 [5, 0x80, 0, 0x21, 31, 0, 0, 0] + text("VEND", 8) + text("A PRODUCT", 16)
                     + text("3.4", 4))
             expect(machine, [PacketOpcode.inquiry, 0, 0, 0, 4], [5, 0x80, 0, 0x21])
-            expect(machine, [0x12, 1, 0x00, 0, 255], [5, 0, 0, 3, 0x00, 0x80, 0x83])
-            expect(machine, [0x12, 1, 0x80, 0, 255], [5, 0x80, 0, 20] + text("SER 12", 20))
+            expect(
+                machine,
+                [
+                    PacketOpcode.inquiry, PacketBits.vitalProductData,
+                    VitalProductPage.supportedPages, 0, 255,
+                ],
+                [5, 0, 0, 3, 0x00, 0x80, 0x83])
+            expect(
+                machine,
+                [
+                    PacketOpcode.inquiry, PacketBits.vitalProductData,
+                    VitalProductPage.serialNumber, 0, 255,
+                ],
+                [5, 0x80, 0, 20] + text("SER 12", 20))
             let one = [2, 0, 0, 20] + text("SER 12", 20)
             let two = [2, 1, 0, 68] + text("VEND", 8) + text("A PRODUCT", 40) + text("SER 12", 20)
-            expect(machine, [0x12, 1, 0x83, 0, 255], [5, 0x83, 0, 96] + one + two)
-            expectFailure(machine, [PacketOpcode.inquiry, 1, 0x81, 0, 255], .invalidField)
+            expect(
+                machine,
+                [
+                    PacketOpcode.inquiry, PacketBits.vitalProductData,
+                    VitalProductPage.identification, 0, 255,
+                ],
+                [5, 0x83, 0, 96] + one + two)
+            expectFailure(
+                machine, [PacketOpcode.inquiry, PacketBits.vitalProductData, 0x81, 0, 255],
+                .invalidField)
             expectFailure(machine, [PacketOpcode.inquiry, 0, 0x80, 0, 255], .invalidField)
         }
     }
@@ -53,29 +73,42 @@ final class PacketReplyTests: CDTestCase {
 
     func testModeSense() throws {
         try forEachCD(over: engines) { machine in
-            for (number, page) in [(0x01, recovery), (0x0E, audio), (0x2A, capabilities)] {
+            for (number, page) in [
+                (ModePage.errorRecovery, recovery), (ModePage.audioControl, audio),
+                (ModePage.capabilities, capabilities),
+            ] {
                 let length = UInt8(page.count)
-                let number = UInt8(number)
                 expect(
                     machine, [PacketOpcode.modeSense10, 0, number, 0, 0, 0, 0, 0, 255],
                     [0, length + 6, 0x01, 0, 0, 0, 0, 0] + page)
-                expect(machine, [0x1A, 0, number, 0, 255], [length + 3, 0x01, 0, 0] + page)
-                // Default values.
-                expect(machine, [0x1A, 0, 0x80 | number, 0, 255], [length + 3, 0x01, 0, 0] + page)
-                // Saved values there are none.
+                expect(
+                    machine, [PacketOpcode.modeSense6, 0, number, 0, 255],
+                    [length + 3, 0x01, 0, 0] + page)
+                expect(
+                    machine, [PacketOpcode.modeSense6, 0, ModePage.defaultValues | number, 0, 255],
+                    [length + 3, 0x01, 0, 0] + page)
+                // There are no saved values.
                 expectFailure(
-                    machine, [PacketOpcode.modeSense10, 0, 0xC0 | number, 0, 0, 0, 0, 0, 255],
+                    machine,
+                    [
+                        PacketOpcode.modeSense10, 0, ModePage.savedValues | number, 0, 0, 0, 0, 0,
+                        255,
+                    ],
                     .savingNotSupported)
             }
             let all = recovery + audio + capabilities
             expect(
-                machine, [PacketOpcode.modeSense10, 0, 0x3F, 0, 0, 0, 0, 0, 255],
+                machine, [PacketOpcode.modeSense10, 0, ModePage.all, 0, 0, 0, 0, 0, 255],
                 [0, UInt8(all.count + 6), 0x01, 0, 0, 0, 0, 0] + all)
-            expect(machine, [0x1A, 0, 0x3F, 0, 255], [UInt8(all.count + 3), 0x01, 0, 0] + all)
-            // What can be changed.
             expect(
-                machine, [0x1A, 0, 0x41, 0, 255], [11, 0x01, 0, 0, 0x01, 6, 0xFF, 0xFF, 0, 0, 0, 0])
-            expect(machine, [0x1A, 0, 0x41, 0, 6], [11, 0x01, 0, 0, 0x01, 6])
+                machine, [PacketOpcode.modeSense6, 0, ModePage.all, 0, 255],
+                [UInt8(all.count + 3), 0x01, 0, 0] + all)
+            let changeable = ModePage.changeableValues | ModePage.errorRecovery
+            expect(
+                machine, [PacketOpcode.modeSense6, 0, changeable, 0, 255],
+                [11, 0x01, 0, 0, 0x01, 6, 0xFF, 0xFF, 0, 0, 0, 0])
+            expect(
+                machine, [PacketOpcode.modeSense6, 0, changeable, 0, 6], [11, 0x01, 0, 0, 0x01, 6])
             expectFailure(machine, [PacketOpcode.modeSense6, 0, 0x05, 0, 255], .invalidField)
         }
     }
@@ -102,14 +135,22 @@ final class PacketReplyTests: CDTestCase {
                 select(machine, header + [0x01, 6, 0x20, 9, 0, 0, 0, 0] + changed, limit: limit)
                 machine.expectSuccess()
                 expect(
-                    machine, [0x1A, 0, 0x01, 0, 255], [11, 1, 0, 0, 0x01, 6, 0x20, 9, 0, 0, 0, 0])
-                expect(machine, [0x1A, 0, 0x0E, 0, 255], [19, 1, 0, 0] + changed)
+                    machine, [PacketOpcode.modeSense6, 0, ModePage.errorRecovery, 0, 255],
+                    [11, 1, 0, 0, 0x01, 6, 0x20, 9, 0, 0, 0, 0])
+                expect(
+                    machine, [PacketOpcode.modeSense6, 0, ModePage.audioControl, 0, 255],
+                    [19, 1, 0, 0] + changed)
                 // The default stays what it is, and so back.
-                expect(machine, [0x1A, 0, 0x8E, 0, 255], [19, 1, 0, 0] + audio)
+                expect(
+                    machine,
+                    [
+                        PacketOpcode.modeSense6, 0, ModePage.defaultValues | ModePage.audioControl,
+                        0, 255,
+                    ], [19, 1, 0, 0] + audio)
                 select(machine, header + recovery + audio)
                 machine.expectSuccess()
             }
-            // A page that there is not, one of the wrong length, and a list that ends in a page:
+            // An unsupported page, a page of the wrong length, and a list that ends in a page:
             // the good one before it is not taken over either.
             for (list, code) in [
                 ([0x2A, 18] + [UInt8](repeating: 0, count: 18), 0x2600),
@@ -117,19 +158,25 @@ final class PacketReplyTests: CDTestCase {
             ] as [([UInt8], UInt16)] {
                 select(machine, header + changed + list)
                 machine.expectFailure(SenseKeyCode(5, code))
-                expect(machine, [0x1A, 0, 0x0E, 0, 255], [19, 1, 0, 0] + audio)
+                expect(
+                    machine, [PacketOpcode.modeSense6, 0, ModePage.audioControl, 0, 255],
+                    [19, 1, 0, 0] + audio)
             }
             // Nothing can be saved.
             expectFailure(
-                machine, [PacketOpcode.modeSelect10, 0x11, 0, 0, 0, 0, 0, 0, 16], .invalidField)
-            machine.packet([PacketOpcode.modeSelect10, 0x10])
+                machine,
+                [
+                    PacketOpcode.modeSelect10, PacketBits.pageFormat | PacketBits.savePages, 0, 0,
+                    0, 0, 0, 0, 16,
+                ], .invalidField)
+            machine.packet([PacketOpcode.modeSelect10, PacketBits.pageFormat])
             machine.expectSuccess()
         }
     }
 
     func testReadCapacity() throws {
         try forEachCD(over: engines) { machine in
-            expect(machine, [0x25], [0, 0, 1, 0xFF, 0, 0, 8, 0])
+            expect(machine, [PacketOpcode.readCapacity], [0, 0, 1, 0xFF, 0, 0, 8, 0])
         }
     }
 
@@ -194,7 +241,8 @@ final class PacketReplyTests: CDTestCase {
                 [0, 10, 1, 1, 0, 0x14, 0xAA, 0] + TestMachine.bytes(blocks))
             _ = machine.dataIn(TestMachine.read10(blocks - 1, count: 1))
             let position = machine.dataIn([
-                PacketOpcode.readSubchannel, 2, 0x40, 1, 0, 0, 0, 0, 255,
+                PacketOpcode.readSubchannel, PacketBits.minutesSecondsFrames,
+                PacketBits.subchannelData, 1, 0, 0, 0, 0, 255,
             ])
             XCTAssertEqual(Array(position[8..<12]), [0] + last)
             // How far into the track: two seconds less.
@@ -207,7 +255,9 @@ final class PacketReplyTests: CDTestCase {
                     machine.dataIn([PacketOpcode.readTrackInformation, 1, 0, 0, 0, 1, 0, 0, 255])[
                         24..<28]), TestMachine.bytes(blocks))
             expect(
-                machine, [0xB9, 0, 0] + [136, 33, 73] + [136, 34, 0] + [0x10],
+                machine,
+                [PacketOpcode.readCDMSF, 0, 0] + [136, 33, 73] + [136, 34, 0]
+                    + [ReadCDFields.userData],
                 [UInt8](repeating: 0, count: 4096))
         }
     }
@@ -217,10 +267,11 @@ final class PacketReplyTests: CDTestCase {
         try forEachCD(over: engines) { machine in
             // No blocks: hosts ask so whether the drive plays.
             for packet in [
-                [0x45], [0xA5], [PacketOpcode.playAudio10, 0, 0, 0, 1, 0, 0, 0, 0],
+                [PacketOpcode.playAudio10], [PacketOpcode.playAudio12],
+                [PacketOpcode.playAudio10, 0, 0, 0, 1, 0, 0, 0, 0],
                 [PacketOpcode.playAudioMSF, 0, 0, 0, 2, 5, 0, 2, 5],
                 [PacketOpcode.playAudioMSF, 0, 0, 0, 0, 0, 0, 0, 0],
-                [0x45, 0, 0xFF, 0xFF, 0xFF, 0xFF],
+                [PacketOpcode.playAudio10, 0, 0xFF, 0xFF, 0xFF, 0xFF],
             ] as [[UInt8]] {
                 machine.packet(packet)
                 machine.expectSuccess()
@@ -260,10 +311,16 @@ final class PacketReplyTests: CDTestCase {
                     machine, [PacketOpcode.pauseResume, 0, 0, 0, 0, 0, 0, 0, byte],
                     .commandSequenceError)
             }
-            expect(machine, [PacketOpcode.readSubchannel, 0, 0x40, 1, 0, 0, 0, 0, 2], [0, 0x15])
+            expect(
+                machine,
+                [PacketOpcode.readSubchannel, 0, PacketBits.subchannelData, 1, 0, 0, 0, 0, 2],
+                [0, 0x15])
         }
         let machine = try emptyMachine()
-        for opcode in [0x45, 0x47, 0x4B, 0x4E, 0xA5] as [UInt8] {
+        for opcode in [
+            PacketOpcode.playAudio10, PacketOpcode.playAudioMSF, PacketOpcode.pauseResume,
+            PacketOpcode.stopPlayScan, PacketOpcode.playAudio12,
+        ] {
             machine.packet([opcode])
             machine.expectFailure(.mediumNotPresent)
         }
@@ -276,21 +333,32 @@ final class PacketReplyTests: CDTestCase {
                 machine, [PacketOpcode.readSubchannel, 0, 0x00, 1, 0, 0, 0, 0, 255],
                 [0, 0x15, 0, 0])
             expect(
-                machine, [PacketOpcode.readSubchannel, 0, 0x40, 1, 0, 0, 0, 0, 255],
+                machine,
+                [PacketOpcode.readSubchannel, 0, PacketBits.subchannelData, 1, 0, 0, 0, 0, 255],
                 [0, 0x15, 0, 12, 1, 0x14, 1, 1, 0, 0, 0, 5, 0, 0, 0, 5])
             expect(
-                machine, [PacketOpcode.readSubchannel, 2, 0x40, 1, 0, 0, 0, 0, 255],
+                machine,
+                [
+                    PacketOpcode.readSubchannel, PacketBits.minutesSecondsFrames,
+                    PacketBits.subchannelData, 1, 0, 0, 0, 0, 255,
+                ],
                 [0, 0x15, 0, 12, 1, 0x14, 1, 1, 0, 0, 2, 5, 0, 0, 0, 5])
             expect(
-                machine, [PacketOpcode.readSubchannel, 0, 0x40, 2, 0, 0, 0, 0, 255],
+                machine,
+                [PacketOpcode.readSubchannel, 0, PacketBits.subchannelData, 2, 0, 0, 0, 0, 255],
                 [0, 0x15, 0, 20, 2] + [UInt8](repeating: 0, count: 19))
             expect(
-                machine, [PacketOpcode.readSubchannel, 0, 0x40, 3, 0, 0, 1, 0, 255],
+                machine,
+                [PacketOpcode.readSubchannel, 0, PacketBits.subchannelData, 3, 0, 0, 1, 0, 255],
                 [0, 0x15, 0, 20, 3, 0x14, 1] + [UInt8](repeating: 0, count: 17))
             expectFailure(
-                machine, [PacketOpcode.readSubchannel, 0, 0x40, 3, 0, 0, 2, 0, 255], .invalidField)
+                machine,
+                [PacketOpcode.readSubchannel, 0, PacketBits.subchannelData, 3, 0, 0, 2, 0, 255],
+                .invalidField)
             expectFailure(
-                machine, [PacketOpcode.readSubchannel, 0, 0x40, 4, 0, 0, 0, 0, 255], .invalidField)
+                machine,
+                [PacketOpcode.readSubchannel, 0, PacketBits.subchannelData, 4, 0, 0, 0, 0, 255],
+                .invalidField)
         }
     }
 
@@ -382,7 +450,7 @@ final class PacketReplyTests: CDTestCase {
                 return machine
             }
         ) { machine in
-            expect(machine, [0x25], TestMachine.bytes(last) + [0, 0, 8, 0])
+            expect(machine, [PacketOpcode.readCapacity], TestMachine.bytes(last) + [0, 0, 8, 0])
             expect(machine, TestMachine.read10(last, count: 1), [UInt8](repeating: 0, count: 2048))
             expectFailure(machine, TestMachine.read10(last, count: 2), .addressOutOfRange)
             expect(

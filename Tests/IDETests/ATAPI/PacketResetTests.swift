@@ -16,15 +16,15 @@ final class PacketResetTests: CDTestCase {
         try forEachCD(over: MachineConfiguration.engines) { machine in
             expectSignature(machine)
             machine.outb(IDEPort.count, 0x55)
-            machine.control(4)
+            machine.control(DeviceControlBits.softwareReset)
             XCTAssertEqual(machine.alternateStatus, DriveStatus.busy)
             machine.control(0)
             expectSignature(machine)
             machine.outb(IDEPort.lbaMid, 0x55)
-            machine.outb(IDEPort.device, 0xEF)
+            machine.outb(IDEPort.device, DeviceSelect.master | DeviceSelect.lba | 15)
             machine.outb(IDEPort.command, Opcode.deviceReset)
             expectSignature(machine)
-            XCTAssertEqual(machine.device, 0xA0)
+            XCTAssertEqual(machine.device, DeviceSelect.master)
             machine.outb(IDEPort.command, Opcode.executeDeviceDiagnostic)
             XCTAssertTrue(machine.irq)
             XCTAssertEqual(machine.status, 0)
@@ -40,7 +40,8 @@ final class PacketResetTests: CDTestCase {
                 machine.command28(opcode, lba: 0x7654321, count: 9)
                 XCTAssertTrue(machine.irq)
                 XCTAssertEqual(
-                    [machine.error, machine.count, machine.device], [DriveError.aborted, 1, 0xE0])
+                    [machine.error, machine.count, machine.device],
+                    [DriveError.aborted, 1, DeviceSelect.master | DeviceSelect.lba])
                 XCTAssertEqual(machine.address24, 0xEB1401)
                 XCTAssertEqual(machine.status, DriveStatus.failed)
             }
@@ -60,7 +61,7 @@ final class PacketResetTests: CDTestCase {
     /// A drive that is held in reset takes no command at all.
     func testDeviceResetDuringSRSTIsIgnored() throws {
         try forEachCD(over: MachineConfiguration.engines) { machine in
-            machine.control(4)
+            machine.control(DeviceControlBits.softwareReset)
             machine.outb(IDEPort.command, Opcode.deviceReset)
             XCTAssertEqual(machine.alternateStatus, DriveStatus.busy)
             machine.outb(IDEPort.command, Opcode.packet)
@@ -112,12 +113,14 @@ final class PacketResetTests: CDTestCase {
                     machine.givePacket(packet, isDMA: isDMA)
                     if isDMA { machine.start(toMemory: true) }
                     if isSRST {
-                        machine.control(4)
+                        machine.control(DeviceControlBits.softwareReset)
                         machine.control(0)
                     } else {
                         machine.outb(IDEPort.command, Opcode.deviceReset)
                     }
-                    XCTAssertEqual([machine.alternateStatus, machine.bmStatus & 1], [0x80, 0])
+                    XCTAssertEqual(
+                        [machine.alternateStatus, machine.bmStatus & BusMasterStatus.active],
+                        [DriveStatus.busy, 0])
                     XCTAssertTrue(machine.controller.isBusy)
                     machine.faults.remove(hold)
                     machine.faults.release()
@@ -143,13 +146,16 @@ final class PacketResetTests: CDTestCase {
             XCTAssertEqual(machine.alternateStatus, DriveStatus.idle)
             XCTAssertFalse(machine.irq)
             let words = (0..<256).map { UInt16(bytes[2 * $0]) | UInt16(bytes[2 * $0 + 1]) << 8 }
-            XCTAssertEqual(words[0], 0x85C0)
-            XCTAssertEqual(text(words[10..<20]), "S1".padded(20))
-            XCTAssertEqual(text(words[23..<27]), "F2".padded(8))
-            XCTAssertEqual(text(words[27..<47]), "BLOCKIO SWIFT DVD-ROM".padded(40))
-            XCTAssertEqual(words[49] & 0x0300, 0x0300)
-            XCTAssertEqual(words[82] & words[85], 0x4218)
-            XCTAssertEqual([words[63], words[88]], [0x0007, 0x203F])
+            XCTAssertEqual(words[IdentifyWord.configuration], 0x85C0)
+            XCTAssertEqual(text(words[IdentifyWord.serial]), "S1".padded(20))
+            XCTAssertEqual(text(words[IdentifyWord.firmware]), "F2".padded(8))
+            XCTAssertEqual(text(words[IdentifyWord.model]), "BLOCKIO SWIFT DVD-ROM".padded(40))
+            XCTAssertEqual(words[IdentifyWord.capabilities] & 0x0300, 0x0300, "DMA, LBA")
+            XCTAssertEqual(
+                words[IdentifyWord.supportedCommandSets] & words[IdentifyWord.enabledCommandSets],
+                0x4218)
+            XCTAssertEqual(
+                [words[IdentifyWord.multiwordDMA], words[IdentifyWord.ultraDMA]], [0x0007, 0x203F])
             XCTAssertEqual(bytes.reduce(0, &+), 0)
         }
     }
@@ -162,19 +168,29 @@ final class PacketResetTests: CDTestCase {
 
     func testTransferModesAndPower() throws {
         try forEachCD(over: MachineConfiguration.engines) { machine in
-            machine.command28(Opcode.setFeatures, count: 0x22, features: Feature.setTransferMode)
+            machine.command28(
+                Opcode.setFeatures, count: TransferModeValue.multiwordDMA(2),
+                features: Feature.setTransferMode)
             XCTAssertEqual(machine.status, DriveStatus.idle)
             machine.outb(IDEPort.command, Opcode.identifyPacketDevice)
             let bytes = machine.readData(count: 512)
-            XCTAssertEqual(Array(bytes[126..<128]) + Array(bytes[176..<178]), [7, 4, 0x3F, 0])
-            for (features, count) in [(3, 0x46), (3, 0x23), (2, 0), (0xAA, 0)] {
-                machine.command28(
-                    Opcode.setFeatures, count: UInt8(count), features: UInt8(features))
+            XCTAssertEqual(
+                [IdentifyWord.multiwordDMA, IdentifyWord.ultraDMA].flatMap {
+                    bytes[2 * $0...2 * $0 + 1]
+                },
+                [7, 4, 0x3F, 0])
+            for (features, count) in [
+                (Feature.setTransferMode, TransferModeValue.ultraDMA(6)),
+                (Feature.setTransferMode, TransferModeValue.multiwordDMA(3)),
+                (Feature.enableWriteCache, 0), (Feature.enableReadLookAhead, 0),
+            ] {
+                machine.command28(Opcode.setFeatures, count: count, features: features)
                 XCTAssertEqual(
                     [machine.error, machine.status], [DriveError.aborted, DriveStatus.failed])
             }
             for (opcode, expected) in [
-                (Opcode.standbyImmediate, 0), (Opcode.idleImmediate, 0xFF), (0x96, 0),
+                (Opcode.standbyImmediate, 0), (Opcode.idleImmediate, 0xFF),
+                (Opcode.retiredStandby, 0),
                 (Opcode.idle, 0xFF),
             ] {
                 machine.command28(UInt8(opcode))

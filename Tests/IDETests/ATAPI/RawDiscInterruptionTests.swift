@@ -174,7 +174,7 @@ final class RawDiscInterruptionTests: RawDiscTestCase {
             machine.setTable(table(600 * 2048, sizes: [0x10000]))
             machine.givePacket(TestMachine.read10(7, count: 600), isDMA: true)
             machine.start(toMemory: true)
-            machine.control(4)
+            machine.control(DeviceControlBits.softwareReset)
             machine.control(0)
             machine.faults.remove(hold)
             machine.faults.release()

@@ -31,7 +31,7 @@ extension TestMachine {
         file: StaticString = #filePath, line: UInt = #line
     ) {
         outb(IDEPort.device, DeviceSelect.master)
-        outb(IDEPort.features, isDMA ? 1 : 0)
+        outb(IDEPort.features, isDMA ? PacketFeature.dma : 0)
         outb(IDEPort.lbaMid, UInt8(truncatingIfNeeded: limit))
         outb(IDEPort.lbaHigh, UInt8(limit >> 8))
         outb(IDEPort.command, Opcode.packet)

@@ -62,7 +62,8 @@ final class AddressTests: IDETestCase {
                 XCTAssertEqual(machine.lba28, named)
                 machine.sample(
                     "\(hex(opcode))", try machine.medium(sector: UInt64(last) - 3, count: 4))
-                machine.outb(TestMachine.busMaster + 2, 4)
+                machine.outb(
+                    TestMachine.busMaster + BusMasterRegister.status, BusMasterStatus.interrupt)
             }
             XCTAssertEqual(machine.takeDirtyPages().filter { $0 >= 0x100 }, [])
             XCTAssertEqual(
@@ -135,7 +136,7 @@ final class AddressTests: IDETestCase {
                 [
                     machine.inb(IDEPort.lbaLow), machine.inb(IDEPort.lbaMid),
                     machine.inb(IDEPort.lbaHigh), machine.device,
-                ], [4, 4, 0, 0xA0])
+                ], [4, 4, 0, DeviceSelect.master])
             machine.sample("PIO", data)
 
             machine.setTable([(TestMachine.data, 1024)])
@@ -173,7 +174,8 @@ final class AddressTests: IDETestCase {
                     [machine.bmStatus, machine.status, machine.error],
                     [BusMasterStatus.interrupt, DriveStatus.failed, DriveError.addressNotFound])
                 XCTAssertEqual(machine.inb(IDEPort.lbaLow), sector, "as it was")
-                machine.outb(TestMachine.busMaster + 2, 4)
+                machine.outb(
+                    TestMachine.busMaster + BusMasterRegister.status, BusMasterStatus.interrupt)
             }
             machine.command28(Opcode.initializeDeviceParameters, count: 63, device: 3)
             machine.commandCHS(Opcode.seek, cylinder: 0, head: 4, sector: 1, count: 0)
@@ -194,15 +196,19 @@ final class AddressTests: IDETestCase {
             machine.command28(Opcode.initializeDeviceParameters, count: 0, device: 15)
             XCTAssertEqual(
                 [machine.status, machine.error], [DriveStatus.failed, DriveError.aborted])
-            XCTAssertEqual(machine.identify()[55], 16)
-            machine.outb(IDEPort.device, 0xA0 | 7)
+            XCTAssertEqual(machine.identify()[IdentifyWord.currentHeads], 16)
+            machine.outb(IDEPort.device, DeviceSelect.master | 7)
             machine.outb(IDEPort.count, 32)
             machine.outb(IDEPort.command, Opcode.initializeDeviceParameters)
             XCTAssertTrue(machine.irq)
             XCTAssertEqual(machine.status, DriveStatus.idle)
             let words = machine.identify()
-            XCTAssertEqual(Array(words[54...58]), [8, 8, 32, 2048, 0])
-            XCTAssertEqual([words[1], words[3], words[6]], [2, 16, 63], "the default stays")
+            XCTAssertEqual(Array(words[IdentifyWord.currentGeometry]), [8, 8, 32, 2048, 0])
+            XCTAssertEqual(
+                [
+                    words[IdentifyWord.cylinders], words[IdentifyWord.heads],
+                    words[IdentifyWord.sectorsPerTrack],
+                ], [2, 16, 63], "the default stays")
             machine.commandCHS(Opcode.readSectors, cylinder: 2, head: 3, sector: 4, count: 1)
             machine.settle()
             XCTAssertEqual(machine.readData(count: 512), Self.content(sector: (2 * 8 + 3) * 32 + 3))

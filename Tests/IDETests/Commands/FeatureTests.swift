@@ -12,18 +12,31 @@ final class FeatureTests: IDETestCase {
         return machine.status
     }
 
+    private func setTransferMode(_ machine: TestMachine, _ mode: UInt8) -> UInt8 {
+        setFeatures(machine, Feature.setTransferMode, count: mode)
+    }
+
     func testSwitches() throws {
         try forEachMachine { machine in
-            for (on, off, bit) in [(0x02, 0x82, 5), (0xAA, 0x55, 6)] as [(UInt8, UInt8, Int)] {
-                XCTAssertEqual(machine.identify()[85] >> bit & 1, 1)
-                XCTAssertEqual(setFeatures(machine, off), 0x50)
-                XCTAssertEqual(machine.identify()[85] >> bit & 1, 0)
-                XCTAssertEqual(machine.identify()[82] >> bit & 1, 1)
-                XCTAssertEqual(setFeatures(machine, on), 0x50)
-                XCTAssertEqual(machine.identify()[85] >> bit & 1, 1)
+            for (on, off, bit) in [
+                (Feature.enableWriteCache, Feature.disableWriteCache, CommandSetBit.writeCache),
+                (
+                    Feature.enableReadLookAhead, Feature.disableReadLookAhead,
+                    CommandSetBit.readLookAhead
+                ),
+            ] {
+                func identifyBit(_ word: Int) -> UInt16 { machine.identify()[word] >> bit & 1 }
+                XCTAssertEqual(identifyBit(IdentifyWord.enabledCommandSets), 1)
+                XCTAssertEqual(setFeatures(machine, off), DriveStatus.idle)
+                XCTAssertEqual(identifyBit(IdentifyWord.enabledCommandSets), 0)
+                XCTAssertEqual(identifyBit(IdentifyWord.supportedCommandSets), 1)
+                XCTAssertEqual(setFeatures(machine, on), DriveStatus.idle)
+                XCTAssertEqual(identifyBit(IdentifyWord.enabledCommandSets), 1)
             }
+            // Among them power management (05h, 85h) and acoustic management (42h, C2h), which the drive
+            // does not have.
             for unknown: UInt8 in [0x00, 0x05, 0x85, 0x42, 0xC2, 0x10, 0xDD, 0xFF] {
-                XCTAssertEqual(setFeatures(machine, unknown), 0x41, hex(unknown))
+                XCTAssertEqual(setFeatures(machine, unknown), DriveStatus.failed, hex(unknown))
                 XCTAssertEqual(machine.error, DriveError.aborted)
             }
             machine.sample("done")
@@ -32,20 +45,36 @@ final class FeatureTests: IDETestCase {
 
     func testTransferModes() throws {
         try forEachMachine { machine in
+            // Multiword DMA 0 to 2 are bits 2:0, Ultra DMA 0 to 5 are bits 5:0; the one that is set is
+            // eight bits further on.
             for (mode, words) in [
-                (0x20, [0x0107, 0x003F]), (0x22, [0x0407, 0x003F]), (0x40, [0x0007, 0x013F]),
-                (0x45, [0x0007, 0x203F]),
+                (TransferModeValue.multiwordDMA(0), [0x0107, 0x003F]),
+                (TransferModeValue.multiwordDMA(2), [0x0407, 0x003F]),
+                (TransferModeValue.ultraDMA(0), [0x0007, 0x013F]),
+                (TransferModeValue.ultraDMA(5), [0x0007, 0x203F]),
             ] as [(UInt8, [UInt16])] {
-                XCTAssertEqual(setFeatures(machine, 3, count: mode), 0x50)
+                XCTAssertEqual(setTransferMode(machine, mode), DriveStatus.idle)
                 let found = machine.identify()
-                XCTAssertEqual([found[63], found[88]], words)
+                XCTAssertEqual(
+                    [found[IdentifyWord.multiwordDMA], found[IdentifyWord.ultraDMA]], words)
             }
-            for mode: UInt8 in [0x00, 0x01, 0x08, 0x0B, 0x0C] {
-                XCTAssertEqual(setFeatures(machine, 3, count: mode), 0x50, hex(mode))
-                XCTAssertEqual(machine.identify()[88], 0x203F, "a PIO mode leaves the DMA mode")
+            for mode in [
+                TransferModeValue.pioDefault, TransferModeValue.pioDefaultWithoutIORDY,
+                TransferModeValue.pio(0), TransferModeValue.pio(3), TransferModeValue.pio(4),
+            ] {
+                XCTAssertEqual(setTransferMode(machine, mode), DriveStatus.idle, hex(mode))
+                XCTAssertEqual(
+                    machine.identify()[IdentifyWord.ultraDMA], 0x203F,
+                    "a PIO mode leaves the DMA mode")
             }
-            for mode: UInt8 in [0x02, 0x0D, 0x10, 0x12, 0x23, 0x46, 0x47, 0x60, 0x80, 0xFF] {
-                XCTAssertEqual(setFeatures(machine, 3, count: mode), 0x41, hex(mode))
+            let absent = [
+                TransferModeValue.pio(5), TransferModeValue.singlewordDMA(0),
+                TransferModeValue.singlewordDMA(2), TransferModeValue.multiwordDMA(3),
+                TransferModeValue.ultraDMA(6), TransferModeValue.ultraDMA(7),
+            ]
+            let reserved: [UInt8] = [0x02, 0x60, 0x80, 0xFF]
+            for mode in absent + reserved {
+                XCTAssertEqual(setTransferMode(machine, mode), DriveStatus.failed, hex(mode))
                 XCTAssertEqual(machine.error, DriveError.aborted)
             }
             machine.sample("done")
@@ -57,19 +86,23 @@ final class FeatureTests: IDETestCase {
             func changeAndReset() -> [UInt16] {
                 machine.command28(Opcode.setMultipleMode, count: 2)
                 _ = setFeatures(machine, Feature.disableReadLookAhead)
-                _ = setFeatures(machine, 3, count: 0x20)
-                machine.control(4)
+                _ = setTransferMode(machine, TransferModeValue.multiwordDMA(0))
+                machine.control(DeviceControlBits.softwareReset)
                 machine.control(0)
                 let words = machine.identify()
-                return [words[59], words[85] >> 6 & 1, words[63]]
+                return [
+                    words[IdentifyWord.multipleSetting],
+                    words[IdentifyWord.enabledCommandSets] >> CommandSetBit.readLookAhead & 1,
+                    words[IdentifyWord.multiwordDMA],
+                ]
             }
             XCTAssertEqual(changeAndReset(), [0x0102, 0, 0x0107])
-            XCTAssertEqual(setFeatures(machine, Feature.enableReverting), 0x50)
+            XCTAssertEqual(setFeatures(machine, Feature.enableReverting), DriveStatus.idle)
             XCTAssertEqual(changeAndReset(), [0x0110, 1, 0x0007])
             XCTAssertEqual(
                 changeAndReset(), [0x0110, 1, 0x0007], "the reset is no end of that")
-            XCTAssertEqual(setFeatures(machine, Feature.enableReverting), 0x50)
-            XCTAssertEqual(setFeatures(machine, Feature.disableReverting), 0x50)
+            XCTAssertEqual(setFeatures(machine, Feature.enableReverting), DriveStatus.idle)
+            XCTAssertEqual(setFeatures(machine, Feature.disableReverting), DriveStatus.idle)
             XCTAssertEqual(changeAndReset(), [0x0102, 0, 0x0107])
         }
     }
@@ -79,37 +112,45 @@ final class FeatureTests: IDETestCase {
             for count: UInt8 in [1, 2, 4, 8, 16] {
                 machine.command28(Opcode.setMultipleMode, count: count)
                 XCTAssertEqual(machine.status, DriveStatus.idle)
-                XCTAssertEqual(machine.identify()[59], 0x100 | UInt16(count))
+                XCTAssertEqual(
+                    machine.identify()[IdentifyWord.multipleSetting], 0x100 | UInt16(count))
             }
             for count: UInt8 in [3, 6, 17, 32, 128, 255] {
                 machine.command28(Opcode.setMultipleMode, count: count)
                 XCTAssertEqual(
                     [machine.status, machine.error], [DriveStatus.failed, DriveError.aborted])
-                XCTAssertEqual(machine.identify()[59], 0x110)
+                XCTAssertEqual(machine.identify()[IdentifyWord.multipleSetting], 0x110)
             }
             machine.command28(Opcode.setMultipleMode, count: 0)
-            XCTAssertEqual(machine.identify()[59], 0)
+            XCTAssertEqual(machine.identify()[IdentifyWord.multipleSetting], 0)
             machine.sample("done")
         }
     }
 
     func testPowerManagement() throws {
         try forEachMachine { machine in
-            func mode(_ opcode: UInt8 = 0xE5) -> UInt8 {
+            let (isActive, isStandby): (UInt8, UInt8) = (0xFF, 0)
+            func mode(_ opcode: UInt8 = Opcode.checkPowerMode) -> UInt8 {
                 machine.command28(opcode, count: 0x33)
                 XCTAssertEqual(machine.status, DriveStatus.idle)
                 return machine.count
             }
-            XCTAssertEqual(mode(), 0xFF)
+            XCTAssertEqual(mode(), isActive)
             for (standby, idle, check) in [
-                (0xE0, 0xE1, 0xE5), (0xE2, 0xE3, 0xE5), (0x94, 0x95, 0x98), (0x96, 0x97, 0x98),
-            ] as [(UInt8, UInt8, UInt8)] {
+                (Opcode.standbyImmediate, Opcode.idleImmediate, Opcode.checkPowerMode),
+                (Opcode.standby, Opcode.idle, Opcode.checkPowerMode),
+                (
+                    Opcode.retiredStandbyImmediate, Opcode.retiredIdleImmediate,
+                    Opcode.retiredCheckPowerMode
+                ),
+                (Opcode.retiredStandby, Opcode.retiredIdle, Opcode.retiredCheckPowerMode),
+            ] {
                 machine.command28(standby, count: 5)
                 XCTAssertTrue(machine.irq)
                 XCTAssertEqual(machine.status, DriveStatus.idle)
-                XCTAssertEqual(mode(check), 0)
+                XCTAssertEqual(mode(check), isStandby)
                 machine.command28(idle)
-                XCTAssertEqual(mode(check), 0xFF)
+                XCTAssertEqual(mode(check), isActive)
             }
             for opcode: UInt8 in [
                 Opcode.readSectors, Opcode.readVerify, Opcode.writeSectors, Opcode.readMultiple,
@@ -119,19 +160,19 @@ final class FeatureTests: IDETestCase {
                 machine.settle()
                 if opcode != Opcode.readVerify { machine.writeData(machine.readData(count: 512)) }
                 machine.settle()
-                XCTAssertEqual(mode(), 0xFF, "a media command ends standby")
+                XCTAssertEqual(mode(), isActive, "a media command ends standby")
             }
             machine.command28(Opcode.standbyImmediate)
             machine.transfer(Opcode.readDMA, lba: 0, count: 1, [(TestMachine.data, 512)])
-            XCTAssertEqual(mode(), 0xFF)
+            XCTAssertEqual(mode(), isActive)
             machine.command28(Opcode.standbyImmediate)
             machine.command28(Opcode.sleep)
             XCTAssertEqual(machine.status, DriveStatus.idle)
-            XCTAssertEqual(mode(), 0, "SLEEP is a no-op")
-            machine.command28(0x99)
+            XCTAssertEqual(mode(), isStandby, "SLEEP is a no-op")
+            machine.command28(Opcode.retiredSleep)
             XCTAssertEqual(machine.status, DriveStatus.idle)
             _ = machine.identify()
-            XCTAssertEqual(mode(), 0)
+            XCTAssertEqual(mode(), isStandby)
             machine.sample("done")
         }
     }
@@ -169,16 +210,16 @@ final class FeatureTests: IDETestCase {
                 "NOP exists to be aborted")
             machine.command28(Opcode.readNativeMaxAddress)
             XCTAssertEqual(machine.status, DriveStatus.idle)
-            XCTAssertEqual(machine.lba28, 2047)
+            XCTAssertEqual(machine.lba28, UInt32(Self.sectorCount - 1))
             machine.command48(Opcode.readNativeMaxAddressExt)
-            XCTAssertEqual(machine.lba48, 2047)
+            XCTAssertEqual(machine.lba48, UInt64(Self.sectorCount - 1))
             machine.sample("done")
         }
     }
 
     func testAnErrorIsGoneWithTheNextCommand() throws {
         try forEachMachine(over: MachineConfiguration.engines) { machine in
-            machine.command28(0xFF)
+            machine.command28(Opcode.unknown)
             XCTAssertEqual(machine.error, DriveError.aborted)
             machine.command28(Opcode.checkPowerMode)
             XCTAssertEqual([machine.status, machine.error], [DriveStatus.idle, 0])

@@ -7,6 +7,16 @@ import XCTest
 
 /// docs/ide-rules.md, "ATA commands": IDENTIFY claims exactly what works.
 final class IdentifyTests: IDETestCase {
+    private static let lastAddress28: UInt32 = 1 << 28 - 1
+    private static let lastAddress48: UInt64 = 1 << 48 - 1
+
+    /// Cylinders, heads and sectors per track.
+    private func defaultGeometry(_ words: [UInt16]) -> [UInt16] {
+        [IdentifyWord.cylinders, IdentifyWord.heads, IdentifyWord.sectorsPerTrack].map {
+            words[$0]
+        }
+    }
+
     func testContent() throws {
         let options = DiskOptions(serial: "SERIAL 1", firmware: "FW 2.5", model: "A model")
         try forEachMachine(options) { machine in
@@ -22,20 +32,20 @@ final class IdentifyTests: IDETestCase {
                     decoding: words[range].flatMap { [UInt8($0 >> 8), UInt8($0 & 0xFF)] },
                     as: UTF8.self)
             }
-            XCTAssertEqual(text(10...19), "SERIAL 1".padded(to: 20))
-            XCTAssertEqual(text(23...26), "FW 2.5".padded(to: 8))
-            XCTAssertEqual(text(27...46), "A model".padded(to: 40))
-            XCTAssertEqual([words[1], words[3], words[6]], [2, 16, 63])
-            XCTAssertEqual(
-                [words[54], words[55], words[56], words[57], words[58]], [2, 16, 63, 2016, 0])
-            XCTAssertEqual([words[60], words[61]], [2048, 0])
-            XCTAssertEqual(Array(words[100...103]), [2048, 0, 0, 0])
-            XCTAssertEqual(words[0], 0x40)
-            XCTAssertEqual(words[47], 0x8010)
-            XCTAssertEqual(words[49] & 0x0B00, 0x0B00)
-            XCTAssertEqual([words[63], words[88]], [7, 0x203F])
-            XCTAssertEqual(words[93], 0x6001)
-            XCTAssertEqual(bytes[510], 0xA5)
+            XCTAssertEqual(text(IdentifyWord.serial), "SERIAL 1".padded(to: 20))
+            XCTAssertEqual(text(IdentifyWord.firmware), "FW 2.5".padded(to: 8))
+            XCTAssertEqual(text(IdentifyWord.model), "A model".padded(to: 40))
+            XCTAssertEqual(defaultGeometry(words), [2, 16, 63])
+            XCTAssertEqual(Array(words[IdentifyWord.currentGeometry]), [2, 16, 63, 2016, 0])
+            XCTAssertEqual(Array(words[IdentifyWord.sectors28]), [2048, 0])
+            XCTAssertEqual(Array(words[IdentifyWord.sectors48]), [2048, 0, 0, 0])
+            XCTAssertEqual(words[IdentifyWord.configuration], 0x40, "not removable")
+            XCTAssertEqual(words[IdentifyWord.multipleMaximum], 0x8010, "16 sectors")
+            XCTAssertEqual(words[IdentifyWord.capabilities] & 0x0B00, 0x0B00, "DMA, LBA, IORDY")
+            XCTAssertEqual(words[IdentifyWord.multiwordDMA], 7, "modes 0 to 2, none is set")
+            XCTAssertEqual(words[IdentifyWord.ultraDMA], 0x203F, "modes 0 to 5, 5 is set")
+            XCTAssertEqual(words[IdentifyWord.hardwareReset], 0x6001)
+            XCTAssertEqual(bytes[510], 0xA5, "the signature of the checksum")
             XCTAssertEqual(bytes.reduce(0, &+), 0, "the sum of all bytes")
         }
     }
@@ -48,21 +58,25 @@ final class IdentifyTests: IDETestCase {
         ) { machine in
             let words = machine.identify()
             let sectors: UInt64 = 200 << 21
-            XCTAssertEqual([words[60], words[61]], [0xFFFF, 0x0FFF], "28 bits hold no more")
             XCTAssertEqual(
-                Array(words[100...102]), [0, UInt16(sectors >> 16 & 0xFFFF), UInt16(sectors >> 32)])
-            XCTAssertEqual([words[1], words[3], words[6]], [16383, 16, 63])
-            XCTAssertEqual([words[57], words[58]], [0xFC10, 0x00FB])
+                Array(words[IdentifyWord.sectors28]), [0xFFFF, 0x0FFF], "28 bits hold no more")
+            XCTAssertEqual(
+                Array(words[IdentifyWord.sectors48].prefix(3)),
+                [0, UInt16(sectors >> 16 & 0xFFFF), UInt16(sectors >> 32)])
+            XCTAssertEqual(defaultGeometry(words), [16383, 16, 63])
+            XCTAssertEqual(
+                Array(words[IdentifyWord.currentGeometry].suffix(2)), [0xFC10, 0x00FB],
+                "16383 * 16 * 63, the lower half first")
             machine.command48(Opcode.readSectorsExt, lba: sectors - 1, count: 1)
             machine.settle()
             XCTAssertEqual(machine.status, DriveStatus.wantsData)
             _ = machine.readData(count: 512)
             XCTAssertEqual(machine.lba48, sectors)
             machine.command28(Opcode.readNativeMaxAddress)
-            XCTAssertEqual(machine.lba28, 0xFFF_FFFF)
+            XCTAssertEqual(machine.lba28, Self.lastAddress28)
             machine.command48(Opcode.readNativeMaxAddressExt)
             XCTAssertEqual(machine.lba48, sectors - 1)
-            machine.command28(Opcode.readSectors, lba: 0xFFF_FFFF, count: 1)
+            machine.command28(Opcode.readSectors, lba: Self.lastAddress28, count: 1)
             machine.settle()
             _ = machine.readData(count: 512)
             XCTAssertEqual(machine.status, DriveStatus.idle)
@@ -79,14 +93,14 @@ final class IdentifyTests: IDETestCase {
         try SystemCall.check(SystemCall.result(ftruncate(file.raw, Int.max & ~511)), "ftruncate")
         try compare(over: MachineConfiguration.engines, with: machines(with: path)) { machine in
             let words = machine.identify()
-            XCTAssertEqual(Array(words[100...103]), [0xFFFF, 0xFFFF, 0xFFFF, 0])
+            XCTAssertEqual(Array(words[IdentifyWord.sectors48]), [0xFFFF, 0xFFFF, 0xFFFF, 0])
             machine.command48(Opcode.readNativeMaxAddressExt)
-            XCTAssertEqual(machine.lba48, 0xFFFF_FFFF_FFFE)
-            machine.command48(Opcode.readSectorsExt, lba: 0xFFFF_FFFF_FFFE, count: 1)
+            XCTAssertEqual(machine.lba48, Self.lastAddress48 - 1)
+            machine.command48(Opcode.readSectorsExt, lba: Self.lastAddress48 - 1, count: 1)
             machine.settle()
             XCTAssertEqual(machine.status, DriveStatus.wantsData)
             _ = machine.readData(count: 512)
-            machine.command48(Opcode.readSectorsExt, lba: 0xFFFF_FFFF_FFFF, count: 1)
+            machine.command48(Opcode.readSectorsExt, lba: Self.lastAddress48, count: 1)
             XCTAssertEqual(
                 [machine.status, machine.error], [DriveStatus.failed, DriveError.addressNotFound])
         }
@@ -98,7 +112,7 @@ final class IdentifyTests: IDETestCase {
             over: MachineConfiguration.engines,
             with: machines(with: image.path)
         ) { machine in
-            XCTAssertEqual(machine.identify()[60], 0)
+            XCTAssertEqual(machine.identify()[IdentifyWord.sectors28.lowerBound], 0)
             for opcode: UInt8 in [
                 Opcode.readSectors, Opcode.writeSectors, Opcode.readVerify, Opcode.seek,
             ] {
@@ -114,35 +128,46 @@ final class IdentifyTests: IDETestCase {
 
     func testGeometryFromThePartitionTable() throws {
         var record = [UInt8](repeating: 0, count: 512)
-        record[510] = 0x55
-        record[511] = 0xAA
-        // The second entry is in use: it ends on head 7 and sector 32.
-        record[0x1CE + 5] = 7
-        record[0x1CE + 6] = 32 | 0xC0
-        record[0x1CE + 12] = 1
+        // The signature of a master boot record.
+        record[510...511] = [0x55, 0xAA]
+        // The second entry is in use: it ends on head 7 and sector 32. Bits 7:6 of the sector are those of a
+        // cylinder.
+        let entry = 446 + 16
+        let (lastHead, lastSector, sectorCount) = (entry + 5, entry + 6, entry + 12)
+        record[lastHead] = 7
+        record[lastSector] = 32 | 0xC0
+        record[sectorCount] = 1
         let image = try TemporaryImage(size: 8 << 20, content: record)
         let machine = try TestMachine()
         try machine.attach(image.path)
         var words = machine.identify()
-        XCTAssertEqual([words[1], words[3], words[6]], [64, 8, 32])
+        XCTAssertEqual(defaultGeometry(words), [64, 8, 32])
         // 255 heads are a BIOS translation, no physical geometry.
-        record[0x1CE + 5] = 254
+        record[lastHead] = 254
         let other = try TemporaryImage(size: 8 << 20, content: record)
         try machine.attach(other.path, to: .primarySlave)
-        words = machine.identify(device: 0x10)
-        XCTAssertEqual([words[1], words[3], words[6]], [16, 16, 63])
-        XCTAssertEqual(words[93], 0x6100, "device 1 answers in its own byte")
+        words = machine.identify(device: DeviceSelect.slave)
+        XCTAssertEqual(defaultGeometry(words), [16, 16, 63])
+        XCTAssertEqual(
+            words[IdentifyWord.hardwareReset], 0x6100, "device 1 answers in its own byte")
         let chosen = try TemporaryImage(size: 8 << 20, content: record)
         try machine.attach(
             chosen.path, to: .secondaryMaster,
             DiskOptions(geometry: DiskGeometry(cylinders: 10, heads: 2, sectors: 9)))
-        machine.outb(0x177, Opcode.identifyDevice)
-        let bytes = (0..<256).map { _ in machine.controller.readPort(0x170, width: 2) }
-        XCTAssertEqual([bytes[1], bytes[3], bytes[6]], [10, 2, 9])
+        let base = ChannelPort.secondary
+        machine.outb(base + CommandBlock.command, Opcode.identifyDevice)
+        words = (0..<256).map { _ in
+            UInt16(machine.controller.readPort(base + CommandBlock.data, width: 2))
+        }
+        XCTAssertEqual(defaultGeometry(words), [10, 2, 9])
     }
 
+    /// The default geometry, the current one, and the sectors of the current one.
     private func geometry(_ words: [UInt16]) -> [Int] {
-        [1, 3, 6, 54, 55, 56].map { Int(words[$0]) } + [Int(words[57]) | Int(words[58]) << 16]
+        let current = words[IdentifyWord.currentGeometry].map(Int.init)
+        return defaultGeometry(words).map(Int.init) + current[..<3] + [
+            current[3] | current[4] << 16
+        ]
     }
 
     /// A disk smaller than a cylinder has one all the same, and a BIOS can read all of it.
@@ -231,29 +256,45 @@ final class IdentifyTests: IDETestCase {
     func testUnknownCommandsAbort() throws {
         // NOP (00h) is known, and its answer is the same.
         let known: Set<UInt8> = [
-            0x06, 0x10, 0x20, 0x21, 0x24, 0x25, 0x27, 0x29, 0x30, 0x31, 0x34, 0x35, 0x39, 0x3D,
-            0x40, 0x41, 0x42, 0x70, 0x90, 0x91, 0x94, 0x95, 0x96, 0x97, 0x98, 0x99, 0xB0, 0xC4,
-            0xC5, 0xC6, 0xC8, 0xC9, 0xCA, 0xCB, 0xCE, 0xE0, 0xE1, 0xE2, 0xE3, 0xE4, 0xE5, 0xE6,
-            0xE7, 0xE8, 0xEA, 0xEC, 0xEF, 0xF5, 0xF8,
+            Opcode.dataSetManagement, Opcode.recalibrate, Opcode.readSectors,
+            Opcode.readSectorsNoRetry, Opcode.readSectorsExt, Opcode.readDMAExt,
+            Opcode.readNativeMaxAddressExt, Opcode.readMultipleExt, Opcode.writeSectors,
+            Opcode.writeSectorsNoRetry, Opcode.writeSectorsExt, Opcode.writeDMAExt,
+            Opcode.writeMultipleExt, Opcode.writeDMAFUAExt, Opcode.readVerify,
+            Opcode.readVerifyNoRetry, Opcode.readVerifyExt, Opcode.seek,
+            Opcode.executeDeviceDiagnostic, Opcode.initializeDeviceParameters,
+            Opcode.retiredStandbyImmediate, Opcode.retiredIdleImmediate, Opcode.retiredStandby,
+            Opcode.retiredIdle, Opcode.retiredCheckPowerMode, Opcode.retiredSleep, Opcode.smart,
+            Opcode.readMultiple, Opcode.writeMultiple, Opcode.setMultipleMode, Opcode.readDMA,
+            Opcode.readDMANoRetry, Opcode.writeDMA, Opcode.writeDMANoRetry,
+            Opcode.writeMultipleFUAExt, Opcode.standbyImmediate, Opcode.idleImmediate,
+            Opcode.standby, Opcode.idle, Opcode.readBuffer, Opcode.checkPowerMode, Opcode.sleep,
+            Opcode.flushCache, Opcode.writeBuffer, Opcode.flushCacheExt, Opcode.identifyDevice,
+            Opcode.setFeatures, Opcode.securityFreezeLock, Opcode.readNativeMaxAddress,
         ]
         try forEachMachine(over: MachineConfiguration.engines.filter { $0.bounce == .usual }) {
             machine in
             for opcode in UInt8.min...UInt8.max {
                 let isSMART = opcode == Opcode.smart
-                let features: UInt8 = isSMART ? 0xDA : opcode == Opcode.setFeatures ? 2 : 1
-                machine.outb(IDEPort.device, 0xE0)
+                let features =
+                    switch opcode {
+                    case Opcode.smart: SMARTFeature.returnStatus
+                    case Opcode.setFeatures: Feature.enableWriteCache
+                    default: UInt8(DataSetManagement.trim)
+                    }
+                machine.outb(IDEPort.device, DeviceSelect.master | DeviceSelect.lba)
                 for byte: UInt8 in [0, 1] {
                     machine.outb(IDEPort.features, byte * features)
                     machine.outb(IDEPort.count, byte)
                     machine.outb(IDEPort.lbaLow, 0)
-                    machine.outb(IDEPort.lbaMid, isSMART ? byte * 0x4F : 0)
-                    machine.outb(IDEPort.lbaHigh, isSMART ? byte * 0xC2 : 0)
+                    machine.outb(IDEPort.lbaMid, isSMART ? byte * SMARTKey.lbaMid : 0)
+                    machine.outb(IDEPort.lbaHigh, isSMART ? byte * SMARTKey.lbaHigh : 0)
                 }
                 machine.outb(IDEPort.command, opcode)
                 machine.settle()
                 let isKnown = known.contains(opcode)
                 if isKnown {
-                    XCTAssertEqual(machine.alternateStatus & 1, 0, hex(opcode))
+                    XCTAssertEqual(machine.alternateStatus & DriveStatus.errorBit, 0, hex(opcode))
                 } else {
                     XCTAssertTrue(machine.irq, hex(opcode))
                     XCTAssertEqual(
@@ -261,7 +302,7 @@ final class IdentifyTests: IDETestCase {
                         [DriveStatus.failed, DriveError.aborted], hex(opcode))
                 }
                 if isKnown { machine.sample(hex(opcode)) }
-                machine.control(4)
+                machine.control(DeviceControlBits.softwareReset)
                 machine.control(0)
             }
         }

@@ -23,7 +23,8 @@ final class PIOReadTests: IDETestCase {
                     XCTAssertTrue(machine.irq, "an interrupt a block")
                     XCTAssertEqual(machine.bmStatus & 4, 4, "the INT bit follows PIO too")
                     XCTAssertEqual(machine.status, DriveStatus.wantsData)
-                    machine.outb(TestMachine.busMaster + 2, 4)
+                    machine.outb(
+                        TestMachine.busMaster + BusMasterRegister.status, BusMasterStatus.interrupt)
                     let data = machine.readData(count: 512)
                     machine.sample("\(hex(opcode)) \(sector)", data)
                     XCTAssertEqual(data, Self.content(sector: sector))

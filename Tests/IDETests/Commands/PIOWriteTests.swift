@@ -106,7 +106,7 @@ final class PIOWriteTests: IDETestCase {
             machine.command28(
                 Opcode.dataSetManagement, count: 1, features: UInt8(DataSetManagement.trim))
             XCTAssertEqual(machine.status, DriveStatus.failed)
-            XCTAssertEqual(machine.identify()[169], 0)
+            XCTAssertEqual(machine.identify()[IdentifyWord.dataSetManagement], 0)
             machine.transfer(Opcode.readDMA, lba: 0, count: 1, [(TestMachine.data, 512)])
             XCTAssertEqual(machine.status, DriveStatus.idle)
         }
@@ -137,13 +137,21 @@ final class PIOWriteTests: IDETestCase {
                     machine.start(toMemory: false)
                 }
             }
-            XCTAssertEqual([write(0x34), write(0x39), writeDMA(0x35)], [0, 0, 0])
-            XCTAssertEqual([write(0xCE), writeDMA(0x3D)], [1, 1])
+            func writeAll() -> [UInt64] {
+                [
+                    write(Opcode.writeSectorsExt), write(Opcode.writeMultipleExt),
+                    writeDMA(Opcode.writeDMAExt),
+                ]
+            }
+            XCTAssertEqual(writeAll(), [0, 0, 0])
+            XCTAssertEqual(
+                [write(Opcode.writeMultipleFUAExt), writeDMA(Opcode.writeDMAFUAExt)], [1, 1])
             machine.command28(Opcode.setFeatures, features: Feature.disableWriteCache)
             machine.settle()
-            XCTAssertEqual([write(0x34), write(0x39), writeDMA(0x35)], [1, 1, 1])
+            XCTAssertEqual(writeAll(), [1, 1, 1])
             machine.command28(Opcode.setFeatures, features: Feature.enableWriteCache)
-            XCTAssertEqual([write(0x34), writeDMA(0x35)], [0, 0])
+            XCTAssertEqual(
+                [write(Opcode.writeSectorsExt), writeDMA(Opcode.writeDMAExt)], [0, 0])
             machine.sample("done")
         }
     }

@@ -40,15 +40,21 @@ final class SMARTTests: IDETestCase {
         try forEachMachine { machine in
             smart(machine, SMARTFeature.disable)
             XCTAssertEqual(machine.status, DriveStatus.idle)
-            XCTAssertEqual(machine.identify()[85] & 1, 0)
-            for subcommand: UInt8 in [0xD0, 0xD1, 0xD2, 0xD4, 0xD5, 0xD9, 0xDA] {
+            XCTAssertEqual(
+                machine.identify()[IdentifyWord.enabledCommandSets] >> CommandSetBit.smart & 1, 0)
+            for subcommand in [
+                SMARTFeature.readData, SMARTFeature.readThresholds, SMARTFeature.autosave,
+                SMARTFeature.executeOffline, SMARTFeature.readLog, SMARTFeature.disable,
+                SMARTFeature.returnStatus,
+            ] {
                 smart(machine, subcommand, count: 1)
                 XCTAssertEqual(
                     [machine.status, machine.error], [DriveStatus.failed, DriveError.aborted])
             }
             smart(machine, SMARTFeature.enable)
             XCTAssertEqual(machine.status, DriveStatus.idle)
-            XCTAssertEqual(machine.identify()[85] & 1, 1)
+            XCTAssertEqual(
+                machine.identify()[IdentifyWord.enabledCommandSets] >> CommandSetBit.smart & 1, 1)
             machine.sample("done")
         }
     }
@@ -67,7 +73,8 @@ final class SMARTTests: IDETestCase {
             smart(machine, SMARTFeature.returnStatus)
             XCTAssertEqual(machine.status, DriveStatus.idle)
             XCTAssertEqual(
-                [machine.inb(IDEPort.lbaMid), machine.inb(IDEPort.lbaHigh)], [0x4F, 0xC2])
+                [machine.inb(IDEPort.lbaMid), machine.inb(IDEPort.lbaHigh)],
+                [SMARTKey.lbaMid, SMARTKey.lbaHigh])
             for value: UInt8 in [0, 0xF1] {
                 smart(machine, SMARTFeature.autosave, count: value)
                 XCTAssertEqual(machine.status, DriveStatus.idle)

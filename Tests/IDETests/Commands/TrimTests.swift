@@ -25,7 +25,9 @@ final class TrimTests: IDETestCase {
         machine.clearBusMasterStatus()
         machine.write(bytes, at: TestMachine.data)
         machine.setTable([(TestMachine.data, size ?? bytes.count)])
-        machine.command48(Opcode.dataSetManagement, count: UInt16(bytes.count / 512), features: 1)
+        machine.command48(
+            Opcode.dataSetManagement, count: UInt16(bytes.count / 512),
+            features: DataSetManagement.trim)
         machine.start(toMemory: false)
         machine.settle()
     }
@@ -33,7 +35,11 @@ final class TrimTests: IDETestCase {
     func testRangesAreDiscarded() throws {
         try forEachMachine { machine in
             let disk = try XCTUnwrap(machine.disks[.primaryMaster])
-            XCTAssertEqual([machine.identify()[105], machine.identify()[169]], [64, 1])
+            XCTAssertEqual(
+                [
+                    machine.identify()[IdentifyWord.trimBlocks],
+                    machine.identify()[IdentifyWord.dataSetManagement],
+                ], [64, DataSetManagement.trim])
             trim(machine, Self.ranges([(16, 8), (0, 0), (64, 16)]))
             machine.sample("done")
             XCTAssertTrue(machine.irq)
@@ -74,9 +80,10 @@ final class TrimTests: IDETestCase {
     func testAllRangesAreCheckedBeforeTheFirstIsDiscarded() throws {
         try forEachMachine { machine in
             let disk = try XCTUnwrap(machine.disks[.primaryMaster])
-            for bad in [(2048, 1), (2047, 2), (0xFFFF_FFFF_FFFF, 1), (0, 0xFFFF)]
-                as [(UInt64, UInt64)]
-            {
+            for bad in [
+                (UInt64(Self.sectorCount), 1), (UInt64(Self.sectorCount) - 1, 2),
+                (0xFFFF_FFFF_FFFF, 1), (0, 0xFFFF),
+            ] as [(UInt64, UInt64)] {
                 trim(
                     machine,
                     Self.ranges([(16, 8), (64, 8)] + Array(repeating: (0, 0), count: 61) + [bad]))
@@ -121,7 +128,9 @@ final class TrimTests: IDETestCase {
 
     func testWhatAborts() throws {
         try forEachMachine(over: MachineConfiguration.engines) { machine in
-            for (count, features) in [(1, 0), (1, 2), (65, 1), (0, 1)] as [(UInt16, UInt16)] {
+            for (count, features) in [
+                (1, 0), (1, 2), (65, DataSetManagement.trim), (0, DataSetManagement.trim),
+            ] as [(UInt16, UInt16)] {
                 machine.command48(Opcode.dataSetManagement, count: count, features: features)
                 XCTAssertTrue(machine.irq)
                 XCTAssertEqual(
@@ -174,9 +183,11 @@ final class TrimTests: IDETestCase {
     }
 
     func testFailedDiscardsGoByThePolicy() throws {
+        let success = [BusMasterStatus.interrupt, DriveStatus.idle, 0]
+        let failure = [BusMasterStatus.interrupt, DriveStatus.failed, DriveError.aborted]
         for (policy, expected) in [
-            (ErrorPolicy.report, [4, 0x41, 4]), (.ignore, [4, 0x50, 0]), (.stop, [4, 0x50, 0]),
-        ] as [(ErrorPolicy, [UInt8])] {
+            (ErrorPolicy.report, failure), (.ignore, success), (.stop, success),
+        ] {
             try forEachMachine(
                 DiskOptions(writeErrorPolicy: policy), over: MachineConfiguration.engines
             ) { machine in

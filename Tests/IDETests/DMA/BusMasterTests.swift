@@ -5,44 +5,50 @@ import XCTest
 
 /// docs/ide-rules.md, "Bus master": registers, table sizes, orders.
 final class BusMasterTests: IDETestCase {
-    private let bm = TestMachine.busMaster
+    private let command = TestMachine.busMaster + BusMasterRegister.command
+    private let status = TestMachine.busMaster + BusMasterRegister.status
+    private let table = TestMachine.busMaster + BusMasterRegister.table
+    /// Bits 5 and 6 of status, which drivers set when a drive can do DMA (SFF-8038i 3.0).
+    private let (masterBit, slaveBit): (UInt8, UInt8) = (0x20, 0x40)
 
     func testRegisters() throws {
         try forEachMachine { machine in
-            machine.outb(bm, 0xFE)
-            XCTAssertEqual(machine.inb(bm), 8, "bits 3 and 0")
-            machine.outb(bm, 0)
-            XCTAssertEqual([machine.inb(bm + 1), machine.inb(bm + 3)], [0xFF, 0xFF])
-            machine.controller.writePort(bm + 4, width: 4, value: 0x1234_5677)
-            XCTAssertEqual(machine.controller.readPort(bm + 4, width: 4), 0x1234_5674)
-            machine.controller.writePort(bm + 6, width: 2, value: 0xABCD)
-            XCTAssertEqual(machine.controller.readPort(bm + 4, width: 4), 0xABCD_5674)
-            XCTAssertEqual(machine.controller.readPort(bm + 6, width: 2), 0xABCD)
-            machine.outb(bm + 5, 0x99)
-            XCTAssertEqual((4...7).map { machine.inb(bm + $0) }, [0x74, 0x99, 0xCD, 0xAB])
-            machine.outb(bm + 4, 0xFF)
-            XCTAssertEqual(machine.inb(bm + 4), 0xFC)
-            XCTAssertEqual(machine.controller.readPort(bm, width: 4), 0xFF00_FF00)
+            machine.outb(command, ~BusMasterCommand.startReadingMemory)
+            XCTAssertEqual(machine.inb(command), BusMasterCommand.stopWritingMemory, "bits 3 and 0")
+            machine.outb(command, BusMasterCommand.stop)
+            XCTAssertEqual([machine.inb(command + 1), machine.inb(status + 1)], [0xFF, 0xFF])
+            machine.controller.writePort(table, width: 4, value: 0x1234_5677)
+            XCTAssertEqual(machine.controller.readPort(table, width: 4), 0x1234_5674)
+            machine.controller.writePort(table + 2, width: 2, value: 0xABCD)
+            XCTAssertEqual(machine.controller.readPort(table, width: 4), 0xABCD_5674)
+            XCTAssertEqual(machine.controller.readPort(table + 2, width: 2), 0xABCD)
+            machine.outb(table + 1, 0x99)
+            XCTAssertEqual((table...table + 3).map(machine.inb), [0x74, 0x99, 0xCD, 0xAB])
+            machine.outb(table, 0xFF)
+            XCTAssertEqual(machine.inb(table), 0xFC)
+            XCTAssertEqual(machine.controller.readPort(command, width: 4), 0xFF00_FF00)
             machine.sample("done")
         }
     }
 
     func testStatusWrites() throws {
         try forEachMachine(over: MachineConfiguration.engines) { machine in
-            machine.outb(bm + 2, 0xFF)
-            XCTAssertEqual(machine.bmStatus, 0x60, "the drive bits keep what is written")
-            machine.outb(bm + 2, 0x20)
-            XCTAssertEqual(machine.bmStatus, 0x20)
+            machine.outb(status, 0xFF)
+            XCTAssertEqual(
+                machine.bmStatus, masterBit | slaveBit, "the drive bits keep what is written")
+            machine.outb(status, masterBit)
+            XCTAssertEqual(machine.bmStatus, masterBit)
             machine.command28(Opcode.checkPowerMode)
-            XCTAssertEqual(machine.bmStatus, 0x24)
-            machine.outb(bm + 2, 0x40)
-            XCTAssertEqual(machine.bmStatus, 0x44, "0 clears nothing")
+            XCTAssertEqual(machine.bmStatus, masterBit | BusMasterStatus.interrupt)
+            machine.outb(status, slaveBit)
+            XCTAssertEqual(
+                machine.bmStatus, slaveBit | BusMasterStatus.interrupt, "0 clears nothing")
             machine.start(toMemory: true)
-            XCTAssertEqual(machine.bmStatus, 0x45)
-            machine.outb(bm + 2, 0x04)
+            XCTAssertEqual(machine.bmStatus, slaveBit | BusMasterStatus.activeAndInterrupt)
+            machine.outb(status, BusMasterStatus.interrupt)
             XCTAssertEqual(machine.bmStatus, BusMasterStatus.active, "ACTIVE is not written")
             machine.stop()
-            machine.outb(bm + 2, 0x01)
+            machine.outb(status, BusMasterStatus.active)
             XCTAssertEqual(machine.bmStatus, 0)
         }
     }
@@ -54,9 +60,12 @@ final class BusMasterTests: IDETestCase {
                 Opcode.readDMA, Opcode.readDMANoRetry, Opcode.readDMAExt, Opcode.writeDMA,
                 Opcode.writeDMANoRetry, Opcode.writeDMAExt, Opcode.writeDMAFUAExt,
             ] {
-                var sizes: [(Int, UInt8)] = [(4096, 4), (4098, 5), (4094, 0)]
+                var sizes = [
+                    (4096, BusMasterStatus.interrupt), (4098, BusMasterStatus.activeAndInterrupt),
+                    (4094, 0),
+                ]
                 if opcode == Opcode.readDMA || opcode == Opcode.writeDMA {
-                    sizes += [(8192, 5), (512, 0)]
+                    sizes += [(8192, BusMasterStatus.activeAndInterrupt), (512, 0)]
                 }
                 for (size, expected) in sizes {
                     try checkTable(machine, opcode, size: size, expected: expected)
@@ -68,7 +77,7 @@ final class BusMasterTests: IDETestCase {
     private func checkTable(
         _ machine: TestMachine, _ opcode: UInt8, size: Int, expected: UInt8
     ) throws {
-        let isRead = [0xC8, 0xC9, 0x25].contains(opcode)
+        let isRead = [Opcode.readDMA, Opcode.readDMANoRetry, Opcode.readDMAExt].contains(opcode)
         let name = "\(hex(opcode)) \(size)"
         let data = (0..<4096).map { UInt8(truncatingIfNeeded: $0 &* 3 &+ size &+ Int(opcode)) }
         let beyond = [UInt8](repeating: 0x11, count: 4096)
@@ -76,9 +85,9 @@ final class BusMasterTests: IDETestCase {
         machine.write(beyond, at: TestMachine.data + 4096)
         let before = try machine.medium(sector: 64, count: 8)
         machine.stop()
-        machine.outb(bm + 2, 6)
+        machine.clearBusMasterStatus()
         machine.setTable([(TestMachine.data, 2), (TestMachine.data + 2, size - 2)])
-        if [0x25, 0x35, 0x3D].contains(opcode) {
+        if [Opcode.readDMAExt, Opcode.writeDMAExt, Opcode.writeDMAFUAExt].contains(opcode) {
             machine.command48(opcode, lba: 64, count: 8)
         } else {
             machine.command28(opcode, lba: 64, count: 8)
@@ -97,7 +106,7 @@ final class BusMasterTests: IDETestCase {
         XCTAssertEqual(
             try machine.medium(sector: 64, count: 8), isMoved && !isRead ? data : before, name)
         machine.stop()
-        XCTAssertEqual(machine.bmStatus, expected & 4, name)
+        XCTAssertEqual(machine.bmStatus, expected & BusMasterStatus.interrupt, name)
     }
 
     func testStartBeforeTheCommand() throws {
@@ -174,7 +183,7 @@ final class BusMasterTests: IDETestCase {
 
     func testNIENKeepsTheInterruptBitAt0() throws {
         try forEachMachine(over: MachineConfiguration.engines) { machine in
-            machine.control(2)
+            machine.control(DeviceControlBits.interruptDisable)
             machine.transfer(Opcode.readDMA, lba: 0, count: 1, [(TestMachine.data, 512)])
             XCTAssertEqual([machine.bmStatus, machine.alternateStatus], [0, DriveStatus.idle])
             machine.control(0)

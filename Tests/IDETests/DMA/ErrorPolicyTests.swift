@@ -197,7 +197,7 @@ final class ErrorPolicyTests: IDETestCase {
                 XCTAssertEqual(
                     [machine.bmStatus, machine.alternateStatus],
                     [BusMasterStatus.active, DriveStatus.working])
-                machine.enable(1)
+                machine.enable(PCICommandBits.io)
                 machine.controller.resume()
                 machine.settle()
                 machine.sample(
@@ -313,7 +313,7 @@ final class ErrorPolicyTests: IDETestCase {
         { machine in
             machine.faults.add(.init(.error(EIO), count: 1))
             machine.transfer(Opcode.readDMA, lba: 40, count: 1, [(TestMachine.data, 512)])
-            machine.control(4)
+            machine.control(DeviceControlBits.softwareReset)
             machine.control(0)
             XCTAssertEqual([machine.alternateStatus, machine.bmStatus], [DriveStatus.idle, 0])
             machine.controller.resume()

@@ -206,7 +206,8 @@ final class LostGuestMemoryTests: IDETestCase {
                 for opcode: UInt8 in [Opcode.readDMA, Opcode.writeDMA, Opcode.readDMA] {
                     machine.stop()
                     machine.clearBusMasterStatus()
-                    machine.controller.writePort(TestMachine.busMaster + 4, width: 4, value: table)
+                    machine.controller.writePort(
+                        TestMachine.busMaster + BusMasterRegister.table, width: 4, value: table)
                     machine.command28(opcode, lba: 40, count: 8)
                     machine.start(toMemory: opcode == Opcode.readDMA)
                     machine.settle()

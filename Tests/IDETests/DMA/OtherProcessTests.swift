@@ -71,7 +71,7 @@ final class OtherProcessTests: CDTestCase {
         machine.command28(Opcode.readDMA, lba: 5, count: 1)
         machine.start(toMemory: true)
         awaitRequest(machine, peer)
-        machine.control(4)
+        machine.control(DeviceControlBits.softwareReset)
         machine.control(0)
         machine.controller.poll()
         XCTAssertEqual(machine.alternateStatus, DriveStatus.busy, "the peer may still write")
@@ -142,7 +142,7 @@ final class OtherProcessTests: CDTestCase {
         let table = Int(0x1000)
         peer.bytes.replaceSubrange(table..<table + 8, with: entry(TestMachine.data, 512))
         machine.controller.writePort(
-            TestMachine.busMaster + 4, width: 4, value: base + UInt32(table))
+            TestMachine.busMaster + BusMasterRegister.table, width: 4, value: base + UInt32(table))
         machine.command28(Opcode.readDMA, lba: 5, count: 1)
         machine.start(toMemory: true)
         XCTAssertEqual(peer.requests, 1)
@@ -177,7 +177,8 @@ final class OtherProcessTests: CDTestCase {
             let table = Self.size - 8
             peer.bytes.replaceSubrange(table..<table + 8, with: entry(TestMachine.data, 512))
             machine.controller.writePort(
-                TestMachine.busMaster + 4, width: 4, value: base + UInt32(table))
+                TestMachine.busMaster + BusMasterRegister.table, width: 4,
+                value: base + UInt32(table))
             machine.command28(Opcode.readDMA, lba: 5, count: 1)
             machine.start(toMemory: true)
             peer.answer()

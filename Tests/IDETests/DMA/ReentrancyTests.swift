@@ -48,7 +48,8 @@ final class ReentrancyTests: IDETestCase {
                     [(TestMachine.data, 256), (0x20_0000, 16), (TestMachine.data, 240)])
                 machine.sample("data \(hex(opcode))")
                 expectRefusal(machine, own)
-                machine.controller.writePort(TestMachine.busMaster + 4, width: 4, value: 0x20_0000)
+                machine.controller.writePort(
+                    TestMachine.busMaster + BusMasterRegister.table, width: 4, value: 0x20_0000)
                 machine.command28(opcode, lba: 5, count: 1)
                 machine.start(toMemory: opcode == Opcode.readDMA)
                 machine.settle()
@@ -70,7 +71,8 @@ final class ReentrancyTests: IDETestCase {
                 "not stopped by what it wrote itself")
             XCTAssertGreaterThan(own.accesses, 0)
             XCTAssertEqual(
-                machine.controller.readPort(TestMachine.busMaster + 4, width: 4), TestMachine.table)
+                machine.controller.readPort(
+                    TestMachine.busMaster + BusMasterRegister.table, width: 4), TestMachine.table)
         }
     }
 }

@@ -15,7 +15,8 @@ final class SharedBounceTests: IDETestCase {
     /// The emulator sleeps on the descriptors, and has no `IDEOptions.wake`: there is no other device.
     func testWhatOneChannelGivesBackTheOtherGoesOnWith() throws {
         for ports: (first: UInt16, second: UInt16) in [
-            (IDEPort.data, 0x170), (0x170, IDEPort.data),
+            (ChannelPort.primary, ChannelPort.secondary),
+            (ChannelPort.secondary, ChannelPort.primary),
         ] {
             let machine = try machine()
             try machine.attach(Self.plainPath(1), to: .secondaryMaster)
@@ -38,27 +39,35 @@ final class SharedBounceTests: IDETestCase {
                 machine.controller.poll()
             }
             XCTAssertEqual(
-                [machine.inb(IDEPort.status), machine.inb(0x177)],
+                [
+                    machine.inb(IDEPort.status),
+                    machine.inb(ChannelPort.secondary + CommandBlock.status),
+                ],
                 [DriveStatus.idle, DriveStatus.idle], "\(ports)")
         }
     }
 
     /// READ DMA EXT from sector 0 on into the peer's memory.
     private func read(_ machine: TestMachine, _ port: UInt16, sectors: UInt16, table: UInt32) {
-        let registers = TestMachine.busMaster + (port == 0x170 ? 8 : 0)
+        let registers =
+            TestMachine.busMaster
+            + (port == ChannelPort.secondary ? BusMasterRegister.secondChannel : 0)
         var entries: [(address: UInt32, size: Int)] = []
         for place in stride(from: 0, to: Int(sectors) * 512, by: 65536) {
             entries.append((base + UInt32(place), min(65536, Int(sectors) * 512 - place)))
         }
         machine.setTable(entries, at: table)
-        machine.controller.writePort(registers + 4, width: 4, value: table)
-        machine.outb(port + 6, 0xE0)
+        machine.controller.writePort(
+            registers + BusMasterRegister.table, width: 4, value: table)
+        machine.outb(port + CommandBlock.device, DeviceSelect.master | DeviceSelect.lba)
         for byte in [UInt8(sectors >> 8), UInt8(truncatingIfNeeded: sectors)] {
-            machine.outb(port + 2, byte)
-            for register in 3...5 as ClosedRange<UInt16> { machine.outb(port + register, 0) }
+            machine.outb(port + CommandBlock.count, byte)
+            for register in CommandBlock.lbaLow...CommandBlock.lbaHigh {
+                machine.outb(port + register, 0)
+            }
         }
-        machine.outb(port + 7, Opcode.readDMAExt)
-        machine.outb(registers, 9)
+        machine.outb(port + CommandBlock.command, Opcode.readDMAExt)
+        machine.outb(registers, BusMasterCommand.startWritingMemory)
     }
 
     private func isReadable(_ descriptors: [CInt]) -> Bool {

@@ -55,7 +55,7 @@ final class StopTests: IDETestCase {
             machine.setTable([(TestMachine.data, 512)])
             machine.command28(Opcode.readDMA, lba: 5, count: 1)
             machine.start(toMemory: true)
-            machine.enable(1)
+            machine.enable(PCICommandBits.io)
             XCTAssertEqual(
                 [machine.bmStatus, machine.alternateStatus],
                 [BusMasterStatus.active, DriveStatus.working])

@@ -197,7 +197,7 @@ final class TableTests: IDETestCase {
                 expectFault(machine, "beyond 4 GiB, \(hex(opcode))")
                 machine.stop()
                 machine.controller.writePort(
-                    TestMachine.busMaster + 4, width: 4, value: 0x8000_0000)
+                    TestMachine.busMaster + BusMasterRegister.table, width: 4, value: 0x8000_0000)
                 machine.command28(opcode, lba: 5, count: 2)
                 machine.start(toMemory: opcode == Opcode.readDMA)
                 machine.settle()
@@ -218,7 +218,7 @@ final class TableTests: IDETestCase {
     func testBusMasteringDisabled() throws {
         try forEachMachine { machine in
             machine.setTable([(TestMachine.data, 512)])
-            machine.enable(1)
+            machine.enable(PCICommandBits.io)
             machine.command28(Opcode.readDMA, lba: 5, count: 1)
             XCTAssertEqual(machine.alternateStatus, DriveStatus.wantsData)
             machine.start(toMemory: true)
@@ -227,7 +227,7 @@ final class TableTests: IDETestCase {
             expectFault(machine)
             XCTAssertEqual(
                 machine.bytes(at: TestMachine.data, count: 512), [UInt8](repeating: 0, count: 512))
-            machine.enable(5)
+            machine.enable()
             machine.transfer(Opcode.readDMA, lba: 5, count: 1, [(TestMachine.data, 512)])
             XCTAssertEqual(
                 [machine.bmStatus, machine.status], [BusMasterStatus.interrupt, DriveStatus.idle])
@@ -305,7 +305,8 @@ final class TableTests: IDETestCase {
                 machine.stop()
                 machine.clearBusMasterStatus()
                 machine.setTable([(address, 1024)], at: 0x10_1000)
-                machine.controller.writePort(TestMachine.busMaster + 4, width: 4, value: table)
+                machine.controller.writePort(
+                    TestMachine.busMaster + BusMasterRegister.table, width: 4, value: table)
                 machine.command28(Opcode.readDMA, lba: 5, count: 2)
                 machine.start(toMemory: true)
                 machine.settle()

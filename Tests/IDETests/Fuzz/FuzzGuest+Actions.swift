@@ -119,10 +119,12 @@ extension FuzzGuest {
         write(base + CommandBlock.lbaLow, value())
         write(base + CommandBlock.count, oneIn(16) ? value() : UInt32(number(20)))
         if oneIn(8) {
-            // TRIM, and subcommands of SET FEATURES and SMART.
-            write(
-                base + CommandBlock.features,
-                one([1, 2, 3, 0x82, 0xD0, 0xD5, 0x66, 0xCC] as [UInt8]))
+            let subcommands = [
+                UInt8(DataSetManagement.trim), Feature.enableWriteCache, Feature.setTransferMode,
+                Feature.disableWriteCache, SMARTFeature.readData, SMARTFeature.readLog,
+                Feature.disableReverting, Feature.enableReverting,
+            ]
+            write(base + CommandBlock.features, one(subcommands))
         }
     }
 

@@ -200,7 +200,7 @@ extension FuzzGuest {
         machine.memory.setTable([0, 512 | 1 << 31], at: 0)
         write(bus(base) + BusMasterRegister.table, FuzzMemory.tables, width: 4)
         write(base + CommandBlock.device, device | DeviceSelect.lba)
-        write(base + CommandBlock.features, 1)
+        write(base + CommandBlock.features, UInt8(DataSetManagement.trim))
         // 48-bit: the high-order byte first.
         write(base + CommandBlock.count, 0)
         write(base + CommandBlock.count, 1)

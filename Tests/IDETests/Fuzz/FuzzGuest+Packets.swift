@@ -33,8 +33,9 @@ extension FuzzGuest {
 
     private func give(_ base: UInt16, _ device: UInt8, _ packet: [UInt8], isDMA: Bool) {
         write(base + CommandBlock.device, device)
-        // Bit 0 asks for DMA.
-        write(base + CommandBlock.features, oneIn(24) ? value() : isDMA ? 1 : 0)
+        write(
+            base + CommandBlock.features,
+            oneIn(24) ? value() : isDMA ? UInt32(PacketFeature.dma) : 0)
         let limit = one([0xFFFE, 0xFFFF, 2048, 0, UInt32(number(4096)), 1])
         write(base + CommandBlock.lbaMid, limit)
         write(base + CommandBlock.lbaHigh, limit >> 8)
@@ -55,7 +56,10 @@ extension FuzzGuest {
         case 1:
             [
                 PacketOpcode.readCD, 0, 0, 0, 0, block, 0, 0, count,
-                one([ReadCDFields.userData, ReadCDFields.all, 0xF0, 0x78]), 0, 0,
+                one([
+                    ReadCDFields.userData, ReadCDFields.all, ReadCDFields.allButErrorCorrection,
+                    ReadCDFields.allButSynchronisation,
+                ]), 0, 0,
             ]
         default: [PacketOpcode.read10, 0, 0, 0, 0, block, 0, 0, count, 0, 0, 0]
         }
@@ -82,20 +86,37 @@ extension FuzzGuest {
         packet[0] = one(opcodes)
         switch packet[0] {
         case PacketOpcode.inquiry:
-            packet[1...2] = oneIn(2) ? [1, one([0, 0x80, 0x83, 1])] : [0, 0]
+            let pages = [
+                VitalProductPage.supportedPages, VitalProductPage.serialNumber,
+                VitalProductPage.identification, VitalProductPage.unsupported,
+            ]
+            packet[1...2] = oneIn(2) ? [PacketBits.vitalProductData, one(pages)] : [0, 0]
         case PacketOpcode.modeSense6, PacketOpcode.modeSense10:
-            packet[2] = one([0x01, 0x0E, 0x2A, 0x3F, 0x6A, 0xBF, 0xEA])
+            packet[2] = one([
+                ModePage.errorRecovery, ModePage.audioControl, ModePage.capabilities, ModePage.all,
+                ModePage.changeableValues | ModePage.capabilities,
+                ModePage.defaultValues | ModePage.all,
+                ModePage.savedValues | ModePage.capabilities,
+            ])
+        // START and LOEJ.
         case PacketOpcode.startStopUnit: packet[4] = UInt8(number(4))
         case PacketOpcode.preventAllowMediumRemoval: packet[4] = UInt8(number(2))
-        case PacketOpcode.readSubchannel: packet[1...3] = [2, 0x40, UInt8(number(4))]
-        case PacketOpcode.readTOC: packet[1...2] = [UInt8(number(2) * 2), UInt8(number(4))]
-        case PacketOpcode.getEventStatusNotification: packet[1...4] = [1, 0, 0, 0x10]
-        case PacketOpcode.modeSelect10: packet[1] = 0x10
+        case PacketOpcode.readSubchannel:
+            packet[1...3] = [
+                PacketBits.minutesSecondsFrames, PacketBits.subchannelData, UInt8(number(4)),
+            ]
+        case PacketOpcode.readTOC:
+            packet[1...2] = [UInt8(number(2)) * PacketBits.minutesSecondsFrames, UInt8(number(4))]
+        case PacketOpcode.getEventStatusNotification:
+            packet[1...4] = [PacketBits.polled, 0, 0, EventClass.media]
+        case PacketOpcode.modeSelect10: packet[1] = PacketBits.pageFormat
         case PacketOpcode.playAudioMSF, PacketOpcode.readCDMSF:
+            // From and to: minute, second, frame.
             packet[3...8] = [0, 2, UInt8(number(75)), 0, 2, UInt8(number(75))]
         case PacketOpcode.readCD: packet[9] = UInt8(number(256))
         default: break
         }
+        // The bytes that the guest takes, or gives.
         let length = one([0, 1, 8, 18, 36, 255, 4, UInt16(number(1024)), 0xFFFF])
         switch packet[0] {
         case PacketOpcode.requestSense, PacketOpcode.inquiry, PacketOpcode.modeSense6:

@@ -8,6 +8,7 @@ enum Feature {
     static let disableReadLookAhead: UInt8 = 0x55
     static let disableReverting: UInt8 = 0x66
     static let disableWriteCache: UInt8 = 0x82
+    static let enableReadLookAhead: UInt8 = 0xAA
     static let enableReverting: UInt8 = 0xCC
 }
 
@@ -21,6 +22,18 @@ enum SMARTFeature {
     static let enable: UInt8 = 0xD8
     static let disable: UInt8 = 0xD9
     static let returnStatus: UInt8 = 0xDA
+}
+
+/// What the address registers have with each SMART command (ATA/ATAPI-6 8.51).
+enum SMARTKey {
+    static let lbaMid: UInt8 = 0x4F
+    static let lbaHigh: UInt8 = 0xC2
+}
+
+/// PACKET (ATA/ATAPI-6 8.23.4).
+enum PacketFeature {
+    static let dma: UInt8 = 0x01
+    static let overlapped: UInt8 = 0x02
 }
 
 /// DATA SET MANAGEMENT (ACS-2 7.9).

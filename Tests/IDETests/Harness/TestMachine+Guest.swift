@@ -18,7 +18,7 @@ extension TestMachine {
     var error: UInt8 { inb(IDEPort.error) }
     var count: UInt8 { inb(IDEPort.count) }
     var device: UInt8 { inb(IDEPort.device) }
-    var bmStatus: UInt8 { inb(Self.busMaster + 2) }
+    var bmStatus: UInt8 { inb(Self.busMaster + BusMasterRegister.status) }
 
     /// Bits 23:0 of the address registers, as they are.
     var address24: UInt32 {
@@ -30,7 +30,7 @@ extension TestMachine {
 
     var lba48: UInt64 {
         let low = UInt64(address24)
-        outb(IDEPort.deviceControl, 0x80 | deviceControl)
+        outb(IDEPort.deviceControl, DeviceControlBits.highOrderByte | deviceControl)
         defer { outb(IDEPort.deviceControl, deviceControl) }
         return low | UInt64(address24) << 24
     }
@@ -38,7 +38,7 @@ extension TestMachine {
     /// The count with its high byte.
     var count16: UInt16 {
         let low = UInt16(count)
-        outb(IDEPort.deviceControl, 0x80 | deviceControl)
+        outb(IDEPort.deviceControl, DeviceControlBits.highOrderByte | deviceControl)
         defer { outb(IDEPort.deviceControl, deviceControl) }
         return low | UInt16(count) << 8
     }
@@ -49,7 +49,9 @@ extension TestMachine {
     func command28(
         _ opcode: UInt8, lba: UInt32 = 0, count: UInt8 = 0, features: UInt8 = 0, device: UInt8 = 0
     ) {
-        outb(IDEPort.device, 0xE0 | device | UInt8(lba >> 24 & 0xF))
+        outb(
+            IDEPort.device,
+            DeviceSelect.master | DeviceSelect.lba | device | UInt8(lba >> 24 & 0xF))
         outb(IDEPort.features, features)
         outb(IDEPort.count, count)
         outb(IDEPort.lbaLow, UInt8(truncatingIfNeeded: lba))
@@ -63,7 +65,7 @@ extension TestMachine {
         _ opcode: UInt8, lba: UInt64 = 0, count: UInt16 = 0, features: UInt16 = 0,
         device: UInt8 = 0
     ) {
-        outb(IDEPort.device, 0xE0 | device)
+        outb(IDEPort.device, DeviceSelect.master | DeviceSelect.lba | device)
         for byte in [1, 0] as [UInt64] {
             outb(IDEPort.features, UInt8(truncatingIfNeeded: features >> (8 * byte)))
             outb(IDEPort.count, UInt8(truncatingIfNeeded: count >> (8 * byte)))
@@ -78,7 +80,7 @@ extension TestMachine {
     func commandCHS(
         _ opcode: UInt8, cylinder: UInt16, head: UInt8, sector: UInt8, count: UInt8
     ) {
-        outb(IDEPort.device, 0xA0 | head)
+        outb(IDEPort.device, DeviceSelect.master | head)
         outb(IDEPort.count, count)
         outb(IDEPort.lbaLow, sector)
         outb(IDEPort.lbaMid, UInt8(truncatingIfNeeded: cylinder))
@@ -143,16 +145,24 @@ extension TestMachine {
             }
         }
         write(bytes, at: table)
-        controller.writePort(Self.busMaster + 4, width: 4, value: table)
+        controller.writePort(
+            Self.busMaster + BusMasterRegister.table, width: 4, value: table)
     }
 
     /// Bit 0 of the bus-master command; bit 3 says that memory is written.
-    func start(toMemory: Bool) { outb(Self.busMaster, toMemory ? 9 : 1) }
+    func start(toMemory: Bool) {
+        outb(
+            Self.busMaster,
+            toMemory ? BusMasterCommand.startWritingMemory : BusMasterCommand.startReadingMemory)
+    }
 
-    func stop() { outb(Self.busMaster, 0) }
+    func stop() { outb(Self.busMaster, BusMasterCommand.stop) }
 
     /// Clears the interrupt and error bits of the bus master, to which 1 is written.
-    func clearBusMasterStatus() { outb(Self.busMaster + 2, BusMasterStatus.interruptAndError) }
+    func clearBusMasterStatus() {
+        outb(
+            Self.busMaster + BusMasterRegister.status, BusMasterStatus.interruptAndError)
+    }
 
     /// As a driver does it: table, direction, command, start, wait, stop.
     func transfer(

@@ -54,9 +54,11 @@ final class TestMachine: IDEControllerDelegate {
     }
 
     /// Gives the controller its ports, as firmware does.
-    func enable(_ command: UInt32 = 5) {
-        controller.writeConfiguration(0x20, width: 4, value: UInt32(Self.busMaster) | 1)
-        controller.writeConfiguration(0x04, width: 2, value: command)
+    func enable(_ command: UInt16 = PCICommandBits.io | PCICommandBits.busMaster) {
+        // Bit 0 of a base address register says that it is of ports.
+        controller.writeConfiguration(
+            PCIOffset.busMasterBAR, width: 4, value: UInt32(Self.busMaster) | 1)
+        controller.writeConfiguration(PCIOffset.command, width: 2, value: UInt32(command))
     }
 
     @discardableResult
@@ -236,9 +238,9 @@ final class TestMachine: IDEControllerDelegate {
     }
 
     private var registers: String {
-        let current = (1...6).map { hex(inb(IDEPort.data + UInt16($0))) }
-        outb(IDEPort.deviceControl, deviceControl | 0x80)
-        let previous = (1...5).map { hex(inb(IDEPort.data + UInt16($0))) }
+        let current = (IDEPort.error...IDEPort.device).map { hex(inb($0)) }
+        outb(IDEPort.deviceControl, deviceControl | DeviceControlBits.highOrderByte)
+        let previous = (IDEPort.error...IDEPort.lbaHigh).map { hex(inb($0)) }
         outb(IDEPort.deviceControl, deviceControl)
         return "\(current.joined(separator: " ")) hob \(previous.joined(separator: " "))"
     }

@@ -38,7 +38,7 @@ final class AllocationTests: IDETestCase {
     }
 
     private func transfer(_ machine: TestMachine, _ opcode: UInt8) {
-        machine.outb(TestMachine.busMaster, 0)
+        machine.outb(TestMachine.busMaster, BusMasterCommand.stop)
         machine.clearBusMasterStatus()
         machine.command28(opcode, lba: 0, count: 0)
         machine.start(toMemory: opcode == Opcode.readDMA)
@@ -47,6 +47,6 @@ final class AllocationTests: IDETestCase {
 
     private func finish(_ machine: TestMachine) {
         while machine.controller.isBusy { machine.controller.poll(timeout: .seconds(1)) }
-        precondition(machine.status & 0x81 == 0)
+        precondition(machine.status & (DriveStatus.busy | DriveStatus.errorBit) == 0)
     }
 }

@@ -9,46 +9,61 @@ final class PCITests: IDETestCase {
         for (identity, device) in [(IDEIdentity.piix3, 0x7010), (.piix4, 0x7111)] {
             let machine = try TestMachine(.one, identity: identity)
             XCTAssertEqual(
-                machine.controller.readConfiguration(0, width: 4), UInt32(device) << 16 | 0x8086)
-            XCTAssertEqual(machine.controller.readConfiguration(8, width: 4), 0x0101_8000)
-            XCTAssertEqual(machine.controller.readConfiguration(0x0E, width: 1), 0, "header type")
-            machine.controller.writeConfiguration(0, width: 4, value: 0)
-            XCTAssertEqual(machine.controller.readConfiguration(0, width: 2), 0x8086, "read-only")
+                machine.controller.readConfiguration(PCIOffset.identity, width: 4),
+                UInt32(device) << 16 | 0x8086)
+            XCTAssertEqual(
+                machine.controller.readConfiguration(PCIOffset.revision, width: 4), 0x0101_8000,
+                "class code 010180h, revision 0")
+            XCTAssertEqual(machine.controller.readConfiguration(PCIOffset.headerType, width: 1), 0)
+            machine.controller.writeConfiguration(PCIOffset.identity, width: 4, value: 0)
+            XCTAssertEqual(
+                machine.controller.readConfiguration(PCIOffset.identity, width: 2), 0x8086,
+                "read-only")
             for bar in 0..<4 {
-                machine.controller.writeConfiguration(0x10 + 4 * bar, width: 4, value: .max)
-                XCTAssertEqual(machine.controller.readConfiguration(0x10 + 4 * bar, width: 4), 0)
+                let offset = PCIOffset.firstBAR + 4 * bar
+                machine.controller.writeConfiguration(offset, width: 4, value: .max)
+                XCTAssertEqual(machine.controller.readConfiguration(offset, width: 4), 0)
             }
         }
     }
 
     func testBusMasterBARHas16Ports() throws {
         let machine = try TestMachine()
-        machine.controller.writeConfiguration(0x20, width: 4, value: .max)
-        XCTAssertEqual(machine.controller.readConfiguration(0x20, width: 4), 0xFFFF_FFF1)
-        XCTAssertEqual(machine.controller.readPort(0xFFF2, width: 1), 0xFF, "beyond the last port")
-        machine.controller.writeConfiguration(0x20, width: 4, value: 0xD000)
-        XCTAssertEqual(machine.controller.readPort(0xD002, width: 1), 0)
-        XCTAssertEqual(machine.controller.readPort(0xD00A, width: 1), 0)
-        XCTAssertEqual(machine.controller.readPort(0xD010, width: 1), 0xFF)
-        XCTAssertEqual(machine.controller.readPort(0xC002, width: 1), 0xFF, "where it was before")
-        machine.controller.writeConfiguration(0x20, width: 4, value: 0)
-        XCTAssertEqual(machine.controller.readPort(2, width: 1), 0xFF, "0 is no place")
+        let bar = PCIOffset.busMasterBAR
+        machine.controller.writeConfiguration(bar, width: 4, value: .max)
+        XCTAssertEqual(machine.controller.readConfiguration(bar, width: 4), 0xFFFF_FFF1)
+        let status = BusMasterRegister.status
+        XCTAssertEqual(
+            machine.controller.readPort(0xFFF0 + status, width: 1), 0xFF, "beyond the last port")
+        let base: UInt16 = 0xD000
+        machine.controller.writeConfiguration(bar, width: 4, value: UInt32(base))
+        for offset in [status, BusMasterRegister.secondChannel + status] {
+            XCTAssertEqual(machine.controller.readPort(base + offset, width: 1), 0)
+        }
+        XCTAssertEqual(machine.controller.readPort(base + 16, width: 1), 0xFF)
+        XCTAssertEqual(
+            machine.controller.readPort(TestMachine.busMaster + status, width: 1), 0xFF,
+            "where it was before")
+        machine.controller.writeConfiguration(bar, width: 4, value: 0)
+        XCTAssertEqual(machine.controller.readPort(status, width: 1), 0xFF, "0 is no place")
     }
 
     func testTimingRegistersKeepWhatIsWritten() throws {
         for (identity, hasUDMA) in [(IDEIdentity.piix3, false), (.piix4, true)] {
             let machine = try TestMachine(.one, identity: identity)
             try machine.attach(Self.plainPath(0))
-            for offset in [0x40, 0x41, 0x42, 0x43, 0x44] {
+            for offset in PIIXOffset.timing...PIIXOffset.slaveTiming {
                 machine.controller.writeConfiguration(offset, width: 1, value: 0xA5)
                 XCTAssertEqual(machine.controller.readConfiguration(offset, width: 1), 0xA5)
                 machine.controller.writeConfiguration(offset, width: 1, value: 0)
                 XCTAssertEqual(machine.controller.readConfiguration(offset, width: 1), 0)
             }
             XCTAssertEqual(machine.status, DriveStatus.idle, "IDETIM bit 15 gates nothing")
-            machine.controller.writeConfiguration(0x48, width: 4, value: 0xDEAD_BEEF)
+            machine.controller.writeConfiguration(
+                PIIXOffset.ultraDMA, width: 4, value: 0xDEAD_BEEF)
             XCTAssertEqual(
-                machine.controller.readConfiguration(0x48, width: 4), hasUDMA ? 0xDEAD_BEEF : 0)
+                machine.controller.readConfiguration(PIIXOffset.ultraDMA, width: 4),
+                hasUDMA ? 0xDEAD_BEEF : 0)
         }
     }
 
@@ -56,20 +71,22 @@ final class PCITests: IDETestCase {
         try forEachMachine { machine in
             machine.command28(Opcode.checkPowerMode)
             machine.sample("before")
-            machine.enable(4)
+            machine.enable(PCICommandBits.busMaster)
             for port: UInt16 in [
-                IDEPort.data, IDEPort.count, 0x1F7, 0x3F6, TestMachine.busMaster, 0x170, 0x376,
+                IDEPort.data, IDEPort.count, IDEPort.status, IDEPort.alternateStatus,
+                TestMachine.busMaster, ChannelPort.secondary,
+                ChannelPort.secondary + CommandBlock.control,
             ] {
                 XCTAssertEqual(machine.controller.readPort(port, width: 1), 0xFF, hex(port))
                 XCTAssertEqual(machine.controller.readPort(port, width: 2), 0xFFFF)
                 XCTAssertEqual(machine.controller.readPort(port, width: 4), 0xFFFF_FFFF)
             }
             machine.outb(IDEPort.count, 0x12)
-            machine.outb(TestMachine.busMaster + 4, 0x10)
+            machine.outb(TestMachine.busMaster + BusMasterRegister.table, 0x10)
             machine.outb(IDEPort.command, Opcode.setFeatures)
-            machine.enable(5)
+            machine.enable()
             XCTAssertEqual(machine.count, 0xFF)
-            XCTAssertEqual(machine.inb(TestMachine.busMaster + 4), 0)
+            XCTAssertEqual(machine.inb(TestMachine.busMaster + BusMasterRegister.table), 0)
             XCTAssertEqual(machine.status, DriveStatus.idle)
             machine.sample("after")
         }
@@ -77,145 +94,201 @@ final class PCITests: IDETestCase {
 
     func testBothGatesAreClosedAfterReset() throws {
         let machine = try TestMachine()
-        XCTAssertEqual(machine.controller.readConfiguration(4, width: 2), 5)
+        func command() -> UInt16 {
+            UInt16(machine.controller.readConfiguration(PCIOffset.command, width: 2))
+        }
+        XCTAssertEqual(command(), PCICommandBits.io | PCICommandBits.busMaster)
         machine.controller.reset()
-        XCTAssertEqual(machine.controller.readConfiguration(4, width: 2), 0)
-        XCTAssertEqual(machine.controller.readConfiguration(0x20, width: 4), 1)
+        XCTAssertEqual(command(), 0)
+        XCTAssertEqual(
+            machine.controller.readConfiguration(PCIOffset.busMasterBAR, width: 4), 1, "ports at 0")
         XCTAssertEqual(machine.inb(IDEPort.status), 0xFF)
-        machine.controller.writeConfiguration(4, width: 2, value: 0xFFFF)
-        XCTAssertEqual(machine.controller.readConfiguration(4, width: 2), 7, "no other bits")
+        machine.controller.writeConfiguration(PCIOffset.command, width: 2, value: 0xFFFF)
+        XCTAssertEqual(
+            command(), PCICommandBits.io | PCICommandBits.memory | PCICommandBits.busMaster,
+            "no other bits")
     }
 
     /// The function has no memory that bit 1 could switch on, but software asks for it back.
     func testBit1KeepsWhatIsWrittenAndGatesNothing() throws {
         let machine = try TestMachine()
         try machine.attach(Self.plainPath(0))
-        for command: UInt32 in [0, 2, 5, 7] {
-            machine.controller.writeConfiguration(4, width: 2, value: command)
-            XCTAssertEqual(machine.controller.readConfiguration(4, width: 2), command)
-            XCTAssertEqual(machine.inb(IDEPort.status), command & 1 == 0 ? 0xFF : 0x50)
+        let (io, memory) = (PCICommandBits.io, PCICommandBits.memory)
+        let busMaster = PCICommandBits.busMaster
+        for command in [0, memory, io | busMaster, io | memory | busMaster] {
+            machine.controller.writeConfiguration(
+                PCIOffset.command, width: 2, value: UInt32(command))
+            XCTAssertEqual(
+                machine.controller.readConfiguration(PCIOffset.command, width: 2), UInt32(command))
+            XCTAssertEqual(
+                machine.inb(IDEPort.status), command & io == 0 ? 0xFF : DriveStatus.idle)
         }
         machine.transfer(Opcode.readDMA, lba: 9, count: 1, [(TestMachine.data, 512)])
         XCTAssertEqual(
             [machine.bmStatus, machine.status], [BusMasterStatus.interrupt, DriveStatus.idle])
-        machine.controller.writeConfiguration(4, width: 2, value: 3)
+        machine.controller.writeConfiguration(
+            PCIOffset.command, width: 2, value: UInt32(io | memory))
         machine.transfer(Opcode.readDMA, lba: 9, count: 1, [(TestMachine.data, 512)])
         XCTAssertEqual(
             [machine.bmStatus, machine.status, machine.error],
             [BusMasterStatus.interruptAndError, DriveStatus.failed, DriveError.aborted])
         machine.controller.reset()
-        XCTAssertEqual(machine.controller.readConfiguration(4, width: 2), 0)
+        XCTAssertEqual(machine.controller.readConfiguration(PCIOffset.command, width: 2), 0)
     }
 
     func testSecondaryChannel() throws {
         let machine = try TestMachine()
         try machine.attach(Self.plainPath(0), to: .secondarySlave)
         XCTAssertEqual(machine.inb(IDEPort.status), 0)
-        machine.outb(0x176, 0xB0)
-        XCTAssertEqual(machine.inb(0x177), DriveStatus.idle)
-        machine.outb(0x177, Opcode.checkPowerMode)
+        let base = ChannelPort.secondary
+        machine.outb(base + CommandBlock.device, DeviceSelect.slave)
+        XCTAssertEqual(machine.inb(base + CommandBlock.status), DriveStatus.idle)
+        machine.outb(base + CommandBlock.command, Opcode.checkPowerMode)
         XCTAssertEqual(machine.levels, [.irq15: true])
-        XCTAssertEqual(machine.inb(TestMachine.busMaster + 10), 4)
-        XCTAssertEqual(machine.inb(TestMachine.busMaster + 2), 0)
-        XCTAssertEqual(machine.inb(0x376), DriveStatus.idle)
+        XCTAssertEqual(
+            machine.inb(
+                TestMachine.busMaster + BusMasterRegister.secondChannel + BusMasterRegister.status),
+            BusMasterStatus.interrupt)
+        XCTAssertEqual(machine.inb(TestMachine.busMaster + BusMasterRegister.status), 0)
+        XCTAssertEqual(machine.inb(base + CommandBlock.control), DriveStatus.idle)
         XCTAssertEqual(machine.levels, [.irq15: true])
-        XCTAssertEqual(machine.inb(0x177), DriveStatus.idle)
+        XCTAssertEqual(machine.inb(base + CommandBlock.status), DriveStatus.idle)
         XCTAssertEqual(machine.levels, [.irq15: false])
+    }
+
+    /// The first port of the registers of a base address register, in native mode.
+    private func port(_ bar: UInt16) -> UInt16 { 0xE000 + 16 * bar }
+
+    private func setPort(_ bar: UInt16, of machine: TestMachine) {
+        machine.controller.writeConfiguration(
+            PCIOffset.firstBAR + 4 * Int(bar), width: 4, value: UInt32(port(bar)))
     }
 
     func testNativeMode() throws {
         let machine = try TestMachine(.one, identity: IDEIdentity.piix3.native)
         try machine.attach(Self.plainPath(0))
         try machine.attach(Self.plainPath(1), to: .secondaryMaster)
-        XCTAssertEqual(machine.controller.readConfiguration(9, width: 1), 0x8F)
-        XCTAssertEqual(machine.controller.readConfiguration(0x3D, width: 1), 1)
-        XCTAssertEqual(machine.controller.readConfiguration(0x40, width: 4), 0x8000_8000)
+        XCTAssertEqual(
+            machine.controller.readConfiguration(PCIOffset.programmingInterface, width: 1), 0x8F)
+        XCTAssertEqual(
+            machine.controller.readConfiguration(PCIOffset.interruptPin, width: 1), 1, "INTA")
+        XCTAssertEqual(
+            machine.controller.readConfiguration(PIIXOffset.timing, width: 4), 0x8000_8000,
+            "both channels are enabled")
         let sizes: [UInt32] = [0xFFFF_FFF9, 0xFFFF_FFFD, 0xFFFF_FFF9, 0xFFFF_FFFD, 0xFFFF_FFF1]
         for (bar, size) in sizes.enumerated() {
-            machine.controller.writeConfiguration(0x10 + 4 * bar, width: 4, value: .max)
-            XCTAssertEqual(machine.controller.readConfiguration(0x10 + 4 * bar, width: 4), size)
-            machine.controller.writeConfiguration(
-                0x10 + 4 * bar, width: 4, value: 0xE000 + 16 * UInt32(bar))
+            let offset = PCIOffset.firstBAR + 4 * bar
+            machine.controller.writeConfiguration(offset, width: 4, value: .max)
+            XCTAssertEqual(machine.controller.readConfiguration(offset, width: 4), size)
+            setPort(UInt16(bar), of: machine)
         }
         XCTAssertEqual(machine.inb(IDEPort.status), 0xFF, "nothing at the compatibility ports")
-        XCTAssertEqual(machine.inb(0xE007), DriveStatus.idle)
-        XCTAssertEqual(machine.inb(0xE012), 0x50)
-        XCTAssertEqual(machine.inb(0xE011), 0xFF)
-        machine.outb(0xE007, Opcode.checkPowerMode)
-        machine.controller.write(bar: 2, offset: 7, width: 1, value: 0xE5)
+        XCTAssertEqual(machine.inb(port(0) + CommandBlock.status), DriveStatus.idle)
+        XCTAssertEqual(machine.inb(port(1) + ControlBlock.control), DriveStatus.idle)
+        XCTAssertEqual(machine.inb(port(1) + ControlBlock.control - 1), 0xFF)
+        machine.outb(port(0) + CommandBlock.command, Opcode.checkPowerMode)
+        machine.controller.write(
+            bar: 2, offset: Int(CommandBlock.command), width: 1,
+            value: UInt32(Opcode.checkPowerMode))
         XCTAssertEqual(machine.takeChanges(), ["inta+"], "one line for both")
-        XCTAssertEqual(machine.controller.read(bar: 0, offset: 7, width: 1), 0x50)
+        XCTAssertEqual(
+            machine.controller.read(bar: 0, offset: Int(CommandBlock.status), width: 1),
+            UInt32(DriveStatus.idle))
         XCTAssertEqual(machine.takeChanges(), [])
-        XCTAssertEqual(machine.inb(0xE027), DriveStatus.idle)
+        XCTAssertEqual(machine.inb(port(2) + CommandBlock.status), DriveStatus.idle)
         XCTAssertEqual(machine.takeChanges(), ["inta-"])
-        XCTAssertEqual(machine.controller.read(bar: 4, offset: 10, width: 1), 4)
+        let secondStatus = BusMasterRegister.secondChannel + BusMasterRegister.status
+        XCTAssertEqual(
+            machine.controller.read(bar: 4, offset: Int(secondStatus), width: 1),
+            UInt32(BusMasterStatus.interrupt))
     }
 
-    /// A CMD646 with a disk on each channel, its registers at E000h, E010h and so on.
+    /// A CMD646 with a disk on each channel.
     private func cmd646() throws -> TestMachine {
         let machine = try TestMachine(.one, identity: .cmd646)
         try machine.attach(Self.plainPath(0))
         try machine.attach(Self.plainPath(1), to: .secondaryMaster)
-        for bar in 0..<4 {
-            machine.controller.writeConfiguration(
-                0x10 + 4 * bar, width: 4, value: 0xE000 + 16 * UInt32(bar))
-        }
+        for bar: UInt16 in 0..<4 { setPort(bar, of: machine) }
         return machine
     }
 
     func testCMD646() throws {
         let machine = try cmd646()
-        XCTAssertEqual(machine.controller.readConfiguration(0, width: 4), 0x0646_1095)
-        XCTAssertEqual(machine.controller.readConfiguration(8, width: 4), 0x0101_8F07)
-        XCTAssertEqual(machine.inb(0xE007), DriveStatus.idle)
-        XCTAssertEqual(machine.inb(0xE027), DriveStatus.idle)
+        XCTAssertEqual(
+            machine.controller.readConfiguration(PCIOffset.identity, width: 4), 0x0646_1095)
+        XCTAssertEqual(
+            machine.controller.readConfiguration(PCIOffset.revision, width: 4), 0x0101_8F07,
+            "class code 01018Fh, revision 7")
+        XCTAssertEqual(machine.inb(port(0) + CommandBlock.status), DriveStatus.idle)
+        XCTAssertEqual(machine.inb(port(2) + CommandBlock.status), DriveStatus.idle)
         XCTAssertEqual(machine.inb(IDEPort.status), 0xFF)
     }
 
     /// MRDMODE is also where the bus master has nothing.
     func testInterruptsOfTheCMD646() throws {
         let machine = try cmd646()
-        func copies() -> [UInt32] {
-            [0x50, 0x57, 0x71].map { machine.controller.readConfiguration($0, width: 1) }
-                + [machine.controller.readPort(TestMachine.busMaster + 1, width: 1)]
+        let (cfr, arttim23) = (CMD646Register.cfr, CMD646Register.arttim23)
+        let mrdmode = CMD646Register.mrdmode
+        let mrdmodePort = TestMachine.busMaster + CMD646Register.mrdmodeInBusMaster
+        func copies() -> [UInt8] {
+            [cfr.offset, arttim23.offset, mrdmode.offset].map {
+                UInt8(machine.controller.readConfiguration($0, width: 1))
+            } + [machine.inb(mrdmodePort)]
         }
-        XCTAssertEqual(copies(), [0, 0, 0, 0])
-        machine.outb(0xE007, Opcode.checkPowerMode)
-        XCTAssertEqual(copies(), [4, 0, 4, 4])
-        machine.outb(0xE027, Opcode.checkPowerMode)
-        XCTAssertEqual(copies(), [4, 0x10, 0xC, 0xC])
+        func write(_ offset: Int, _ value: UInt8) {
+            machine.controller.writeConfiguration(offset, width: 1, value: UInt32(value))
+        }
+        let none: [UInt8] = [0, 0, 0, 0]
+        let primary = [
+            cfr.primaryInterrupt, 0, mrdmode.primaryInterrupt, mrdmode.primaryInterrupt,
+        ]
+        let both = [
+            cfr.primaryInterrupt, arttim23.secondaryInterrupt,
+            mrdmode.primaryInterrupt | mrdmode.secondaryInterrupt,
+            mrdmode.primaryInterrupt | mrdmode.secondaryInterrupt,
+        ]
+        let secondaryBlocked = [
+            0, arttim23.secondaryInterrupt,
+            mrdmode.secondaryInterrupt | mrdmode.secondaryBlocked,
+            mrdmode.secondaryInterrupt | mrdmode.secondaryBlocked,
+        ]
+        XCTAssertEqual(copies(), none)
+        machine.outb(port(0) + CommandBlock.command, Opcode.checkPowerMode)
+        XCTAssertEqual(copies(), primary)
+        machine.outb(port(2) + CommandBlock.command, Opcode.checkPowerMode)
+        XCTAssertEqual(copies(), both)
         XCTAssertEqual(machine.takeChanges(), ["inta+"])
         // Reading status lowers INTRQ, and the copy with it.
-        XCTAssertEqual(machine.inb(0xE027), DriveStatus.idle)
-        XCTAssertEqual(copies(), [4, 0, 4, 4])
+        XCTAssertEqual(machine.inb(port(2) + CommandBlock.status), DriveStatus.idle)
+        XCTAssertEqual(copies(), primary)
         XCTAssertEqual(machine.takeChanges(), [])
         // Writing 1 clears, here and there, although INTRQ is still high.
-        machine.controller.writeConfiguration(0x50, width: 1, value: 4)
-        XCTAssertEqual(copies(), [0, 0, 0, 0])
+        write(cfr.offset, cfr.primaryInterrupt)
+        XCTAssertEqual(copies(), none)
         XCTAssertEqual(machine.takeChanges(), ["inta-"])
-        machine.outb(0xE007, Opcode.checkPowerMode)
-        machine.outb(0xE027, Opcode.checkPowerMode)
-        machine.controller.writeConfiguration(0x57, width: 1, value: 0x10)
-        XCTAssertEqual(copies(), [4, 0, 4, 4])
-        machine.controller.writeConfiguration(0x71, width: 1, value: 4)
-        XCTAssertEqual(copies(), [0, 0, 0, 0])
+        machine.outb(port(0) + CommandBlock.command, Opcode.checkPowerMode)
+        machine.outb(port(2) + CommandBlock.command, Opcode.checkPowerMode)
+        write(arttim23.offset, arttim23.secondaryInterrupt)
+        XCTAssertEqual(copies(), primary)
+        write(mrdmode.offset, mrdmode.primaryInterrupt)
+        XCTAssertEqual(copies(), none)
         XCTAssertEqual(machine.takeChanges(), ["inta+", "inta-"])
         // Bits 4 and 5 keep them from INTA.
-        machine.outb(TestMachine.busMaster + 1, 0x20)
-        machine.outb(0xE027, Opcode.checkPowerMode)
-        XCTAssertEqual(copies(), [0, 0x10, 0x28, 0x28])
+        machine.outb(mrdmodePort, mrdmode.secondaryBlocked)
+        machine.outb(port(2) + CommandBlock.command, Opcode.checkPowerMode)
+        XCTAssertEqual(copies(), secondaryBlocked)
         XCTAssertEqual(machine.takeChanges(), [])
-        machine.outb(TestMachine.busMaster + 1, 0)
+        machine.outb(mrdmodePort, 0)
         XCTAssertEqual(machine.takeChanges(), ["inta+"])
         // What was cleared stays so in a restored controller, without an edge between.
-        machine.outb(0xE007, Opcode.checkPowerMode)
-        machine.controller.writeConfiguration(0x71, width: 1, value: 8)
-        XCTAssertEqual(copies(), [4, 0, 4, 4])
+        machine.outb(port(0) + CommandBlock.command, Opcode.checkPowerMode)
+        write(mrdmode.offset, mrdmode.secondaryInterrupt)
+        XCTAssertEqual(copies(), primary)
         let state = try machine.controller.save()
         try machine.controller.load(state)
-        XCTAssertEqual(copies(), [4, 0, 4, 4])
+        XCTAssertEqual(copies(), primary)
         XCTAssertEqual(machine.takeChanges(), ["inta-", "inta+"])
-        XCTAssertEqual(machine.inb(0xE007), DriveStatus.idle)
+        XCTAssertEqual(machine.inb(port(0) + CommandBlock.status), DriveStatus.idle)
         XCTAssertEqual(machine.takeChanges(), ["inta-"])
     }
 }

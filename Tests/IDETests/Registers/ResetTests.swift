@@ -16,7 +16,7 @@ final class ResetTests: IDETestCase {
     func testSRST() throws {
         try forEachMachine { machine in
             machine.command28(Opcode.checkPowerMode, lba: 0x123456, count: 9)
-            machine.control(4)
+            machine.control(DeviceControlBits.softwareReset)
             XCTAssertFalse(machine.irq, "a pending interrupt goes")
             XCTAssertEqual(machine.alternateStatus, DriveStatus.busy)
             machine.controller.poll()
@@ -38,10 +38,10 @@ final class ResetTests: IDETestCase {
             try machine.attach(Self.plainPath(1), to: .primarySlave)
             machine.outb(IDEPort.device, DeviceSelect.slave)
             machine.outb(IDEPort.command, Opcode.checkPowerMode)
-            machine.control(4)
+            machine.control(DeviceControlBits.softwareReset)
             XCTAssertEqual(machine.alternateStatus, DriveStatus.busy)
             machine.control(0)
-            XCTAssertEqual(machine.device, 0xA0)
+            XCTAssertEqual(machine.device, DeviceSelect.master)
             expectSignature(machine)
             machine.outb(IDEPort.device, DeviceSelect.slave)
             expectSignature(machine)
@@ -54,17 +54,17 @@ final class ResetTests: IDETestCase {
         try machine.attach(Self.plainPath(1), to: .primarySlave)
         machine.enable()
         machine.outb(IDEPort.device, DeviceSelect.slave)
-        machine.control(4)
+        machine.control(DeviceControlBits.softwareReset)
         XCTAssertEqual(machine.alternateStatus, DriveStatus.busy)
         machine.control(0)
-        XCTAssertEqual([machine.device, machine.alternateStatus], [0xA0, 0])
+        XCTAssertEqual([machine.device, machine.alternateStatus], [DeviceSelect.master, 0])
         machine.outb(IDEPort.device, DeviceSelect.slave)
         expectSignature(machine)
         // No drive 1: who looks there looks at drive 0 at once.
         let other = try self.machine()
         other.outb(IDEPort.device, DeviceSelect.slave)
         XCTAssertEqual(other.alternateStatus, 0)
-        other.control(4)
+        other.control(DeviceControlBits.softwareReset)
         XCTAssertEqual(other.alternateStatus, DriveStatus.busy)
         other.control(0)
         expectSignature(other)
@@ -77,7 +77,7 @@ final class ResetTests: IDETestCase {
             machine.command28(Opcode.readDMA, lba: 5, count: 1)
             machine.start(toMemory: true)
             XCTAssertTrue(machine.controller.isBusy)
-            machine.control(4)
+            machine.control(DeviceControlBits.softwareReset)
             machine.control(0)
             XCTAssertEqual(machine.alternateStatus, DriveStatus.busy, "memory may still change")
             XCTAssertEqual(machine.bmStatus, 0, "ACTIVE is 0 at once")
@@ -99,7 +99,7 @@ final class ResetTests: IDETestCase {
             machine.setTable([(TestMachine.data, 4096)])
             machine.command28(Opcode.writeDMA, lba: 0, count: 8)
             machine.start(toMemory: false)
-            machine.control(4)
+            machine.control(DeviceControlBits.softwareReset)
             machine.control(0)
             machine.faults.remove(hold)
             machine.faults.release()
@@ -116,7 +116,7 @@ final class ResetTests: IDETestCase {
             machine.setTable([(TestMachine.data, 512)])
             machine.command28(Opcode.readDMA, lba: 5, count: 1)
             XCTAssertEqual(machine.alternateStatus, DriveStatus.wantsData)
-            machine.control(4)
+            machine.control(DeviceControlBits.softwareReset)
             machine.start(toMemory: true)
             XCTAssertEqual(machine.alternateStatus, DriveStatus.busy)
             machine.stop()
@@ -136,7 +136,7 @@ final class ResetTests: IDETestCase {
         try forEachMachine(over: MachineConfiguration.engines) { machine in
             machine.command28(Opcode.writeSectors, lba: 0, count: 1)
             machine.writeData([1, 2, 3, 4])
-            machine.control(4)
+            machine.control(DeviceControlBits.softwareReset)
             machine.control(0)
             expectSignature(machine)
             machine.writeData([UInt8](repeating: 0xEE, count: 512))
@@ -159,7 +159,7 @@ final class ResetTests: IDETestCase {
             try machine.attach(Self.plainPath(1), to: .primarySlave, DiskOptions(serial: "SLAVE"))
             machine.outb(IDEPort.device, DeviceSelect.slave)
             machine.outb(IDEPort.command, Opcode.executeDeviceDiagnostic)
-            XCTAssertEqual(machine.device, 0xA0)
+            XCTAssertEqual(machine.device, DeviceSelect.master)
             expectSignature(machine)
             machine.outb(IDEPort.command, Opcode.identifyDevice)
             let words = machine.readData(count: 512)
@@ -199,11 +199,12 @@ final class ResetTests: IDETestCase {
             XCTAssertEqual(
                 [
                     machine.inb(TestMachine.busMaster), machine.bmStatus,
-                    machine.inb(TestMachine.busMaster + 5),
+                    machine.inb(TestMachine.busMaster + BusMasterRegister.table + 1),
                 ], [0, 0, 0])
             let words = machine.identify()
-            XCTAssertEqual(words[59], 0x0110)
-            XCTAssertEqual(words[85] & 1 << 5, 1 << 5)
+            XCTAssertEqual(words[IdentifyWord.multipleSetting], 0x0110)
+            XCTAssertEqual(
+                words[IdentifyWord.enabledCommandSets] >> CommandSetBit.writeCache & 1, 1)
             machine.sample("reset")
         }
     }

@@ -11,9 +11,9 @@ final class TaskFileTests: IDETestCase {
                 [
                     machine.error, machine.count, machine.inb(IDEPort.lbaLow),
                     machine.inb(IDEPort.lbaMid), machine.inb(IDEPort.lbaHigh),
-                ], [1, 1, 1, 0, 0])
+                ], [1, 1, 1, 0, 0], "the code of a good diagnostic, and the signature of a disk")
             XCTAssertEqual(machine.status, DriveStatus.idle)
-            XCTAssertEqual(machine.device, 0xA0)
+            XCTAssertEqual(machine.device, DeviceSelect.master)
             XCTAssertEqual(machine.takeChanges(), [], "no interrupt")
         }
     }
@@ -24,10 +24,12 @@ final class TaskFileTests: IDETestCase {
             for (index, value) in ([0x12, 0x34, 0x56, 0x78] as [UInt8]).enumerated() {
                 machine.outb(IDEPort.count + UInt16(index), value)
             }
-            for device: UInt8 in [0xE0, 0xF0] {
+            for device in [
+                DeviceSelect.master | DeviceSelect.lba, DeviceSelect.slave | DeviceSelect.lba,
+            ] {
                 machine.outb(IDEPort.device, device)
                 XCTAssertEqual(
-                    (2...5).map { machine.inb(IDEPort.data + $0) }, [0x12, 0x34, 0x56, 0x78])
+                    (IDEPort.count...IDEPort.lbaHigh).map(machine.inb), [0x12, 0x34, 0x56, 0x78])
                 XCTAssertEqual(machine.device, device)
             }
         }
@@ -35,25 +37,28 @@ final class TaskFileTests: IDETestCase {
 
     func testHighOrderBytes() throws {
         try forEachMachine { machine in
-            for register: UInt16 in 1...5 {
-                machine.outb(IDEPort.data + register, UInt8(register) * 16)
-                machine.outb(IDEPort.data + register, UInt8(register) * 16 + 1)
+            // Different values in each register, and different ones before.
+            func previous(_ port: UInt16) -> UInt8 { UInt8(port - IDEPort.data) * 16 }
+            func current(_ port: UInt16) -> UInt8 { previous(port) + 1 }
+            for port in IDEPort.features...IDEPort.lbaHigh {
+                machine.outb(port, previous(port))
+                machine.outb(port, current(port))
             }
             machine.sample("registers")
-            for register: UInt16 in 2...5 {
-                machine.outb(IDEPort.deviceControl, 0x80)
-                XCTAssertEqual(machine.inb(IDEPort.data + register), UInt8(register) * 16)
+            for port in IDEPort.count...IDEPort.lbaHigh {
+                machine.outb(IDEPort.deviceControl, DeviceControlBits.highOrderByte)
+                XCTAssertEqual(machine.inb(port), previous(port))
                 machine.outb(IDEPort.deviceControl, 0)
-                XCTAssertEqual(machine.inb(IDEPort.data + register), UInt8(register) * 16 + 1)
-                machine.outb(IDEPort.deviceControl, 0x80)
-                machine.outb(IDEPort.data + register, 0)
-                XCTAssertEqual(machine.inb(IDEPort.data + register), 0, "a write ends HOB")
+                XCTAssertEqual(machine.inb(port), current(port))
+                machine.outb(IDEPort.deviceControl, DeviceControlBits.highOrderByte)
+                machine.outb(port, 0)
+                XCTAssertEqual(machine.inb(port), 0, "a write ends HOB")
             }
-            machine.outb(IDEPort.deviceControl, 0x80)
-            XCTAssertEqual(machine.inb(IDEPort.error), 0x10)
+            machine.outb(IDEPort.deviceControl, DeviceControlBits.highOrderByte)
+            XCTAssertEqual(machine.inb(IDEPort.error), previous(IDEPort.features))
             machine.outb(IDEPort.device, DeviceSelect.master)
             XCTAssertEqual(machine.inb(IDEPort.error), 1, "a write of the device register ends HOB")
-            machine.outb(IDEPort.deviceControl, 0x80)
+            machine.outb(IDEPort.deviceControl, DeviceControlBits.highOrderByte)
             machine.outb(IDEPort.command, Opcode.checkPowerMode)
             XCTAssertEqual(machine.count, 0xFF, "a write of the command register ends HOB")
         }
@@ -62,9 +67,10 @@ final class TaskFileTests: IDETestCase {
     func testDeviceRegisterBitsAlwaysSet() throws {
         try forEachMachine(over: MachineConfiguration.engines) { machine in
             machine.outb(IDEPort.device, 0)
-            XCTAssertEqual(machine.device, 0xA0)
-            machine.outb(IDEPort.device, 0x4F)
-            XCTAssertEqual(machine.device, 0xEF)
+            XCTAssertEqual(machine.device, DeviceSelect.master)
+            let (lba, head) = (DeviceSelect.lba, UInt8(15))
+            machine.outb(IDEPort.device, lba | head)
+            XCTAssertEqual(machine.device, DeviceSelect.master | lba | head)
         }
     }
 
@@ -89,7 +95,7 @@ final class TaskFileTests: IDETestCase {
             machine.outb(IDEPort.command, Opcode.checkPowerMode)
             XCTAssertEqual(machine.takeChanges(), ["irq14-", "irq14+"])
             // Ignored: an absent drive.
-            machine.outb(IDEPort.device, 0xF0)
+            machine.outb(IDEPort.device, DeviceSelect.slave | DeviceSelect.lba)
             machine.outb(IDEPort.command, Opcode.checkPowerMode)
             XCTAssertEqual(machine.takeChanges(), ["irq14-"])
             // Ignored: an occupied drive.
@@ -106,10 +112,10 @@ final class TaskFileTests: IDETestCase {
             machine.command28(Opcode.readSectors, lba: 0x10, count: 1)
             machine.settle()
             XCTAssertEqual(machine.alternateStatus, DriveStatus.wantsData)
-            let before = (1...6).map { machine.inb(IDEPort.data + $0) }
-            for register: UInt16 in 1...6 { machine.outb(IDEPort.data + register, 0x5A) }
+            let before = (IDEPort.error...IDEPort.device).map(machine.inb)
+            for port in IDEPort.features...IDEPort.device { machine.outb(port, 0x5A) }
             machine.outb(IDEPort.command, Opcode.writeSectors)
-            XCTAssertEqual((1...6).map { machine.inb(IDEPort.data + $0) }, before)
+            XCTAssertEqual((IDEPort.error...IDEPort.device).map(machine.inb), before)
             machine.sample("occupied")
             XCTAssertEqual(machine.readData(count: 512), Self.content(sector: 0x10))
             XCTAssertEqual(machine.status, DriveStatus.idle)
@@ -123,12 +129,12 @@ final class TaskFileTests: IDETestCase {
             machine.command28(Opcode.readSectors, lba: 0x10, count: 1)
             XCTAssertEqual(machine.alternateStatus, DriveStatus.working)
             machine.outb(IDEPort.count, 0x55)
-            machine.outb(IDEPort.device, 0xF0)
+            machine.outb(IDEPort.device, DeviceSelect.slave | DeviceSelect.lba)
             machine.outb(IDEPort.command, Opcode.checkPowerMode)
             XCTAssertEqual(
                 [machine.count, machine.device, machine.alternateStatus],
-                [1, 0xE0, DriveStatus.working])
-            machine.control(2)
+                [1, DeviceSelect.master | DeviceSelect.lba, DriveStatus.working])
+            machine.control(DeviceControlBits.interruptDisable)
             machine.faults.remove(hold)
             machine.faults.release()
             machine.settle()
@@ -139,11 +145,12 @@ final class TaskFileTests: IDETestCase {
 
     func testNoDriveAtAll() throws {
         let machine = try TestMachine()
-        for device: UInt8 in [0xA0, 0xB0] {
+        for device in [DeviceSelect.master, DeviceSelect.slave] {
             machine.outb(IDEPort.device, device)
-            for register: UInt16 in 0...7 {
-                machine.outb(IDEPort.data + register, 0x90)
-                XCTAssertEqual(machine.inb(IDEPort.data + register), 0)
+            for port in IDEPort.data...IDEPort.command {
+                // In the last of them a command that drives carry out that are not selected.
+                machine.outb(port, Opcode.executeDeviceDiagnostic)
+                XCTAssertEqual(machine.inb(port), 0)
             }
             XCTAssertEqual(machine.alternateStatus, 0)
         }
@@ -154,13 +161,16 @@ final class TaskFileTests: IDETestCase {
         try forEachMachine { machine in
             machine.outb(IDEPort.device, DeviceSelect.slave)
             XCTAssertEqual([machine.status, machine.alternateStatus], [0, 0])
-            for command: UInt8 in [0xEC, 0x20, 0x90, 0xC8, 0xFF] {
+            for command in [
+                Opcode.identifyDevice, Opcode.readSectors, Opcode.executeDeviceDiagnostic,
+                Opcode.readDMA, Opcode.unknown,
+            ] {
                 machine.outb(IDEPort.command, command)
                 XCTAssertFalse(machine.controller.isBusy)
                 XCTAssertEqual(machine.alternateStatus, 0)
             }
             XCTAssertEqual(machine.takeChanges(), [])
-            XCTAssertEqual(machine.device, 0xB0)
+            XCTAssertEqual(machine.device, DeviceSelect.slave)
             machine.sample("absent")
             machine.outb(IDEPort.device, DeviceSelect.master)
             XCTAssertEqual(machine.status, DriveStatus.idle)
@@ -172,19 +182,21 @@ final class TaskFileTests: IDETestCase {
         let machine = try machine()
         // READ NATIVE MAX ADDRESS changes the registers of the drive that carries it out.
         machine.command28(Opcode.readNativeMaxAddress)
-        let shown = (1...5).map { machine.inb(IDEPort.data + $0) }
-        XCTAssertGreaterThan(shown[2], 0)
-        machine.outb(IDEPort.device, 0xF0)
+        let shown = (IDEPort.error...IDEPort.lbaHigh).map(machine.inb)
+        let lbaLow = Int(CommandBlock.lbaLow - CommandBlock.error)
+        XCTAssertGreaterThan(shown[lbaLow], 0)
+        machine.outb(IDEPort.device, DeviceSelect.slave | DeviceSelect.lba)
         XCTAssertEqual([machine.status, machine.alternateStatus], [0, 0])
-        XCTAssertEqual((1...5).map { machine.inb(IDEPort.data + $0) }, shown)
-        machine.outb(IDEPort.device, 0xE0)
-        machine.outb(IDEPort.command, 0xFF)
-        machine.outb(IDEPort.device, 0xF0)
+        XCTAssertEqual((IDEPort.error...IDEPort.lbaHigh).map(machine.inb), shown)
+        machine.outb(IDEPort.device, DeviceSelect.master | DeviceSelect.lba)
+        machine.outb(IDEPort.command, Opcode.unknown)
+        machine.outb(IDEPort.device, DeviceSelect.slave | DeviceSelect.lba)
         XCTAssertEqual(machine.error, DriveError.aborted)
-        for register: UInt16 in 2...5 { machine.outb(IDEPort.data + register, 0x55) }
-        XCTAssertEqual((2...5).map { machine.inb(IDEPort.data + $0) }, [0x55, 0x55, 0x55, 0x55])
-        machine.control(0x80)
-        XCTAssertEqual(machine.inb(IDEPort.lbaLow), shown[2])
+        for port in IDEPort.count...IDEPort.lbaHigh { machine.outb(port, 0x55) }
+        XCTAssertEqual(
+            (IDEPort.count...IDEPort.lbaHigh).map(machine.inb), [0x55, 0x55, 0x55, 0x55])
+        machine.control(DeviceControlBits.highOrderByte)
+        XCTAssertEqual(machine.inb(IDEPort.lbaLow), shown[lbaLow])
     }
 
     func testAbsentMasterBesideASlave() throws {
@@ -208,7 +220,7 @@ final class TaskFileTests: IDETestCase {
 
     func testNIENHidesInterruptsForGood() throws {
         try forEachMachine { machine in
-            machine.control(2)
+            machine.control(DeviceControlBits.interruptDisable)
             machine.command28(Opcode.checkPowerMode)
             XCTAssertEqual(machine.bmStatus, 0)
             machine.control(0)
@@ -217,7 +229,7 @@ final class TaskFileTests: IDETestCase {
             machine.sample("hidden")
             machine.command28(Opcode.checkPowerMode)
             XCTAssertEqual(machine.bmStatus, BusMasterStatus.interrupt)
-            machine.control(2)
+            machine.control(DeviceControlBits.interruptDisable)
             XCTAssertEqual(machine.takeChanges(), ["irq14+", "irq14-"], "nIEN lets go of the line")
             machine.control(0)
             XCTAssertEqual(machine.takeChanges(), ["irq14+"])
@@ -229,9 +241,11 @@ final class TaskFileTests: IDETestCase {
         try forEachMachine(over: MachineConfiguration.engines) { machine in
             machine.controller.writePort(IDEPort.count, width: 4, value: 0x4433_2211)
             XCTAssertEqual(
-                (2...5).map { machine.inb(IDEPort.data + $0) }, [0x11, 0x22, 0x33, 0x44])
+                (IDEPort.count...IDEPort.lbaHigh).map(machine.inb), [0x11, 0x22, 0x33, 0x44])
             XCTAssertEqual(machine.controller.readPort(IDEPort.lbaMid, width: 2), 0x4433)
-            XCTAssertEqual(machine.controller.readPort(IDEPort.alternateStatus, width: 2), 0xFF50)
+            XCTAssertEqual(
+                machine.controller.readPort(IDEPort.alternateStatus, width: 2),
+                0xFF00 | UInt32(DriveStatus.idle))
             XCTAssertEqual(machine.controller.readPort(IDEPort.count, width: 0), 0)
         }
     }

@@ -115,10 +115,14 @@ final class HostileStateTests: CDTestCase {
         let command = [1, 0, 1] + bytes(UInt64(9)) + bytes(UInt32(2)) + [1] + bytes(UInt32(1))
         let place = try place(of: command, in: state) + 3
         // The last one is a byte offset that begins again at 0.
-        for sector: UInt64 in [2048, .max, 1 << 55 + 3] {
+        for sector: UInt64 in [UInt64(Self.sectorCount), .max, 1 << 55 + 3] {
             expectRefused(changed(state, at: place, to: bytes(sector)), by: machine)
         }
-        for (offset, count) in [(8, UInt32(0)), (8, 65537), (13, 0), (13, 2), (13, 65536)] {
+        let (sectorsLeft, sectorsInHand) = (8, 13)
+        for (offset, count) in [
+            (sectorsLeft, 0), (sectorsLeft, 65537), (sectorsInHand, 0), (sectorsInHand, 2),
+            (sectorsInHand, 65536),
+        ] as [(Int, UInt32)] {
             expectRefused(changed(state, at: place + offset, to: bytes(count)), by: machine)
         }
         machine.controller.resume()
@@ -154,9 +158,11 @@ final class HostileStateTests: CDTestCase {
         machine.faults.add(.init(.error(EIO), operations: [.read], count: 1))
         machine.transfer(Opcode.readDMA, lba: 9, count: 2, [(TestMachine.data, 1024)])
         let state = try machine.controller.save()
-        let entry = bytes(TestMachine.data) + bytes(UInt32(1024) | 1 << 31)
+        // Bit 31 of the size ends a table.
+        let end: UInt32 = 1 << 31
+        let entry = bytes(TestMachine.data) + bytes(1024 | end)
         let place = try place(of: entry, in: state) + 4
-        expectRefused(changed(state, at: place, to: bytes(UInt32(1022) | 1 << 31)), by: machine)
+        expectRefused(changed(state, at: place, to: bytes(1022 | end)), by: machine)
         machine.controller.resume()
         machine.settle()
         XCTAssertEqual(
@@ -173,17 +179,29 @@ final class HostileStateTests: CDTestCase {
         let name = Array("primary".utf8)
         let place = try place(of: name, in: state) + name.count + 4
         XCTAssertEqual(Array(state[place..<place + 4]), [0, 0, 1, 0])
-        for (offset, value) in [(0, 1), (0, 2), (1, 4), (3, 1), (4, 2), (5, 1), (5, 8), (6, 1)] {
-            expectRefused(changed(state, at: place + offset, to: [UInt8(value)]), by: machine)
+        let (selected, deviceControl, isResetting) = (0, 1, 3)
+        // Then the registers of the bus master.
+        let (command, busMasterStatus, table) = (4, 5, 6)
+        for (offset, value) in [
+            (selected, 1), (selected, 2), (deviceControl, DeviceControlBits.softwareReset),
+            (isResetting, 1), (command, 0x02), (busMasterStatus, BusMasterStatus.active),
+            (busMasterStatus, 0x08), (table, 0x01),
+        ] as [(Int, UInt8)] {
+            expectRefused(changed(state, at: place + offset, to: [value]), by: machine)
         }
         // Behind the bus master and its table, which is empty: ten bytes of registers, the device
         // register, status, error, and whether a DMA command waits.
         let registers = place + 12 + 4 + 10
-        XCTAssertEqual(Array(state[registers..<registers + 4]), [0xE0, 0x50, 0, 0])
+        let (device, status, isArmed) = (0, 1, 3)
+        XCTAssertEqual(
+            Array(state[registers..<registers + 4]),
+            [DeviceSelect.master | DeviceSelect.lba, DriveStatus.idle, 0, 0])
         for (offset, value) in [
-            (0, 0xF0), (0, 0x40), (1, 0xD0), (1, 0x80), (1, 0x58), (1, 0), (3, 1), (3, 2),
-        ] {
-            expectRefused(changed(state, at: registers + offset, to: [UInt8(value)]), by: machine)
+            (device, DeviceSelect.slave | DeviceSelect.lba), (device, DeviceSelect.lba),
+            (status, DriveStatus.working), (status, DriveStatus.busy),
+            (status, DriveStatus.wantsData), (status, 0), (isArmed, 1), (isArmed, 2),
+        ] as [(Int, UInt8)] {
+            expectRefused(changed(state, at: registers + offset, to: [value]), by: machine)
         }
         XCTAssertTrue(machine.irq)
         XCTAssertEqual(machine.status, DriveStatus.idle)

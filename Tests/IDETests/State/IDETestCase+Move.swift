@@ -22,8 +22,10 @@ extension IDETestCase {
     private func look(_ machine: TestMachine) -> [UInt32] {
         var result = (0..<64).map { machine.controller.readConfiguration(4 * $0, width: 4) }
         for port: UInt16 in [
-            0x1F1, IDEPort.count, IDEPort.lbaLow, IDEPort.lbaMid, IDEPort.lbaHigh, IDEPort.device,
-            0x3F6, 0x171, 0x176, 0x376,
+            IDEPort.error, IDEPort.count, IDEPort.lbaLow, IDEPort.lbaMid, IDEPort.lbaHigh,
+            IDEPort.device, IDEPort.alternateStatus, ChannelPort.secondary + CommandBlock.error,
+            ChannelPort.secondary + CommandBlock.device,
+            ChannelPort.secondary + CommandBlock.control,
         ] {
             result.append(machine.controller.readPort(port, width: 1))
         }

@@ -11,8 +11,10 @@ final class PacketStateTests: CDTestCase {
 
     func testSettings() throws {
         try forEachCD(over: engines) { machine in
-            machine.command28(Opcode.setFeatures, count: 0x22, features: Feature.setTransferMode)
-            machine.packet([PacketOpcode.modeSelect10, 0x10, 0, 0, 0, 0, 0, 0, 16])
+            machine.command28(
+                Opcode.setFeatures, count: TransferModeValue.multiwordDMA(2),
+                features: Feature.setTransferMode)
+            machine.packet([PacketOpcode.modeSelect10, PacketBits.pageFormat, 0, 0, 0, 0, 0, 0, 16])
             machine.writeData([0, 0, 0, 0, 0, 0, 0, 0, 0x01, 6, 0x20, 9, 0, 0, 0, 0])
             _ = machine.dataIn(TestMachine.read10(6, count: 1))
             machine.packet([PacketOpcode.preventAllowMediumRemoval, 0, 0, 0, 1])
@@ -21,7 +23,7 @@ final class PacketStateTests: CDTestCase {
             machine.command28(Opcode.checkPowerMode)
             XCTAssertEqual(machine.count, 0, "standby")
             XCTAssertEqual(
-                machine.dataIn([PacketOpcode.modeSense6, 0, 0x01, 0, 255]),
+                machine.dataIn([PacketOpcode.modeSense6, 0, ModePage.errorRecovery, 0, 255]),
                 [11, 1, 0, 0, 0x01, 6, 0x20, 9, 0, 0, 0, 0])
             XCTAssertEqual(
                 machine.dataIn([PacketOpcode.mechanismStatus, 0, 0, 0, 0, 0, 0, 0, 0, 5]),
@@ -52,7 +54,10 @@ final class PacketStateTests: CDTestCase {
             try move(machine)
             XCTAssertNil(machine.testUnitReady())
             XCTAssertEqual(
-                machine.dataIn([PacketOpcode.getEventStatusNotification, 1, 0, 0, 0x10, 0, 0, 0, 8]
+                machine.dataIn([
+                    PacketOpcode.getEventStatusNotification, PacketBits.polled, 0, 0,
+                    EventClass.media, 0, 0, 0, 8,
+                ]
                 ), [0, 4, 4, 0x10, 2, 2, 0, 0])
         }
     }

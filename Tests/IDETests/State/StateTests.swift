@@ -9,16 +9,20 @@ import XCTest
 final class StateTests: IDETestCase {
     func testIdle() throws {
         try forEachMachine { machine in
-            machine.controller.writeConfiguration(0x40, width: 2, value: 0xA307)
+            machine.controller.writeConfiguration(PIIXOffset.timing, width: 2, value: 0xA307)
             machine.command28(Opcode.setMultipleMode, count: 4)
-            machine.command28(Opcode.setFeatures, count: 0x22, features: Feature.setTransferMode)
+            machine.command28(
+                Opcode.setFeatures, count: TransferModeValue.multiwordDMA(2),
+                features: Feature.setTransferMode)
             machine.command48(Opcode.readNativeMaxAddressExt, features: 0x1234)
             machine.outb(IDEPort.count, 0x77)
-            machine.control(0x80)
+            machine.control(DeviceControlBits.highOrderByte)
             try move(machine)
             machine.control(0)
             let words = machine.identify()
-            XCTAssertEqual([words[59], words[63]], [0x0104, 0x0407])
+            XCTAssertEqual(
+                [words[IdentifyWord.multipleSetting], words[IdentifyWord.multiwordDMA]],
+                [0x0104, 0x0407])
             try move(machine)
             machine.sample("done")
         }
@@ -33,7 +37,7 @@ final class StateTests: IDETestCase {
             XCTAssertEqual(machine.status, DriveStatus.idle)
             XCTAssertFalse(machine.irq)
             machine.command28(Opcode.checkPowerMode)
-            machine.control(2)
+            machine.control(DeviceControlBits.interruptDisable)
             try move(machine)
             XCTAssertFalse(machine.irq)
             machine.control(0)
@@ -173,7 +177,7 @@ final class StateTests: IDETestCase {
 
     func testHeldReset() throws {
         try forEachMachine(over: MachineConfiguration.engines) { machine in
-            machine.control(4)
+            machine.control(DeviceControlBits.softwareReset)
             try move(machine)
             XCTAssertEqual(machine.alternateStatus, DriveStatus.busy)
             machine.control(0)
@@ -251,7 +255,7 @@ final class StateTests: IDETestCase {
         machine.controller.resume()
         machine.settle()
         let waiting = try machine.controller.save()
-        machine.control(4)
+        machine.control(DeviceControlBits.softwareReset)
         machine.control(0)
         machine.setTable([(TestMachine.data, 512)])
         machine.command28(Opcode.writeDMA, lba: 9, count: 1)

@@ -11,10 +11,12 @@ final class TraceTests: IDETestCase {
         machine.command28(Opcode.checkPowerMode)
         _ = machine.status
         machine.controller.trace = { lines.append($0.description) }
-        machine.controller.writeConfiguration(0x04, width: 2, value: 5)
+        let command = PCICommandBits.io | PCICommandBits.busMaster
+        machine.controller.writeConfiguration(
+            PCIOffset.command, width: 2, value: UInt32(command))
         machine.transfer(Opcode.readDMA, lba: 5, count: 1, [(TestMachine.data, 512)])
         _ = machine.status
-        machine.control(4)
+        machine.control(DeviceControlBits.softwareReset)
         machine.controller.trace = nil
         machine.control(0)
         machine.command28(Opcode.checkPowerMode)

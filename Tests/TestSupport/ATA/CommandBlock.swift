@@ -19,6 +19,13 @@ enum CommandBlock {
     static let control: UInt16 = 0x206
 }
 
+/// Registers of a control block in native mode, as offsets from its first (PCI IDE Controller Specification
+/// 1.0, 2.1).
+enum ControlBlock {
+    /// Alternate status when it is read, device control when it is written.
+    static let control: UInt16 = 2
+}
+
 /// First ports of the command blocks in compatibility mode (PCI IDE Controller Specification 1.0, 2.1).
 enum ChannelPort {
     static let primary: UInt16 = 0x1F0

@@ -1,5 +1,5 @@
 /// Codes in the command register (ATA/ATAPI-6 clause 8; DATA SET MANAGEMENT and WRITE MULTIPLE FUA EXT: ACS-2;
-/// RECALIBRATE and the codes without retries: ATA/ATAPI-3). The numbers are written down here and not taken
+/// RECALIBRATE, the codes without retries and the retired ones: ATA/ATAPI-3). The numbers are written down here and not taken
 /// from `BlockATA`, so that the tests find a wrong one there.
 enum Opcode {
     static let nop: UInt8 = 0x00
@@ -24,6 +24,12 @@ enum Opcode {
     static let seek: UInt8 = 0x70
     static let executeDeviceDiagnostic: UInt8 = 0x90
     static let initializeDeviceParameters: UInt8 = 0x91
+    static let retiredStandbyImmediate: UInt8 = 0x94
+    static let retiredIdleImmediate: UInt8 = 0x95
+    static let retiredStandby: UInt8 = 0x96
+    static let retiredIdle: UInt8 = 0x97
+    static let retiredCheckPowerMode: UInt8 = 0x98
+    static let retiredSleep: UInt8 = 0x99
     static let packet: UInt8 = 0xA0
     static let identifyPacketDevice: UInt8 = 0xA1
     static let smart: UInt8 = 0xB0
@@ -49,4 +55,6 @@ enum Opcode {
     static let setFeatures: UInt8 = 0xEF
     static let securityFreezeLock: UInt8 = 0xF5
     static let readNativeMaxAddress: UInt8 = 0xF8
+    /// A vendor-specific code: no drive has this command.
+    static let unknown: UInt8 = 0xFF
 }

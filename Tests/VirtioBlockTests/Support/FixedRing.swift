@@ -2,6 +2,8 @@ import Glibc
 import GuestMemory
 import VirtioBlock
 
+@testable import TestSupport
+
 /// A driver that allocates nothing: 40 requests in a ring of 256 descriptors, which it adds again and
 /// again. 16 reads and 16 writes of 4 KiB, half of them in tables, 4 flushes, 2 discards and 2 requests
 /// for the serial number.

@@ -6,6 +6,7 @@ import Glibc
 import IDE
 import SystemPackage
 import VFIOUserServer
+import VhostUserServer
 
 // Lost output is an error; and a standard output that is closed would become the descriptor of an image.
 signal(SIGPIPE, SIG_IGN)

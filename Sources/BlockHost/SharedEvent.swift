@@ -1,0 +1,11 @@
+import CBlockHost
+
+/// An eventfd(2) that another process has too, and may have made a blocking one.
+package enum SharedEvent {
+    /// Adds 1 to the counter. Returns false if that would block, or if the descriptor cannot be written.
+    @discardableResult
+    package static func signal(_ descriptor: CInt) -> Bool { cblockhost_signal(descriptor) }
+
+    /// Reads the counter back to 0, without waiting. Returns false if it was 0.
+    package static func take(_ descriptor: CInt) -> Bool { cblockhost_take(descriptor) }
+}

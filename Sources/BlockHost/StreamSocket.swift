@@ -1,0 +1,42 @@
+import CBlockHost
+import Glibc
+
+/// UNIX stream sockets that carry descriptors (unix(7), SCM_RIGHTS). A socket is a descriptor, which
+/// the caller closes.
+package enum StreamSocket {
+    /// A new socket that listens at `path`, the bytes of a pathname without a terminating zero. A socket
+    /// at that path that no process listens at is replaced; anything else there is an error.
+    package static func listen(at path: [UInt8]) throws(SystemCallError) -> CInt {
+        let path = path.map { CChar(bitPattern: $0) } + [0]
+        return try SystemCallError.check(unsafe cblockhost_listen(path), "bind(2)")
+    }
+
+    /// The next peer of a listening socket; `nil` when it has disconnected again, or when the process has
+    /// no free descriptor.
+    package static func accept(_ listener: CInt) -> CInt? {
+        let socket = cblockhost_accept(listener)
+        return socket >= 0 ? socket : nil
+    }
+
+    /// Whether a socket listens, so that peers have to be accepted; otherwise it is connected.
+    package static func isListening(_ socket: CInt) throws(SystemCallError) -> Bool {
+        try SystemCallError.check(cblockhost_is_listening(socket), "getsockopt(2)") != 0
+    }
+
+    /// Sends what the kernel takes without waiting: the number of bytes, or -errno. A peer that has
+    /// disconnected is EPIPE, without a signal.
+    package static func send(_ socket: CInt, _ bytes: UnsafeRawBufferPointer) -> Int {
+        guard let first = bytes.baseAddress else { return 0 }
+        return unsafe cblockhost_send(socket, first, bytes.count)
+    }
+
+    /// Sends what the kernel takes without waiting, and at most 8 descriptors with it: the number of
+    /// bytes, or -errno.
+    package static func send(
+        _ socket: CInt, _ bytes: UnsafeRawBufferPointer, descriptors: [CInt]
+    ) -> Int {
+        guard let first = bytes.baseAddress else { return 0 }
+        return unsafe cblockhost_send_descriptors(
+            socket, first, bytes.count, descriptors, descriptors.count)
+    }
+}

@@ -1,0 +1,125 @@
+import BlockHost
+
+/// The thread of one virtqueue. It serves the queue, and does what the thread of the session asks for
+/// between two services.
+///
+/// `@unchecked`: the mutex guards every variable.
+final class QueueThread: @unchecked Sendable {
+    private typealias Job = @Sendable (ServedQueue) -> Void
+
+    /// What becomes of the thread.
+    private enum Phase {
+        case starting
+        case serving
+        /// Its queue could not be made.
+        case failed(VhostUserError)
+        case ended
+    }
+
+    private let wake: QueueWake
+    private let mutex = PthreadMutex()
+    private let changed = PthreadCondition()
+
+    // The mutex guards these.
+    private var phase = Phase.starting
+    private var jobs: [Job] = []
+    private var mustEnd = false
+
+    /// Starts a thread for the queue that `make` returns. `make` is called on the thread, because the
+    /// thread that uses a queue first is the only one that may use it.
+    init(
+        _ make: @escaping @Sendable (QueueWake) throws(VhostUserError) -> ServedQueue
+    ) throws(VhostUserError) {
+        do throws(SystemCallError) {
+            wake = try QueueWake()
+            try HostThread.start(named: "vhost-queue") { [self] in serve(make) }
+        } catch {
+            throw VhostUserError(error)
+        }
+        mutex.lock()
+        while case .starting = phase { changed.wait(mutex) }
+        defer { mutex.unlock() }
+        if case .failed(let error) = phase { throw error }
+    }
+
+    // MARK: The thread of the session
+
+    /// Runs `body` on the thread of the queue, and waits for its result.
+    func run<Result: Sendable>(_ body: @escaping @Sendable (ServedQueue) -> Result) -> Result {
+        let answer = Answer<Result>()
+        mutex.lock()
+        jobs.append { [self] queue in
+            let result = body(queue)
+            mutex.lock()
+            answer.result = result
+            mutex.unlock()
+            changed.signal()
+        }
+        mutex.unlock()
+        wake.raise()
+        mutex.lock()
+        defer { mutex.unlock() }
+        while true {
+            if let result = answer.result { return result }
+            changed.wait(mutex)
+        }
+    }
+
+    /// Lets the queue look at its ring and its memory again.
+    func nudge() { wake.raise() }
+
+    /// Ends the thread, when all requests of the queue have completed, and waits for that.
+    func end() {
+        mutex.lock()
+        mustEnd = true
+        mutex.unlock()
+        wake.raise()
+        mutex.lock()
+        while true {
+            if case .ended = phase { break }
+            changed.wait(mutex)
+        }
+        mutex.unlock()
+    }
+
+    /// `@unchecked`: the mutex of the thread guards it.
+    private final class Answer<Result>: @unchecked Sendable {
+        var result: Result?
+    }
+
+    // MARK: The thread of the queue
+
+    private func serve(_ make: (QueueWake) throws(VhostUserError) -> ServedQueue) {
+        let end = serveToEnd(make)
+        mutex.lock()
+        phase = end
+        mutex.unlock()
+        changed.signal()
+    }
+
+    /// The queue is gone when this returns.
+    private func serveToEnd(_ make: (QueueWake) throws(VhostUserError) -> ServedQueue) -> Phase {
+        let queue: ServedQueue
+        do throws(VhostUserError) {
+            queue = try make(wake)
+        } catch {
+            return .failed(error)
+        }
+        mutex.lock()
+        phase = .serving
+        mutex.unlock()
+        changed.signal()
+        while true {
+            queue.turn()
+            guard wake.clear() else { continue }
+            mutex.lock()
+            let jobs = jobs
+            self.jobs.removeAll()
+            let mustEnd = mustEnd
+            mutex.unlock()
+            for job in jobs { job(queue) }
+            queue.mustServe()
+            if mustEnd { return .ended }
+        }
+    }
+}

@@ -1,0 +1,36 @@
+/// How a server presents an image.
+public struct VhostUserOptions: Sendable {
+    /// The serial number of the disk: up to 20 printable ASCII characters; empty by default.
+    public var serial: String
+    /// The number of virtqueues, each with a thread of its own. 1, the default, is the only value until an
+    /// image can have several queues.
+    public var queueCount: Int
+    /// The largest number of descriptors of a ring: a power of two from 4 to 1024; 256 by default.
+    public var queueSize: Int
+    /// Whether the write cache is on until the driver switches it; true by default. While it is off, a write
+    /// completes when its data is on stable storage.
+    public var isWriteCacheOn: Bool
+    /// The longest time that a thread looks for work before it sleeps, which costs the time of a processor
+    /// and saves the time of waking up; zero, the default, sleeps at once. At most one second.
+    public var pollLimit: Duration
+
+    /// Options with the defaults described at each property.
+    public init(
+        serial: String = "", queueCount: Int = 1, queueSize: Int = 256,
+        isWriteCacheOn: Bool = true, pollLimit: Duration = .zero
+    ) {
+        self.serial = serial
+        self.queueCount = queueCount
+        self.queueSize = queueSize
+        self.isWriteCacheOn = isWriteCacheOn
+        self.pollLimit = pollLimit
+    }
+
+    func validate() throws(VhostUserError) {
+        guard queueCount > 0 else { throw .invalidOption("the number of queues is below 1") }
+        guard queueCount == 1 else { throw .tooManyQueues(queueCount, limit: 1) }
+        guard (.zero...(.seconds(1))).contains(pollLimit) else {
+            throw .invalidOption("the time of polling is outside 0 to 1 second")
+        }
+    }
+}

@@ -1,0 +1,335 @@
+import BlockHost
+public import BlockIO
+import Glibc
+import GuestMemory
+import VirtioBlock
+
+/// Serves an image as a virtio block device to a virtual machine in another process, by the vhost-user
+/// protocol (QEMU, docs/interop/vhost-user.rst). The front end is QEMU's `vhost-user-blk-pci`,
+/// cloud-hypervisor, or a program with libblkio.
+///
+/// **Threads.** ``run(until:frontEndDisconnected:)`` sleeps in epoll(7) over the socket, and serves its messages
+/// on the calling thread. Each virtqueue has a thread of its own, which sleeps over the driver's kicks and the
+/// completions of the image. While a guest runs, nothing goes through the socket.
+///
+/// **Memory.** The front end shares the memory of the guest by descriptor. Data goes between it and the image
+/// without a copy.
+///
+/// **One front end at a time.** When a front end disconnects, the requests under way complete, its memory and its
+/// descriptors are released, and the next front end can connect. It finds a device after a reset.
+///
+/// **Front ends are not trusted.** A wrong message is answered with an error or ends the connection; a wrong
+/// ring is not looked at any more. Call `GuestRAM.surviveTruncation()` before, so that a front end cannot end
+/// the program by making its memory shorter.
+public final class VhostUserServer {
+    private let device: VirtioBlockDevice
+    private let options: VhostUserOptions
+    private let memory: FrontEndMemory
+    private let threads: [QueueThread]
+    private let loop: EventLoop
+    /// Signaled when a session has to look whether what it waits for has come.
+    private let news: Event
+    /// -1 when the server has one front end only.
+    private let listener: CInt
+    /// What is removed with the server.
+    private let path: [CChar]?
+
+    private var session: VhostUserSession?
+    /// Whether the socket of the session is in the loop.
+    private var isWatched = false
+    private var former: UInt64 = 0
+    private var frontEndDisconnected: () -> Void = {}
+
+    // MARK: Making a server
+
+    /// A server that listens at `path`, a pathname in UTF-8.
+    public convenience init(
+        listeningAt path: String, image: BlockImage, options: VhostUserOptions = VhostUserOptions()
+    ) throws(VhostUserError) {
+        try self.init(listeningAt: Array(path.utf8), image: image, options: options)
+    }
+
+    /// A server that listens at `path`: the bytes of a pathname in any encoding, without a terminating zero.
+    /// A socket at that path is replaced if no process listens at it; anything else at that path is an error.
+    public convenience init(
+        listeningAt path: [UInt8], image: BlockImage,
+        options: VhostUserOptions = VhostUserOptions()
+    ) throws(VhostUserError) {
+        try self.init(
+            image: image, options: options, queue: QueueOptions(),
+            path: path.map { CChar(bitPattern: $0) } + [0]
+        ) { () throws(SystemCallError) in try StreamSocket.listen(at: path) }
+    }
+
+    /// A server on a socket of the caller's, which it closes: one that listens, or one that is connected to
+    /// the only front end.
+    public convenience init(
+        socket: CInt, image: BlockImage, options: VhostUserOptions = VhostUserOptions()
+    ) throws(VhostUserError) {
+        try self.init(socket: socket, image: image, options: options, queue: QueueOptions())
+    }
+
+    /// A server with other options of its queues, for tests.
+    package convenience init(
+        socket: CInt, image: BlockImage, options: VhostUserOptions, queue: QueueOptions
+    ) throws(VhostUserError) {
+        try self.init(image: image, options: options, queue: queue, path: nil) { socket }
+    }
+
+    private init(
+        image: BlockImage, options: VhostUserOptions, queue queueOptions: QueueOptions,
+        path: [CChar]?, _ makeSocket: () throws(SystemCallError) -> CInt
+    ) throws(VhostUserError) {
+        try options.validate()
+        let device = try ofDevice { () throws(VirtioError) in
+            // There is no one who could resume a request that a policy keeps.
+            try VirtioBlockDevice(
+                image, queueCount: options.queueCount,
+                VirtioBlockOptions(
+                    serial: options.serial, maximumQueueSize: options.queueSize,
+                    isWriteCacheOn: options.isWriteCacheOn, writeErrorPolicy: .report))
+        }
+        let space = try ofMemory { () throws(GuestMemoryError) in try AddressSpace() }
+        let loop = try host { () throws(SystemCallError) in try EventLoop() }
+        let news = try host { () throws(SystemCallError) in try Event() }
+        var threads: [QueueThread] = []
+        var listener: CInt = -1
+        var connected: CInt = -1
+        do throws(VhostUserError) {
+            for _ in 0..<options.queueCount {
+                threads.append(
+                    try Self.thread(device, space, queueOptions, options, news: news))
+            }
+            let socket = try host(makeSocket)
+            do throws(SystemCallError) {
+                let isListening = try StreamSocket.isListening(socket)
+                try loop.add(news.descriptor)
+                if isListening { try loop.add(socket) }
+                (listener, connected) = isListening ? (socket, -1) : (-1, socket)
+            } catch {
+                close(socket)
+                throw VhostUserError(error)
+            }
+        } catch {
+            for thread in threads { thread.end() }
+            news.close()
+            throw error
+        }
+        self.device = device
+        self.options = options
+        self.threads = threads
+        self.loop = loop
+        self.news = news
+        self.path = path
+        self.listener = listener
+        memory = FrontEndMemory(space, news: news)
+        if connected >= 0 {
+            session = VhostUserSession(connected, device, threads, memory, options)
+            try attend()
+        }
+    }
+
+    private static func thread(
+        _ blockDevice: VirtioBlockDevice, _ space: AddressSpace, _ queueOptions: QueueOptions,
+        _ options: VhostUserOptions, news: Event
+    ) throws(VhostUserError) -> QueueThread {
+        let (seconds, attoseconds) = options.pollLimit.components
+        let pollLimit = UInt64(seconds) * 1_000_000_000 + UInt64(attoseconds) / 1_000_000_000
+        return try QueueThread { (wake) throws(VhostUserError) in
+            let queue = try ofImage { () throws(BlockError) in
+                try BlockQueue(blockDevice.image, queueOptions)
+            }
+            let ring = try ofDevice { () throws(VirtioError) in
+                try VirtioBlockQueue(blockDevice, queue, on: space) { wake.raise() }
+            }
+            return try host { () throws(SystemCallError) in
+                try ServedQueue(ring, space, wake, news: news, pollLimit: pollLimit)
+            }
+        }
+    }
+
+    deinit {
+        finish()
+        for thread in threads { thread.end() }
+        news.close()
+        if listener >= 0 { close(listener) }
+        if let path { unsafe unlink(path) }
+    }
+
+    // MARK: State
+
+    /// Whether a front end is connected, or its last requests are under way.
+    public var isConnected: Bool { session != nil }
+
+    /// Counters over all front ends.
+    public var statistics: VhostUserStatistics {
+        var sum = VhostUserStatistics()
+        sum.messages = former &+ (session?.messages ?? 0)
+        for thread in threads {
+            let part = thread.run { queue -> VhostUserStatistics in
+                var part = VhostUserStatistics()
+                queue.add(to: &part)
+                return part
+            }
+            sum.add(part)
+        }
+        return sum
+    }
+
+    /// Tells the front end if the size of the image has changed.
+    private func noteSize() {
+        if device.noteSize() { session?.sendConfigurationChange() }
+    }
+
+    // MARK: The loop
+
+    /// Serves front ends until `termination` is readable, or until the only one has disconnected.
+    /// `frontEndDisconnected` is called when a front end has disconnected and its requests have completed.
+    public func run(
+        until termination: CInt, frontEndDisconnected: @escaping () -> Void = {}
+    ) throws(VhostUserError) {
+        try run(
+            until: termination, watching: [], ready: { _ in },
+            frontEndDisconnected: frontEndDisconnected)
+    }
+
+    /// The same, for a program with descriptors of its own: `ready` is called with each of `others` while it is
+    /// readable.
+    public func run(
+        until termination: CInt, watching others: [CInt], ready: (CInt) -> Void,
+        frontEndDisconnected: @escaping () -> Void = {}
+    ) throws(VhostUserError) {
+        self.frontEndDisconnected = frontEndDisconnected
+        for descriptor in [termination] + others {
+            try host { () throws(SystemCallError) in try loop.add(descriptor) }
+        }
+        defer {
+            for descriptor in [termination] + others { loop.remove(descriptor) }
+            self.frontEndDisconnected = {}
+        }
+        var isOver = false
+        while !isOver && (listener >= 0 || session != nil) {
+            try turn(milliseconds: -1) { descriptor in
+                if descriptor == termination { isOver = true } else { ready(descriptor) }
+            }
+        }
+    }
+
+    /// Waits at most `milliseconds` (-1 is no limit) for an event, and handles all events that are there.
+    public func turn(milliseconds: CInt) throws(VhostUserError) {
+        try turn(milliseconds: milliseconds) { _ in }
+    }
+
+    private func turn(
+        milliseconds: CInt, _ other: (CInt) -> Void
+    ) throws(VhostUserError) {
+        var mustAccept = false
+        try host { () throws(SystemCallError) in
+            try loop.wait(milliseconds) { descriptor in
+                if descriptor == news.descriptor {
+                    news.clear()
+                } else if descriptor == session?.socket {
+                    session?.serve()
+                } else if descriptor == listener {
+                    mustAccept = true
+                } else {
+                    other(descriptor)
+                }
+            }
+        }
+        session?.goOn()
+        noteSize()
+        if mustAccept && session == nil, let socket = StreamSocket.accept(listener) {
+            session = VhostUserSession(socket, device, threads, memory, options)
+        }
+        try attend()
+    }
+
+    /// After each event: updates what is watched.
+    private func attend() throws(VhostUserError) {
+        if let session, session.isOver {
+            endSession(session)
+            if listener >= 0 {
+                try host { () throws(SystemCallError) in try loop.add(listener) }
+            }
+            return frontEndDisconnected()
+        }
+        guard let session, session.isListening != isWatched else { return }
+        if session.isListening {
+            try host { () throws(SystemCallError) in try loop.add(session.socket) }
+            if listener >= 0 { loop.remove(listener) }
+        } else {
+            loop.remove(session.socket)
+        }
+        isWatched = session.isListening
+    }
+
+    private func endSession(_ session: VhostUserSession) {
+        if isWatched { loop.remove(session.socket) }
+        isWatched = false
+        former &+= session.messages
+        close(session.socket)
+        self.session = nil
+    }
+
+    /// Disconnects the front end, if there is one, and waits until its requests have completed.
+    public func disconnect() throws(VhostUserError) {
+        session?.end()
+        try attend()
+        while session != nil { try turn(milliseconds: -1) }
+    }
+
+    /// As ``disconnect()``, for a server that goes.
+    private func finish() {
+        guard let session else { return }
+        session.end()
+        while !session.isOver {
+            _ = news.wait(.forever)
+            news.clear()
+            session.goOn()
+        }
+        endSession(session)
+    }
+}
+
+// Errors of what a server uses become errors of the server.
+
+private func host<Result: ~Copyable>(
+    _ body: () throws(SystemCallError) -> Result
+) throws(VhostUserError) -> Result {
+    do throws(SystemCallError) {
+        return try body()
+    } catch {
+        throw VhostUserError(error)
+    }
+}
+
+private func ofDevice<Result>(
+    _ body: () throws(VirtioError) -> Result
+) throws(VhostUserError) -> Result {
+    do throws(VirtioError) {
+        return try body()
+    } catch {
+        throw .device(error)
+    }
+}
+
+private func ofImage<Result>(
+    _ body: () throws(BlockError) -> Result
+) throws(VhostUserError) -> Result {
+    do throws(BlockError) {
+        return try body()
+    } catch {
+        throw .device(.image(error))
+    }
+}
+
+private func ofMemory<Result>(
+    _ body: () throws(GuestMemoryError) -> Result
+) throws(VhostUserError) -> Result {
+    do throws(GuestMemoryError) {
+        return try body()
+    } catch {
+        throw .device(.memory(error))
+    }
+}

@@ -1,0 +1,198 @@
+import CTestSupport
+import VhostUserServer
+import XCTest
+
+@testable import BlockIO
+@testable import TestSupport
+
+/// Front ends that come and go, and sockets.
+final class LifetimeTests: FrontEndTestCase {
+    private func until(_ server: VhostUserServer, _ isConnected: Bool) throws {
+        try eventually("isConnected is \(isConnected)") {
+            try? server.turn(milliseconds: 1)
+            return server.isConnected == isConnected
+        }
+    }
+
+    /// A front end that goes while requests are under way: they complete, and the next one finds the
+    /// device after a reset.
+    func testAFrontEndThatGoesAndComesBack() throws {
+        let directory = try TemporaryDirectory()
+        let socketPath = directory.path("socket")
+        let server = try VhostUserServer(listeningAt: socketPath, image: image)
+        var former: FrontEnd?
+        for round in 0..<5 {
+            let socket = try SystemCall.check(cts_connect(socketPath), "connect")
+            try until(server, true)
+            let frontEnd = try FrontEnd(server, socket, keeping: former)
+            try frontEnd.start()
+            // The write cache is as it was at first.
+            XCTAssertEqual(
+                try frontEnd.socket.ask(
+                    VhostRequest.getConfig, le(UInt32(32)) + le(UInt32(1)) + le(UInt32(0)) + [0]
+                ).body[12], 1)
+            try frontEnd.set(
+                VhostRequest.setConfig, le(UInt32(32)) + le(UInt32(1)) + le(UInt32(0)) + [0])
+            frontEnd.fill(Self.pattern(4096, seed: round))
+            XCTAssertEqual(
+                try frontEnd.run(VirtioType.write, sector: UInt64(8 * round), length: 4096),
+                VirtioStatus.ok)
+            for index in 0..<8 { frontEnd.add(VirtioType.read, length: 65536, index: index) }
+            frontEnd.publish()
+            frontEnd.socket.socket.close()
+            try until(server, false)
+            former = frontEnd
+        }
+        for round in 0..<5 {
+            XCTAssertEqual(
+                try stored(at: 4096 * round, 4096), Self.pattern(4096, seed: round))
+        }
+        XCTAssertNotEqual(server.statistics.messages, 0)
+    }
+
+    /// A new front end can connect while the requests of the last one complete; the server answers it
+    /// when they have.
+    func testANewFrontEndWhileTheLastOneIsDrained() throws {
+        let directory = try TemporaryDirectory()
+        let socketPath = directory.path("socket")
+        let listener = try SystemCall.check(cts_listen(socketPath), "listen")
+        let server = try VhostUserServer(
+            socket: listener, image: image, options: VhostUserOptions(),
+            queue: QueueOptions().checked(with: faults))
+        let frontEnd = try FrontEnd(
+            server, try SystemCall.check(cts_connect(socketPath), "connect"))
+        try until(server, true)
+        try frontEnd.start()
+        let release = hold([.read])
+        frontEnd.add(VirtioType.read, length: 512)
+        frontEnd.publish()
+        try waitForHeld(1)
+        frontEnd.socket.socket.close()
+        let next = try FrontEnd(
+            server, try SystemCall.check(cts_connect(socketPath), "connect"))
+        try next.socket.send(VhostMessage(request: VhostRequest.getQueueNum))
+        XCTAssertTrue(try next.socket.isQuiet())
+        release()
+        XCTAssertEqual(try next.socket.receive().number(0, 8), 1)
+        try next.start()
+        XCTAssertEqual(try next.run(VirtioType.read, length: 512), VirtioStatus.ok)
+        XCTAssertEqual(frontEnd.status(0), VirtioStatus.ok)
+    }
+
+    /// The end of a server waits for requests, and gives back everything.
+    func testAServerThatEnds() throws {
+        // What a first server opens for good does not count.
+        try frontEnd().start()
+        let before = try openDescriptors()
+        for _ in 0..<5 {
+            let frontEnd = try frontEnd()
+            try frontEnd.start()
+            for index in 0..<8 { frontEnd.add(VirtioType.read, length: 65536, index: index) }
+            frontEnd.publish()
+        }
+        for _ in 0..<5 {
+            let frontEnd = try frontEnd()
+            try frontEnd.start()
+            for index in 0..<8 { frontEnd.add(VirtioType.read, length: 65536, index: index) }
+            frontEnd.publish()
+            try frontEnd.server.disconnect()
+            XCTAssertFalse(frontEnd.server.isConnected)
+        }
+        XCTAssertEqual(try openDescriptors(), before)
+    }
+
+    private func openDescriptors() throws -> Int {
+        try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count
+    }
+
+    /// A server with one front end, whose socket was connected already, ends with it.
+    func testAServerOfOneFrontEndEndsWithIt() throws {
+        let frontEnd = try frontEnd()
+        try frontEnd.start()
+        let pipe = try Descriptor.pipe()
+        frontEnd.socket.socket.close()
+        var disconnections = 0
+        try frontEnd.server.run(until: pipe.reading.raw) { disconnections += 1 }
+        XCTAssertEqual(disconnections, 1)
+    }
+
+    /// The server looks at other descriptors of the program, and ends when it is told to.
+    func testTerminationAndOtherDescriptors() throws {
+        let frontEnd = try frontEnd()
+        let (end, other) = (try Descriptor.pipe(), try Descriptor.pipe())
+        XCTAssertEqual(write(other.writing.raw, "x", 1), 1)
+        var seen = 0
+        try frontEnd.server.run(until: end.reading.raw, watching: [other.reading.raw]) {
+            XCTAssertEqual($0, other.reading.raw)
+            seen += 1
+            var byte: UInt8 = 0
+            read(other.reading.raw, &byte, 1)
+            write(end.writing.raw, "x", 1)
+        }
+        XCTAssertEqual(seen, 1)
+        XCTAssertTrue(frontEnd.server.isConnected)
+    }
+
+    /// A socket that nobody listens at is replaced; one that somebody does, or another file, is not.
+    func testPathsOfSockets() throws {
+        let directory = try TemporaryDirectory()
+        let socketPath = directory.path("socket")
+        try SystemCall.check(cts_leave_socket(socketPath), "bind")
+        do {
+            let server = try VhostUserServer(listeningAt: socketPath, image: open(.readOnly))
+            XCTAssertThrowsError(
+                try VhostUserServer(listeningAt: socketPath, image: open(.readOnly))
+            ) {
+                XCTAssertEqual(
+                    $0 as? VhostUserError, .system(call: "bind(2)", errno: EADDRINUSE))
+            }
+            try server.turn(milliseconds: 0)
+        }
+        XCTAssertNotEqual(access(socketPath, F_OK), 0)
+        XCTAssertTrue(FileManager.default.createFile(atPath: socketPath, contents: nil))
+        XCTAssertThrowsError(
+            try VhostUserServer(listeningAt: socketPath, image: open(.readOnly)))
+        XCTAssertEqual(access(socketPath, F_OK), 0)
+        XCTAssertThrowsError(
+            try VhostUserServer(
+                listeningAt: String(repeating: "long", count: 40), image: open(.readOnly))
+        ) {
+            XCTAssertEqual(
+                $0 as? VhostUserError, .system(call: "bind(2)", errno: ENAMETOOLONG))
+        }
+        XCTAssertThrowsError(try VhostUserServer(socket: -1, image: open(.readOnly)))
+    }
+
+    /// The front end is told of another size, if it has a socket for that.
+    func testTheSizeOfTheImageChanges() throws {
+        let image = try BlockImage.open(
+            path, OpenOptions(access: .readOnly, caching: .buffered, lock: .off))
+        let frontEnd = try FrontEnd(image)
+        try frontEnd.negotiate()
+        var ends: [CInt] = [-1, -1]
+        try SystemCall.check(cts_socketpair(&ends), "socketpair")
+        let other = FrontEndSocket(ends[0]) {}
+        let theirs = Descriptor(ends[1])
+        XCTAssertEqual(
+            try frontEnd.socket.acknowledgement(VhostRequest.setBackendReqFD), UInt64(EBADF))
+        try frontEnd.set(VhostRequest.setBackendReqFD, [], [theirs.raw])
+        theirs.close()
+        XCTAssertTrue(try frontEnd.socket.isQuiet())
+        XCTAssertTrue(try other.isQuiet())
+        XCTAssertEqual(truncate(path, off_t(Self.size + 4096)), 0)
+        XCTAssertTrue(image.activeFile.refreshSize())
+        // The thread of the queue notices it with the next request.
+        try frontEnd.addMemory()
+        try frontEnd.setUpRing()
+        try frontEnd.enable()
+        XCTAssertEqual(try frontEnd.run(VirtioType.read, length: 512), VirtioStatus.ok)
+        XCTAssertTrue(try frontEnd.socket.isQuiet())
+        let message = try other.receive()
+        XCTAssertEqual(message, VhostMessage(request: 2))
+        XCTAssertEqual(
+            try frontEnd.socket.ask(
+                VhostRequest.getConfig,
+                le(UInt32(0)) + le(UInt32(8)) + le(UInt32(0)) + [UInt8](repeating: 0, count: 8)
+            ).number(12, 8), UInt64((Self.size + 4096) / 512))
+    }
+}
