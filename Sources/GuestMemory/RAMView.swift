@@ -57,7 +57,7 @@ package struct RAMView: ~Copyable {
         else { return false }
         let offset = address.offset(from: range.pointee.first)
         let host = unsafe base + Int(truncatingIfNeeded: offset)
-        let outcome = VolatileMemory.copy(to: target, from: host, count: count)
+        let outcome = unsafe VolatileMemory.copy(to: target, from: host, count: count)
         return outcome == .whole && range.pointee.isIntact(offset, count)
     }
 
