@@ -56,6 +56,15 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .executableTarget(
+            name: "virtiocost",
+            dependencies: [
+                "BenchSupport",
+                .product(name: "BlockIO", package: "swift-blockio"),
+                .product(name: "GuestMemory", package: "swift-blockio"),
+                .product(name: "VirtioBlock", package: "swift-blockio"),
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
+        .executableTarget(
             name: "scalecost",
             dependencies: [
                 "BenchSupport", "CHeap",

@@ -19,8 +19,9 @@ bool cblockhost_copy(void *to, const void *from, size_t count) {
         return cblockhost_guarded_copy_8(to, from);
     default:
         // Descriptors and the like, for which string instructions start too slowly.
-        if (count - 1 >= 512 || ((bits | count) & 31) != 0) break;
-        return cblockhost_guarded_copy_words(to, from, count);
+        if (count - 1 >= 512) break;
+        if (((bits | count) & 31) == 0) return cblockhost_guarded_copy_words(to, from, count);
+        if (((bits | count) & 7) == 0) return cblockhost_guarded_copy_longs(to, from, count);
     }
     return cblockhost_guarded_copy_bytes(to, from, count);
 }

@@ -16,6 +16,7 @@ bool cblockhost_guarded_copy_4(void *to, const void *from);
 bool cblockhost_guarded_copy_8(void *to, const void *from);
 // A multiple of 32 and not 0; both sides aligned to 16.
 bool cblockhost_guarded_copy_words(void *to, const void *from, size_t count);
+bool cblockhost_guarded_copy_longs(void *to, const void *from, size_t count);
 bool cblockhost_guarded_copy_bytes(void *to, const void *from, size_t count);
 bool cblockhost_guarded_fill(void *to, unsigned char value, size_t count);
 

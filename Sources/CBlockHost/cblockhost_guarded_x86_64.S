@@ -56,6 +56,16 @@
     jnz 1b
     done cblockhost_guarded_copy_words
 
+    routine cblockhost_guarded_copy_longs
+    addq %rdx, %rdi
+    addq %rdx, %rsi
+    negq %rdx
+1:  movq (%rsi,%rdx), %rax
+    movq %rax, (%rdi,%rdx)
+    addq $8, %rdx
+    jnz 1b
+    done cblockhost_guarded_copy_longs
+
     routine cblockhost_guarded_copy_bytes
     movq %rdx, %rcx
     rep movsb

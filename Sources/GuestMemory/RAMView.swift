@@ -52,17 +52,26 @@ package struct RAMView: ~Copyable {
     package mutating func read(
         at address: GuestAddress, into target: UnsafeMutableRawPointer, count: Int
     ) -> Bool {
-        guard let range = range(at: address),
-            let stretch = RAMStretch(range, at: address, count: count)
+        guard let range = range(at: address), let base = unsafe range.pointee.host, count > 0,
+            UInt64(truncatingIfNeeded: count &- 1) <= range.pointee.last.offset(from: address)
         else { return false }
-        return unsafe stretch.read(at: 0, into: target, count: count)
+        let offset = address.offset(from: range.pointee.first)
+        let host = unsafe base + Int(truncatingIfNeeded: offset)
+        let outcome = unsafe VolatileMemory.copy(to: target, from: host, count: count)
+        return outcome == .whole && range.pointee.isIntact(offset, count)
     }
 
     /// Writes one byte to RAM, and marks its page. Returns false where there is no RAM.
     package mutating func store(_ byte: UInt8, at address: GuestAddress) -> Bool {
-        guard let stretch = stretch(at: address, count: 1) else { return false }
+        guard let range = range(at: address), range.pointee.kind == .ram,
+            let base = unsafe range.pointee.host
+        else { return false }
+        let offset = address.offset(from: range.pointee.first)
+        let place = Int(truncatingIfNeeded: offset)
         var byte = byte
-        return unsafe stretch.write(at: 0, from: &byte, count: 1)
+        let outcome = unsafe VolatileMemory.copy(to: base + place, from: &byte, count: 1)
+        range.pointee.log?.with { $0.mark(offset: range.pointee.logOffset + place, length: 1) }
+        return outcome == .whole && range.pointee.isIntact(offset, 1)
     }
 
     @inline(__always)
@@ -72,5 +81,20 @@ package struct RAMView: ~Copyable {
         guard let found = map?.with({ $0.range(at: address) }) else { return nil }
         hint = found
         return found
+    }
+}
+
+extension FlatRange {
+    /// Whether bytes that were copied were there. A page of zeroes may have taken the place of a lost
+    /// page before the copy.
+    @inline(__always)
+    fileprivate func isIntact(_ offset: UInt64, _ count: Int) -> Bool {
+        MemoryWatch.isAnyLost ? isStillIntact(offset, count) : true
+    }
+
+    @inline(never)
+    private func isStillIntact(_ offset: UInt64, _ count: Int) -> Bool {
+        guard let watch, let base = unsafe host else { return true }
+        return unsafe watch.intact(base + Int(truncatingIfNeeded: offset), count) == count
     }
 }

@@ -113,6 +113,7 @@ import Glibc
     mutating func map(
         _ list: UnsafeBufferPointer<ScatterGatherList.Element>, on map: FlatRanges, _ rules: Rules
     ) throws(GuestMemoryError) {
+        if unsafe list.count == 1 && rules.alignment == 1 && mapOne(list[0], map, rules) { return }
         unsafe try reset(for: list, rules)
         unsafe try mapIdentity(list, map, rules)
         try bounceOffenders(rules)
@@ -143,6 +144,34 @@ import Glibc
         bouncesMemory = false
         room = Swift.min(capacity, rules.maximumSegments)
         guard !list.isEmpty else { throw GuestMemoryError(.emptyList) }
+    }
+
+    /// Maps the only element of a list, if it is in one piece of memory that is reached directly: what
+    /// most small requests have. Otherwise returns false, and the list is to be mapped as any other.
+    @inline(__always)
+    private mutating func mapOne(
+        _ element: ScatterGatherList.Element, _ map: FlatRanges, _ rules: Rules
+    ) -> Bool {
+        // A length of 0 is larger than any piece after this.
+        let rest = element.length &- 1
+        guard let range = map.range(at: element.address),
+            rest <= range.pointee.last.offset(from: element.address),
+            rules.reachesDirectly(range.pointee.kind), let base = unsafe range.pointee.host
+        else { return false }
+        let offset = element.address.offset(from: range.pointee.first)
+        let host = unsafe base + Int(truncatingIfNeeded: offset)
+        unsafe vectors[0] = unsafe iovec(
+            iov_base: host, iov_len: Int(truncatingIfNeeded: element.length))
+        count = 1
+        bounced = 0
+        total = element.length
+        described = 0
+        tail = range
+        starts = UInt(bitPattern: host)
+        lengths = UInt(truncatingIfNeeded: rest)
+        isAscending = true
+        bouncesMemory = false
+        return true
     }
 
     @inline(__always)
@@ -396,7 +425,25 @@ import Glibc
 extension SegmentList {
     /// Marks what a device has written directly, up to byte `limit` of the list, nothing of which
     /// bounces.
+    @inline(__always)
     func markWritten(limit: UInt64) {
+        if count == 1 { return markFirst(limit) }
+        markAll(limit: limit)
+    }
+
+    /// The same for a list of one segment.
+    @inline(__always)
+    private func markFirst(_ limit: UInt64) {
+        guard let range = range(at: 0), let log = range.pointee.log else { return }
+        let offset = unsafe UInt(bitPattern: vectors[0].iov_base) &- range.pointee.logBase
+        log.with {
+            $0.mark(
+                offset: Int(bitPattern: offset),
+                length: Int(truncatingIfNeeded: Swift.min(limit, total)))
+        }
+    }
+
+    private func markAll(limit: UInt64) {
         var others = count
         if described < count, limit == total, isOfPages, let tail,
             let log = tail.pointee.log,

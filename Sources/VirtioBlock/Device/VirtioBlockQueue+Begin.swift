@@ -6,7 +6,7 @@ import GuestMemory
 // What the driver wants: requests from the ring to the host.
 extension VirtioBlockQueue {
     /// The unit of positions in requests, whatever the size of the disk's blocks.
-    private static let sectorSize: UInt64 = 512
+    static let sectorSize: UInt64 = 512
 
     /// Begins the request whose first descriptor is `head`.
     @inline(__always)
@@ -17,7 +17,8 @@ extension VirtioBlockQueue {
         guard slot.pointee.kind == .none else { return breakRing(.headInUse) }
         state.pointee.log?.requestTaken(head)
         if let fault = readChain(head) { return breakRing(fault) }
-        slot.pointee.status = state.pointee.chain.status
+        guard let status = state.pointee.chain.status else { return breakRing(.status) }
+        slot.pointee.status = status
         state.pointee.inFlight &+= 1
         state.pointee.service.taken &+= 1
         switch state.pointee.chain.kind {
@@ -91,7 +92,7 @@ extension VirtioBlockQueue {
     /// Whether `count` sectors from `sector` on are on the disk.
     @inline(__always)
     private func isInside(_ sector: UInt64, _ count: UInt64) -> Bool {
-        let sectors = device.image.size / Self.sectorSize
+        let sectors = state.pointee.sectors
         return sector <= sectors && count <= sectors &- sector
     }
 

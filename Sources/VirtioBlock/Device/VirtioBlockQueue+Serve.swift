@@ -22,6 +22,7 @@ extension VirtioBlockQueue {
             && state.pointee.abandoned == 0
         {
             let size = state.pointee.ring.size
+            state.pointee.sectors = device.image.size / Self.sectorSize
             queue.batch { take(atMost: size) }
             // What was in the page cache has completed by now.
             if state.pointee.service.taken > 0 { deliver(0) }
@@ -171,9 +172,9 @@ extension VirtioBlockQueue {
         _ result: DMAResult, _ slot: StablePointer<RequestSlot>, _ head: UInt16
     ) {
         let isRead = slot.pointee.kind == .read
-        finish(
-            slot, head, result.outcome == .success ? .ok : .ioError,
-            written: isRead ? result.transferred : 0)
+        var status = RequestStatus.ioError
+        if case .success = result.outcome { status = .ok }
+        finish(slot, head, status, written: isRead ? result.transferred : 0)
     }
 
     /// A request without data has succeeded.

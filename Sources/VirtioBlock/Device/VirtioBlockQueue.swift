@@ -58,6 +58,8 @@ public final class VirtioBlockQueue {
         var allowsTables = false
         var canDiscard = false
         var canWriteZeroes = false
+        /// The size of the disk, in sectors of 512 bytes.
+        var sectors: UInt64 = 0
         /// Requests taken from the ring that are not in the used ring yet, parked ones included.
         var inFlight = 0
         /// Requests that an error policy keeps.

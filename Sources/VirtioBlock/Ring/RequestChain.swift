@@ -13,7 +13,9 @@ struct RequestChain: ~Copyable {
     private(set) var writable = ScatterGatherList(capacity: 64)
     private(set) var writableBytes: UInt64 = 0
     /// Where the device writes the status.
-    private(set) var status: GuestAddress = 0
+    private(set) var status: GuestAddress?
+    /// The last descriptor was one that the device writes.
+    private var isWriting = false
     private let header = FixedMemory<UInt64>(repeating: 0, count: 2)
     private var headerBytes = 0
     /// A copy of a table of descriptors.
@@ -46,6 +48,8 @@ struct RequestChain: ~Copyable {
         readable.removeAll()
         writable.removeAll()
         (readableBytes, writableBytes, headerBytes) = (0, 0, 0)
+        status = nil
+        isWriting = false
         var descriptor = VirtqDescriptor()
         var index = Int(head)
         for _ in 0..<ring.size {
@@ -87,26 +91,29 @@ struct RequestChain: ~Copyable {
         return .chainTooLong
     }
 
-    /// Adds the bytes of one descriptor.
+    /// Adds the bytes of one descriptor. The last byte of the last one is the status.
     @inline(__always)
     private mutating func add(
         _ descriptor: VirtqDescriptor, _ ring: inout SplitRing, _ mapper: DMAMapper
     ) -> VirtioRingFault? {
-        let length = descriptor.length
+        var length = descriptor.length
         if length == 0 { return .emptyDescriptor }
         if descriptor.isWritable {
+            isWriting = true
+            if !descriptor.hasNext {
+                length &-= 1
+                status = descriptor.address.advanced(by: length)
+                if length == 0 { return nil }
+            }
             writable.append(address: descriptor.address, length: length)
             writableBytes &+= length
-        } else {
-            guard writableBytes == 0 else { return .readableAfterWritable }
-            readableBytes &+= length
-            if headerBytes == Self.headerSize {
-                readable.append(address: descriptor.address, length: length)
-            } else if let fault = addHeader(descriptor, &ring, mapper) {
-                return fault
-            }
+            return nil
         }
-        return readableBytes &+ writableBytes > 1 << 32 ? .requestTooLarge : nil
+        if isWriting { return .readableAfterWritable }
+        readableBytes &+= length
+        if headerBytes < Self.headerSize { return addHeader(descriptor, &ring, mapper) }
+        readable.append(address: descriptor.address, length: length)
+        return nil
     }
 
     /// Adds the bytes of a descriptor with a part of the header.
@@ -127,17 +134,13 @@ struct RequestChain: ~Copyable {
         return nil
     }
 
-    /// Separates header and status from the data.
+    /// Checks the whole request.
+    @inline(__always)
     private mutating func close() -> VirtioRingFault? {
+        if readableBytes &+ writableBytes > 1 << 32 { return .requestTooLarge }
         guard headerBytes == Self.headerSize else { return .header }
-        guard writableBytes > 0 else { return .status }
         readableBytes &-= UInt64(Self.headerSize)
-        let last = writable[writable.count - 1]
-        guard let status = last.address.advanced(by: last.length &- 1) else { return .status }
-        self.status = status
-        writable.removeLast(bytes: 1)
-        writableBytes &-= 1
-        return nil
+        return status == nil ? .status : nil
     }
 
     /// Copies memory of the guest, which is mostly in one piece.

@@ -60,6 +60,46 @@ final class ZeroingTests: PipelineTestCase {
         }
     }
 
+    /// With the option, the storage is given back where the host can; the zeroes are exact in any case.
+    func testZeroesThatGiveTheStorageBack() throws {
+        try forEachBench(Self.setup, where: { _ in true }) { bench in
+            for range in Self.ranges { try self.zero(range, bench, .unmap) }
+            if bench.configuration.target == .tmpfsFile && bench.configuration.layout == .raw {
+                var status = stat()
+                XCTAssertEqual(stat(bench.target.path, &status), 0)
+                // 4096..<65536 is 15 pages.
+                XCTAssertLessThanOrEqual(Int(status.st_blocks) * 512, (256 - 60) << 10)
+            }
+        }
+        for count in 1...2 {
+            try forEachBench(Self.setup) { bench in
+                bench.faults.add(
+                    .init(.error(EOPNOTSUPP), operations: [.writeZeroes], count: count))
+                try self.zero(4000..<50_000, bench, .unmap)
+                // The second way may not be there either, as on a tmpfs.
+                XCTAssertGreaterThanOrEqual(bench.queue.statistics.fallbacks, UInt64(count))
+            }
+        }
+    }
+
+    /// With the other option, no buffers are written: nothing changes, and the request says why.
+    func testZeroesThatAreNotWrittenAsBuffers() throws {
+        try forEachBench(Self.setup) { bench in
+            try self.zero(4096..<8192, bench, .noFallback)
+            bench.faults.add(.init(.error(EOPNOTSUPP), operations: [.writeZeroes]))
+            for options: ZeroOptions in [.noFallback, [.noFallback, .unmap]] {
+                bench.queue.writeZeroes(at: 8192, length: 8192, options: options)
+                let completion = try bench.finish()[0]
+                XCTAssertEqual(completion.failure, .unsupported)
+                XCTAssertEqual(completion.transferred, 0)
+                XCTAssertThrowsError(try completion.get(on: bench.image)) {
+                    XCTAssertTrue("\($0)".contains("buffers"), "\($0)")
+                }
+                try bench.assertMedium("after a request that was refused")
+            }
+        }
+    }
+
     func testZeroesAreWrittenAroundBlocksAndInPieces() throws {
         let isWanted: (Configuration) -> Bool = { $0.caching == .direct }
         var setup = Self.setup
@@ -172,9 +212,12 @@ final class ZeroingTests: PipelineTestCase {
         }
     }
 
-    private func zero(_ range: Range<Int>, _ bench: Bench, line: UInt = #line) throws {
+    private func zero(
+        _ range: Range<Int>, _ bench: Bench, _ options: ZeroOptions = [], line: UInt = #line
+    ) throws {
         memset(bench.expected.bytes.baseAddress! + range.lowerBound, 0, range.count)
-        bench.queue.writeZeroes(at: UInt64(range.lowerBound), length: UInt64(range.count))
+        bench.queue.writeZeroes(
+            at: UInt64(range.lowerBound), length: UInt64(range.count), options: options)
         let completion = try bench.finish()[0]
         XCTAssertNil(completion.failure, "\(range)", line: line)
         XCTAssertEqual(completion.effect, .zeroes, "\(range)", line: line)
