@@ -334,11 +334,9 @@ import Glibc
             // nil for a bounced one, which nothing continues.
             if let base = unsafe last.pointee.iov_base {
                 let end = unsafe base + last.pointee.iov_len
-                // Memory that is borrowed may end where other memory begins.
-                if unsafe end == host, isLastIn(range) {
+                if unsafe end == host, continuesLast(range, address) {
                     unsafe last.pointee.iov_len &+= length
                     lengths = .max
-                    describe()
                     tail = range
                     return
                 }
@@ -357,9 +355,15 @@ import Glibc
         tail = range
     }
 
-    /// Whether the last segment, which is direct, is in the same memory as `range`.
-    private func isLastIn(_ range: FlatRangePointer) -> Bool {
-        self.range(at: count &- 1)?.pointee.log == range.pointee.log
+    /// Whether bytes at `address` in `range`, which follow the last segment in the host, follow it in the
+    /// address space as well. A segment that bounces is copied by its address there, and another region may
+    /// begin in the host where one ends. Memory that is borrowed may end where other memory begins.
+    private mutating func continuesLast(_ range: FlatRangePointer, _ address: GuestAddress) -> Bool {
+        describe()
+        guard let last = self.range(at: count &- 1) else { return false }
+        if last.pointee.first == range.pointee.first { return true }
+        let end = segment(count &- 1).address &+ UInt64(length(of: count &- 1))
+        return last.pointee.log == range.pointee.log && end == address
     }
 
     private mutating func appendBounced(

@@ -132,11 +132,11 @@ final class RingOptionTests: XCTestCase {
             }
             let total = list.reduce(0) { $0 + $1.iov_len }
             let check = AlignedBuffer(count: total)
-            try list.withUnsafeBufferPointer { try queue.writevAndWait($0, at: 0) }
+            _ = try list.withUnsafeBufferPointer { try queue.writevAndWait($0, at: 0) }
             buffer.fill(0xEE)
             try queue.readAndWait(into: check.bytes, at: 0)
             XCTAssertTrue(check.bytes.allSatisfy { $0 == UInt8(truncatingIfNeeded: round) })
-            try list.withUnsafeBufferPointer { try queue.readvAndWait($0, at: 0) }
+            _ = try list.withUnsafeBufferPointer { try queue.readvAndWait($0, at: 0) }
             for part in list {
                 let bytes = UnsafeRawBufferPointer(start: part.iov_base, count: part.iov_len)
                 XCTAssertTrue(bytes.allSatisfy { $0 == UInt8(truncatingIfNeeded: round) })
@@ -164,7 +164,7 @@ final class RingOptionTests: XCTestCase {
         try queue.readAndWait(into: page, at: 0)
         XCTAssertTrue(page.allSatisfy { $0 == 0 }, "the transfer has not used registered memory")
         let list = [0, 2].map { iovec(iov_base: memory + $0 * 4096, iov_len: 4096) }
-        try list.withUnsafeBufferPointer { try queue.readvAndWait($0, at: 0) }
+        _ = try list.withUnsafeBufferPointer { try queue.readvAndWait($0, at: 0) }
         XCTAssertEqual(page.allSatisfy { $0 == 0 }, try Self.hasVectoredRegisteredMemory())
         // Without registration the memory at the address counts.
         try queue.registerMemory([])

@@ -167,4 +167,28 @@ final class DMAAlignmentTests: RandomTestCase {
         assertBytes(ram.bytes(0x1401..<0x1601), Array(device.medium[1024...]))
         XCTAssertEqual(ram.dirtyLog.takePages(), [0, 1])
     }
+
+    /// Two regions that follow each other in the host and not for the guest: what bounces is copied from
+    /// where the guest has it.
+    func testElementsThatMeetInTheHostOnlyBounceApart() throws {
+        let ram = try GuestRAM(size: 3 * 4096)
+        let space = try AddressSpace()
+        try space.map(.ram(ram, size: 4096), at: 0)
+        try space.map(.ram(ram, offset: 4096), at: 0x10000)
+        // Where the segment would go on if it were joined by the address of its beginning.
+        try space.map(.ram(ram, offset: 2 * 4096, size: 4096), at: 0x1000)
+        let list = ScatterGatherList([(0xE00, 512), (0x10000, 1), (0x10401, 511)])
+        let mapper = try DMAMapper(space)
+        var device = MemoryDevice(pattern(1024))
+        XCTAssertEqual(
+            device.carryOut(list, .fromDevice, on: mapper, alignment: 512),
+            DMAResult(.success, 1024))
+        assertBytes(ram.bytes(0xE00..<0x1001), Array(device.medium[..<513]))
+        assertBytes(ram.bytes(0x1401..<0x1600), Array(device.medium[513...]))
+        let before = device.medium
+        XCTAssertEqual(
+            device.carryOut(list, .toDevice, on: mapper, alignment: 512),
+            DMAResult(.success, 1024))
+        assertBytes(device.medium, before)
+    }
 }

@@ -42,6 +42,9 @@ final class FuzzTests: XCTestCase {
         // All of it has happened.
         if total >= 60_000 {
             for (name, count) in sum.counts { XCTAssertGreaterThan(count, 0, name) }
+        }
+        // The rarest of these comes about once in 60,000 descriptors.
+        if total >= 1_000_000 {
             for fault in VirtioRingFault.allCases where fault != .size && fault != .alignment {
                 XCTAssertGreaterThan(sum.faults[fault] ?? 0, 0, "\(fault)")
             }

@@ -90,8 +90,8 @@ extension ThreadPool {
         }
         let count = hand.count
         state.pointee.taken &+= UInt64(count)
-        lock.unlock()
         if policy.inlineLimit != nil { state.pointee.ownerSleeps.prepare() }
+        lock.unlock()
         let start = monotonicNanoseconds()
         var next = hand.head
         while let request = next {

@@ -317,8 +317,8 @@ extension ThreadPool {
             }
             lock.unlock()
             let result = progress.wait(seen, left)
-            state.pointee.ownerSleeps.forget()
             lock.lock()
+            state.pointee.ownerSleeps.forget()
             if result == -EINTR { return .interrupted }
             if result == -ETIMEDOUT { return .normal }
             if let deadline { left = WaitLimit(until: deadline) }

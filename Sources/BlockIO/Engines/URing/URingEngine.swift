@@ -289,9 +289,17 @@ import Glibc
         }
     }
 
-    /// Takes what the kernel has completed, and enters the kernel if it has to post that first.
+    /// Takes what the kernel has completed, and enters the kernel while it has to post that first. The kernel
+    /// does a limited number of steps at a time, and does not signal the rest. A step need not complete a
+    /// submission: it may start it again in a worker of the kernel.
     private mutating func takePosted(_ answered: inout RequestFIFO) {
-        if unsafe !isSilent && cbio_uring_has_unposted(ring) { _ = unsafe cbio_uring_post(ring) }
+        let before = answered.count
+        var isPosted = true
+        repeat {
+            if unsafe isSilent || !cbio_uring_has_unposted(ring) { break }
+            isPosted = unsafe cbio_uring_post(ring) >= 0
+            _ = takeCompletions(&answered)
+        } while isPosted && answered.count == before
         _ = takeCompletions(&answered)
     }
 
