@@ -53,8 +53,8 @@ struct ServingPolicy {
 
     /// Requests and bytes that a waiting owner copies before it looks for answers of threads. More would keep
     /// completions from the caller, fewer would cost a visit to the lock each.
-    static let handLimit = 8
-    static let handBytes: UInt64 = 1 << 16
+    static let shareLimit = 8
+    static let shareBytes: UInt64 = 1 << 16
     /// Requests that an owner copies before it delivers what it has waited for, when no thread helps.
     static let aloneLimit = 16
     /// Work, in nanoseconds, that is worth the call of a sleeping thread.
@@ -64,14 +64,14 @@ struct ServingPolicy {
     private static let sharedQueue = 4
 
     /// How many requests, from the first on, an owner that waits serves itself now; 0 when it leaves them to
-    /// threads. All of them must be transfers, of ``handBytes`` together at most unless it is one.
+    /// threads. All of them must be transfers, of ``shareBytes`` together at most unless it is one.
     func ownerShare(_ situation: Situation, _ wait: Wait) -> Int {
         guard let bytes = situation.firstTransfer, !wait.limit.hasPassed else { return 0 }
         let isWaitForAll = wait.missing >= wait.unanswered
         switch situation.pace {
         case .copy:
-            let share = bytes << 3 <= Self.handBytes ? Self.handLimit : Self.hand(of: bytes)
-            return situation.atWork == 0 ? share : min(share, max(1, situation.queued >> 1))
+            let most = bytes << 3 <= Self.shareBytes ? Self.shareLimit : Self.share(of: bytes)
+            return situation.atWork == 0 ? most : min(most, max(1, situation.queued >> 1))
         case .quick: return isWaitForAll ? 1 : 0
         case .prompt:
             let mayLast = !wait.isInterruptible && wait.limit.isAtLeast(RequestPace.promptSpan)
@@ -122,5 +122,5 @@ struct ServingPolicy {
     /// of copies comes sooner than a sleep takes, if another processor works on them.
     func looksBeforeSleep(_ pace: RequestPace.Kind) -> Bool { processors > 1 && pace == .copy }
 
-    private static func hand(of bytes: UInt64) -> Int { max(1, Int(handBytes / max(1, bytes))) }
+    private static func share(of bytes: UInt64) -> Int { max(1, Int(shareBytes / max(1, bytes))) }
 }

@@ -49,19 +49,18 @@ extension ThreadPool {
             if !isBesideRing { serveStarving(wanted, &limit) }
             return
         }
-        let share = ownerShare(wanted, limit)
-        guard share > 0 else { return wakeThreads(giveToThreads()) }
-        serveAsOwner(share, wanted, &limit)
+        guard ownerShare(wanted, limit) > 0 else { return wakeThreads(giveToThreads()) }
+        serveAsOwner(wanted, &limit)
     }
 
-    private func serveAsOwner(_ firstShare: Int, _ wanted: Int, _ limit: inout WaitLimit) {
+    private func serveAsOwner(_ wanted: Int, _ limit: inout WaitLimit) {
         wakeThreads(callThreads(.serves))
-        var deadline =
-            state.pointee.answered.count + firstShare < wanted ? limit.deadline() : nil
+        // Only now: it leaves a part to threads that have been called.
+        var share = ownerShare(wanted, limit)
+        var deadline = state.pointee.answered.count + share < wanted ? limit.deadline() : nil
         var done = 0
-        var share = firstShare
         while share > 0 && !state.pointee.isWoken {
-            done += serveHand(share)
+            done += serveShare(of: share)
             if let deadline { limit = WaitLimit(until: deadline) }
             if state.pointee.answered.count >= wanted {
                 guard policy.ownerContinues(after: done, atWork: atWork) else { break }
@@ -73,27 +72,28 @@ extension ThreadPool {
         if atWork == 0 { state.pointee.servedAlone += done }
         if state.pointee.queued.isEmpty { return }
         // Threads at work on copies go on while it delivers, and somebody looks whether they do.
-        wakeThreads(callThreads(.delivers))
+        let hasEnough = state.pointee.answered.count >= wanted
+        wakeThreads(callThreads(hasEnough ? .delivers : .elsewhere))
     }
 
-    /// Serves up to `share` requests without the lock. Returns how many it was.
-    private func serveHand(_ share: Int) -> Int {
-        var hand = RequestFIFO()
+    /// Serves up to `limit` requests without the lock. Returns how many it was.
+    private func serveShare(of limit: Int) -> Int {
+        var share = RequestFIFO()
         var bytes: UInt64 = 0
-        while hand.count < share, let next = state.pointee.queued.head, next.isTransfer {
+        while share.count < limit, let next = state.pointee.queued.head, next.isTransfer {
             let length = next.pointee.cSubmission.length
-            if !hand.isEmpty && bytes &+ length > ServingPolicy.handBytes { break }
+            if !share.isEmpty && bytes &+ length > ServingPolicy.shareBytes { break }
             bytes &+= length
             _ = state.pointee.queued.popFirst()
             next.pointee.cSubmission.is_queued = false
-            hand.append(next)
+            share.append(next)
         }
-        let count = hand.count
+        let count = share.count
         state.pointee.taken &+= UInt64(count)
         if policy.inlineLimit != nil { state.pointee.ownerSleeps.prepare() }
         lock.unlock()
         let start = monotonicNanoseconds()
-        var next = hand.head
+        var next = share.head
         while let request = next {
             next = request.pointee.next
             request.pointee.result = makeCall(for: request)
@@ -103,7 +103,7 @@ extension ThreadPool {
         state.pointee.pace.note(
             span, requests: count, bytes: bytes, &state.pointee.ownerSleeps)
         state.pointee.unanswered -= count
-        state.pointee.answered.append(contentsOf: &hand)
+        state.pointee.answered.append(contentsOf: &share)
         return count
     }
 
