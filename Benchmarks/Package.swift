@@ -13,18 +13,28 @@ let package = Package(
     ],
     targets: [
         .target(name: "CBaselines"),
+        // Depends on nothing, so that Tests/Benchmarks builds and tests it alone.
+        .target(name: "BenchFacts"),
         // Its CommandLineSupport is a link to the directory of that name of swift-blockio, which is no
         // library that others are to import.
         .target(
             name: "BenchSupport",
             dependencies: [.product(name: "ArgumentParser", package: "swift-argument-parser")]),
         .target(name: "CHeap"),
+        .target(name: "CEpoll"),
         .executableTarget(
             name: "cloop", linkerSettings: [.linkedLibrary("uring"), .linkedLibrary("aio")]),
         .executableTarget(
             name: "requestcost",
             dependencies: [
                 "BenchSupport",
+                .product(name: "BlockIO", package: "swift-blockio"),
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
+        .executableTarget(
+            name: "eventloop",
+            dependencies: [
+                "BenchFacts", "BenchSupport", "CEpoll",
                 .product(name: "BlockIO", package: "swift-blockio"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
@@ -49,7 +59,7 @@ let package = Package(
         .executableTarget(
             name: "blockbench",
             dependencies: [
-                "BenchSupport", "CBaselines",
+                "BenchFacts", "BenchSupport", "CBaselines",
                 .product(name: "BlockIO", package: "swift-blockio"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Histogram", package: "hdrhistogram-swift"),

@@ -1,161 +1,108 @@
 #!/usr/bin/env python3
-"""Draws what compare.py and curves.py have measured: SVG pictures and tables in Markdown.
+"""Draws and tabulates what compare.py, curves.py and vectored.py have measured.
 
-    Benchmarks/compare/report.py --compare FILE --curves FILE --out DIRECTORY
+    Benchmarks/compare/report.py [--compare FILE ...] [--curves FILE] [--vectored FILE]
+        --out DIRECTORY [--page FILE] [--no-pictures]
 
-Needs matplotlib (PyPI).
+Several files of compare.py are several runs: the tables then show the median over runs and the worst run,
+separately for each machine. --out gets the SVG pictures and tables.md. --page is a Markdown page whose
+tables between the comments `<!-- table: NAME -->` and `<!-- end of table -->` are replaced; NAME is
+fio, variation, runs, epoll, auto, targets, vectored or dma.
+
+Needs matplotlib (PyPI), unless --no-pictures.
 """
 
 import argparse
 import json
 import pathlib
-import statistics
 
-import matplotlib
-
-matplotlib.use("svg")
-# The same picture from the same figures, byte for byte.
-matplotlib.rcParams["svg.hashsalt"] = "blockio"
-import matplotlib.pyplot as plt
-
-COLOURS = {"io_uring": "tab:blue", "libaio": "tab:orange", "threads": "tab:green", "auto": "tab:red"}
+import tables
 
 
-def save(figure, path):
-    figure.tight_layout(rect=(0, 0.03, 1, 1))
-    figure.savefig(path, metadata={"Date": None})
-    plt.close(figure)
+def summaries(rows, documents, vectored):
+    """The tables of the page, by name."""
+    found = {}
+    if rows:
+        found["fio"] = tables.fio_summary(tables.against_fio(rows))
+        found["epoll"] = tables.epoll_summary(tables.in_epoll(rows))
+        found["auto"] = tables.auto_table(rows)
+        found["variation"] = tables.variation(rows)
+        found["runs"] = tables.load_table(documents)
+        found["targets"] = tables.targets_table(documents)
+    if vectored:
+        found["vectored"] = tables.vectored_table(vectored)
+        found["dma"] = tables.dma_table(vectored)
+    return {name: list(lines) for name, lines in found.items()}
 
 
-def label(case):
-    pieces = f" in {case['vectors']}" if case["vectors"] > 1 else ""
-    return f"{case['target']} {case['pattern']} {case['block_size']}{pieces}, depth {case['depth']}"
+def full_tables(rows, found):
+    """tables.md: all cases of each machine."""
+    for machine in sorted({row.work.machine for row in rows}):
+        mine = [row for row in rows if row.work.machine == machine]
+        yield f"# {machine}, {tables.runs_of(mine)} runs\n"
+        sections = {
+            "Against fio": tables.table(tables.against_fio(mine)),
+            "Against the C loop, qemu-img bench and the baselines": tables.table(tables.others(mine)),
+            "In an event loop": tables.epoll_table(tables.in_epoll(mine)),
+            "The choice of auto": tables.auto_table(mine),
+        }
+        for name, lines in sections.items():
+            yield f"## {name}\n"
+            yield from lines
+            yield ""
+    for name, title in {
+            "targets": "Targets", "vectored": "Lists and their emulation", "dma": "READ DMA"}.items():
+        if name in found:
+            yield f"# {title}\n"
+            yield from found[name]
+            yield ""
 
 
-def footer(figure, compare):
-    host = compare["host"]
-    figure.text(
-        0.01, 0.005,
-        f"{host['processor']}, {host['cpus']} processors, Linux {host['kernel']}; "
-        f"medians of {len(compare['cases'][0]['iops_ratio'])} interleaved rounds, "
-        "bars from the lowest to the highest; compare.py",
-        fontsize=7)
-
-
-def better_fio(cases):
-    """Of the two batch sizes of fio, the one with the higher rate, for each case."""
-    best = {}
-    for case in cases:
-        if not case["peer"].startswith("fio"):
-            continue
-        key = (case["engine"], label(case))
-        rate = statistics.median(run["iops"] for run in case["theirs"])
-        if key not in best or rate > best[key][0]:
-            best[key] = (rate, case)
-    return [case for _, case in best.values()]
-
-
-def ratio_picture(compare, cases, field, title, path, goal=None):
-    labels = sorted({label(case) for case in cases}, reverse=True)
-    figure, axis = plt.subplots(figsize=(9, 1.5 + 0.27 * len(labels)))
-    engines = sorted({case["engine"] for case in cases})
-    for number, engine in enumerate(engines):
-        shift = (number - (len(engines) - 1) / 2) * 0.22
-        mine = [case for case in cases if case["engine"] == engine]
-        middle = [statistics.median(case[field]) for case in mine]
-        axis.errorbar(
-            middle, [labels.index(label(case)) + shift for case in mine],
-            xerr=[
-                [m - min(case[field]) for m, case in zip(middle, mine)],
-                [max(case[field]) - m for m, case in zip(middle, mine)]],
-            fmt="o", markersize=4, elinewidth=0.8, color=COLOURS[engine], label=engine)
-    axis.axvline(1, color="black", linewidth=0.8)
-    if goal:
-        axis.axvline(goal, color="black", linewidth=0.8, linestyle=":")
-    axis.set_xscale("log")
-    ticks = [0.25, 0.5, 0.75, 1, 1.5, 2, 4, 8]
-    axis.set_xticks(ticks, [str(tick) for tick in ticks])
-    axis.minorticks_off()
-    axis.set_yticks(range(len(labels)), labels, fontsize=8)
-    axis.set_title(title, fontsize=10)
-    axis.grid(axis="x", linewidth=0.3)
-    axis.legend(fontsize=8)
-    footer(figure, compare)
-    save(figure, path)
-
-
-def curve_picture(curves, path):
-    figure, axes = plt.subplots(1, 2, figsize=(9, 3.6))
-    names = {"depth": "requests in a batch", "element": "elements of a list, one request a batch"}
-    for axis, (name, words) in zip(axes, names.items()):
-        for engine, curve in curves["curves"].items():
-            points = [int(n) for n in curve[name]]
-            axis.plot(
-                points, curve[name].values(), "o-", markersize=3, color=COLOURS[engine],
-                label=engine)
-        axis.set_xscale("log", base=2)
-        axis.set_yscale("log", base=2)
-        axis.set_xlabel(words, fontsize=8)
-        per = "request" if name == "depth" else "element"
-        axis.set_title(f"user instructions a {per}", fontsize=10)
-        axis.grid(linewidth=0.3)
-        axis.legend(fontsize=8)
-    figure.text(0.01, 0.005, "callgrind, difference of two runs; curves.py", fontsize=7)
-    save(figure, path)
-
-
-def interval(values):
-    return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
-
-
-def table(cases):
-    yield "| target and work | engine | against | IOPS ratio | CPU ratio |"
-    yield "|---|---|---|---|---|"
-    for case in cases:
-        yield (
-            f"| {label(case)} | {case['engine']} | {case['peer']} "
-            f"| {interval(case['iops_ratio'])} | {interval(case['cpu_ratio'])} |")
-
-
-def auto_table(cases):
-    yield "| target and work | engine taken | best engine | of the best |"
-    yield "|---|---|---|---|"
-    by_label = {}
-    for case in cases:
-        by_label.setdefault(label(case), []).append(case)
-    for name, rows in by_label.items():
-        best = min(rows, key=lambda case: statistics.median(case["iops_ratio"]))
-        taken = sorted({run["engine"] for run in best["ours"]})
-        yield f"| {name} | {', '.join(taken)} | {best['peer']} | {interval(best['iops_ratio'])} |"
+def draw(options, rows, curves, vectored):
+    import pictures
+    fio, epoll = tables.against_fio(rows), tables.in_epoll(rows)
+    if fio:
+        pictures.ratios(
+            fio, "iops_ratio", "IOPS of blockbench to fio's", options.out / "fio-iops.svg", tables.GOAL)
+        pictures.ratios(
+            fio, "cpu_ratio", "CPU time a request of blockbench to fio's", options.out / "fio-cpu.svg")
+    for library in ("liburing", "libaio"):
+        mine = [row for row in epoll if row.work.peer == f"C event loop, {library}"]
+        if mine:
+            pictures.ratios(
+                mine, "iops_ratio", f"IOPS in epoll, to a C event loop over {library}",
+                options.out / f"epoll-{library}.svg", tables.GOAL)
+    if curves:
+        pictures.curves(curves, options.out / "curves.svg")
+    if vectored:
+        pictures.vectored(vectored, options.out / "vectored.svg")
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--compare", type=pathlib.Path, required=True)
-    parser.add_argument("--curves", type=pathlib.Path, required=True)
-    parser.add_argument("--out", type=pathlib.Path, required=True)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--compare", type=pathlib.Path, nargs="+", default=[], metavar="FILE")
+    parser.add_argument("--curves", type=pathlib.Path, metavar="FILE")
+    parser.add_argument("--vectored", type=pathlib.Path, metavar="FILE")
+    parser.add_argument("--out", type=pathlib.Path, required=True, metavar="DIRECTORY")
+    parser.add_argument("--page", type=pathlib.Path, metavar="FILE", help="whose tables are replaced")
+    parser.add_argument("--no-pictures", action="store_true", help="only tables")
     options = parser.parse_args()
-    compare = json.loads(options.compare.read_text())
-    curves = json.loads(options.curves.read_text())
-    cases = compare["cases"]
-    fio = better_fio(cases)
+    documents = [json.loads(path.read_text()) for path in options.compare]
+    curves = json.loads(options.curves.read_text()) if options.curves else None
+    vectored = json.loads(options.vectored.read_text()) if options.vectored else None
+    rows = tables.rows_of(documents)
     options.out.mkdir(parents=True, exist_ok=True)
-    ratio_picture(
-        compare, fio, "iops_ratio", "IOPS of blockbench to fio's", options.out / "fio-iops.svg", 0.97)
-    ratio_picture(
-        compare, fio, "cpu_ratio", "CPU time a request of blockbench to fio's",
-        options.out / "fio-cpu.svg")
-    curve_picture(curves, options.out / "curves.svg")
-    sections = {
-        "fio": table(fio),
-        "the C loop, qemu-img bench, scalar emulation and lio_listio": table(
-            [c for c in cases if c["engine"] != "auto" and not c["peer"].startswith("fio")]),
-        "auto": auto_table([c for c in cases if c["engine"] == "auto"]),
-    }
-    with open(options.out / "tables.md", "w") as file:
-        for name, lines in sections.items():
-            file.write(f"## Against {name}\n\n" if name != "auto" else "## The choice of auto\n\n")
-            file.write("\n".join(lines) + "\n\n")
+    found = summaries(rows, documents, vectored)
+    if found:
+        (options.out / "tables.md").write_text("\n".join(full_tables(rows, found)))
+    if options.page:
+        page = options.page.read_text()
+        for name, lines in found.items():
+            page = tables.replaced(page, name, lines)
+        options.page.write_text(page)
+    if not options.no_pictures:
+        draw(options, rows, curves, vectored)
 
 
 if __name__ == "__main__":

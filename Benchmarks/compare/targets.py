@@ -1,6 +1,8 @@
-"""The targets of a comparison: each is made for it and gone afterwards."""
+"""The targets of a comparison: made for it and gone afterwards, or a file or device that is there."""
 
+import argparse
 import contextlib
+import dataclasses
 import os
 import pathlib
 import subprocess
@@ -8,6 +10,20 @@ import tempfile
 import time
 
 MIB = 1 << 20
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """A file or device, and the part of it that is measured. A range of 0 ends with it."""
+
+    path: str
+    offset: int = 0
+    range: int = 0
+    is_writable: bool = True
+
+    @property
+    def is_part(self):
+        return self.offset != 0 or self.range != 0
 
 
 def call(*words):
@@ -30,29 +46,29 @@ def scratch(directory):
 
 
 @contextlib.contextmanager
-def tmpfs(size):
+def tmpfs(size, _):
     with scratch("/dev/shm") as directory:
         fill(directory / "image", size)
-        yield str(directory / "image")
+        yield Place(str(directory / "image"))
 
 
 @contextlib.contextmanager
-def loop(size):
+def loop(size, directory):
     """A direct loop device with 512-byte sectors over a file of its own."""
-    with scratch("/var/tmp") as directory:
-        fill(directory / "backing", size)
-        device = call("losetup", "--find", "--show", "--direct-io=on", directory / "backing")
+    with scratch(directory) as made:
+        fill(made / "backing", size)
+        device = call("losetup", "--find", "--show", "--direct-io=on", made / "backing")
         try:
-            yield device
+            yield Place(device)
         finally:
             call("losetup", "--detach", device)
 
 
 @contextlib.contextmanager
-def ext4(size):
+def ext4(size, directory):
     """A file on ext4 on a direct loop device."""
-    with scratch("/var/tmp") as directory:
-        backing, mount = directory / "backing", directory / "mount"
+    with scratch(directory) as made:
+        backing, mount = made / "backing", made / "mount"
         fill(backing, size + 64 * MIB)
         device = call("losetup", "--find", "--show", "--direct-io=on", backing)
         try:
@@ -61,7 +77,7 @@ def ext4(size):
             call("mount", device, mount)
             try:
                 fill(mount / "image", size)
-                yield str(mount / "image")
+                yield Place(str(mount / "image"))
             finally:
                 call("umount", mount)
         finally:
@@ -69,12 +85,12 @@ def ext4(size):
 
 
 @contextlib.contextmanager
-def zram(size):
+def zram(size, _):
     """zramctl(8) takes a free device and sets its size."""
     device = call("zramctl", "--find", "--size", str(size))
     try:
         fill(device, size)
-        yield device
+        yield Place(device)
     finally:
         reset(device)
 
@@ -88,4 +104,55 @@ def reset(device):
     call("zramctl", "--reset", device)
 
 
-ALL = {"tmpfs": tmpfs, "zram": zram, "loop": loop, "ext4": ext4}
+MADE = {"tmpfs": tmpfs, "zram": zram, "loop": loop, "ext4": ext4}
+
+
+@contextlib.contextmanager
+def opened(name, options):
+    """The target of a name, or the part of the file or device at a path, which stays as it is unless
+    `options` allow writing."""
+    if "/" in name:
+        yield Place(name, options.offset, options.range, options.allow_write)
+    else:
+        with MADE[name](options.size << 20, options.directory) as place:
+            yield place
+
+
+def name(text):
+    """For argparse: the name of a target, or a path, which has a slash."""
+    if text not in MADE and "/" not in text:
+        raise argparse.ArgumentTypeError(f"'{text}' is none of {', '.join(MADE)}, and no path with a slash")
+    return text
+
+
+def bytes_of(text):
+    """For argparse: "4096", "4k", "1m", "16g"."""
+    shifts = {"k": 10, "m": 20, "g": 30}
+    shift = shifts.get(text[-1:].lower(), 0)
+    digits = text[:-1] if shift else text
+    if not digits.isdecimal():
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number of bytes, such as 4096, 4k or 16g")
+    return int(digits) << shift
+
+
+def add_options(parser, default):
+    """What every script that measures on targets understands."""
+    def names(text):
+        return [name(word) for word in text.split(",")]
+
+    parser.add_argument(
+        "--targets", type=names, default=default, metavar="LIST",
+        help=f"of {', '.join(MADE)}, and paths of files or devices (default: {','.join(default)})")
+    parser.add_argument(
+        "--size", type=int, default=256, metavar="MIB", help="of a target that is made (default: 256)")
+    parser.add_argument(
+        "--directory", default="/dev/shm", metavar="DIR",
+        help="where the file behind loop and ext4 is made (default: /dev/shm, a tmpfs)")
+    parser.add_argument(
+        "--offset", type=bytes_of, default=0, metavar="BYTES",
+        help="first byte of the part of a path that is measured (default: 0)")
+    parser.add_argument(
+        "--range", type=bytes_of, default=0, metavar="BYTES",
+        help="bytes of that part, such as 16g (default: up to the end)")
+    parser.add_argument(
+        "--allow-write", action="store_true", help="write to the paths too, which destroys their data")

@@ -5,6 +5,11 @@ public import GuestMemory
 extension HostRequest {
     /// Begins a transfer, what `DMAMapper.begin(_:_:alignment:unit:userData:)` has returned,
     /// whose data begins at byte `offset` of the image.
+    ///
+    /// Unsafe, because the kernel uses the memory, and the mapper may free the transfer when it has ended:
+    /// from here on only this request answers the transfer, and takes each step, and each completion of its
+    /// own requests, once.
+    @unsafe
     @inlinable
     @inline(__always)
     public mutating func begin(
@@ -124,7 +129,8 @@ extension HostRequest {
         case .submit(let piece):
             isPiece = true
             current = .submitted
-            queue.submit(
+            // The piece is answered when the queue has completed the request, as `begin` demands.
+            unsafe queue.submit(
                 piece, transfer.direction, at: offset &+ piece.offset.rawValue,
                 durability: durability,
                 userData: tag)
@@ -159,6 +165,10 @@ extension BlockQueue {
     /// Makes a request of a piece of a transfer: a read of the image for a transfer
     /// `DMADirection.fromDevice`, a write otherwise. `offset` is where in the image the
     /// piece begins, in bytes.
+    ///
+    /// Unsafe, because the kernel uses the memory of the piece: the transfer must not be answered before the
+    /// request has completed, nor the piece be submitted after that.
+    @unsafe
     @inlinable
     @inline(__always)
     public func submit(

@@ -6,6 +6,10 @@ extension HostRequest {
     /// Begins a transfer: what `DMAMapper.begin(_:_:alignment:unit:userData:)` has returned.
     /// With `DMAStep.submit(_:)` the device holds the piece and answers it with
     /// ``pieceEnded(transferred:isSuccess:)`` or ``memoryFailed(transferred:)``.
+    ///
+    /// Unsafe, because the mapper may free the transfer when it has ended: from here on only this request
+    /// answers the transfer, and takes each of its steps once.
+    @unsafe
     public mutating func begin(_ transfer: DMATransfer, _ step: DMAStep) -> DMAStep {
         precondition(current == .idle, "the host is at work on another request")
         wasStopped = false

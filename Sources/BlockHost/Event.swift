@@ -16,11 +16,21 @@ import Glibc
     }
 
     /// Makes the descriptor readable, from any thread.
-    @inlinable package func signal() { cblockhost_eventfd_signal(descriptor) }
+    @inlinable package func signal() { cblockhost_eventfd_add(descriptor, 1) }
 
-    /// Makes it quiet. Returns whether it was readable.
+    /// Makes the descriptor readable, from any thread, in a way that ``take()`` tells from the signals of the
+    /// kernel and of ``signal()``.
+    @inlinable package func wake() { cblockhost_eventfd_add(descriptor, Self.weightOfWake) }
+
+    /// More than the signals that there can be between two calls of ``take()``.
+    @usableFromInline static var weightOfWake: UInt64 { 1 << 32 }
+
+    /// Makes the descriptor quiet. Returns whether it was readable.
     @discardableResult
-    @inlinable package func clear() -> Bool { cblockhost_eventfd_clear(descriptor) }
+    @inlinable package func clear() -> Bool { cblockhost_eventfd_take(descriptor) != 0 }
+
+    /// Makes the descriptor quiet. Returns whether there has been a ``wake()``.
+    package func take() -> Bool { cblockhost_eventfd_take(descriptor) >= Self.weightOfWake }
 
     /// How a wait came to its end.
     package enum WaitEnd: Equatable, Sendable {

@@ -29,6 +29,11 @@ import CBlockHost
     /// Wakes up to `count` sleeping threads.
     package func wake(_ count: Int) { unsafe cblockhost_futex_wake(word, CInt(clamping: count)) }
 
+    /// Reads the value up to `rounds` times, about 50 ns apart, while it is `seen`. Whether it has changed.
+    package func spin(_ seen: UInt32, rounds: Int) -> Bool {
+        unsafe cblockhost_futex_spin(word, seen, CInt(clamping: rounds))
+    }
+
     /// Sleeps while the value is `seen`, until ``wake(_:)`` or the limit. Returns 0 or -errno:
     /// EAGAIN when the value differs from `seen`, ETIMEDOUT after the limit, EINTR after a signal.
     package func wait(_ seen: UInt32, _ limit: WaitLimit) -> CInt {

@@ -7,8 +7,12 @@
 ///
 /// Safe to use, because all that could be wrong is in what is marked as unsafe here: whoever makes a pointer
 /// from an address promises that an initialized value is there, and whoever destroys the value promises that
-/// this is the last use of all copies of the pointer. Both say at that place why it is so. As for the fields of
-/// a class, it is the caller's to see that one thread at a time uses the value.
+/// this is the last use of all copies of the pointer. Both say at that place why it is so.
+///
+/// Two things are the caller's to see, which the compiler does not mark. One thread at a time uses the value, as
+/// with the fields of a class. And unlike with those, nothing notices that a value is used while it is being
+/// changed: a method that changes it and calls a function of somebody else leaves the value, before the call, in
+/// a state in which every use is refused or harmless.
 ///
 @safe @usableFromInline
 package struct StablePointer<Pointee: ~Copyable> {

@@ -30,12 +30,15 @@ public struct BlockError: Error, Sendable, Hashable {
         case invalidOption
         /// The engine asked for cannot work here; ``BlockError/detail`` says why.
         case engineUnavailable
-        /// A writable image has one queue, and it is already open.
-        case queueExists
+        /// As many queues of a writable image are open as it may have (``OpenOptions/queueLimit``).
+        case tooManyQueues
         /// A write to an image opened read-only.
         case readOnly
         /// Part of the request lies outside the image.
         case outOfRange
+        /// A request would change a part of a block of the host, in a writable image that may have several
+        /// queues (``OpenOptions/queueLimit``) and whose sectors are multiples of the block.
+        case partialBlock
         /// The image cannot do what was asked: a block device cannot be resized.
         case unsupported
         /// What the image's format says contradicts itself, or leads outside the image's files.
@@ -94,9 +97,13 @@ extension BlockError.Code {
         case .sizeNotMultiple: "the size is not a multiple of the logical block size"
         case .invalidOption: "an option is outside its range"
         case .engineUnavailable: "the engine cannot be used here"
-        case .queueExists: "a writable image has one queue, and it is already open"
+        case .tooManyQueues: "all queues that the image may have are open"
         case .readOnly: "the image is open read-only"
         case .outOfRange: "the request reaches outside the image"
+        case .partialBlock:
+            "the request begins or ends inside a block of the host, which several queues cannot change "
+                + "safely; use whole sectors, and open the image again if the device's block has become "
+                + "larger"
         case .unsupported: "a block device cannot be resized, only a file can"
         case .corruptImage:
             "the image is damaged: its format leads outside its files or contradicts itself"

@@ -67,7 +67,10 @@ public final class BlockImage: Sendable {
     let selection: EngineSelection
     /// ``size`` is a multiple of this and one more; 0 when it is not rounded up.
     private let roundingMask: UInt64
-    private let hasQueue = Atomic<Bool>(false)
+    /// What its queues agree on; `nil` when only one can write.
+    let group: QueueGroup?
+    private let queueLimit: Int
+    private let openQueues = Atomic<Int>(0)
     private let metadataUnsynced = Atomic<Bool>(false)
 
     /// Size in bytes: that of the file or device, or the size that the format says, rounded up to a
@@ -140,6 +143,19 @@ public final class BlockImage: Sendable {
                     "\(file.pathname) is on a back end, whose engine serves no other file, and the image "
                     + "has \(files.count)")
         }
+        let canShare = options.queueLimit > 1 && options.access == .readWrite
+        guard layout == nil || !canShare else {
+            throw BlockError(
+                .invalidOption, operation: .open, image: path,
+                detail:
+                    "queue limit \(options.queueLimit); an image of the format \(options.format) that is "
+                    + "written to has one queue")
+        }
+        let group =
+            canShare
+            ? QueueGroup(
+                of: activeFile, limit: options.queueLimit,
+                logicalBlockSize: options.logicalBlockSize) : nil
         let size = layout?.size ?? activeFile.size
         let blockSize = UInt64(options.logicalBlockSize)
         var notes: [String] = []
@@ -155,14 +171,17 @@ public final class BlockImage: Sendable {
                     + "logical block size \(blockSize), and is rounded up; reads beyond the end return "
                     + "zeroes, and writes there fail with ENOSPC")
         }
+        if let group { notes += group.notes }
         let selection = try EngineSelection(options, activeFile, notes: notes)
-        return BlockImage(files, layout, options, selection)
+        return BlockImage(files, layout, options, selection, group)
     }
 
     private init(
         _ files: [HostFile], _ layout: (any ImageFormat)?, _ options: OpenOptions,
-        _ selection: EngineSelection
+        _ selection: EngineSelection, _ group: QueueGroup?
     ) {
+        self.group = group
+        queueLimit = options.queueLimit
         self.files = files
         self.layout = layout
         self.selection = selection
@@ -179,12 +198,21 @@ public final class BlockImage: Sendable {
         roundingMask = options.roundsUpSize ? UInt64(options.logicalBlockSize - 1) : 0
     }
 
-    /// Read-modify-write is serialised within one queue, so a writable image has only one.
+    /// Notes that a queue is to be opened.
     func claimQueue() throws(BlockError) {
         guard access == .readWrite else { return }
-        let (claimed, _) = hasQueue.compareExchange(
-            expected: false, desired: true, ordering: .acquiringAndReleasing)
-        if !claimed { throw BlockError(.queueExists, operation: .open, image: path) }
+        var known = openQueues.load(ordering: .relaxed)
+        while known < queueLimit {
+            let (isDone, found) = openQueues.compareExchange(
+                expected: known, desired: known + 1, ordering: .acquiringAndReleasing)
+            if isDone { return }
+            known = found
+        }
+        throw BlockError(
+            .tooManyQueues, operation: .open, image: path,
+            detail:
+                "the image is open for writing with at most \(queueLimit) queues at a time, and all of "
+                + "them are open; OpenOptions.queueLimit allows more")
     }
 
     /// Whether requests of the format's own have changed a file since the files were last flushed: a durable
@@ -194,7 +222,10 @@ public final class BlockImage: Sendable {
         set { metadataUnsynced.store(newValue, ordering: .relaxed) }
     }
 
-    func releaseQueue() { hasQueue.store(false, ordering: .releasing) }
+    /// A queue that was claimed is closed, or could not be opened.
+    func releaseQueue() {
+        if access == .readWrite { openQueues.subtract(1, ordering: .acquiringAndReleasing) }
+    }
 }
 
 extension BlockImage.Kind {

@@ -54,7 +54,8 @@ public struct BlockStatistics: Sendable, Hashable {
     public internal(set) var helperOperations: UInt64 = 0
     /// Requests that the format of the image made to its files, for those of the guest and for itself.
     public internal(set) var childRequests: UInt64 = 0
-    /// Chunks of slots added because more requests were open than ever before.
+    /// Chunks of slots added because more than some 300 requests were open; they are given back when those
+    /// have completed.
     public internal(set) var slotGrowths: UInt64 = 0
     /// Requests under way or not yet delivered.
     public internal(set) var outstanding: Int = 0

@@ -51,9 +51,20 @@ public struct OpenOptions: Sendable, Hashable {
     /// file contains, because a guest that writes a header of another format into a raw image could then
     /// have files opened that it names there.
     public var format: Format
-    /// How many queues a writable image may have at a time. 1, the default, is the only value until
-    /// queues can share the table of overlapping writes; any other fails with
-    /// ``BlockError/Code/invalidOption``. An image opened read-only has as many queues as are wanted.
+    /// How many queues a writable image may have at a time, from 1, the default, to 256. An image with a
+    /// format that is opened for writing has one: more fail with ``BlockError/Code/invalidOption``. An image
+    /// opened read-only has as many queues as are wanted.
+    ///
+    /// With more than one, requests of one queue can wait for those of another: a resize for all that
+    /// change the image, and, where a sector (``logicalBlockSize``) is smaller than the host's block
+    /// (``HostAlignment/offset``), writes for others that touch the same block. So each queue that has
+    /// requests must be attended to, by a thread that waits in it or that polls it when its
+    /// ``BlockQueue/descriptor`` is readable. A thread that serves several queues of an image waits on their
+    /// descriptors, and not in one of the queues while another has requests.
+    ///
+    /// Where sectors are multiples of the host's block, queues know nothing of each other's writes and
+    /// cost no more than one. A write, discard or write of zeroes that begins or ends inside a block of the
+    /// host then fails with ``BlockError/Code/partialBlock``.
     public var queueLimit: Int
 
     /// The alignment to use in place of what the kernel says about addresses, lengths and positions: for
@@ -103,10 +114,10 @@ public struct OpenOptions: Sendable, Hashable {
             throw BlockError(
                 .invalidOption, operation: .open, image: image, detail: "inline limit below 0")
         }
-        guard queueLimit == 1 else {
+        guard (1...256).contains(queueLimit) else {
             throw BlockError(
                 .invalidOption, operation: .open, image: image,
-                detail: "queue limit \(queueLimit); a writable image has one queue")
+                detail: "queue limit \(queueLimit) is outside 1 to 256")
         }
     }
 }

@@ -5,7 +5,6 @@
 #include <poll.h>
 #include <stddef.h>
 #include <sys/eventfd.h>
-#include <sys/timerfd.h>
 #include <time.h>
 
 int cblockhost_eventfd(void) {
@@ -13,25 +12,14 @@ int cblockhost_eventfd(void) {
     return fd < 0 ? -errno : fd;
 }
 
-void cblockhost_eventfd_signal(int fd) {
+void cblockhost_eventfd_add(int fd, uint64_t value) {
     // Fails only with EAGAIN, when the counter is at its limit and the descriptor is readable.
-    (void)!eventfd_write(fd, 1);
+    (void)!eventfd_write(fd, value);
 }
 
-bool cblockhost_eventfd_clear(int fd) {
+uint64_t cblockhost_eventfd_take(int fd) {
     eventfd_t value;
-    return eventfd_read(fd, &value) == 0;
-}
-
-int cblockhost_timer(void) {
-    int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    return fd < 0 ? -errno : fd;
-}
-
-void cblockhost_timer_set(int fd, int64_t nanoseconds) {
-    const struct itimerspec setting = {
-        .it_value = {nanoseconds / 1000000000, nanoseconds % 1000000000}};
-    timerfd_settime(fd, 0, &setting, NULL);
+    return eventfd_read(fd, &value) == 0 ? value : 0;
 }
 
 int cblockhost_wait_readable(int fd, int64_t nanoseconds) {

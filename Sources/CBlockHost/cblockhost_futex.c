@@ -24,3 +24,15 @@ void cblockhost_futex_wake(const uint32_t *word, int count) {
 uint32_t cblockhost_futex_read(const uint32_t *word) {
     return __atomic_load_n(word, __ATOMIC_ACQUIRE);
 }
+
+bool cblockhost_futex_spin(const uint32_t *word, uint32_t seen, int rounds) {
+    for (int round = 0; round < rounds; round++) {
+        if (__atomic_load_n(word, __ATOMIC_ACQUIRE) != seen) return true;
+#if defined(__x86_64__) || defined(__i386__)
+        __builtin_ia32_pause();
+#elif defined(__aarch64__)
+        __asm__ volatile("isb");
+#endif
+    }
+    return false;
+}

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/resource.h>
 
 static const int synchronous[] = {SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP};
 
@@ -37,4 +38,9 @@ _Thread_local uintptr_t cblockhost_thread_number;
 uintptr_t cblockhost_number_thread(void) {
     static _Atomic uintptr_t last;
     return cblockhost_thread_number = atomic_fetch_add(&last, 1) + 1;
+}
+
+long cblockhost_voluntary_switches(void) {
+    struct rusage usage;
+    return getrusage(RUSAGE_THREAD, &usage) == 0 ? usage.ru_nvcsw : 0;
 }

@@ -30,6 +30,7 @@ struct cbio_aio {
     struct completion_ring *ring;  // NULL: not readable, ask the kernel
     int event_fd;
     uint32_t capacity;
+    uint32_t initialized;  // of the control blocks; the memory of the others has not been used
     struct iocb **pointers;
     struct io_event *scratch;
     struct iocb wake;
@@ -43,6 +44,26 @@ static void free_memory(struct cbio_aio *aio) {
     free(aio->pointers);
     free(aio->scratch);
     free(aio);
+}
+
+// More control blocks, twice as many as there are.
+static __attribute__((noinline)) void initialize_more(struct cbio_aio *aio) {
+    enum { FIRST = 16 };
+    uint32_t end = aio->initialized ? 2 * aio->initialized : FIRST;
+    if (end > aio->capacity) end = aio->capacity;
+    for (uint32_t i = aio->initialized; i < end; i++) {
+        aio->pointers[i] = &aio->iocbs[i];
+        aio->iocbs[i].aio_fildes = (uint32_t)aio->fds[0];
+        if (aio->event_fd >= 0) io_set_eventfd(&aio->iocbs[i], aio->event_fd);
+    }
+    aio->initialized = end;
+}
+
+int cbio_aio_probe(void) {
+    // The kernel refuses a context for no requests, but only after everything else that it may refuse.
+    io_context_t context = 0;
+    int error = io_setup(0, &context);
+    return error == -EINVAL ? 0 : error;
 }
 
 int cbio_aio_create(
@@ -62,13 +83,9 @@ int cbio_aio_create(
     aio->has_one_file = count == 1;
     struct completion_ring *ring = (struct completion_ring *)aio->context;
     if (ring->magic == RING_MAGIC && ring->incompat_features == 0) aio->ring = ring;
-    for (uint32_t i = 0; i < capacity; i++) {
-        aio->pointers[i] = &aio->iocbs[i];
-        aio->iocbs[i].aio_fildes = (uint32_t)fds[0];
-        if (event_fd >= 0) io_set_eventfd(&aio->iocbs[i], event_fd);
-    }
     aio->event_fd = event_fd;
     aio->capacity = capacity;
+    initialize_more(aio);
     *out = aio;
     return 0;
 }
@@ -131,6 +148,11 @@ static inline __attribute__((always_inline)) uint32_t prepare_all(
 uint32_t cbio_aio_prepare(
     struct cbio_aio *aio, struct cbio_submission *first, uint32_t limit,
     struct cbio_submission **behind) {
+    if (limit >= aio->initialized) {
+        limit = aio->initialized;
+        // The next call has room for more.
+        if (limit < aio->capacity) initialize_more(aio);
+    }
     return aio->has_one_file ? prepare_all(aio, first, limit, behind, true)
                              : prepare_all(aio, first, limit, behind, false);
 }

@@ -23,6 +23,13 @@ int64_t cbio_pwritev(
     return moved < 0 ? -errno : moved;
 }
 
+int64_t cbio_transfer(int fd, const struct cbio_submission *submission) {
+    return submission->kind == CBIO_READ
+        ? cbio_preadv(fd, submission->vectors, submission->vector_count, submission->position)
+        : cbio_pwritev(fd, submission->vectors, submission->vector_count, submission->position,
+              submission->is_durable);
+}
+
 int64_t cbio_fdatasync(int fd) { return fdatasync(fd) < 0 ? -errno : 0; }
 
 int64_t cbio_punch_hole(int fd, uint64_t offset, uint64_t length) {

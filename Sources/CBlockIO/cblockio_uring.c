@@ -293,7 +293,7 @@ void cbio_uring_reap(struct cbio_uring *self, struct cbio_submissions *answered,
 }
 
 uint32_t cbio_uring_withdraw(
-    struct cbio_uring *self, struct cbio_submissions *answered, int error) {
+    struct cbio_uring *self, struct cbio_submissions *answered, int error, bool *wake) {
     struct io_uring_sq *const sq = &self->ring.sq;
     const unsigned head = io_uring_smp_load_acquire(sq->khead);
     const unsigned end = sq->sqe_tail;
@@ -301,7 +301,8 @@ uint32_t cbio_uring_withdraw(
     for (unsigned index = head; index != end; index++) {
         struct cbio_submission *submission =
             (void *)(uintptr_t)sq->sqes[index & sq->ring_mask].user_data;
-        // A cancel, or the poll of the wake event.
+        if (!submission) *wake = true;
+        // Neither that nor a cancel is an operation.
         if ((void *)submission == self || !submission) continue;
         submission->result = error;
         cbio_append(answered, submission);

@@ -1,4 +1,4 @@
-package import ArgumentParser
+internal import ArgumentParser
 
 /// "on" or "off".
 package enum OnOff: String, CaseIterable, ExpressibleByArgument {

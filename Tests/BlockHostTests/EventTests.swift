@@ -54,21 +54,19 @@ final class EventTests: XCTestCase {
         XCTAssertEqual(end, .interrupted)
     }
 
-    func testATimer() throws {
-        let timer = try TimerDescriptor()
-        defer { timer.close() }
-        let set = try EpollSet()
-        defer { set.close() }
-        try set.add(timer.descriptor)
-        let loop = try EventLoop()
-        try loop.add(set.descriptor)
-        timer.set(nanoseconds: 1_000_000)
-        var ready: [CInt] = []
-        try loop.wait(-1) { ready.append($0) }
-        XCTAssertEqual(ready, [set.descriptor])
-        timer.stop()
-        try loop.wait(0) { XCTFail("\($0) is ready") }
-        timer.set(nanoseconds: 3_600_000_000_000)
-        try loop.wait(0) { XCTFail("\($0) is ready") }
+    func testAWakeIsToldFromSignals() throws {
+        let event = try Event()
+        defer { event.close() }
+        XCTAssertFalse(event.take())
+        for _ in 0..<1000 { event.signal() }
+        XCTAssertFalse(event.take())
+        XCTAssertEqual(event.wait(.nanoseconds(0)), .timedOut)
+        event.signal()
+        event.wake()
+        event.signal()
+        XCTAssertEqual(event.wait(.nanoseconds(0)), .readable)
+        XCTAssertTrue(event.take())
+        XCTAssertFalse(event.take())
+        XCTAssertEqual(event.wait(.nanoseconds(0)), .timedOut)
     }
 }

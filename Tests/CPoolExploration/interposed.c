@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/vfs.h>
@@ -124,6 +125,13 @@ int clock_gettime(clockid_t clock, struct timespec *now) {
     if (!IS_EXPLORED) return REAL(clock_gettime)(clock, now);
     explored_clock(now);
     return 0;
+}
+
+POINTER(getrusage);
+int getrusage(__rusage_who_t who, struct rusage *out) {
+    int result = REAL(getrusage)(who, out);
+    if (IS_EXPLORED) out->ru_nvcsw = explored_sleeps();
+    return result;
 }
 
 POINTER(sysconf);

@@ -44,6 +44,8 @@ struct thread {
     int64_t deadline;
     /// What its next look at the clock shows beyond the time.
     int64_t skew;
+    /// How many times it has slept so far.
+    long sleeps;
     /// Its history, with what it depended on.
     uint64_t history;
     uint64_t name;
@@ -483,6 +485,7 @@ void explored_mutex_unlock(void *mutex) {
 /// Sleeps until woken; the current thread is not runnable meanwhile.
 static void sleep_on(enum step step, const void *object, int64_t deadline) {
     struct thread *self = current;
+    self->sleeps++;
     self->is_woken = self->is_timed_out = self->is_signalled = false;
     self->deadline = deadline;
     self->sleep_order = ++sleeps;
@@ -643,6 +646,8 @@ void explored_clock(struct timespec *out) {
     out->tv_nsec = (long)(shown % 1000000000);
 }
 
+long explored_sleeps(void) { return current->sleeps; }
+
 void explored_call(const char *name, int64_t offset) {
     struct thread *self = current;
     int request = offset < 0 ? -1 : (int)(offset / request_spacing % request_limit);
@@ -650,6 +655,7 @@ void explored_call(const char *name, int64_t offset) {
     calls_under_way++;
     record(self, STEP_CALL, NULL, name, request, false);
     bool is_stuck = request >= 0 && settings.stuck_requests >> request & 1;
+    if (is_stuck) self->sleeps++;
     self->deadline = is_stuck ? (int64_t)now + stuck_span : -1;
     self->call_name = name;
     // Others may go on meanwhile, which is no preemption.

@@ -27,6 +27,8 @@ void explored_eventfd_write(int fd, uint64_t value);
 bool explored_eventfd_read(int fd, uint64_t *value);
 void explored_eventfd_close(int fd);
 void explored_clock(struct timespec *now);
+/// How many times the current thread has slept.
+long explored_sleeps(void);
 /// A blocking call for the request at `offset`; -1 for none, as for a flush.
 void explored_call(const char *name, int64_t offset);
 const struct exploration_settings *explored_settings(void);

@@ -82,7 +82,8 @@ struct PoolExploration: ParsableCommand {
             OpenOptions(
                 access: .readWrite, caching: .buffered, lock: .off, engine: .forced(.threadPool),
                 inlineLimit: program.transfers == .inline ? 65536 : 0))
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 512, alignment: 512)
+        let buffer = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: program.areLarge ? 1 << 17 : 512, alignment: 512)
         let areMade = UnsafeMutablePointer<CInt>.allocate(capacity: 1)
         currentRun.initialize(
             to: Run(

@@ -67,6 +67,8 @@ struct Program {
     /// How many times the requests are made, one lot after the other has been delivered.
     var rounds = 1
     var isBatch = false
+    /// Transfers of 128 KiB, for which an owner that copies calls a thread to help.
+    var areLarge = false
     /// The owner cancels its last request.
     var cancels = false
 
@@ -85,6 +87,7 @@ struct Program {
         if !stuck.isEmpty { parts.append("stuck=\(stuck.map(String.init).joined(separator: ","))") }
         if rounds > 1 { parts.append("rounds=\(rounds)") }
         if pauses { parts.append("pauses") }
+        if areLarge { parts.append("large") }
         if isBatch { parts.append("batch") }
         if let ring { parts.append("helpers-\(ring.rawValue)") }
         if cancels { parts.append("cancels") }

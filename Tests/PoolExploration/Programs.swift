@@ -34,7 +34,36 @@ extension Program {
             programs.append(
                 Program(requests: [.read, .read], wait: wait, threads: 1, signals: 1))
         }
-        return programs + helpers + watched.filter { $0.requests.count == 2 && !$0.pauses }
+        return programs + copies + helpers + watched.filter { $0.requests.count == 2 && !$0.pauses }
+    }()
+
+    /// Copies that the owner makes without the lock, several at a time, and together with a thread.
+    static let copies: [Program] = {
+        var programs: [Program] = []
+        for wait in [Wait.one, .all, .limited, .inBatch, .blocking] {
+            programs.append(Program(requests: [.read], wait: wait, transfers: .copies, rounds: 2))
+            programs.append(
+                Program(requests: [.read, .read], wait: wait, transfers: .copies, isBatch: true))
+            programs.append(
+                Program(
+                    requests: [.read, .read], wait: wait, transfers: .copies, isBatch: true,
+                    areLarge: true))
+        }
+        for wait in [Wait.one, .all] {
+            programs.append(
+                Program(
+                    requests: [.read, .read, .read], wait: wait, transfers: .copies,
+                    threads: 1, isBatch: true, areLarge: true))
+            for other in [Other.wakes, .closes, .cancelsLast] {
+                programs.append(
+                    Program(requests: [.read], wait: wait, other: other, transfers: .copies))
+                programs.append(
+                    Program(
+                        requests: [.read, .read], wait: wait, other: other, transfers: .copies,
+                        threads: 1, areLarge: true))
+            }
+        }
+        return programs
     }()
 
     /// Discards beside a ring.
@@ -72,6 +101,20 @@ extension Program {
         }
         for wait in [Wait.one, .descriptor] {
             programs.append(Program(requests: [.read, .write], wait: wait, signals: 1))
+        }
+        for wait in [Wait.one, .all] {
+            programs.append(
+                Program(
+                    requests: [.read, .read, .read], wait: wait, transfers: .copies,
+                    isBatch: true, areLarge: true))
+            programs.append(
+                Program(
+                    requests: [.read, .flush, .read], wait: wait, transfers: .copies,
+                    isBatch: true, areLarge: true))
+            programs.append(
+                Program(
+                    requests: [.read, .read], wait: wait, transfers: .copies, threads: 1,
+                    rounds: 2, isBatch: true, areLarge: true))
         }
         return programs
     }()

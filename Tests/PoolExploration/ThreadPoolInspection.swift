@@ -30,11 +30,14 @@ struct ThreadPoolInspection {
         let threads = state.pointee.threads
         if threads < 0 || threads > pool.threadLimit { return "too many threads, or too few" }
         let (idle, called) = (state.pointee.idle, state.pointee.called)
+        let looking = state.pointee.looking
         let (made, slow) = (state.pointee.made, state.pointee.inLongCall)
-        if idle < 0 || called < 0 || made < 0 || slow < 0 { return "a count of threads is below 0" }
+        if min(idle, called, made, slow, looking) < 0 { return "a count of threads is below 0" }
         // The owner may make a slow call beside them.
         if slow > threads + 1 { return "more threads are slow than there are" }
-        if idle + called + made > threads { return "more threads sleep or come than there are" }
+        if idle + called + made + looking > threads {
+            return "more threads sleep or come than there are"
+        }
         if state.pointee.unanswered < state.pointee.queued.count {
             return "more requests are queued than unfinished"
         }

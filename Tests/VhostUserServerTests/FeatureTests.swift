@@ -149,7 +149,7 @@ final class FeatureTests: FrontEndTestCase {
             guard case .device(.image(let error)) = $0 as? VhostUserError else {
                 return XCTFail("\($0)")
             }
-            XCTAssertEqual(error.code, .queueExists)
+            XCTAssertEqual(error.code, .tooManyQueues)
         }
         XCTAssertEqual(try second.socket.ask(VhostRequest.getQueueNum).number(0, 8), 1)
     }

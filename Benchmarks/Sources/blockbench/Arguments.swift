@@ -20,7 +20,7 @@ enum Arguments {
     }
 
     static func baseline(_ word: String) throws -> Contender {
-        let baselines = [Contender.scalar, .listIO]
+        let baselines = [Contender.scalar, .serial, .bounce, .listIO]
         return try known(baselines.first { $0.name == word }, word, baselines.map(\.name))
     }
 
@@ -52,6 +52,23 @@ enum Arguments {
     static func vectors(_ word: String) throws -> Int { try number(word, in: 1...8192) }
 
     static func rounds(_ word: String) throws -> Int { try number(word, in: 1...1000) }
+
+    /// A position in a target, or the length of a part of it.
+    static func bytes(_ word: String) throws -> UInt64 {
+        guard let bytes = ByteSize.parse(word) else {
+            throw ValidationError("'\(word)' is not a number of bytes, such as 4096, 4k or 1g")
+        }
+        return UInt64(bytes)
+    }
+
+    /// As `bytes`, and at least 512.
+    static func range(_ word: String) throws -> UInt64 {
+        let bytes = try bytes(word)
+        guard bytes >= 512 else {
+            throw ValidationError("'\(word)' is less than 512 bytes")
+        }
+        return bytes
+    }
 
     /// Up to a day.
     static func seconds(_ word: String) throws -> Double {

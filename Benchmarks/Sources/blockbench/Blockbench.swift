@@ -2,7 +2,7 @@ import ArgumentParser
 import BenchSupport
 import BlockIO
 
-/// `blockbench`: compares the engines of BlockIO, and two baselines, at the same work.
+/// `blockbench`: compares the engines of BlockIO, and four baselines, at the same work.
 @main
 struct Blockbench: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -13,15 +13,24 @@ struct Blockbench: ParsableCommand {
             TMPDIR. Options that take LIST do every combination.
 
             A request of --block-size bytes is cut into --vectors equal pieces in separate memory. \
-            Every engine moves it as one list; the baselines move every piece by itself: scalar \
-            through the engine that auto takes, lio_listio through POSIX AIO.
+            Every engine moves it as one list. The baselines emulate the list. scalar, serial and \
+            bounce use the engine that auto takes: scalar makes one request for each piece, all at \
+            once; serial makes them one after the other; bounce makes one request with one buffer, \
+            and copies. lio_listio gives each piece to POSIX AIO.
+
+            --offset and --range select a part of each target, and nothing outside it is read or \
+            written, except by the probe of auto, which reads.
+
+            The report shows what the kernel says of the target's device: model, scheduler, \
+            nr_requests, write cache, and sizes of blocks. For a file it is the device of its file \
+            system.
 
             In each of the --rounds every engine has a turn, another one first; --seconds is the \
             measured time of an engine at one combination, all its turns together. A fifth of a \
             turn's time, half a second at most, precedes it as warm-up. IOPS are the median, the \
             lowest and the highest round; CPU is that of the whole process.
 
-            --verify writes the target's first GiB full of blocks that carry their address and \
+            --verify writes the first GiB of the range full of blocks that carry their address and \
             generation, checks each when it is read, reads each before it is written over, and \
             reads all of them after each turn. The reads that it adds count as requests.
 
@@ -44,7 +53,7 @@ struct Blockbench: ParsableCommand {
 
     @Option(
         parsing: .unconditional,
-        help: .init("Of scalar, lio_listio. (default: none)", valueName: "list"),
+        help: .init("Of scalar, serial, bounce, lio_listio. (default: none)", valueName: "list"),
         transform: { try Arguments.list($0, Arguments.baseline) })
     var baseline: [Contender] = []
 
@@ -73,6 +82,21 @@ struct Blockbench: ParsableCommand {
         help: .init("Pieces of a request. (default: 1)", valueName: "list"),
         transform: { try Arguments.list($0, Arguments.vectors) })
     var vectors: [Int] = [1]
+
+    @Option(
+        parsing: .unconditional,
+        help: .init(
+            "First byte of the part of each target that is measured. (default: 0)",
+            valueName: "bytes"),
+        transform: Arguments.bytes)
+    var offset: UInt64 = 0
+
+    @Option(
+        parsing: .unconditional,
+        help: .init(
+            "Bytes of that part, such as 16g. (default: up to the end)", valueName: "bytes"),
+        transform: Arguments.range)
+    var range: UInt64?
 
     @Option(
         parsing: .unconditional,
@@ -107,6 +131,12 @@ struct Blockbench: ParsableCommand {
     /// Of the report on standard output.
     enum Format: String, ExpressibleByArgument, CaseIterable {
         case table, json
+    }
+
+    mutating func validate() throws {
+        if targets.isEmpty && (offset != 0 || range != nil) {
+            throw ValidationError("--offset and --range need a target that is named")
+        }
     }
 
     static func main() { runProgram() }
@@ -149,7 +179,9 @@ struct Blockbench: ParsableCommand {
     ) throws {
         if explain { return try printExplanations(plan, paths) }
         let targets = try paths.map {
-            try Target(path: $0.path, name: $0.name, caching: plan.caching)
+            try Target(
+                path: $0.path, name: $0.name, caching: plan.caching, offset: offset,
+                length: range)
         }
         if format == .table {
             // At once: `| head -1` shows that nobody reads the rest before it is measured.

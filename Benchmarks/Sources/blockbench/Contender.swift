@@ -7,6 +7,10 @@ enum Contender: Hashable, Sendable {
     /// Vectored I/O emulated: one request for every element, through the engine that `auto` takes.
     /// What it loses against that engine is the price of splitting.
     case scalar
+    /// The same, but an element's request starts when the one before it has completed.
+    case serial
+    /// One request with one buffer, and a copy between the buffer and the elements.
+    case bounce
     /// POSIX lio_listio(3), one control block for every element.
     case listIO
 
@@ -16,6 +20,8 @@ enum Contender: Hashable, Sendable {
         case .engine(.auto): "auto"
         case .engine(.forced(let kind)): kind.rawValue
         case .scalar: "scalar"
+        case .serial: "serial"
+        case .bounce: "bounce"
         case .listIO: "lio_listio"
         }
     }

@@ -1,27 +1,43 @@
+import BenchFacts
 import BlockIO
 import Foundation
 
 /// /proc/self/mountinfo, proc_pid_mountinfo(5).
 enum MountTable {
     /// A line of the table, as far as it is needed.
-    private struct Mount {
-        let identifier: Substring
+    struct Mount {
+        fileprivate let identifier: Substring
         /// "major:minor" of what is mounted.
-        let device: Substring
-        let place: Substring
-        let fileSystem: Substring
+        fileprivate let number: Substring
+        fileprivate let place: Substring
+        /// The type of the file system, such as "ext4".
+        let fileSystem: String
+        /// What is mounted, such as "/dev/sda1"; for a file system without a device any word.
+        private let source: Substring
 
         /// "36 35 98:0 /root /mnt rw,noatime master:1 - ext4 /dev/sda1 rw": between the sixth field
         /// and the hyphen are none or more.
-        init?(_ line: Substring) {
+        fileprivate init?(_ line: Substring) {
             let fields = line.split(separator: " ")
             guard fields.count > 6, let hyphen = fields[6...].firstIndex(of: "-"),
-                hyphen + 1 < fields.count
+                hyphen + 2 < fields.count
             else { return nil }
             identifier = fields[0]
-            device = fields[2]
+            number = fields[2]
             place = fields[4]
-            fileSystem = fields[hyphen + 1]
+            fileSystem = String(fields[hyphen + 1])
+            source = fields[hyphen + 2]
+        }
+
+        /// The device of the file system. Btrfs, for one, mounts a number of its own, which is not in
+        /// sysfs; then it is the device that the mount names.
+        var device: BlockDevice? {
+            if let device = BlockDevice(number: String(number)) { return device }
+            var status = stat()
+            guard source.hasPrefix("/"), stat(String(source), &status) == 0,
+                status.st_mode & S_IFMT == S_IFBLK
+            else { return nil }
+            return BlockDevice(number: MountTable.number(of: status.st_rdev))
         }
     }
 
@@ -35,16 +51,15 @@ enum MountTable {
 
     /// Where a block device is mounted, or `nil`.
     static func mountPoint(of device: dev_t) -> String? {
-        let number = "\(major(device)):\(minor(device))"
-        return mounts.first { $0.device == number }.map { String($0.place) }
+        let number = number(of: device)
+        return mounts.first { $0.number == number }.map { String($0.place) }
     }
 
-    /// The type of the file system that a file is on, such as "ext4"; `nil` when its mount is not in
-    /// the table of this process.
+    /// The mount that a file is on; `nil` when it is not in the table of this process.
     ///
     /// The mount's identifier finds it (proc_pid_fdinfo(5)). The device number of the file does not:
     /// Btrfs has one for each subvolume, and they are not in the table.
-    static func fileSystem(of path: Pathname) -> String? {
+    static func mount(of path: Pathname) -> Mount? {
         let descriptor = path.withCString { open($0, O_RDONLY | O_CLOEXEC) }
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
@@ -52,8 +67,11 @@ enum MountTable {
         let identifier = lines.first { $0.hasPrefix("mnt_id:") }?
             .dropFirst("mnt_id:".count).drop { $0.isWhitespace }
         guard let identifier else { return nil }
-        return mounts.first { $0.identifier == identifier }.map { String($0.fileSystem) }
+        return mounts.first { $0.identifier == identifier }
     }
+
+    /// "8:1", as the table and sysfs have it.
+    static func number(of device: dev_t) -> String { "\(major(device)):\(minor(device))" }
 
     // makedev(3) spreads both over the number; Swift does not import the macros.
 

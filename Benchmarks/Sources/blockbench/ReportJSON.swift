@@ -1,3 +1,4 @@
+import BenchFacts
 import BenchSupport
 import BlockIO
 
@@ -26,9 +27,14 @@ struct ReportJSON: Encodable {
         let fileSystem: String?
         let memoryAlignment: Int
         let offsetAlignment: Int
+        /// The first byte of the part that was measured, and the bytes of the part.
+        let offset: UInt64
+        let range: UInt64
+        /// Absent where there is none.
+        let device: BlockDevice?
 
         private enum CodingKeys: String, CodingKey {
-            case target, kind, size
+            case target, kind, size, offset, range, device
             case fileSystem = "file_system"
             case memoryAlignment = "memory_alignment"
             case offsetAlignment = "offset_alignment"
@@ -74,6 +80,8 @@ struct ReportJSON: Encodable {
         let median: Double
         let min: Double
         let max: Double
+        /// In the order in which they were measured.
+        let rounds: [Double]
     }
 
     /// Microseconds, over all requests.
@@ -97,6 +105,9 @@ extension ReportJSON.TargetEntry {
         fileSystem = target.fileSystem
         memoryAlignment = target.alignment.memory
         offsetAlignment = target.alignment.offset
+        offset = target.range.offset
+        range = target.range.length
+        device = target.device
     }
 }
 
@@ -112,7 +123,7 @@ extension ReportJSON.Entry {
         direct = run.caching == .direct
         iops = .init(
             median: run.medianRate.tenths, min: run.lowestRate.tenths,
-            max: run.highestRate.tenths)
+            max: run.highestRate.tenths, rounds: run.rounds.map(\.tenths))
         bytesPerSecond = run.bytesPerSecond.rounded()
         processorTime = run.processorTimePerRequest.rounded()
         latency = .init(

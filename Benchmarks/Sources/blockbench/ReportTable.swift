@@ -8,8 +8,9 @@ import TextTable
 enum ReportTable {
     /// What is known before anything is measured. Ends without a newline.
     static func head(targets: [Target], caching: OpenOptions.Caching) -> String {
-        let lines = targets.map { target in
-            "\(target.name): \(target.summary), \(caching == .direct ? "direct" : "buffered")"
+        let lines = targets.flatMap { target in
+            let what = "\(target.summary), \(caching == .direct ? "direct" : "buffered")"
+            return [what, target.device?.summary].compactMap { $0 }.map { "\(target.name): \($0)" }
         }
         return ([Host.current().summary] + lines).joined(separator: "\n")
     }

@@ -10,6 +10,7 @@ import BenchSupport
 struct RequestLoop<Way: Transport>: ~Copyable {
     private let transport: Way
     private let buffers: SlotBuffers
+    private let base: UInt64
     private let blockSize: Int
     private let verifier: Verifier?
     private let complain: (String) -> Void
@@ -32,13 +33,14 @@ struct RequestLoop<Way: Transport>: ~Copyable {
     /// Nanoseconds between two calls of `tick`.
     private static var tickInterval: UInt64 { 100_000_000 }
 
-    /// `complain` is told every failure and mismatch.
+    /// Block 0 begins at byte `base` of the target. `complain` is told every failure and mismatch.
     init(
-        _ transport: Way, buffers: SlotBuffers, blockSize: Int, sequence: AccessSequence,
-        verifier: Verifier?, complain: @escaping (String) -> Void
+        _ transport: Way, buffers: SlotBuffers, base: UInt64, blockSize: Int,
+        sequence: AccessSequence, verifier: Verifier?, complain: @escaping (String) -> Void
     ) {
         self.transport = transport
         self.buffers = buffers
+        self.base = base
         self.blockSize = blockSize
         self.sequence = sequence
         self.verifier = verifier
@@ -137,7 +139,8 @@ struct RequestLoop<Way: Transport>: ~Copyable {
         if step == .write {
             verifier?.prepareWrite(of: block, slot: slot, pieces: buffers.pieces(of: slot))
         }
-        transport.start(slot, isWrite: step == .write, at: UInt64(block) &* UInt64(blockSize))
+        transport.start(
+            slot, isWrite: step == .write, at: base &+ UInt64(block) &* UInt64(blockSize))
     }
 
     private mutating func complete(_ slot: Int, _ failure: String?) {

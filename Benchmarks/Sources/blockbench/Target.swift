@@ -1,3 +1,4 @@
+import BenchFacts
 import BlockIO
 import Glibc
 
@@ -15,17 +16,21 @@ struct Target: Sendable {
     let alignment: HostAlignment
     /// The type of the file system, such as "ext4"; `nil` for a device, and where it is not known.
     let fileSystem: String?
+    /// The device, or for a file the device of its file system; `nil` where there is none.
+    let device: BlockDevice?
+    /// The part that is measured.
+    let range: TargetRange
 
-    /// `--verify` lays out and checks this much of a target at most, from its start.
+    /// `--verify` lays out and checks this much of the range at most, from its start.
     static let verifiedLimit: UInt64 = 1 << 30
 
     /// How many blocks `--verify` uses.
     func verifiedBlocks(of blockSize: Int) -> Int {
-        Int(min(size, Self.verifiedLimit) / UInt64(blockSize))
+        Int(min(range.length, Self.verifiedLimit) / UInt64(blockSize))
     }
 
-    /// How many whole blocks it has.
-    func blocks(of blockSize: Int) -> Int { Int(size / UInt64(blockSize)) }
+    /// How many whole blocks the range has.
+    func blocks(of blockSize: Int) -> Int { Int(range.length / UInt64(blockSize)) }
 
     /// "block device of 64 MiB, alignment 512 (memory 512)", "file of 1 GiB on ext4, alignment 512
     /// (memory 4)".
@@ -38,14 +43,22 @@ struct Target: Sendable {
                 "file of \(ByteSize.amount(size)) on \(fileSystem ?? "an unknown file system")"
             @unknown default: "\(kind) of \(ByteSize.amount(size))"
             }
-        return "\(what), alignment \(alignment.offset) "
+        let isWhole = range.length == size
+        let part =
+            isWhole
+            ? "" : ", of these \(ByteSize.amount(range.length)) from byte \(range.offset)"
+        return "\(what)\(part), alignment \(alignment.offset) "
             + "(memory \(alignment.memory))"
     }
 }
 
 extension Target {
-    /// Looks at a path without writing to it.
-    init(path: Pathname, name: String, caching: OpenOptions.Caching) throws {
+    /// Looks at a path without writing to it. Of the target, the part of `length` bytes from byte `offset`
+    /// on is measured; without a `length`, the part up to its end.
+    init(
+        path: Pathname, name: String, caching: OpenOptions.Caching, offset: UInt64 = 0,
+        length: UInt64? = nil
+    ) throws {
         let image = try BlockImage.open(pathname: path, OpenOptions(caching: caching))
         self.path = path
         self.name = name
@@ -53,7 +66,16 @@ extension Target {
         // What an image has beyond its file cannot be written to.
         size = image.fileSize
         alignment = image.alignment
-        fileSystem = image.kind == .file ? MountTable.fileSystem(of: path) : nil
+        let mount = image.kind == .file ? MountTable.mount(of: path) : nil
+        fileSystem = mount?.fileSystem
+        device = try mount.map(\.device) ?? Identity(path).blockDevice
+        do throws(TargetRange.Refusal) {
+            range = try TargetRange(
+                offset: offset, length: length, size: size,
+                alignment: caching == .direct ? alignment.offset : 1)
+        } catch {
+            throw Failure("\(name): \(error)")
+        }
     }
 
     /// The paths without those that lead to the same file or device as an earlier one.
@@ -97,6 +119,11 @@ extension Target {
         let device: dev_t?
         let fileSystem: dev_t
         let inode: ino_t
+
+        /// `nil` for a file.
+        var blockDevice: BlockDevice? {
+            device.flatMap { BlockDevice(number: MountTable.number(of: $0)) }
+        }
 
         init(_ path: Pathname) throws(Failure) {
             var status = stat()

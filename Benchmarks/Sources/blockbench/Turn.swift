@@ -35,6 +35,14 @@ struct Turn {
             let queue = try queue(on: image, depth: work.depth * work.vectors)
             let way = ScalarTransport(queue: queue, buffers: buffers)
             return (contender.name, measure(way, console, tick))
+        case .serial:
+            let queue = try queue(on: image, depth: work.depth)
+            let way = SerialTransport(queue: queue, buffers: buffers)
+            return (contender.name, measure(way, console, tick))
+        case .bounce:
+            let queue = try queue(on: image, depth: work.depth)
+            let way = BounceTransport(queue: queue, buffers: buffers)
+            return (contender.name, measure(way, console, tick))
         case .listIO:
             let way = try ListIOTransport(image: image, buffers: buffers)
             return (contender.name, measure(way, console, tick))
@@ -54,8 +62,8 @@ struct Turn {
             work.pattern,
             blocks: verifier?.blocks ?? target.blocks(of: work.blockSize), seed: seed)
         let loop = RequestLoop(
-            way, buffers: buffers, blockSize: work.blockSize, sequence: sequence,
-            verifier: verifier, complain: console.complain)
+            way, buffers: buffers, base: target.range.offset, blockSize: work.blockSize,
+            sequence: sequence, verifier: verifier, complain: console.complain)
         return loop.measure(warmUp: warmUp, duration: duration, tick: tick)
     }
 }

@@ -29,7 +29,8 @@ final class VerifiedRange {
             depth: max(1, min(Self.sweepDepth, Self.sweepBytes / blockSize, blocks)), vectors: 1)
         buffers = SlotBuffers(sweep)
         verifier = Verifier(
-            blocks: blocks, blockSize: blockSize, depth: max(depth, sweep.depth))
+            base: target.range.offset, blocks: blocks, blockSize: blockSize,
+            depth: max(depth, sweep.depth))
     }
 
     /// Writes every block.
@@ -55,7 +56,8 @@ final class VerifiedRange {
         let blocks = verifier.blocks
         let loop = RequestLoop(
             VectoredTransport(queue: queue, buffers: buffers), buffers: buffers,
-            blockSize: blockSize, sequence: .sweep(blocks: blocks, writing: writing),
+            base: target.range.offset, blockSize: blockSize,
+            sequence: .sweep(blocks: blocks, writing: writing),
             verifier: verifier, complain: console.complain)
         return loop.runToEnd { _, tally in
             console.showProgress(progress, "\(text): \(tally.requests * 100 / UInt64(blocks)) %")

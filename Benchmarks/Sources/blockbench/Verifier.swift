@@ -7,6 +7,7 @@ import Glibc
 /// been found wrong, is not checked until it has been written again; so each alteration counts
 /// once.
 final class Verifier {
+    private let base: UInt64
     private let blockSize: Int
     private let run: UInt64
     /// By block: the generation, 0 for unknown, and ``inFlight``.
@@ -17,8 +18,9 @@ final class Verifier {
 
     private static let inFlight: UInt64 = 1 << 63
 
-    /// For a range of `blocks` and up to `depth` requests at one time.
-    init(blocks: Int, blockSize: Int, depth: Int) {
+    /// For a range of `blocks` from byte `base` on, and up to `depth` requests at one time.
+    init(base: UInt64, blocks: Int, blockSize: Int, depth: Int) {
+        self.base = base
         self.blockSize = blockSize
         run = .random(in: 1 ... .max)
         table = .allocate(capacity: blocks)
@@ -74,6 +76,7 @@ final class Verifier {
     }
 
     private func stamp(of block: Int, generation: UInt64) -> BlockStamp {
-        BlockStamp(run: run, address: UInt64(block * blockSize), generation: generation)
+        BlockStamp(
+            run: run, address: base + UInt64(block * blockSize), generation: generation)
     }
 }

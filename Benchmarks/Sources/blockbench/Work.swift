@@ -21,8 +21,8 @@ extension Work {
         guard blockSize % vectors == 0 else {
             return "\(blockSize) bytes cannot be cut into \(vectors) equal pieces"
         }
-        guard target.size >= UInt64(blockSize) else {
-            return "the target's \(target.size) bytes are less than a block of \(blockSize)"
+        guard target.range.length >= UInt64(blockSize) else {
+            return "the target's \(target.range.length) bytes are less than a block of \(blockSize)"
         }
         let memory = SlotBuffers.footprint(of: self)
         let limit = Host.memoryInBytes / 2

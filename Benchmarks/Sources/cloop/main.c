@@ -1,7 +1,7 @@
 // The least that random reads cost in C: one loop over liburing or libaio, nothing checked that need
 // not be, nothing counted but the reads. What blockbench is measured against.
 //
-//     cloop io_uring|libaio PATH BLOCK-SIZE DEPTH SECONDS [PIECES]
+//     cloop io_uring|libaio PATH BLOCK-SIZE DEPTH SECONDS [PIECES [OFFSET RANGE]]
 //     cloop io_uring|libaio PATH BLOCK-SIZE DEPTH -COUNT          (for counting instructions)
 #define _GNU_SOURCE
 #include <errno.h>
@@ -23,7 +23,7 @@
 
 struct work {
     int fd;
-    uint64_t blocks;
+    uint64_t offset, blocks;
     size_t block_size;
     unsigned depth, pieces;
     struct iovec *lists;  // `pieces` for each of `depth` requests
@@ -49,7 +49,8 @@ static uint64_t next_offset(struct work *work) {
     work->random ^= work->random << 13;
     work->random ^= work->random >> 7;
     work->random ^= work->random << 17;
-    return (uint64_t)(((unsigned __int128)work->random * work->blocks) >> 64) * work->block_size;
+    uint64_t block = (uint64_t)(((unsigned __int128)work->random * work->blocks) >> 64);
+    return work->offset + block * work->block_size;
 }
 
 static bool goes_on(const struct work *work) {
@@ -147,7 +148,8 @@ int main(int count, char **arguments) {
     signal(SIGPIPE, SIG_IGN);
     if (count < 6) {
         fprintf(
-            stderr, "usage: cloop io_uring|libaio PATH BLOCK-SIZE DEPTH SECONDS|-COUNT [PIECES]\n");
+            stderr, "usage: cloop io_uring|libaio PATH BLOCK-SIZE DEPTH SECONDS|-COUNT "
+            "[PIECES [OFFSET RANGE]]\n");
         return 2;
     }
     struct work work = {.random = 88172645463325252, .limit = UINT64_MAX};
@@ -166,7 +168,13 @@ int main(int count, char **arguments) {
         size = (uint64_t)status.st_size;
     if (!work.block_size || !work.depth || !work.pieces || size < work.block_size)
         fail("arguments", EINVAL);
-    work.blocks = size / work.block_size;
+    // A range of 0 ends with the file or device.
+    work.offset = count > 7 ? strtoull(arguments[7], NULL, 10) : 0;
+    uint64_t range = count > 8 ? strtoull(arguments[8], NULL, 10) : 0;
+    if (work.offset > size || range > size - work.offset) fail("OFFSET and RANGE", EINVAL);
+    if (range == 0) range = size - work.offset;
+    if (range < work.block_size) fail("OFFSET and RANGE", EINVAL);
+    work.blocks = range / work.block_size;
 
     const size_t piece = work.block_size / work.pieces, buffer = work.block_size * work.depth;
     char *memory = aligned_alloc(4096, (buffer + 4095) & ~(size_t)4095);

@@ -30,12 +30,12 @@ final class Guest: IDEControllerDelegate {
     /// Commands that have not ended as they should.
     private(set) var failures = 0
 
-    init(_ path: Pathname, _ engine: EngineKind) throws {
+    init(_ path: Pathname, _ engine: EngineKind, _ options: IDEOptions) throws {
         let space = try AddressSpace()
         let ram = try GuestRAM(size: 4 << 20)
         try space.map(.ram(ram), at: 0)
         ram.dirtyLog.start(.migration)
-        controller = try IDEController(identity: .piix3, memory: space)
+        controller = try IDEController(identity: .piix3, memory: space, options: options)
         let image = try BlockImage.open(pathname: path, OpenOptions(engine: .forced(engine)))
         try controller.attach(try ATADisk(image), to: .primaryMaster)
         descriptor = .allocate(capacity: 1)
@@ -58,6 +58,9 @@ final class Guest: IDEControllerDelegate {
     }
 
     deinit { descriptor.deallocate() }
+
+    /// What the engine was given so far.
+    var hostRequests: UInt64 { controller.statistics(of: .primaryMaster)?.kernelRequests ?? 0 }
 
     func controller(
         _ controller: IDEController, interrupt line: IDEInterrupt, isRaised: Bool

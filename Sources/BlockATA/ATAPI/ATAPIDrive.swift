@@ -102,9 +102,12 @@ package struct ATAPIDrive: ~Copyable {
 
     // MARK: Commands
 
-    /// The drive at work on the command of a tag.
+    /// The drive at work on the command of a tag, which is less than the connection's number of tags.
     func at(_ tag: Int, _ carrier: any ATACarrier) -> PacketExecution {
-        PacketExecution(state: state, tag: tag, carrier: carrier)
+        // As numbers without a sign: one comparison.
+        let tags = UInt(bitPattern: state.pointee.core.connection.tags)
+        precondition(UInt(bitPattern: tag) < tags, "a tag that the drive does not have")
+        return PacketExecution(state: state, tag: tag, carrier: carrier)
     }
 
     /// Delivers what the queue has completed, and returns how many requests that were.

@@ -9,7 +9,8 @@ extension PacketExecution {
 
     func carryOutFirst(_ step: DMAStep, of transfer: DMATransfer) {
         state.pointee.failure = nil
-        carryOut(host.pointee.begin(transfer, step))
+        // Its answers are the host request's from here on.
+        carryOut(unsafe host.pointee.begin(transfer, step))
     }
 
     /// Goes on with a transfer that has waited for memory, if it is that of the command.

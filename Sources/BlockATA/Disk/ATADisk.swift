@@ -8,9 +8,9 @@ public import BlockIO
 public final class ATADisk {
     /// The medium. One that is open read-only makes a disk that aborts writes.
     public let image: BlockImage
-    /// The queue on it, with `QueueThreading.shared`. While the disk is plugged in, only the controller may
-    /// make requests on it. Any other request is a programming error, and ends the program.
-    public let queue: BlockQueue
+    /// The queue on it, with `QueueThreading.shared`. It is not public: a drive knows its requests by their
+    /// `userData`, and would take another's for one of its own, whose memory the kernel still uses.
+    package let queue: BlockQueue
     /// How it presents itself.
     public let options: DiskOptions
     /// The default translation.

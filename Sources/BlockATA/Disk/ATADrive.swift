@@ -97,16 +97,19 @@ package struct ATADrive: ~Copyable {
 
     // MARK: Commands
 
-    /// The drive at work on the command of a tag.
+    /// The drive at work on the command of a tag, which is less than the connection's number of tags.
     func at(_ tag: Int, _ carrier: any ATACarrier) -> DiskExecution {
-        DiskExecution(state: state, tag: tag, carrier: carrier)
+        // As numbers without a sign: one comparison.
+        let tags = UInt(bitPattern: state.pointee.core.connection.tags)
+        precondition(UInt(bitPattern: tag) < tags, "a tag that the drive does not have")
+        return DiskExecution(state: state, tag: tag, carrier: carrier)
     }
 
     // A function of its own, so that a poll without completions does not pay for its local
     // variables.
     @inline(never)
     private func answer(_ completion: BlockCompletion, _ carrier: any ATACarrier) {
-        // The queue is public, so the request may be another's, with any number as its `userData`.
+        // Another's request on the queue has any number as its `userData`.
         precondition(
             completion.userData < UInt(state.pointee.core.connection.tags),
             "the queue of a disk has completed a request that its drive has not made")

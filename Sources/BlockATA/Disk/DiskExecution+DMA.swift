@@ -18,7 +18,8 @@ extension DiskExecution {
         let job = self.job
         if job.kind == .trimming { return beginRanges(transfer, step) }
         let answer = unsafe state.pointee.requests._withUnsafeGuaranteedRef { requests in
-            host.pointee.begin(
+            // Its answers are the host request's from here on.
+            unsafe host.pointee.begin(
                 transfer, step, on: requests, at: job.sector &* UInt64(ATADisk.sectorSize),
                 durability: job.isDurable ? .forceUnitAccess : .volatile)
         }

@@ -27,7 +27,8 @@ extension DiskExecution {
     /// Begins to copy the ranges from guest memory.
     @inline(never)
     func beginRanges(_ transfer: DMATransfer, _ step: DMAStep) {
-        let step = host.pointee.begin(transfer, collectRanges(transfer, step))
+        // Its answers are the host request's from here on.
+        let step = unsafe host.pointee.begin(transfer, collectRanges(transfer, step))
         if case .done(let result) = step { completeTransfer(result) }
     }
 

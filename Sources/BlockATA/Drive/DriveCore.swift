@@ -4,8 +4,8 @@ import BlockHost
 /// What both kinds of drive have: a connection, host requests and a buffer.
 ///
 /// `@safe`, because the elements are reached by tag, and a tag is less than the connection's number
-/// of tags: carriers choose tags, and guests do not. A disk checks those of completions, because its
-/// queue is public. The drive frees the memory when it is released.
+/// of tags: carriers choose tags, and guests do not. A disk checks those of completions. The drive
+/// frees the memory when it is released.
 @safe struct DriveCore {
     /// How the drive is connected to its carrier.
     let connection: DriveConnection

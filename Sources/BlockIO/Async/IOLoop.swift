@@ -70,6 +70,7 @@ import Glibc
         lock.lock()
         inbox.pointee.thread = HostThread.number
         lock.unlock()
+        queue.openToWakes()
         while true {
             let work = takeInbox()
             queue.batch {

@@ -88,6 +88,8 @@ extension ActiveEngine {
 
     func wake() { wakeEvent.signal() }
 
+    func openToWakes() { open.openToWakes() }
+
     var inlineCompletions: UInt64 { open.inlineCompletions }
 
     var pollerOperations: UInt64 { open.pollerOperations }

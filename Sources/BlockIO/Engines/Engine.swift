@@ -14,8 +14,8 @@ package import BlockHost
 package protocol Engine: ~Copyable {
     /// Gives requests to the kernel (or to threads) from the head of `pending`, in order and as
     /// many as there is room for (`RequestFIFO.takeFirst`); what it cannot take stays in `pending`. What the kernel refuses
-    /// outright goes to `answered` with its -errno. While the system has no resources for what waits, a
-    /// timer makes the descriptor readable, so that the next `reap` tries again.
+    /// outright goes to `answered` with its -errno. An engine whose kernel queue has no resources for a
+    /// request carries it out by other means.
     mutating func submit(_ pending: inout RequestFIFO, answered: inout RequestFIFO)
 
     /// Submits as `submit` does, in the same system call where there is one, and then moves the requests that
@@ -43,6 +43,10 @@ package protocol Engine: ~Copyable {
     /// Ends a wait and makes the descriptor readable until the next `reap`, from any thread.
     var wakeEvent: WakeEvent { get }
 
+    /// From now on other threads may use `wakeEvent`. Before that only the thread that uses the engine does,
+    /// and no wait need end because of it.
+    mutating func openToWakes()
+
     /// Requests that had been carried out when `submit` returned.
     var inlineCompletions: UInt64 { get }
 
@@ -54,6 +58,7 @@ package protocol Engine: ~Copyable {
 }
 
 extension Engine where Self: ~Copyable {
+    package mutating func openToWakes() {}
     package var inlineCompletions: UInt64 { 0 }
     package var pollerOperations: UInt64 { 0 }
 }

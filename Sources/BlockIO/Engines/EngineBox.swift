@@ -25,6 +25,7 @@ package struct EngineBox<Content: Engine & ~Copyable>: OpenEngine {
     package var inFlight: Int { content.pointee.inFlight }
     package var descriptor: CInt { content.pointee.descriptor }
     package var wakeEvent: WakeEvent { content.pointee.wakeEvent }
+    package func openToWakes() { content.pointee.openToWakes() }
     package var inlineCompletions: UInt64 { content.pointee.inlineCompletions }
     package var pollerOperations: UInt64 { content.pointee.pollerOperations }
 

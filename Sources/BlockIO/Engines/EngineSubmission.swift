@@ -26,7 +26,8 @@ package struct EngineSubmission {
         case deviceDiscard, deviceZero
         /// ftruncate(2).
         case truncate
-        /// `synchronize` for a host file that has a buffered descriptor beside its direct one.
+        /// `synchronize` by a thread: for a host file that has a buffered descriptor beside its direct one, and
+        /// for one whose image may have several queues, of which one at a time makes the call.
         case synchronizeBoth
 
         /// Whether the kernel has no asynchronous form of it, so that a helper thread makes the call.

@@ -10,6 +10,7 @@ package protocol OpenEngine {
     var inFlight: Int { get }
     var descriptor: CInt { get }
     var wakeEvent: WakeEvent { get }
+    func openToWakes()
     var inlineCompletions: UInt64 { get }
     var pollerOperations: UInt64 { get }
     /// Shuts the engine down and frees its memory. Nothing may be in flight, and nothing comes after.

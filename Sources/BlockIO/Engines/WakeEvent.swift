@@ -9,7 +9,7 @@ package enum WakeEvent {
 
     package func signal() {
         switch self {
-        case .event(let event): event.signal()
+        case .event(let event): event.wake()
         case .pool(let pool): pool.wake()
         }
     }

@@ -25,6 +25,13 @@ extension HostAlignment {
         [memory, offset].allSatisfy { (1...(1 << 20)).contains($0) && $0 & ($0 - 1) == 0 }
     }
 
+    /// Both numbers in one, so that they can be stored together: `memory` in the lower half.
+    var packed: UInt64 { UInt64(memory) | UInt64(offset) << 32 }
+
+    init(packed: UInt64) {
+        self.init(memory: Int(UInt32(truncatingIfNeeded: packed)), offset: Int(packed >> 32))
+    }
+
     /// Asks the kernel about an open direct descriptor; `nil` when it says that this file cannot
     /// do direct I/O.
     ///

@@ -14,12 +14,7 @@ extension HostFile {
                 descriptor, submission.list.base, UInt32(submission.list.count),
                 submission.position,
                 submission.isDurable)
-        case .synchronize: return cbio_fdatasync(descriptor)
-        case .synchronizeBoth:
-            // Each descriptor is told of a failed write-back by itself.
-            let buffered = cbio_fdatasync(bufferedDescriptor())
-            let direct = cbio_fdatasync(descriptor)
-            return buffered < 0 ? buffered : direct
+        case .synchronize, .synchronizeBoth: return synchronize()
         case .bufferedWrite:
             let buffered = bufferedDescriptor()
             guard buffered >= 0 else { return Int64(buffered) }

@@ -1,3 +1,4 @@
+import BlockHost
 import CBlockIO
 import Glibc
 import Synchronization
@@ -48,12 +49,21 @@ package final class HostFile: Sendable {
     /// Flags of the open file description that are put back when the file is closed; `nil` when none are.
     private let restoredFlags: CInt?
     private let sizeInBytes: Atomic<UInt64>
-    private let memoryAlignment: Atomic<Int>
-    private let offsetAlignment: Atomic<Int>
+    /// Of memory in the lower half, and of offsets in the upper one.
+    private let alignments: Atomic<UInt64>
+    /// Held while size or alignment is asked for and stored, so that the latest answer stays.
+    private let asking = PthreadMutex()
+    /// Held while a thread makes stable what was written: see ``synchronize()``.
+    private let synchronizing = PthreadMutex()
     private let isAlignmentFixed: Bool
     private let flushErrno = Atomic<CInt>(0)
     private let bufferedFile = Atomic<CInt>(-1)
-    private let pagesUnsynced = Atomic<Bool>(false)
+    /// Requests under way that may change a part of a block through the page cache, of all queues.
+    private let pageCacheUsers = Atomic<Int>(0)
+    /// How many such requests there have been.
+    private let pageCacheUses = Atomic<UInt64>(0)
+    /// How many of them a flush has covered.
+    private let stableUses = Atomic<UInt64>(0)
 
     /// A back end has said that what it is given by `bufferedWrite` goes another way than its writes.
     private let backEndHasTwoWays = Atomic<Bool>(false)
@@ -79,8 +89,7 @@ package final class HostFile: Sendable {
         memoryBacking = examination.memoryBacking
         inlineLimit = memoryBacking == nil ? nil : UInt64(options.inlineLimit)
         sizeInBytes = Atomic(examination.size)
-        memoryAlignment = Atomic(examination.alignment.memory)
-        offsetAlignment = Atomic(examination.alignment.offset)
+        alignments = Atomic(examination.alignment.packed)
         isAlignmentFixed = options.alignment != nil || options.caching == .buffered
     }
 
@@ -104,8 +113,7 @@ package final class HostFile: Sendable {
         memoryBacking = nil
         inlineLimit = nil
         sizeInBytes = Atomic(size)
-        memoryAlignment = Atomic(alignment.memory)
-        offsetAlignment = Atomic(alignment.offset)
+        alignments = Atomic(alignment.packed)
         isAlignmentFixed = options.alignment != nil
     }
 
@@ -128,17 +136,38 @@ package final class HostFile: Sendable {
 
     /// What the host's kernel or the back end demands of addresses, lengths and positions.
     package var alignment: HostAlignment {
-        HostAlignment(
-            memory: memoryAlignment.load(ordering: .acquiring),
-            offset: offsetAlignment.load(ordering: .acquiring))
+        HostAlignment(packed: alignments.load(ordering: .acquiring))
     }
 
     /// Whether data may be in the page cache that no flush has covered, although the file is direct: the
     /// bytes behind the last whole block are written there, and where fallocate(2) and ftruncate(2) clear
     /// part of a block of the file system, they do it there too.
-    package internal(set) var hasUnsyncedPages: Bool {
-        get { pagesUnsynced.load(ordering: .relaxed) }
-        set { pagesUnsynced.store(newValue, ordering: .relaxed) }
+    package var hasUnsyncedPages: Bool {
+        pageCacheUses.load(ordering: .acquiring) != stableUses.load(ordering: .acquiring)
+    }
+
+    /// A request begins that may leave something in the page cache.
+    func beginPageCacheUse() {
+        // In this order: see `stablePageCacheUses`.
+        pageCacheUsers.add(1, ordering: .sequentiallyConsistent)
+        pageCacheUses.add(1, ordering: .sequentiallyConsistent)
+    }
+
+    /// Such a request completes.
+    func endPageCacheUse() { pageCacheUsers.subtract(1, ordering: .sequentiallyConsistent) }
+
+    /// How many of those requests a flush covers that begins now. While any is under way it is not known of the
+    /// others either.
+    var stablePageCacheUses: UInt64 {
+        let uses = pageCacheUses.load(ordering: .sequentiallyConsistent)
+        // One that is counted here counts as a user since before.
+        let isQuiet = pageCacheUsers.load(ordering: .sequentiallyConsistent) == 0
+        return isQuiet ? uses : 0
+    }
+
+    /// A flush has succeeded that covers so many of them.
+    func pagesAreStable(upTo uses: UInt64) {
+        stableUses.max(uses, ordering: .acquiringAndReleasing)
     }
 }
 
@@ -147,6 +176,8 @@ extension HostFile {
     /// Asks for the size again; true when it has changed.
     @discardableResult
     func refreshSize() -> Bool {
+        asking.lock()
+        defer { asking.unlock() }
         guard let now = askedSize(), now != size else { return false }
         sizeInBytes.store(now, ordering: .releasing)
         return true
@@ -170,9 +201,10 @@ extension HostFile {
 
     /// Asks for the alignment again.
     func refreshAlignment() {
+        asking.lock()
+        defer { asking.unlock() }
         guard !isAlignmentFixed, let answer = askedAlignment() else { return }
-        memoryAlignment.store(answer.memory, ordering: .releasing)
-        offsetAlignment.store(answer.offset, ordering: .releasing)
+        alignments.store(answer.packed, ordering: .releasing)
     }
 
     /// What is demanded now; `nil` when there is no answer, or none that is an alignment.
@@ -191,6 +223,24 @@ extension HostFile {
 
     func flushFailed(_ errno: CInt) {
         _ = flushErrno.compareExchange(expected: 0, desired: errno, ordering: .relaxed)
+    }
+
+    /// Makes stable what was written, while no other queue of the image does. The kernel tells one call alone of
+    /// a failure: the next one must know of it, whenever the queue of the first hears. Returns 0 or -errno.
+    func synchronize() -> Int64 {
+        synchronizing.lock()
+        defer { synchronizing.unlock() }
+        if flushFailure != 0 { return -Int64(flushFailure) }
+        // Each descriptor is told of a failed write-back by itself.
+        let buffered = hasBufferedDescriptor ? cbio_fdatasync(bufferedDescriptor()) : 0
+        let direct = cbio_fdatasync(descriptor)
+        let result = buffered < 0 ? buffered : direct
+        switch CInt(truncatingIfNeeded: -result) {
+        // Not lasting, or not of what was written.
+        case 0, EINTR, EAGAIN, ECANCELED, EINVAL: break
+        case let errno: flushFailed(errno)
+        }
+        return result
     }
 
     /// Whether data has gone through the page cache beside the direct descriptor, or another way than

@@ -28,7 +28,7 @@ public final class BlockQueue {
     // The compiler cannot check that one thread at a time uses it: that is the contract of QueueThreading.
     @usableFromInline let core: StablePointer<QueueCore>
 
-    /// Opens a queue. A writable image has one at a time.
+    /// Opens a queue. A writable image has as many at a time as ``OpenOptions/queueLimit`` says.
     public init(_ image: BlockImage, _ options: QueueOptions = QueueOptions()) throws(BlockError) {
         try options.validate(image: image.path)
         try image.claimQueue()
@@ -38,6 +38,7 @@ public final class BlockQueue {
             core = StablePointer(allocating: state)
             mailbox = core.pointee.mailbox
             mailbox.attach(core.pointee.engine.wakeEvent)
+            core.pointee.joinGroup()
         } catch {
             image.releaseQueue()
             throw error
@@ -167,6 +168,7 @@ public final class BlockQueue {
 
     /// What other threads use in place of the queue. The queue's own thread has to get it, before it waits.
     public var remote: RemoteQueue {
+        openToWakes()
         mailbox.open()
         return RemoteQueue(mailbox: mailbox)
     }
@@ -291,6 +293,11 @@ extension BlockQueue {
             .init(
                 operation: .write, vectors: unsafe IOVectorList(vectors), offset: offset,
                 isDurable: true, userData: userData))
+    }
+
+    /// From now on other threads may wake the owner.
+    func openToWakes() {
+        if !isClosed { core.pointee.engine.openToWakes() }
     }
 
     /// For ``IOLoop``, from any thread: ends a wait of the queue's owner.

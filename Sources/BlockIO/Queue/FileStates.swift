@@ -10,11 +10,18 @@ struct FileStates: ~Copyable {
     @usableFromInline let base: UnsafeMutablePointer<FileState>
     let count: Int
 
-    init(_ states: [FileState]) {
-        count = states.count
+    /// Those of the files of an image that an engine of this kind runs.
+    init(_ image: BlockImage, _ engine: EngineKind) {
+        let files = image.files
+        count = files.count + (image.layout == nil ? 0 : 1)
         unsafe base = .allocate(capacity: count)
-        for (index, state) in states.enumerated() {
+        for (index, file) in files.enumerated() {
+            let state = FileState(file, needsHelpers: !engine.serves(file))
             unsafe (base + index).initialize(to: state)
+        }
+        if image.layout != nil {
+            let guest = FileState(image.activeFile, needsHelpers: false)
+            unsafe (base + files.count).initialize(to: guest)
         }
     }
 

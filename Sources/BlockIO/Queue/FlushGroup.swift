@@ -13,8 +13,9 @@ struct FlushGroup {
     var joined = RequestFIFO()
     /// Asked since.
     var waiting = RequestFIFO()
-    /// What has been changed through the page cache was all there when the call under way began.
-    var coversPages = false
+    /// What the call under way makes stable of what has been changed through the page cache
+    /// (``HostFile/stablePageCacheUses``).
+    var coveredUses: UInt64 = 0
 }
 
 extension QueueCore {
@@ -36,11 +37,14 @@ extension QueueCore {
         _ request: RequestPointer, _ state: StablePointer<FileState>
     ) {
         state.pointee.flushes.leader = request
-        state.pointee.flushes.coversPages = state.pointee.pageCacheUsers == 0
-        let hasTwo = state.pointee.host.hasBufferedDescriptor
+        let host = state.pointee.host
+        state.pointee.flushes.coveredUses = host.stablePageCacheUses
+        // A thread makes the call where it may have to wait for that of another queue.
+        let needsThread =
+            host.hasBufferedDescriptor || group != nil && host.backEnd == nil
         enqueue(
             request, .synchronize,
-            EngineSubmission(kind: hasTwo ? .synchronizeBoth : .synchronize))
+            EngineSubmission(kind: needsThread ? .synchronizeBoth : .synchronize))
     }
 
     /// Completes all requests of the call under way for a file, which the engine has answered: with `failure`
@@ -51,9 +55,21 @@ extension QueueCore {
     ) {
         guard let leader = state.pointee.flushes.leader else { return }
         state.pointee.flushes.leader = nil
-        if failure == nil && state.pointee.flushes.coversPages {
-            state.pointee.host.hasUnsyncedPages = false
+        let host = state.pointee.host
+        if failure == nil {
+            // A flush of another queue may have failed beside it.
+            if group != nil && host.flushFailure != 0 {
+                return settleFlush(state, leader, .system, host.flushFailure, now)
+            }
+            host.pagesAreStable(upTo: state.pointee.flushes.coveredUses)
         }
+        settleFlush(state, leader, failure, errno, now)
+    }
+
+    private mutating func settleFlush(
+        _ state: StablePointer<FileState>, _ leader: RequestPointer, _ failure: BlockError.Code?,
+        _ errno: CInt, _ now: UInt64?
+    ) {
         completeFlush(leader, failure, errno, now)
         while let request = state.pointee.flushes.joined.popFirst() {
             completeFlush(request, failure, errno, now)

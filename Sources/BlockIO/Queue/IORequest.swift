@@ -52,7 +52,7 @@ package struct IORequest {
     var isModifying = false
     /// It is counted in ``QueueCore/composite``.
     var isComposite = false
-    /// It is counted in ``FileState/pageCacheUsers``.
+    /// It is counted in ``HostFile/beginPageCacheUse()``.
     var usesPageCache = false
     /// A part of a durable write has been done that only a flush makes stable.
     var owesFlush = false
@@ -84,6 +84,11 @@ package struct IORequest {
     var trackedPrevious: RequestPointer?
     /// What it holds and waits for; `nil` while that is nothing.
     var ticket: TicketPointer?
+    // Of a write in the list that the queues of an image share, under the lock of their group.
+    /// The number of its queue.
+    var member: UInt8 = 0
+    /// It waits no longer, and its queue has not taken it (``QueueGroup/Member/released``).
+    var isReleased = false
 
     /// The list of the queue that the request is in, among those from whose middle requests are taken. That
     /// it is in ``QueueCore/pending`` is marked in `cSubmission`.

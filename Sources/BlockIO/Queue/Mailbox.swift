@@ -9,9 +9,31 @@ final class Mailbox: @unchecked Sendable {
         case close
     }
 
+    /// What other queues of the image have to say. One that is there already is not added again, so that
+    /// none costs memory.
+    struct Notices: OptionSet {
+        let rawValue: UInt8
+        /// Writes of the queue need not wait any longer for those of others.
+        static let released = Notices(rawValue: 1 << 0)
+        /// Another queue waits with a resize until no request of this one changes the image.
+        static let resizeBegins = Notices(rawValue: 1 << 1)
+        /// That resize is over.
+        static let resizeIsOver = Notices(rawValue: 1 << 2)
+        /// A resize of the queue's own may have its turn.
+        static let turn = Notices(rawValue: 1 << 3)
+    }
+
+    /// What the owner finds.
+    struct Mail {
+        var messages: [Message] = []
+        var notices: Notices = []
+        /// The owner has been woken for it.
+        var isTold = false
+    }
+
     private let lock = PthreadMutex()
     /// Under the lock.
-    private let messages: StablePointer<[Message]>
+    private let mail: StablePointer<Mail>
     private let wake: StablePointer<WakeEvent?>
     /// Spares the owner the lock when there is nothing.
     private let isFilled = Atomic<Bool>(false)
@@ -26,12 +48,12 @@ final class Mailbox: @unchecked Sendable {
     func open() { isOpen.store(true, ordering: .relaxed) }
 
     init() {
-        messages = StablePointer(allocating: [])
+        mail = StablePointer(allocating: Mail())
         wake = StablePointer(allocating: nil)
     }
 
     deinit {
-        unsafe messages.destroy()
+        unsafe mail.destroy()
         unsafe wake.destroy()
     }
 
@@ -52,13 +74,25 @@ final class Mailbox: @unchecked Sendable {
     /// From any thread.
     func post(_ message: Message) {
         lock.lock()
-        messages.pointee.append(message)
-        // The owner has been woken for the messages that it has not taken.
-        if messages.pointee.count == 1 {
-            isFilled.store(true, ordering: .releasing)
-            wake.pointee?.signal()
-        }
+        mail.pointee.messages.append(message)
+        tell()
         lock.unlock()
+    }
+
+    /// From any thread. Without a wake the owner finds the notice when it next looks at the queue.
+    func post(_ notice: Notices, wakesOwner: Bool) {
+        lock.lock()
+        mail.pointee.notices.insert(notice)
+        if wakesOwner { tell() } else { isFilled.store(true, ordering: .releasing) }
+        lock.unlock()
+    }
+
+    /// Under the lock: wakes the owner, once for all mail that it has not taken.
+    private func tell() {
+        isFilled.store(true, ordering: .releasing)
+        if mail.pointee.isTold { return }
+        mail.pointee.isTold = true
+        wake.pointee?.signal()
     }
 
     /// Ends the owner's wait, without a message.
@@ -68,14 +102,14 @@ final class Mailbox: @unchecked Sendable {
         lock.unlock()
     }
 
-    /// All messages, oldest first; for the queue's own thread.
-    func takeAll() -> [Message] {
-        guard hasMail else { return [] }
+    /// All that is there, messages oldest first; for the queue's own thread.
+    func takeAll() -> Mail {
+        guard hasMail else { return Mail() }
         lock.lock()
         defer { lock.unlock() }
         isFilled.store(false, ordering: .relaxed)
-        let taken = messages.pointee
-        messages.pointee = []
+        let taken = mail.pointee
+        mail.pointee = Mail()
         return taken
     }
 }

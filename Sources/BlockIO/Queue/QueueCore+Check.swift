@@ -15,6 +15,14 @@ extension QueueCore {
         case isDone
         /// To its completion, with this failure.
         case refused(BlockError.Code)
+
+        /// Whether the request does not complete at once.
+        var goesOn: Bool {
+            switch self {
+            case .submitsList, .needsWork: true
+            case .isDone, .refused: false
+            }
+        }
     }
 
     /// Checks a request and sets its length.

@@ -1,6 +1,7 @@
 public import BlockHost
 public import CBlockIO
 import Glibc
+public import Synchronization
 
 // The fast path, in the order in which a request takes it: a read or a write that is one submission
 // with the caller's own list, and whose completion goes to `poll`. It needs no state of the slot beyond
@@ -19,7 +20,7 @@ extension QueueCore {
         _ operation: BlockOperation, _ vectors: IOVectorList, at offset: UInt64,
         userData: UInt
     ) -> RequestID {
-        guard batchClock != 0, acceptsFast(operation), vectors.count == 1,
+        guard batchClock != 0, !isClosing, vectors.count == 1,
             let vector = unsafe vectors.base, case let sum = unsafe VectorSum(vector.pointee),
             limits.admit(sum, at: offset), let request = free.take()
         else { return startOutOfLine(operation, vectors, at: offset, userData: userData) }
@@ -41,7 +42,7 @@ extension QueueCore {
         let sum =
             vectors.count == 1
             ? unsafe VectorSum(vectors.base.unsafelyUnwrapped.pointee) : VectorSum(vectors)
-        guard vectors.count <= PieceTransfer.maximumElements, acceptsFast(operation),
+        guard vectors.count <= PieceTransfer.maximumElements, !isClosing,
             limits.admit(sum, at: offset), let request = free.take()
         else {
             return start(
@@ -52,13 +53,6 @@ extension QueueCore {
             request, operation, vectors, UInt64(sum.total), at: offset, userData: userData)
         submitUnlessPlugged()
         return id
-    }
-
-    /// Whether transfers of this kind can take the fast path now.
-    @inline(__always)
-    @inlinable
-    func acceptsFast(_ operation: BlockOperation) -> Bool {
-        !isClosing && (operation == .read || acceptsFastWrites)
     }
 
     /// Fills the slot of a transfer that `limits` admit, and queues it for the engine.
@@ -85,11 +79,31 @@ extension QueueCore {
         request.pointee.cSubmission.position = offset
         request.pointee.cSubmission.length = length
         if operation == .write {
-            files.first.pointee.modifying &+= 1
+            files.first.pointee.countModifying()
+            guard files.first.pointee.acceptsFastWrites.load(ordering: .relaxed) else {
+                return leaveFastPath(request, vectors)
+            }
             if limits.offsetMask != 0 && track(request) { return RequestID(request) }
         }
         pending.append(request)
         return RequestID(request)
+    }
+
+    /// Starts a write on the general path that cannot take the fast path now, in another slot.
+    @inline(never)
+    @usableFromInline
+    mutating func leaveFastPath(
+        _ request: RequestPointer, _ vectors: IOVectorList
+    ) -> RequestID {
+        files.first.pointee.uncountModifying(1)
+        outstanding &-= 1
+        let (offset, userData) = (request.pointee.offset, request.pointee.completion.userData)
+        recycle(request)
+        // The caller submits, as for a request on the fast path.
+        plugs &+= 1
+        defer { plugs &-= 1 }
+        return start(
+            Call(operation: .write, vectors: vectors, offset: offset, userData: userData))
     }
 }
 
@@ -244,7 +258,9 @@ extension QueueCore {
         counters.reads.add(reads)
         counters.writes.add(writes)
         counters.directBytes &+= reads.bytes &+ writes.bytes
-        files.first.pointee.modifying &-= Int(truncatingIfNeeded: writes.operations)
+        if writes.operations > 0 {
+            files.first.pointee.uncountModifying(Int(truncatingIfNeeded: writes.operations))
+        }
         completed.take(number, from: &answered, upTo: last)
         return true
     }

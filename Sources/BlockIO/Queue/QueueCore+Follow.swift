@@ -17,7 +17,7 @@ extension QueueCore {
                 next.pointee.phase = .transfer
                 if next.pointee.submitsList { enqueue(next) } else { proceed(next) }
             } else if !runHeldBack() {
-                return
+                return settleWithGroup()
             }
         }
     }
@@ -37,16 +37,15 @@ extension QueueCore {
     /// there is none, or the resize is not over.
     private mutating func runHeldBack(_ state: StablePointer<FileState>) -> Bool {
         if let resize = state.pointee.barrier {
-            guard resize.pointee.phase == .blocked && state.pointee.modifying == 0 else {
-                return false
-            }
+            guard resize.pointee.phase == .blocked && !state.pointee.isModified && !awaitsTurn
+            else { return false }
             startResize(resize)
-        } else if let next = state.pointee.heldBack.popFirst() {
+        } else if !isHeldByGroup, let next = state.pointee.heldBack.popFirst() {
             next.pointee.place = .elsewhere
             next.pointee.phase = .transfer
             next.pointee.isComposite = false
             composite &-= 1
-            admit(next)
+            admit(next, wasHeldBack: true)
         } else {
             return false
         }
@@ -55,15 +54,23 @@ extension QueueCore {
 
     /// Keeps a request that changes the image until the resize before it has completed, because only then is
     /// it known whether the request is inside the image.
-    mutating func holdBack(_ request: RequestPointer) {
-        // What the check has found is of no account: it is made again.
-        restoreLength(request)
-        request.pointee.errno = 0
-        request.pointee.effect = .unknown
+    mutating func holdBack(_ request: RequestPointer, isFirst: Bool) {
+        forgetCheck(request)
         countComposite(request)
         block(request)
         request.pointee.place = .heldBack
-        file(of: request).pointee.heldBack.append(request)
+        if isFirst {
+            file(of: request).pointee.heldBack.prepend(request)
+        } else {
+            file(of: request).pointee.heldBack.append(request)
+        }
+    }
+
+    /// What the check has found is of no account: it is made again.
+    mutating func forgetCheck(_ request: RequestPointer) {
+        restoreLength(request)
+        request.pointee.errno = 0
+        request.pointee.effect = .unknown
     }
 
     /// A resize has the image for itself: a write in flight could make the file longer again, or a
@@ -71,8 +78,9 @@ extension QueueCore {
     mutating func startResize(_ request: RequestPointer) {
         let state = file(of: request)
         state.pointee.barrier = request
-        acceptsFastWrites = false
-        if state.pointee.modifying > 0 { return block(request) }
+        state.pointee.acceptsFastWrites.store(false, ordering: .relaxed)
+        if let group { awaitsTurn = !group.takeTurn(member) }
+        if awaitsTurn || state.pointee.isModified { return block(request) }
         if request.pointee.work != nil { return goOn(request) }
         countPageCacheUse(request)
         enqueue(
@@ -83,12 +91,10 @@ extension QueueCore {
     /// Takes a request that completes out of what other requests wait for.
     mutating func leave(_ request: RequestPointer) {
         let state = file(of: request)
-        if request.pointee.isTracked {
-            state.pointee.tracked.remove(request, released: &runnable)
-        }
+        if request.pointee.isTracked { untrack(request, state) }
         if request.pointee.isModifying {
             request.pointee.isModifying = false
-            state.pointee.modifying &-= 1
+            state.pointee.uncountModifying(1)
         }
         if request.pointee.isComposite {
             request.pointee.isComposite = false
@@ -96,11 +102,11 @@ extension QueueCore {
         }
         if request.pointee.usesPageCache {
             request.pointee.usesPageCache = false
-            state.pointee.pageCacheUsers &-= 1
+            state.pointee.host.endPageCacheUse()
         }
         if state.pointee.barrier == request {
             state.pointee.barrier = nil
-            acceptsFastWrites = image.access == .readWrite
+            if group != nil { endTurn(state) } else { allowFastWrites() }
         }
     }
 }

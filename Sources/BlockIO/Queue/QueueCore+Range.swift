@@ -38,12 +38,9 @@ extension QueueCore {
     /// From now until a flush has covered it, the page cache may hold what the request writes or clears.
     mutating func countPageCacheUse(_ request: RequestPointer) {
         let state = file(of: request)
-        if !request.pointee.usesPageCache {
-            request.pointee.usesPageCache = true
-            state.pointee.pageCacheUsers &+= 1
-        }
-        state.pointee.flushes.coversPages = false
-        state.pointee.host.hasUnsyncedPages = true
+        if request.pointee.usesPageCache { return }
+        request.pointee.usesPageCache = true
+        state.pointee.host.beginPageCacheUse()
     }
 
     private mutating func enqueueRange(

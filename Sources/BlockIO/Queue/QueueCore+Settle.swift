@@ -126,9 +126,7 @@ extension QueueCore {
             if request.pointee.operation == .read { return startPieces(request) }
             request.pointee.attempts = 0
             // With larger blocks it may have to exclude others: it queues up once more, at the end.
-            if request.pointee.isTracked {
-                state.pointee.tracked.remove(request, released: &runnable)
-            }
+            if request.pointee.isTracked { untrack(request, state) }
             return startGeneral(request)
         case EOPNOTSUPP where request.pointee.submission.isDurable:
             state.pointee.lacksDurableWrite = true

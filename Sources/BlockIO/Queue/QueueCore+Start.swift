@@ -49,36 +49,44 @@ extension QueueCore {
         return id
     }
 
-    /// Checks a request and sends it on its way, unless a resize comes first.
-    mutating func admit(_ request: RequestPointer) {
+    /// Checks a request and sends it on its way, unless a resize comes first. One that was held back before
+    /// comes first again.
+    mutating func admit(_ request: RequestPointer, wasHeldBack: Bool = false) {
         let verdict = check(request)
         let state = file(of: request)
-        if state.pointee.barrier != nil && request.pointee.operation.changesImage {
-            return holdBack(request)
+        if request.pointee.operation.changesImage {
+            if state.pointee.barrier != nil || isHeldByGroup {
+                return holdBack(request, isFirst: wasHeldBack)
+            }
+            // A resize of this queue waits for its turn in the group instead.
+            if request.pointee.operation != .resize, verdict.goesOn,
+                !countModifying(request, state)
+            {
+                return admitAfterOthers(request, state, wasHeldBack)
+            }
         }
         switch verdict {
         case .submitsList where isForGuest(state), .needsWork where isForGuest(state):
-            countModifying(request, state)
             enterFormat(request)
-        case .submitsList:
-            countModifying(request, state)
-            startList(request)
-        case .needsWork:
-            countModifying(request, state)
-            startGeneral(request)
+        case .submitsList: startList(request)
+        case .needsWork: startGeneral(request)
         case .isDone: complete(request, nil)
         case .refused(let code): complete(request, code)
         }
     }
 
-    private mutating func countModifying(
+    /// Counts a request that changes the image; false, and not counted, when another queue of the image
+    /// resizes it, or has resized it.
+    private func countModifying(
         _ request: RequestPointer, _ state: StablePointer<FileState>
-    ) {
-        guard request.pointee.operation.changesImage, request.pointee.operation != .resize else {
-            return
+    ) -> Bool {
+        state.pointee.countModifying()
+        guard group == nil || state.pointee.acceptsChanges.load(ordering: .acquiring) else {
+            state.pointee.uncountModifying(1)
+            return false
         }
         request.pointee.isModifying = true
-        state.pointee.modifying &+= 1
+        return true
     }
 
     private mutating func take(

@@ -11,7 +11,7 @@ extension QueueCore {
         request.pointee.submitsList = true
         request.pointee.isFast =
             !request.pointee.isDurable && request.pointee.route == .poll
-            && request.pointee.closure == nil
+            && request.pointee.closure == nil && !(isWrite && sharesWrites)
         request.pointee.cSubmission.kind = UInt8(isWrite ? CBIO_WRITE : CBIO_READ)
         request.pointee.cSubmission.is_durable = request.pointee.isDurable && isMadeDurable(request)
         unsafe request.pointee.cSubmission.vectors = request.pointee.vectors.base
@@ -19,7 +19,13 @@ extension QueueCore {
             truncatingIfNeeded: request.pointee.vectors.count)
         request.pointee.cSubmission.position = request.pointee.offset
         request.pointee.cSubmission.length = request.pointee.length
-        if isWrite && state.pointee.limits.offsetMask != 0 && track(request) { return }
+        if isWrite && state.pointee.limits.offsetMask != 0 {
+            if let group, group.sharesWrites {
+                guard trackTogether(request, state, group) else { return }
+            } else if track(request) {
+                return
+            }
+        }
         enqueue(request)
     }
 
@@ -69,9 +75,17 @@ extension QueueCore {
             let end = request.pointee.offset + request.pointee.length
             let isThroughCache =
                 end > state.pointee.wholeBlocksEnd && request.pointee.operation != .discard
+            let hasEdges = (request.pointee.offset | end) & mask != 0
+            if let group {
+                if group.sharesWrites {
+                    guard trackTogether(request, state, group) else { return }
+                    return proceed(request)
+                }
+                // Another queue may change the rest of the block, and would not be seen.
+                if hasEdges || isThroughCache { return complete(request, .partialBlock) }
+            }
             if state.pointee.tracked.add(
-                request, hasEdges: (request.pointee.offset | end) & mask != 0,
-                isThroughCache: isThroughCache, blockMask: mask)
+                request, hasEdges: hasEdges, isThroughCache: isThroughCache, blockMask: mask)
             {
                 return block(request)
             }

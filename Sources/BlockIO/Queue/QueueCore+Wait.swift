@@ -75,6 +75,7 @@ extension QueueCore {
         engine.destroy()
         for index in 0..<files.count { files[index].pointee.tracked.releaseMemory() }
         releaseWork()
+        group?.leave(member)
         image.releaseQueue()
     }
 
@@ -83,6 +84,11 @@ extension QueueCore {
     /// Completes a request early if that is possible: at once while the queue has it, by asking the
     /// engine while the engine has it. Its one completion says what became of it.
     mutating func cancel(_ id: RequestID) {
+        // What other queues have released is blocked no longer.
+        if sharesWrites && !isClosed {
+            takeReleased()
+            runFollowers()
+        }
         guard let request = slab.request(at: id.address),
             request.pointee.generation == id.generation, !isClosed
         else { return }
@@ -129,7 +135,9 @@ extension QueueCore {
 
     @inline(never)
     private mutating func obeyMail() {
-        for message in mailbox.takeAll() {
+        let mail = mailbox.takeAll()
+        if !mail.notices.isEmpty { obey(mail.notices) }
+        for message in mail.messages {
             switch message {
             case .cancel(let id): cancel(id)
             case .close: isClosing = true

@@ -53,9 +53,18 @@ import Glibc
 struct QueueCore: ~Copyable {
     let image: BlockImage
     let engine: ActiveEngine
-    /// Whether writes can take the fast path: the image is writable, and no resize is under way.
-    @usableFromInline var acceptsFastWrites: Bool
     let bounceLimit: Int
+    /// What the queue agrees on with the other queues of the image; `nil` where there can be none that
+    /// writes.
+    let group: QueueGroup?
+    /// The number of the queue in the group.
+    var member = 0
+    /// A resize of this queue is not the first in the group, or others have requests that come before it.
+    var awaitsTurn = false
+    /// A resize of another queue holds back requests of this one.
+    var isHeldByGroup = false
+    /// Another queue waits to be told that no request of this one changes the image. Counted as composite.
+    var owesSettled = false
 
     /// Those of the one file of an image without a format, a copy of what its state has. With a format
     /// the size is 0 here, so that no request takes the fast path.
@@ -111,18 +120,16 @@ struct QueueCore: ~Copyable {
     init(image: BlockImage, options: QueueOptions) throws(BlockError) {
         self.image = image
         engine = try ActiveEngine(image: image, options: options)
-        acceptsFastWrites = image.access == .readWrite
+        group = image.group
         owner = options.threading == .owned ? 0 : nil
         bounceLimit = options.bounceLimit
         layout = image.layout
         guest = layout == nil ? 0 : UInt8(image.files.count)
-        let kind = image.engine
-        var states = image.files.map { FileState($0, needsHelpers: !kind.serves($0)) }
-        if layout != nil { states.append(FileState(image.activeFile, needsHelpers: false)) }
         slab = RequestSlab()
         mailbox = Mailbox()
-        files = FileStates(states)
+        files = FileStates(image, image.engine)
         makeRoom()
+        allowFastWrites()
         for index in 0..<files.count { adoptGeometry(files[index]) }
     }
 
@@ -142,7 +149,11 @@ struct QueueCore: ~Copyable {
         // A guest's bytes are where the format puts them: that of the file counts there.
         let alignment = isForGuest(state) ? .none : state.pointee.host.alignment
         if UInt(alignment.offset - 1) != state.pointee.limits.offsetMask {
-            state.pointee.tracked.blockSizeChanged()
+            if let group, group.sharesWrites {
+                group.adoptBlockSize()
+            } else {
+                state.pointee.tracked.blockSizeChanged()
+            }
         }
         let now = TransferLimits(
             memoryMask: UInt(alignment.memory - 1), offsetMask: UInt(alignment.offset - 1),

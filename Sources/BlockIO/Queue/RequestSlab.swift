@@ -7,19 +7,27 @@ import Glibc
 /// A slot is initialized before it is given to ``FreeSlots``, and a chunk is given back only when all its slots
 /// have been taken out of there: so a ``RequestPointer`` is safe to use.
 struct RequestSlab: ~Copyable {
-    /// First slots of the chunks, highest address first: the order in which mmap(2) gives them.
-    private var chunks: [RequestPointer] = []
-    /// Chunks added after the first because all slots were taken.
-    private(set) var growths = -1
+    private struct Chunk {
+        /// Its first slot.
+        let first: RequestPointer
+        let slots: Int
+    }
+
+    /// Highest address first: the order in which mmap(2) gives them.
+    private var chunks: [Chunk] = []
+    private var capacity = 0
+    /// Chunks added beyond the slots that are kept in any case.
+    private(set) var growths = 0
     /// Slots of chunks that are given back never see these generations again.
     private var firstGeneration: UInt32 = 0
     /// With so many requests or fewer it is worth a look whether chunks can be given back.
     private var trimLimit = 0
 
-    private static let slotsOfChunk = 256
-    /// Kept in any case.
-    private static let keptSlots = 4096
-    private static var chunkBytes: Int { slotsOfChunk * MemoryLayout<IORequest>.stride }
+    /// The first chunk is a page. Each chunk after it doubles the number of slots, up to this many pages.
+    private static let mostPages = 16
+    /// The most slots that are kept in any case: those of the first six chunks.
+    private static let keptSlots = 32 * pageSize / MemoryLayout<IORequest>.stride
+    private static let pageSize = Int(getpagesize())
 
     init() {
         precondition(
@@ -29,25 +37,32 @@ struct RequestSlab: ~Copyable {
 
     deinit { for chunk in chunks { unsafe Self.giveBack(chunk) } }
 
-    private var capacity: Int { chunks.count * Self.slotsOfChunk }
+    /// The memory that a chunk of so many slots takes.
+    private static func byteCount(_ slots: Int) -> Int {
+        let bytes = slots * MemoryLayout<IORequest>.stride
+        return (bytes + pageSize - 1) / pageSize * pageSize
+    }
 
     mutating func addChunk(to free: inout FreeSlots) {
         // Not by malloc(3), whose heap would keep it.
+        let pages = min(Self.mostPages, max(1, Self.byteCount(capacity) / Self.pageSize))
+        let slots = pages * Self.pageSize / MemoryLayout<IORequest>.stride
         let memory = unsafe mmap(
-            nil, Self.chunkBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+            nil, pages * Self.pageSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
         guard let memory = unsafe memory, unsafe memory != MAP_FAILED else {
-            fatalError("no memory for \(Self.slotsOfChunk) requests")
+            fatalError("no memory for \(slots) requests")
         }
-        let first = unsafe memory.bindMemory(to: IORequest.self, capacity: Self.slotsOfChunk)
+        let first = unsafe memory.bindMemory(to: IORequest.self, capacity: slots)
         var slot = IORequest()
         slot.generation = firstGeneration
-        unsafe first.initialize(repeating: slot, count: Self.slotsOfChunk)
-        for index in (0..<Self.slotsOfChunk).reversed() {
+        unsafe first.initialize(repeating: slot, count: slots)
+        for index in (0..<slots).reversed() {
             free.give(back: unsafe RequestPointer(first + index))
         }
-        let chunk = unsafe RequestPointer(first)
-        chunks.insert(chunk, at: chunkIndex(of: chunk.address))
-        growths += 1
+        let chunk = unsafe Chunk(first: RequestPointer(first), slots: slots)
+        chunks.insert(chunk, at: chunkIndex(of: chunk.first.address))
+        capacity += slots
+        if capacity > Self.keptSlots { growths += 1 }
         trimLimit = capacity / 4
     }
 
@@ -55,10 +70,11 @@ struct RequestSlab: ~Copyable {
     func request(at address: UInt) -> RequestPointer? {
         let index = chunkIndex(of: address)
         guard index < chunks.count else { return nil }
-        let offset = address &- chunks[index].address
+        let chunk = chunks[index]
+        let offset = address &- chunk.first.address
         let stride = UInt(MemoryLayout<IORequest>.stride)
-        guard offset < UInt(Self.chunkBytes), offset % stride == 0 else { return nil }
-        return unsafe RequestPointer(chunks[index].base + Int(offset / stride))
+        guard offset < UInt(chunk.slots) * stride, offset % stride == 0 else { return nil }
+        return unsafe RequestPointer(chunk.first.base + Int(offset / stride))
     }
 
     /// How many chunks begin behind an address: the index of the one it is in.
@@ -67,7 +83,7 @@ struct RequestSlab: ~Copyable {
         var high = chunks.count
         while low < high {
             let middle = (low + high) / 2
-            if chunks[middle].address > address {
+            if chunks[middle].first.address > address {
                 low = middle + 1
             } else {
                 high = middle
@@ -97,9 +113,9 @@ struct RequestSlab: ~Copyable {
             slot = request.pointee.next
         }
         var keptSlots = 0
-        let isKept = unused.map { count in
-            let isKept = count < Self.slotsOfChunk || keptSlots < Self.keptSlots
-            if isKept { keptSlots += Self.slotsOfChunk }
+        let isKept = zip(chunks, unused).map { chunk, count in
+            let isKept = count < chunk.slots || keptSlots + chunk.slots <= Self.keptSlots
+            if isKept { keptSlots += chunk.slots }
             return isKept
         }
         while let request = slots.take() {
@@ -111,11 +127,12 @@ struct RequestSlab: ~Copyable {
         }
         for (chunk, isKept) in zip(chunks, isKept) where !isKept { unsafe Self.giveBack(chunk) }
         chunks = zip(chunks, isKept).filter(\.1).map(\.0)
+        capacity = keptSlots
     }
 
     @unsafe
-    private static func giveBack(_ chunk: RequestPointer) {
-        unsafe chunk.base.deinitialize(count: slotsOfChunk)
-        unsafe munmap(chunk.base, chunkBytes)
+    private static func giveBack(_ chunk: Chunk) {
+        unsafe chunk.first.base.deinitialize(count: chunk.slots)
+        unsafe munmap(chunk.first.base, byteCount(chunk.slots))
     }
 }

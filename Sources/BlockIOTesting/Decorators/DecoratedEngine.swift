@@ -24,6 +24,8 @@ struct DecoratedEngine: ~Copyable, Engine {
         self.base = base
         self.decorator = decorator
         layer = DecoratorLayer(base.wakeEvent)
+        // A wait ends when somebody lets an operation go.
+        base.openToWakes()
         decorator.attach(layer)
     }
 

@@ -2,6 +2,7 @@
 #ifndef CBLOCKHOST_FUTEX_H
 #define CBLOCKHOST_FUTEX_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /// FUTEX_WAIT: sleeps while `*word` is `expected`, until woken, for `nanoseconds` at most
@@ -14,5 +15,8 @@ void cblockhost_futex_advance(uint32_t *word);
 void cblockhost_futex_wake(const uint32_t *word, int count);
 /// Reads `*word` before a look at what it announces.
 uint32_t cblockhost_futex_read(const uint32_t *word);
+/// Reads `*word` up to `rounds` times, with a pause of the processor after each time, until it is not `seen` any
+/// more. Whether it has changed.
+bool cblockhost_futex_spin(const uint32_t *word, uint32_t seen, int rounds);
 
 #endif

@@ -26,4 +26,7 @@ static inline uintptr_t cblockhost_thread(void) {
     return cblockhost_thread_number ? cblockhost_thread_number : cblockhost_number_thread();
 }
 
+/// How many times the calling thread has slept: its voluntary context switches, getrusage(2).
+long cblockhost_voluntary_switches(void);
+
 #endif

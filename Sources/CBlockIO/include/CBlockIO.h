@@ -9,6 +9,7 @@
 
 #include "cblockio_file.h"
 #include "cblockio_io.h"
+#include "cblockio_order.h"
 #include "cblockio_submission.h"
 #include "cblockio_aio.h"
 #include "cblockio_uring.h"

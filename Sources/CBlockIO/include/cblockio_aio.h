@@ -9,6 +9,10 @@
 
 struct cbio_aio;
 
+/// Asks whether io_setup(2) is allowed. Returns 0 or -errno. Unlike a context, which the kernel frees after
+/// some 30 ms, this costs nothing.
+int cbio_aio_probe(void);
+
 /// io_setup(2) for `capacity` requests in flight on `count` files, 1 to 255, and one to be woken by. A
 /// submission names its file by the index in `fds`, which has -1 for a file that threads serve. `event_fd`
 /// (or -1) is signalled at each completion. Returns 0 or -errno: EAGAIN when /proc/sys/fs/aio-max-nr is exhausted.
@@ -18,9 +22,9 @@ int cbio_aio_create(
 /// io_destroy(2), which waits for requests in flight, and frees the context.
 void cbio_aio_destroy(struct cbio_aio *aio);
 
-/// Fills control blocks for the submissions from `first` on, up to `limit` of them, one that is for
-/// threads by its kind or its file, or the end. Lists of one element become reads and writes of one buffer.
-/// Returns their number and the submission `behind` them.
+/// Fills control blocks for the submissions from `first` on, up to `limit` of them or as many as there are
+/// blocks so far, one that is for threads by its kind or its file, or the end. Lists of one element become
+/// reads and writes of one buffer. Returns their number and the submission `behind` them.
 uint32_t cbio_aio_prepare(
     struct cbio_aio *aio, struct cbio_submission *first, uint32_t limit,
     struct cbio_submission **behind);

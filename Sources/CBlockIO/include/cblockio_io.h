@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cblockio_submission.h"
+
 struct iovec;
 
 /// preadv2(2), pwritev2(2), for one buffer pread(2), pwrite(2), and fdatasync(2): bytes moved (0 for
@@ -15,6 +17,8 @@ int64_t cbio_preadv(int fd, const struct iovec *iov, uint32_t count, uint64_t of
 int64_t cbio_pwritev(
     int fd, const struct iovec *iov, uint32_t count, uint64_t offset, bool durable);
 int64_t cbio_fdatasync(int fd);
+/// The read or write that `submission` asks for, as by the two functions above.
+int64_t cbio_transfer(int fd, const struct cbio_submission *submission);
 
 /// fallocate(2) with FALLOC_FL_PUNCH_HOLE and FALLOC_FL_ZERO_RANGE, both with
 /// FALLOC_FL_KEEP_SIZE; ioctl(2) BLKDISCARD and BLKZEROOUT; ftruncate(2). 0 or -errno.

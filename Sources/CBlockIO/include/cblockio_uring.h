@@ -85,10 +85,10 @@ int cbio_uring_post(struct cbio_uring *ring);
 void cbio_uring_reap(struct cbio_uring *ring, struct cbio_submissions *answered, bool *woken);
 
 /// Takes back the entries that the kernel has not taken: their submissions go to `answered` with the
-/// result `error`, and the wake is forgotten. Returns the number of submissions. For a kernel that takes
-/// none any more.
+/// result `error`. Sets `wake` when the poll of the wake event was among them. Returns the number of
+/// submissions.
 uint32_t cbio_uring_withdraw(
-    struct cbio_uring *ring, struct cbio_submissions *answered, int error);
+    struct cbio_uring *ring, struct cbio_submissions *answered, int error, bool *wake);
 
 /// Entries prepared but not yet taken by the kernel.
 uint32_t cbio_uring_unsubmitted(const struct cbio_uring *ring);

@@ -40,13 +40,13 @@ extension DMATransfer.State {
     private mutating func submitPiece() -> DMAStep {
         if MemoryWatch.isAnyLost, let loss = list.loss() { return done(.fault(loss)) }
         unsafe vectors = unsafe pieces.build(list, over: buffer)
+        // Functions of others are called until the piece is submitted: none of them can answer it, or
+        // end the transfer.
+        phase = .fetching
         if direction == .toDevice, let buffer = unsafe buffer, let map {
             answer.beginRequests()
             unsafe pieces.fetch(list, to: buffer, from: map.object, answer)
-            if answer.endRequests() {
-                phase = .fetching
-                return .wait
-            }
+            if answer.endRequests() { return .wait }
             if answer.hasFailed { return done(.fault(remoteFault)) }
         }
         return submitFetched()
@@ -54,8 +54,6 @@ extension DMATransfer.State {
 
     private mutating func submitFetched() -> DMAStep {
         let core = mapper.object
-        // Code that is called while data is copied must find that it is too late to cancel.
-        phase = .submitted
         if direction == .toDevice, let buffer = unsafe buffer, let map {
             do throws(GuestMemoryError) {
                 try ReentrancyGuard.within(core.reentrancy) { () throws(GuestMemoryError) in
@@ -66,6 +64,7 @@ extension DMATransfer.State {
                 return done(.fault(error))
             }
         }
+        phase = .submitted
         let length = pieces.end &- pieces.position
         core.state.pointee.bouncedBytes &+= UInt64(pieces.bounced)
         core.state.pointee.directBytes &+= length &- UInt64(pieces.bounced)
@@ -82,7 +81,6 @@ extension DMATransfer.State {
         answer.beginRequests()
         let failure = copyOut(storedPiece.count, written: written)
         if answer.endRequests() {
-            phase = .storing
             storingFailure = failure
             return .wait
         }

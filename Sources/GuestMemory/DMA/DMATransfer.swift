@@ -47,7 +47,8 @@ public final class DMATransfer {
     /// To be called once for each piece, when neither the device nor the kernel uses its memory any
     /// more.
     public func pieceEnded(transferred count: UInt64, isSuccess: Bool) -> DMAStep {
-        record(state.pointee.pieceEnded(transferred: count, isSuccess: isSuccess))
+        state.pointee.beginAnswer()
+        return record(state.pointee.pieceEnded(transferred: count, isSuccess: isSuccess))
     }
 
     /// Answers a piece whose guest memory was lost while the device used it: a copy reported it, or
@@ -55,13 +56,15 @@ public final class DMATransfer {
     /// ends with ``DMAResult/Outcome/fault(_:)``, and the memory is lost for all other transfers as
     /// well (``GuestRAM/surviveTruncation()``).
     public func memoryFailed(transferred count: UInt64) -> DMAStep {
-        record(state.pointee.memoryFailed(transferred: count))
+        state.pointee.beginAnswer()
+        return record(state.pointee.memoryFailed(transferred: count))
     }
 
     /// Answers the only piece of a transfer whose device has written its first `count` bytes and
     /// no others.
     func unmap(written count: UInt64) -> DMAStep {
-        record(
+        state.pointee.beginAnswer()
+        return record(
             state.pointee.pieceEnded(
                 transferred: count, isSuccess: count == state.pointee.total, written: count))
     }
@@ -225,12 +228,19 @@ extension DMATransfer {
 
         // MARK: The answer to a piece
 
+        /// An answer begins. It calls functions of others, such as those of devices whose registers
+        /// are written, and none of them can answer the piece again.
+        @inline(__always)
+        mutating func beginAnswer() {
+            precondition(phase == .submitted, "no piece of this transfer is submitted")
+            phase = .storing
+        }
+
         /// `written` is how many bytes of the piece the device may have written. After a failure
         /// the number is not known, and all of them count as written.
         mutating func pieceEnded(
             transferred count: UInt64, isSuccess: Bool, written: UInt64 = .max
         ) -> DMAStep {
-            precondition(phase == .submitted, "no piece of this transfer is submitted")
             if MemoryWatch.isAnyLost, let step = notedLoss(isSuccess: isSuccess, written: written) {
                 return step
             }
@@ -245,7 +255,6 @@ extension DMATransfer {
 
         /// The device or the kernel has found memory missing, after `count` bytes of the piece.
         mutating func memoryFailed(transferred count: UInt64) -> DMAStep {
-            precondition(phase == .submitted, "no piece of this transfer is submitted")
             list.probe(from: list.bounced == 0 ? TransferOffset(count) : pieces.position &+ count)
             let first = list.loss() ?? .lost(at: list.deviceAddress(of: 0))
             return pieceLost(first, transferred: count)
@@ -282,6 +291,7 @@ extension DMATransfer {
         mutating func cancel() -> DMAStep? {
             isCancelled = true
             guard phase == .waiting else { return nil }
+            phase = .idle
             mapper.with { $0.pool }.withdraw(waiter)
             return done(.cancelled)
         }
@@ -296,12 +306,13 @@ extension DMATransfer {
         }
 
         private mutating func release() {
+            // First, because the functions of others that hear of it may use the transfer.
+            phase = .idle
             if unsafe buffer != nil { releaseBuffer() }
             let slot = mapSlot
             mapper.with { $0.space.release(slot) }
             map = nil
             if !tokens.isEmpty { releaseTranslations() }
-            phase = .idle
         }
 
         private mutating func releaseTranslations() {

@@ -46,7 +46,8 @@ extension VirtioBlockQueue {
         let (transfer, step) = mapper.begin(
             state.pointee.chain.writable, .fromDevice, unit: Int(Self.sectorSize),
             userData: UInt(head))
-        let answer = slot.pointee.host.begin(transfer, step, on: queue, at: offset)
+        // Its answers are the host request's from here on.
+        let answer = unsafe slot.pointee.host.begin(transfer, step, on: queue, at: offset)
         if case .transferCompleted(let result) = answer { fail(result, slot, head) }
     }
 
@@ -60,7 +61,8 @@ extension VirtioBlockQueue {
         let (transfer, step) = mapper.begin(
             state.pointee.chain.readable, .toDevice, unit: Int(Self.sectorSize),
             userData: UInt(head))
-        let answer = slot.pointee.host.begin(
+        // Its answers are the host request's from here on.
+        let answer = unsafe slot.pointee.host.begin(
             transfer, step, on: queue, at: offset,
             durability: device.isWriteCacheOn ? .volatile : .forceUnitAccess)
         if case .transferCompleted(let result) = answer { fail(result, slot, head) }
@@ -165,7 +167,8 @@ extension VirtioBlockQueue {
         }
         let (transfer, step) = mapper.begin(
             state.pointee.chain.writable, .fromDevice, userData: UInt(head))
-        identify(slot.pointee.host.begin(transfer, step), slot, head)
+        // Its answers are the host request's from here on.
+        identify(unsafe slot.pointee.host.begin(transfer, step), slot, head)
     }
 
     /// Copies the serial number, piece by piece.

@@ -126,7 +126,7 @@ final class CloseTests: ConformanceTestCase {
         try forEachConfiguration(size: 1 << 20) { subject in
             func assertQueueExists() {
                 XCTAssertThrowsError(try subject.configuration.queue(on: subject.image)) {
-                    XCTAssertEqual(($0 as? BlockError)?.code, .queueExists)
+                    XCTAssertEqual(($0 as? BlockError)?.code, .tooManyQueues)
                 }
             }
             assertQueueExists()

@@ -126,6 +126,28 @@ final class ThreadPoolTests: XCTestCase {
         }
     }
 
+    /// The only request of an owner that waits, as at depth 1.
+    func testTheOwnerServesTheOnlyRequestWithoutThreads() throws {
+        areCopies = true
+        for (nanoseconds, isServed) in [(1_000, true), (9_000_000, false)] as [(UInt64, Bool)] {
+            try withPool(pace: nanoseconds, inlineLimit: 0) { pool in
+                try prepare(pool)
+                let only = try XCTUnwrap(requests(1).head)
+                let called = pool.work.value
+                XCTAssertEqual(pool.serveOnlyRequest(only, .forever), isServed)
+                XCTAssertFalse(pool.serveOnlyRequest(only, .nanoseconds(0)))
+                if isServed { XCTAssertEqual(only.pointee.result, Int64(Self.block)) }
+                XCTAssertEqual(pool.work.value, called)
+                pool.wake()
+                XCTAssertFalse(pool.serveOnlyRequest(only, .forever), "the wake is not seen yet")
+                var none = RequestFIFO()
+                var answered = RequestFIFO()
+                pool.collect(minimum: 0, limit: .forever, pending: &none, into: &answered)
+                XCTAssertEqual(pool.serveOnlyRequest(only, .forever), isServed)
+            }
+        }
+    }
+
     /// What others have put into the list of ended requests is not counted as the engine's.
     func testTheEngineCountsItsOwnRequests() throws {
         var engine = try ThreadPoolEngine(

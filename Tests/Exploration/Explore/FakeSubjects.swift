@@ -24,8 +24,7 @@ extension Subject {
                 hooks.withUnsafePointer { fake_attach($0, image.path, model.file) }
                 return try BlockQueue(image, options)
             },
-            leave: { fake_detach() }, publish: { fake_publish() }, refresh: { fake_refresh() },
-            hasTimer: { fake_has_timer() }, expireTimer: { fake_expire_timer() })
+            leave: { fake_detach() }, publish: { fake_publish() }, refresh: { fake_refresh() })
     }
 
     private static let hooks = Hooks()

@@ -28,6 +28,7 @@ struct context {
 static struct context *contexts;
 
 int io_setup(int limit, io_context_t *out) {
+    if (limit == 0) return -EINVAL;
     struct context *context = calloc(1, sizeof *context);
     if (!context) return -ENOMEM;
     context->nr = (unsigned)limit + 1;

@@ -12,7 +12,6 @@
 #include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,10 +24,6 @@ static int exempt = -1;
 /// Nanoseconds of the clock that stands still.
 static int64_t now;
 
-/// The one timer of the engine under test.
-static int timer_fd = -1;
-static int64_t timer_span;
-
 /// Waits in a row in which nothing happened.
 static int idle_waits;
 enum { IDLE_LIMIT = 2000 };
@@ -40,7 +35,6 @@ void fake_attach(const struct fake_hooks *hooks, const char *image_path, int exe
     inode = status.st_ino;
     exempt = exempt_fd;
     now = 1000000000;
-    timer_fd = -1;
     idle_waits = 0;
     fake_hooks = hooks;
 }
@@ -145,15 +139,6 @@ int nanosleep(const struct timespec *span, struct timespec *rest) {
     return 0;
 }
 
-int timerfd_settime(
-    int fd, int flags, const struct itimerspec *setting, struct itimerspec *before) {
-    if (!fake_hooks) return (int)syscall(SYS_timerfd_settime, fd, flags, setting, before);
-    timer_span = setting->it_value.tv_sec * 1000000000 + setting->it_value.tv_nsec;
-    timer_fd = timer_span > 0 ? fd : -1;
-    const struct itimerspec never = {0};
-    return (int)syscall(SYS_timerfd_settime, fd, flags, &never, before);
-}
-
 /// The kernel sees at once that a descriptor which a ring polls has become readable.
 int eventfd_write(int fd, eventfd_t value) {
     const bool is_written = write(fd, &value, sizeof value) == sizeof value;
@@ -162,18 +147,6 @@ int eventfd_write(int fd, eventfd_t value) {
         fake_aio_look();
     }
     return is_written ? 0 : -1;
-}
-
-bool fake_has_timer(void) { return timer_fd >= 0; }
-
-void fake_expire_timer(void) {
-    const struct itimerspec at_once = {.it_value = {0, 1}};
-    now += timer_span;
-    syscall(SYS_timerfd_settime, timer_fd, 0, &at_once, NULL);
-    // It has expired when this returns.
-    struct pollfd entry = {.fd = timer_fd, .events = POLLIN};
-    syscall(SYS_poll, &entry, 1, 1000);
-    timer_fd = -1;
 }
 
 int ppoll(

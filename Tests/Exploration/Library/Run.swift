@@ -173,11 +173,7 @@ final class Run {
 
     /// What happens while the caller sleeps.
     private func passTime() {
-        let timer = subject.hasTimer()
-        if timer && (kernel.inFlight == 0 || scheduler.passesTime()) {
-            scheduler.note("while the caller sleeps: the engine's timer expires")
-            subject.expireTimer()
-        } else if kernel.inFlight > 0 {
+        if kernel.inFlight > 0 {
             answerSome()
         } else {
             scheduler.report(.lostWake, "nothing is in flight, and nobody wakes the caller")
@@ -198,7 +194,7 @@ final class Run {
                 scheduler.report(
                     .lostWake, "a completion can be delivered, and the descriptor is not readable")
             }
-        } else if kernel.inFlight == 0 && !isReadable() && !subject.hasTimer() {
+        } else if kernel.inFlight == 0 && !isReadable() {
             scheduler.report(
                 .lostWake, "nothing is in flight, and the descriptor is not readable")
         }

@@ -14,9 +14,6 @@ package struct Subject: Sendable {
     let leave: @Sendable () -> Void
     /// Says that submissions have been answered while nobody was in the kernel.
     let publish: @Sendable () -> Void
-    /// Whether a timer of the engine is armed, and lets it expire.
-    let hasTimer: @Sendable () -> Bool
-    let expireTimer: @Sendable () -> Void
     /// Tells before a look at a descriptor that what it says must be up to date.
     let refresh: @Sendable () -> Void
 
@@ -35,9 +32,7 @@ package struct Subject: Sendable {
         open: @escaping @Sendable (BlockImage, ModelKernel, QueueOptions) throws -> BlockQueue,
         leave: @escaping @Sendable () -> Void = {},
         publish: @escaping @Sendable () -> Void = {},
-        refresh: @escaping @Sendable () -> Void = {},
-        hasTimer: @escaping @Sendable () -> Bool = { false },
-        expireTimer: @escaping @Sendable () -> Void = {}
+        refresh: @escaping @Sendable () -> Void = {}
     ) {
         self.name = name
         self.engine = engine
@@ -46,7 +41,5 @@ package struct Subject: Sendable {
         self.leave = leave
         self.publish = publish
         self.refresh = refresh
-        self.hasTimer = hasTimer
-        self.expireTimer = expireTimer
     }
 }

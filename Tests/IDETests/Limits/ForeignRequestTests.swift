@@ -5,8 +5,8 @@ import IDE
 import XCTest
 @testable import TestSupport
 
-/// The queue of a disk is public, and while the disk is plugged in its requests are the controller's. Any other
-/// request stops the program, before memory is touched for it.
+/// While a disk is plugged in, the requests on its queue are the controller's. One with a number that no command
+/// has stops the program, before memory is touched for it.
 final class ForeignRequestTests: HostileTestCase {
     /// No drive has as many commands; far from all memory.
     private static let farTag: UInt = 1 << 40

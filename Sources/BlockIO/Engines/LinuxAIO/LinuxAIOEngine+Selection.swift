@@ -17,7 +17,7 @@ extension LocalEngine {
             }
             return suitability
         },
-        refusal: { LinuxAIOEngine.refusal(descriptor: $0, caching: $1) },
+        refusal: { LinuxAIOEngine.refusal(probedFor: $1) },
         serves: { LinuxAIOEngine.refusal(caching: $0.caching) == nil },
         open: { (image, options) throws(BlockError) in
             .linuxAIO(EngineBox(try LinuxAIOEngine(image: image, options: options)).content)
@@ -49,14 +49,24 @@ extension LinuxAIOEngine {
 }
 
 extension LinuxAIOEngine {
-    /// `nil` when kernel AIO can run an image on this descriptor without blocking the submitter.
-    static func refusal(descriptor: CInt, caching: OpenOptions.Caching) -> EngineRefusal? {
+    /// `nil` when kernel AIO can run an image without blocking the submitter.
+    static func refusal(probedFor caching: OpenOptions.Caching) -> EngineRefusal? {
         if let refusal = refusal(caching: caching) { return refusal }
-        var created: OpaquePointer?
-        let error = unsafe cbio_aio_create(&created, [descriptor], 1, 1, -1)
-        guard error == 0, let created = unsafe created else { return refusal(errno: -error) }
-        unsafe cbio_aio_destroy(created)
-        return nil
+        let error = cbio_aio_probe()
+        if error != 0 { return refusal(errno: -error) }
+        return hasRoom ? nil : refusal(errno: EAGAIN)
+    }
+
+    /// Whether the system has contexts left, for one request and one wake at least.
+    private static var hasRoom: Bool {
+        guard let used = number(in: "/proc/sys/fs/aio-nr"),
+            let most = number(in: "/proc/sys/fs/aio-max-nr")
+        else { return true }
+        return used + 2 <= most
+    }
+
+    private static func number(in path: String) -> UInt64? {
+        ProcFile.firstLine(of: path).flatMap { UInt64($0) }
     }
 
     /// What is known without a probe.

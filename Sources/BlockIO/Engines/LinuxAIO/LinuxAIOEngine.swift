@@ -12,52 +12,55 @@ import Glibc
 @safe struct LinuxAIOEngine: ~Copyable, Engine {
     private let context: OpaquePointer
     private let capacity: Int
-    /// The kernel signals the event at each completion. In the set are the event and the timer.
-    private let descriptors: EngineDescriptors
+    /// Wakes the owner, from any thread. With a descriptor, the event is that descriptor, and the kernel
+    /// signals the event at each completion. Without one, the kernel's queue polls the event.
+    private let event: Event
+    private let hasDescriptor: Bool
     private var helpers: HelperThreads
-    private var timer: RetryTimer
+    /// Other threads may signal the event.
+    private var isOpenToWakes = false
+    /// The kernel's queue polls the event.
     private var isWakeArmed = false
     private var inKernel = 0
     private(set) var inlineCompletions: UInt64 = 0
 
+    /// The longest wait, in nanoseconds, for an event that the kernel does not poll for want of resources.
+    private static let longestBlindWait: Int64 = 1_000_000
+
     init(image: BlockImage, options: QueueOptions) throws(BlockError) {
         // The first property is set when nothing can fail any more: the optimiser of Swift 6.3 gets the
         // clean-up of a half-made engine wrong.
-        let made = EngineDescriptors(
-            hasEvent: options.hasDescriptor, hasSet: options.hasDescriptor)
+        let made = try? Event()
         var created: OpaquePointer?
         var error = -EMFILE
         if let made {
             error = unsafe Self.create(
-                &created, image.files, UInt32(options.depth), made.event?.descriptor ?? -1)
-        }
-        if error == 0, let event = made?.event {
-            do throws(SystemCallError) {
-                try made?.set?.add(event.descriptor)
-            } catch let refused {
-                error = -refused.errno
-            }
+                &created, image.files, UInt32(options.depth),
+                options.hasDescriptor ? made.descriptor : -1)
         }
         guard error == 0, let made, let created = unsafe created else {
-            if let created = unsafe created { unsafe cbio_aio_destroy(created) }
             made?.close()
             throw BlockError(
                 .engineUnavailable, errno: -error, operation: .open, image: image.path,
                 detail: Self.refusal(errno: -error).reason)
         }
         capacity = options.depth
-        descriptors = made
+        hasDescriptor = options.hasDescriptor
+        event = made
         unsafe context = created
-        helpers = HelperThreads(image: image, engine: .linuxAIO, wake: made.wake)
-        timer = RetryTimer(set: made.set)
-        armWake()
+        helpers = HelperThreads(image: image, engine: .linuxAIO, wake: made)
     }
 
     var inFlight: Int { inKernel &+ helpers.inFlight }
 
-    var descriptor: CInt { descriptors.set?.descriptor ?? -1 }
+    var descriptor: CInt { hasDescriptor ? event.descriptor : -1 }
 
-    var wakeEvent: WakeEvent { .event(descriptors.wake) }
+    var wakeEvent: WakeEvent { .event(event) }
+
+    mutating func openToWakes() { isOpenToWakes = true }
+
+    /// Whether another thread may end a wait.
+    private var mayBeWoken: Bool { isOpenToWakes || helpers.inFlight > 0 }
 
     var pollerOperations: UInt64 { helpers.pollerOperations }
 
@@ -77,20 +80,19 @@ import Glibc
             if taken == prepared {
                 pending.removeFirst(prepared, upTo: unsafe RequestPointer(behind))
                 inKernel &+= prepared
-                timer.succeeded()
-            } else if !submitRest(prepared, after: taken, &pending, answered: &answered) {
-                return
+            } else {
+                submitRest(prepared, after: taken, &pending, answered: &answered)
             }
             inlineCompletions &+= UInt64(unsafe cbio_aio_ready(context) &- endedBefore)
         }
     }
 
-    /// Goes on after io_submit(2) took less than it was offered, or -errno. False when the kernel
-    /// has no room.
+    /// Goes on after io_submit(2) took less than it was offered, or -errno. What the kernel has no room for
+    /// goes to helper threads: nothing that is in flight need ever end and bring the owner back.
     private mutating func submitRest(
         _ prepared: Int, after answer: Int, _ pending: inout RequestFIFO,
         answered: inout RequestFIFO
-    ) -> Bool {
+    ) {
         var taken = answer
         var first = 0
         while true {
@@ -99,87 +101,83 @@ import Glibc
                 inKernel &+= taken
                 first &+= taken
             } else if taken == 0 || taken == -Int(EAGAIN) || taken == -Int(ENOMEM) {
-                markPending(pending.head, prepared &- first)
-                timer.arm(orWake: descriptors.wake)
-                return false
+                for _ in first..<prepared {
+                    if let request = pending.popFirst() { helpers.enqueue(request) }
+                }
+                return
             } else if taken != -Int(EINTR), let refused = pending.popFirst() {
                 // The kernel names the first request of the call and takes none.
                 refused.pointee.result = Int64(taken)
                 answered.append(refused)
                 first &+= 1
             }
-            if first == prepared { return true }
+            if first == prepared { return }
             taken = unsafe Int(cbio_aio_submit(context, UInt32(first), UInt32(prepared - first)))
-        }
-    }
-
-    /// What was prepared and not taken waits again: so many from `first` on.
-    private func markPending(_ first: RequestPointer?, _ count: Int) {
-        var next = first
-        for _ in 0..<count {
-            guard let request = next else { return }
-            request.pointee.cSubmission.is_pending = true
-            next = request.pointee.next
         }
     }
 
     mutating func reap(
         minimum: Int, limit: WaitLimit, pending: inout RequestFIFO, answered: inout RequestFIFO
     ) -> WaitEnd {
-        timer.disarm()
         let before = answered.count
         submit(&pending, answered: &answered)
+        if !hasDescriptor && mayBeWoken && !isWakeArmed { armWake() }
         // What ends after this is taken below or signals anew.
-        descriptors.event?.clear()
+        var isWoken = hasDescriptor && event.take()
         helpers.collect(into: &answered)
         let help = helpers.serveIfDue(isIdleBeside: inKernel == 0, &answered)
-        let mayWait = minimum > 0 && answered.count == before
+        let mayWait = minimum > 0 && answered.count == before && !isWoken
+        // The kernel does not end a wait in its queue because of an event that the queue does not poll.
+        let waitsOutside = mayWait && hasDescriptor && mayBeWoken
         // At least one: a wake-up counts too, and brings the answers of helpers. No more than one while
         // others wait for the room that it makes.
         let most = pending.isEmpty ? max(1, min(minimum, inKernel)) : 1
-        let awaited = mayWait ? most : 0
+        let awaited = mayWait && !waitsOutside ? most : 0
         var span = limit
-        if timer.isArmed || !isWakeArmed { span = span.atMost(timer.pause) }
+        if !hasDescriptor && mayBeWoken && !isWakeArmed {
+            span = span.atMost(Self.longestBlindWait)
+        }
         if help == .later { span = span.atMost(HelperThreads.patience) }
-        let taken = answered.count
-        var isWoken = false
-        let answer = unsafe cbio_aio_reap(
-            context, &answered.list, &isWoken, UInt32(awaited), span.rawNanoseconds)
-        inKernel &-= answered.count &- taken
         var end = WaitEnd.normal
+        let answer = take(awaited, span, &answered, &isWoken)
         if answer == -EINTR {
             end = .interrupted
-        } else if answer < 0 && mayWait {
-            // The kernel refuses to wait (a seccomp filter); completions show without it.
-            end = waitOutside(limit)
-        } else if isWoken || !isWakeArmed {
-            descriptors.wake.clear()
-            armWake()
-            if isWoken { end = .woken }
+        } else if mayWait, waitsOutside || answer < 0, answered.count == before {
+            // Or the kernel refuses to wait (a seccomp filter); completions show without it.
+            end = waitOutside(span, &answered, &isWoken)
         }
+        if isWoken && !hasDescriptor {
+            event.clear()
+            isWakeArmed = false
+            armWake()
+        }
+        if isWoken && end == .normal { end = .woken }
         helpers.collect(into: &answered)
-        if help != .none { comeBack(for: help) }
+        // The owner has a call to make. One that others go before brings the owner back with the last of them.
+        if hasDescriptor && (help == .now || help == .later && inKernel == 0) { event.signal() }
         return end
     }
 
-    /// Makes the descriptor readable when the owner has a call to make for want of a thread.
-    @inline(never)
-    private mutating func comeBack(for help: HelperThreads.Help) {
-        switch help {
-        case .none: break
-        case .now:
-            // At once: the kernel's poll of the wake event tells a little later.
-            descriptors.event?.signal()
-        case .later: timer.arm(after: HelperThreads.patience, orWake: descriptors.wake)
-        }
+    /// Takes what the kernel has completed, after a wait for `minimum` if there is nothing. Returns 0 or
+    /// -errno.
+    private mutating func take(
+        _ minimum: Int, _ limit: WaitLimit, _ answered: inout RequestFIFO, _ isWoken: inout Bool
+    ) -> CInt {
+        let before = answered.count
+        let answer = unsafe cbio_aio_reap(
+            context, &answered.list, &isWoken, UInt32(minimum), limit.rawNanoseconds)
+        inKernel &-= answered.count &- before
+        return answer
     }
 
-    private func waitOutside(_ limit: WaitLimit) -> WaitEnd {
-        switch descriptors.wake.wait(limit.atMost(timer.pause)) {
-        case .interrupted: .interrupted
-        case .timedOut: .normal
-        case .readable: .woken
-        }
+    /// A wait for the event. What ended before it was taken or has signalled the event.
+    private mutating func waitOutside(
+        _ limit: WaitLimit, _ answered: inout RequestFIFO, _ isWoken: inout Bool
+    ) -> WaitEnd {
+        let end = event.wait(hasDescriptor ? limit : limit.atMost(Self.longestBlindWait))
+        if hasDescriptor && end == .readable && event.take() { isWoken = true }
+        _ = take(0, .nanoseconds(0), &answered, &isWoken)
+        return end == .interrupted ? .interrupted : .normal
     }
 
     /// io_cancel(2) is not known to any file system or block device; only helpers can be asked.
@@ -188,13 +186,11 @@ import Glibc
     mutating func shutDown() {
         helpers.stop()
         unsafe cbio_aio_destroy(context)
-        descriptors.close()
+        event.close()
     }
 
     private mutating func armWake() {
-        isWakeArmed = unsafe cbio_aio_arm_wake(context, descriptors.wake.descriptor) == 0
-        // Until it is, only the set tells of it. In a set that has it already this changes nothing.
-        if !isWakeArmed { try? descriptors.set?.add(descriptors.wake.descriptor) }
+        isWakeArmed = unsafe cbio_aio_arm_wake(context, event.descriptor) == 0
     }
 
     /// Takes the head of `pending` if it is not for the kernel's queue.

@@ -1,41 +1,77 @@
-/// How long the latest requests took, and what that says of the next one.
+import BlockHost
+
+/// How long the latest transfers of a pool took, and what that says about the next one.
 struct RequestPace {
     private var quick = Streak()
     private var prompt = Streak()
 
-    /// They are known to be copies of memory, however long they take: unless the memory has been swapped
-    /// out.
+    /// The image is in memory: its transfers are copies, unless the memory has been swapped out.
     let areCopies: Bool
+
+    /// What the pool expects of the next transfer.
+    enum Kind: CaseIterable {
+        /// A copy of memory, of an image that is known to be in memory.
+        case copy
+        /// The kernel does it within the call: more threads than processors would only compete.
+        case quick
+        /// It sleeps in the kernel, but not for long.
+        case prompt
+        /// Nothing is known, or transfers take long.
+        case slow
+    }
 
     init(areCopies: Bool = false) {
         self.areCopies = areCopies
         if areCopies { note(1, requests: Streak.long, bytes: 0) }
     }
 
-    /// They do not sleep in the kernel but are done on the spot: more threads than processors would
-    /// only get in each other's way.
-    var isQuick: Bool { quick.isLong || areCopies && prompt.isLong }
+    var kind: Kind {
+        if areCopies && prompt.isLong { return .copy }
+        if quick.isLong { return .quick }
+        return prompt.isLong ? .prompt : .slow
+    }
 
-    /// They sleep, but not for long.
-    var isPrompt: Bool { prompt.isLong }
-
-    /// A copy, not a device: no device answers within it, and memory moves so much in it.
+    /// A copy, not a device: no device answers within this time, and memory moves this many bytes in it.
     private static let quickSpan: UInt64 = 8_000
     private static let bytesPerSpan: UInt64 = 1 << 16
-    /// What a device without moving parts answers within, with some to do.
+    /// A device without moving parts answers within this time, in nanoseconds.
     static let promptSpan: UInt64 = 2_000_000
 
-    /// They sleep after all: what was seen before says nothing.
+    /// Longer than this, in nanoseconds, no transfer of a device without moving parts takes.
+    private static let slowSpan = 4 * promptSpan
+
+    /// Transfers sleep after all: what was seen before says nothing.
     mutating func forget() {
         quick = Streak()
         prompt = Streak()
     }
 
-    /// So many requests, of so many bytes together, took so many nanoseconds one after the other.
+    /// Notes `requests` transfers of `bytes` bytes together, which took `nanoseconds` one after the other.
     mutating func note(_ nanoseconds: UInt64, requests: Int = 1, bytes: UInt64) {
-        let pieces = UInt64(requests) &+ bytes / Self.bytesPerSpan
-        quick.note(nanoseconds, limit: Self.quickSpan &* pieces, requests)
-        prompt.note(nanoseconds, limit: Self.promptSpan &* UInt64(requests), requests)
+        quick.note(nanoseconds, limit: Self.quickLimit(requests, bytes), requests)
+        // Not multiplied: a slow transfer among several must be seen.
+        prompt.note(nanoseconds, limit: Self.promptSpan, requests)
+    }
+
+    /// Notes copies as `note` does, but for slow ones of a thread that has not slept meanwhile: it had to wait for
+    /// a processor, and a processor is not what copies are slow for.
+    mutating func note(
+        _ nanoseconds: UInt64, requests: Int = 1, bytes: UInt64, _ sleeps: inout ThreadSleeps
+    ) {
+        if areCopies && nanoseconds > Self.slowSpan && !sleeps.hasSlept() { return }
+        note(nanoseconds, requests: requests, bytes: bytes)
+    }
+
+    /// Notes a transfer that took at most `nanoseconds`. False, and nothing is noted, when that does not
+    /// show that it was quick.
+    mutating func noteQuick(atMost nanoseconds: UInt64, bytes: UInt64) -> Bool {
+        guard nanoseconds < Self.quickLimit(1, bytes) else { return false }
+        note(nanoseconds, bytes: bytes)
+        return true
+    }
+
+    private static func quickLimit(_ requests: Int, _ bytes: UInt64) -> UInt64 {
+        quickSpan &* (UInt64(requests) &+ bytes / bytesPerSpan)
     }
 
     /// Requests within a limit, and not one among them that took four times as long.

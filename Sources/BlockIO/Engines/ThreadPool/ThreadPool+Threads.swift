@@ -4,8 +4,6 @@ import Glibc
 // The threads: made when there is work for more, gone when there has long been none.
 extension ThreadPool {
     static let idleLimit = WaitLimit.nanoseconds(5_000_000_000)
-    /// Quick requests for which another thread is worth its call while the owner does some.
-    static let quickCall = 16
 
     /// How long no thread is asked for after one was refused, in nanoseconds.
     private static let retrySpan: UInt64 = 10_000_000
@@ -44,13 +42,26 @@ extension ThreadPool {
         }
     }
 
+    /// What a thread that serves requests remembers from one to the next.
+    struct Server {
+        var habit = LookHabit()
+        var sleeps = ThreadSleeps()
+        /// The time at which its last request ended and it came to the next one; 0 if that is not known.
+        var clock: UInt64 = 0
+        /// The pace after its last request. Once that has been answered, the owner may change the pace without
+        /// the lock.
+        var pace = RequestPace.Kind.slow
+    }
+
     private func serve() {
         lock.lock()
         state.pointee.made -= 1
-        while waitForWork() {
-            while serveNext() {
+        var server = Server()
+        while waitForWork(&server) {
+            while serveNext(&server) {
                 if announce() {
                     unlockAndTell(true)
+                    server.clock = 0
                     lock.lock()
                 }
             }
@@ -66,22 +77,28 @@ extension ThreadPool {
 
     /// Under the lock, which it gives up meanwhile: serves the first request. False when there is none.
     @discardableResult
-    func serveNext() -> Bool {
+    func serveNext(_ server: inout Server) -> Bool {
         guard let request = state.pointee.queued.popFirst() else { return false }
         request.pointee.cSubmission.is_queued = false
-        let isTransfer = request.isTransfer
-        let bytes = request.pointee.cSubmission.length
         state.pointee.taken &+= 1
-        if !isTransfer { state.pointee.inLongCall += 1 }
-        if isTransfer { lock.unlock() } else { unlockForLongCall() }
-        let file = image.files[Int(request.pointee.cSubmission.file)]
-        let start = monotonicNanoseconds()
-        request.pointee.result = file.makeBlockingCall(for: request)
-        let span = monotonicNanoseconds() &- start
-        lock.lock()
-        if isTransfer {
-            state.pointee.pace.note(span, bytes: bytes)
+        if request.isTransfer {
+            lock.unlock()
+            if policy.inlineLimit != nil { server.sleeps.prepare() }
+            let start = server.clock == 0 ? monotonicNanoseconds() : server.clock
+            request.pointee.result = makeCall(for: request)
+            server.clock = monotonicNanoseconds()
+            lock.lock()
+            state.pointee.pace.note(
+                server.clock &- start, bytes: request.pointee.cSubmission.length,
+                &server.sleeps)
+            server.pace = state.pointee.pace.kind
         } else {
+            state.pointee.inLongCall += 1
+            unlockForLongCall()
+            request.pointee.result = makeCall(for: request)
+            server.clock = 0
+            server.sleeps.forget()
+            lock.lock()
             state.pointee.inLongCall -= 1
         }
         state.pointee.unanswered -= 1
@@ -89,14 +106,28 @@ extension ThreadPool {
         return true
     }
 
-    /// Under the lock: sleeps until there is work. False when this thread is to leave.
-    private func waitForWork() -> Bool {
+    /// Under the lock: looks for work for a moment, then sleeps until there is some. False when this thread is to
+    /// leave.
+    private func waitForWork(_ server: inout Server) -> Bool {
+        server.clock = 0
+        if state.pointee.queued.isEmpty && policy.looksBeforeSleep(server.pace)
+            && server.habit.shouldLook()
+        {
+            let seen = work.value
+            state.pointee.looking += 1
+            lock.unlock()
+            _ = work.spin(seen, rounds: LookHabit.rounds)
+            lock.lock()
+            state.pointee.looking -= 1
+            server.habit.note(!state.pointee.queued.isEmpty)
+        }
         while state.pointee.queued.isEmpty {
             if state.pointee.isStopping { return false }
             let seen = work.value
             state.pointee.idle += 1
             lock.unlock()
             let result = work.wait(seen, Self.idleLimit)
+            server.sleeps.forget()
             lock.lock()
             // Whoever comes first answers for one that was called.
             if state.pointee.called > 0 {

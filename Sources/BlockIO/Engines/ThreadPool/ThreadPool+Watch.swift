@@ -49,7 +49,7 @@ extension ThreadPool {
     /// Nobody took a request in a whole period: those who serve sleep in the kernel.
     private func callMore() {
         state.pointee.pace.forget()
-        let called = callThreads()
+        let called = callThreads(.elsewhere)
         unlockAndTell(isWithoutThread && announceWork())
         work.wake(called)
         lock.lock()

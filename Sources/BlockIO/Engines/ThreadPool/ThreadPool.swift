@@ -1,21 +1,32 @@
 package import BlockHost
+import CBlockIO
 import Glibc
+import Synchronization
 
 /// Threads that serve requests of one queue: all of them, or those the kernel has no asynchronous
 /// call for.
 ///
+/// Who serves a request, the owner of the queue or a thread, and how many threads are called, is decided by
+/// ``ServingPolicy``. This class has the mechanism: two lists under one lock, `queued` and `answered`, and the
+/// words on which threads and the owner sleep.
+///
+/// - A thread takes one request at a time and tells of its end at once, so that none waits for what another's
+///   neighbour does. While there are requests it does not sleep.
+/// - The owner may take several copies at a time: it delivers nothing before it has served them anyway.
+/// - An owner that waits for the only request there is serves it without the lock (`serveOnlyRequest`).
+/// - A thread, or the owner, that runs out of work on copies looks for news for a moment before it sleeps, and
+///   whoever has news wakes only those that sleep, once for each batch.
+/// - A watcher calls more threads when those that serve come to a halt.
+///
 /// A thread is added when there is work that no idle one is there for, up to the limit; one that
-/// has been idle for long leaves. How many are called for a batch depends on what requests were seen
-/// to do (``RequestPace``): where they sleep, a thread for each; where the kernel does them on the
-/// spot, no more than there are processors, and a watcher calls more when those come to a halt. Each
-/// takes one request at a time and tells of its end at once, so that none waits for what another's
-/// neighbour does. An owner that waits does transfers itself rather than hand them over and sleep, when
-/// that keeps it from nothing else; where they are copies of memory one that submits does too.
+/// has been idle for long leaves.
 ///
 /// While the system gives no thread, the pool is *starving*: the owner serves a request each time it
 /// looks, and the descriptor stays readable so that it does.
 ///
-/// Safe to share, although unchecked: all state is under the lock. Who is to be woken is woken after it is given up.
+/// Safe to share, although unchecked: all state is under the lock, or the owner's while it knows of no request
+/// without an answer that it has taken: then no thread touches the lists or the pace. Who is to be woken is woken
+/// after the lock is given up.
 package final class ThreadPool: @unchecked Sendable {
     /// The queue keeps it. Not owned here: a thread on its way out still holds the pool for a
     /// moment after `stop`, and an image that is released gives back its locks at once.
@@ -35,10 +46,12 @@ package final class ThreadPool: @unchecked Sendable {
     private let event: Event?
     /// The pool is beside a ring, whose engine clears the descriptor and decides when the owner serves for
     /// want of a thread.
-    private let isBesideRing: Bool
-    private let processors: Int
-    /// Up to so many bytes are moved by the owner while it submits; `nil` when none are.
-    private let inlineLimit: UInt64?
+    let isBesideRing: Bool
+    let policy: ServingPolicy
+    /// Of the first host file, which is the only one of most images.
+    private let descriptor: CInt
+    /// Calls of `wake` so far.
+    let wakes = Atomic<UInt32>(0)
     package let state: StablePointer<State>
 
     package struct State {
@@ -49,6 +62,8 @@ package final class ThreadPool: @unchecked Sendable {
         package var threads = 0
         /// Threads that sleep.
         package var idle = 0
+        /// Threads that look for work a few times before they sleep.
+        package var looking = 0
         /// Threads that slept, were called and have not come.
         package var called = 0
         /// Threads that were made and have not come.
@@ -62,31 +77,35 @@ package final class ThreadPool: @unchecked Sendable {
         var nextThreadTry: UInt64 = 0
         /// How many answers the owner sleeps for; 0 when it does not.
         package var awaited = 0
+        /// The owner looks for answers a few times before it sleeps, so that nobody has to wake it.
+        var isOwnerLooking = false
         /// It has been told and has not looked since.
         var isTold = false
         var isSignalled = false
         package var isWoken = false
-        /// Others have something to say to the owner.
-        var wasEverWoken = false
+        /// ``ThreadPool/wakes`` when the owner last came to the lock. The owner's.
+        var seenWakes: UInt32 = 0
+        /// When the only request was made says too little of the time that it took. The owner's.
+        var isStartUnknown = false
+        var ownerHabit = LookHabit()
+        var ownerSleeps = ThreadSleeps()
+        /// Requests that the owner has served alone since it last called a thread.
+        var servedAlone = 0
         var isStopping = false
         var pace: RequestPace
         /// Requests that the owner did while it submitted.
         var inlineCompletions: UInt64 = 0
         /// Requests that the owner did because there was no thread.
         var pollerOperations: UInt64 = 0
-
     }
-
-    /// Requests that an owner does itself before it delivers what it has waited for.
-    private static let ownShare = 16
 
     init(
         image: BlockImage, threadLimit: Int, event: Event?, isBesideRing: Bool,
         inlineLimit: UInt64? = nil, processors: Int = sysconf(CInt(_SC_NPROCESSORS_ONLN))
     ) {
-        self.inlineLimit = inlineLimit
-        self.processors = max(1, processors)
+        policy = ServingPolicy(processors: processors, inlineLimit: inlineLimit)
         self.image = image
+        descriptor = image.files[0].descriptor
         self.threadLimit = threadLimit
         self.event = event
         self.isBesideRing = isBesideRing
@@ -129,6 +148,7 @@ package final class ThreadPool: @unchecked Sendable {
         }
         if state.pointee.isWoken && end == .normal { end = .woken }
         state.pointee.isWoken = false
+        state.pointee.seenWakes = wakes.load(ordering: .relaxed)
         if state.pointee.isSignalled {
             // Under the lock: cleared later, it would take a newer signal with it.
             if !isBesideRing { event?.clear() }
@@ -182,7 +202,7 @@ package final class ThreadPool: @unchecked Sendable {
     func wake() {
         lock.lock()
         state.pointee.isWoken = true
-        state.pointee.wasEverWoken = true
+        wakes.wrappingAdd(1, ordering: .relaxed)
         unlockAndTell(announce())
     }
 
@@ -232,10 +252,7 @@ package final class ThreadPool: @unchecked Sendable {
         if state.pointee.awaited > 0 {
             let isEnough =
                 state.pointee.isWoken || state.pointee.answered.count >= state.pointee.awaited
-            guard isEnough && !state.pointee.isTold else { return false }
-            state.pointee.isTold = true
-            progress.advance()
-            return true
+            return isEnough && tellOwner()
         }
         signalDescriptor()
         return false
@@ -247,13 +264,18 @@ package final class ThreadPool: @unchecked Sendable {
             if !isBesideRing { signalDescriptor() }
             return false
         }
+        return tellOwner()
+    }
+
+    /// Once for each wait. True when the owner sleeps and is to be woken.
+    private func tellOwner() -> Bool {
         guard !state.pointee.isTold else { return false }
         state.pointee.isTold = true
         progress.advance()
-        return true
+        return !state.pointee.isOwnerLooking
     }
 
-    private func signalDescriptor() {
+    func signalDescriptor() {
         guard let event, !state.pointee.isSignalled else { return }
         state.pointee.isSignalled = true
         event.signal()
@@ -265,149 +287,52 @@ package final class ThreadPool: @unchecked Sendable {
     }
 }
 
-// Who does what, all of it under the lock.
 extension ThreadPool {
-    private func take(_ pending: inout RequestFIFO) {
-        var next = pending.head
-        while let request = next {
-            request.pointee.cSubmission.is_pending = false
-            request.pointee.cSubmission.is_queued = true
-            next = request.pointee.next
+    /// Makes the blocking call of a request. Returns the bytes moved, or -errno.
+    @inline(__always)
+    func makeCall(for request: RequestPointer) -> Int64 {
+        let file = request.pointee.cSubmission.file
+        if request.isTransfer && file == 0 {
+            return unsafe cbio_transfer(descriptor, request.cSubmission)
         }
-        state.pointee.unanswered += pending.count
-        state.pointee.queued.append(contentsOf: &pending)
-        if state.pointee.threads == 0 { _ = tryThread() }
+        return image.files[Int(file)].makeBlockingCall(for: request)
     }
 
-    /// Gives what is queued to threads, and to the owner itself, whose time it takes from the limit. None
-    /// is left without someone that will come to it.
-    private func distribute(wanted: Int, _ limit: inout WaitLimit) {
-        if isWithoutThread && !tryThread() {
-            if !isBesideRing { serveStarving(wanted, &limit) }
-            return
-        }
-        guard wanted > 0, isForOwner(wanted, limit) else { return wakeThreads(giveToThreads()) }
-        wakeThreads(callThreads(besidesOwner: true))
-        let deadline = limit.deadline()
-        var done = 0
-        while !state.pointee.isWoken, isForOwner(wanted, limit), serveNext() {
-            done += 1
-            if let deadline { limit = WaitLimit(until: deadline) }
-            if state.pointee.answered.count < wanted { continue }
-            // Others go on while it delivers, and somebody looks whether they do.
-            if state.pointee.pace.isQuick && busy > 0 {
-                if !state.pointee.queued.isEmpty { startWatch() }
-                return
-            }
-            if done >= Self.ownShare { break }
-        }
-        wakeThreads(callThreads())
-    }
-
-    /// The owner does what no thread can be had for: one request if there is nothing to deliver, more
-    /// only while it waits for them.
-    private func serveStarving(_ wanted: Int, _ limit: inout WaitLimit) {
-        if wanted == 0 && !state.pointee.answered.isEmpty { return }
-        let deadline = limit.deadline()
-        repeat {
-            serveForWantOfThread()
-            if let deadline { limit = WaitLimit(until: deadline) }
-        } while state.pointee.answered.count < wanted && isWithoutThread
-            && !state.pointee.isWoken && !limit.hasPassed
-    }
-
-    private func serveForWantOfThread() {
-        serveNext()
-        state.pointee.pollerOperations &+= 1
-    }
-
-    /// Gives what is queued to threads, but for what an owner does that only submits. Returns how many
-    /// are to be woken.
-    private func giveToThreads() -> Int {
-        if let inlineLimit, isInline(upTo: inlineLimit) {
-            wakeThreads(callThreads(besidesOwner: true))
-            repeat {
-                serveNext()
-                state.pointee.inlineCompletions &+= 1
-            } while isInline(upTo: inlineLimit)
-            _ = announce()
-        }
-        return callThreads()
-    }
-
-    /// Whether the first request is one that an owner may do while it submits: a copy, and none took
-    /// long lately, as when the memory has been swapped out.
-    private func isInline(upTo limit: UInt64) -> Bool {
-        guard let first = state.pointee.queued.head else { return false }
-        return first.isTransfer(upTo: limit) && state.pointee.pace.isQuick
-    }
-
-    /// Whether an owner that waits for `wanted` is to do the first request itself. A copy of memory:
-    /// that is always sooner. Another transfer only if the wait could not end without it, and if none
-    /// was slow for long: a wait is over late when this one is.
-    private func isForOwner(_ wanted: Int, _ limit: WaitLimit) -> Bool {
-        guard !limit.hasPassed, let first = state.pointee.queued.head, first.isTransfer
-        else { return false }
-        let pace = state.pointee.pace
-        if pace.areCopies && pace.isQuick { return true }
-        guard wanted - state.pointee.answered.count >= state.pointee.unanswered else {
-            return false
-        }
-        return pace.isQuick
-            || pace.isPrompt && !state.pointee.wasEverWoken
-                && limit.isAtLeast(RequestPace.promptSpan)
-    }
-
-    /// Threads that are at work on transfers or on their way.
-    private var busy: Int { state.pointee.threads - state.pointee.idle - state.pointee.inLongCall }
-
-    /// Calls as many threads as the queue needs, the owner not counted that begins with it. Returns how
-    /// many are to be woken when the lock is given up.
-    func callThreads(besidesOwner: Bool = false) -> Int {
-        let coming = state.pointee.called + state.pointee.made
-        let needed = state.pointee.queued.count - coming - (besidesOwner ? 1 : 0)
-        var wanted = needed
-        if state.pointee.pace.isQuick {
-            // No more than can run, and none for less than the owner has done before it comes.
-            if besidesOwner { wanted = state.pointee.queued.count / Self.quickCall }
-            wanted = min(wanted, processors - busy - (besidesOwner ? 1 : 0))
-            if !besidesOwner && wanted < needed { startWatch() }
-        }
-        while wanted > state.pointee.idle, state.pointee.threads < threadLimit, addThread() {
-            wanted -= 1
-        }
-        let count = min(wanted, state.pointee.idle)
-        guard count > 0 else { return 0 }
-        state.pointee.idle -= count
-        state.pointee.called += count
-        work.advance()
-        return count
-    }
-
-    /// Gives up the lock for it.
-    private func wakeThreads(_ threads: Int) {
-        if threads == 0 { return }
-        lock.unlock()
-        work.wake(threads)
-        lock.lock()
-    }
-
-    /// Sleeps, and gives up the lock meanwhile.
+    /// Under the lock, which it gives up meanwhile: sleeps until there are as many answers as the owner waits for.
     private func waitForProgress(_ limit: WaitLimit) -> WaitEnd {
         var left = limit
         let deadline = limit.deadline()
+        var mayLook =
+            policy.looksBeforeSleep(state.pointee.pace.kind) && !limit.hasPassed
+            && state.pointee.ownerHabit.shouldLook()
         while state.pointee.answered.count < state.pointee.awaited && !state.pointee.isWoken
             && !isWithoutThread
         {
             let seen = progress.value
             state.pointee.isTold = false
+            if mayLook {
+                mayLook = false
+                lookForAnswers(seen)
+                continue
+            }
             lock.unlock()
             let result = progress.wait(seen, left)
+            state.pointee.ownerSleeps.forget()
             lock.lock()
             if result == -EINTR { return .interrupted }
             if result == -ETIMEDOUT { return .normal }
             if let deadline { left = WaitLimit(until: deadline) }
         }
         return .normal
+    }
+
+    /// Under the lock, which it gives up meanwhile.
+    private func lookForAnswers(_ seen: UInt32) {
+        state.pointee.isOwnerLooking = true
+        lock.unlock()
+        let hadNews = progress.spin(seen, rounds: LookHabit.rounds)
+        lock.lock()
+        state.pointee.isOwnerLooking = false
+        state.pointee.ownerHabit.note(hadNews)
     }
 }

@@ -34,6 +34,13 @@ struct ThreadPoolEngine: ~Copyable, Engine {
     mutating func reap(
         minimum: Int, limit: WaitLimit, pending: inout RequestFIFO, answered: inout RequestFIFO
     ) -> WaitEnd {
+        if inFlight == 0 && minimum > 0 && answered.isEmpty && pending.count == 1,
+            let only = pending.head, pool.serveOnlyRequest(only, limit)
+        {
+            answered = pending
+            pending = RequestFIFO()
+            return .normal
+        }
         var taken = take(&pending)
         let before = answered.count
         // No more than one while others wait for the room that it makes.

@@ -13,14 +13,16 @@ import Glibc
 @safe struct URingEngine: ~Copyable, Engine {
     private let ring: OpaquePointer
     private let inFlightLimit: Int
-    /// The kernel signals the event in place of the ring's own descriptor, which under DEFER_TASKRUN a
-    /// sleeping owner would watch in vain. In the set is what makes the owner look: the ring or the event
-    /// in its place, and the timer. With an owner also the wake event: DEFER_TASKRUN (seen with Linux 6.18)
-    /// loses the event that a poll of one eventfd in the ring should signal on another.
-    private let descriptors: EngineDescriptors
+    /// Wakes the owner, from any thread. With a descriptor, the event is that descriptor: the kernel signals
+    /// the event when requests have completed, in place of the ring's own descriptor, which under
+    /// DEFER_TASKRUN a sleeping owner would watch in vain. Without one, the ring polls the event.
+    private let event: Event
+    private let hasDescriptor: Bool
     private var helpers: HelperThreads
-    private var timer: RetryTimer
     private var isEnabled: Bool
+    /// Other threads may signal the event.
+    private var isOpenToWakes = false
+    /// The ring polls the event.
     private var isWakeArmed = false
     /// io_uring_enter(2) takes no requests, for good.
     private var isRefused = false
@@ -29,16 +31,20 @@ import Glibc
     /// Submissions in the two rings, those included that the kernel has not taken.
     private var inRing = 0
 
+    /// The longest wait, in nanoseconds, for an event that the kernel does not poll for want of resources.
+    private static let longestBlindWait: Int64 = 1_000_000
+
     init(image: BlockImage, options: QueueOptions) throws(BlockError) {
         let isOwned = options.threading == .owned
-        let needsEvent = isOwned && options.hasDescriptor
-        let made = EngineDescriptors(hasEvent: needsEvent, hasSet: options.hasDescriptor)
+        let made = try? Event()
         var created: OpaquePointer?
         var error =
             made == nil
             ? -EMFILE
             : unsafe Self.create(&created, image.files, UInt32(options.depth), isOwned)
-        if error == 0, let made { error = unsafe Self.connect(made, to: created) }
+        if error == 0, options.hasDescriptor, let made {
+            error = unsafe cbio_uring_register_eventfd(created, made.descriptor)
+        }
         guard error == 0, let made, let created = unsafe created else {
             if let created = unsafe created { unsafe cbio_uring_destroy(created) }
             made?.close()
@@ -47,44 +53,23 @@ import Glibc
                 detail: Self.refusal(errno: -error).reason)
         }
         isEnabled = !isOwned
-        descriptors = made
+        hasDescriptor = options.hasDescriptor
+        event = made
         unsafe ring = created
         // More than the completion ring holds would go through the kernel's overflow list; one
         // place is for the wake-up.
         let room = unsafe Int(cbio_uring_features(created).completion_entries)
         inFlightLimit = min(options.depth, room - 1)
-        helpers = HelperThreads(image: image, engine: .ioURing, wake: made.wake)
-        timer = RetryTimer(set: made.set)
-        // The descriptor has to tell of requests too that never get to the ring.
-        if isEnabled {
-            armWake()
-            if unsafe cbio_uring_submit(ring) < 0 { comeBackLater() }
-        }
+        helpers = HelperThreads(image: image, engine: .ioURing, wake: made)
     }
 
-    /// Puts what makes the owner look into the set. Returns 0 or -errno.
-    private static func connect(_ descriptors: EngineDescriptors, to ring: OpaquePointer?) -> CInt {
-        guard let set = descriptors.set else { return 0 }
-        do throws(SystemCallError) {
-            guard let event = descriptors.event else {
-                try set.add(unsafe cbio_uring_descriptor(ring))
-                return 0
-            }
-            let error = unsafe cbio_uring_register_eventfd(ring, event.descriptor)
-            if error != 0 { return error }
-            try set.add(event.descriptor)
-            try set.add(descriptors.wake.descriptor)
-            return 0
-        } catch {
-            return -error.errno
-        }
-    }
-
-    var descriptor: CInt { descriptors.set?.descriptor ?? -1 }
+    var descriptor: CInt { hasDescriptor ? event.descriptor : -1 }
 
     var inFlight: Int { inRing &- Int(unsafe cbio_uring_unsubmitted(ring)) &+ helpers.inFlight }
 
-    var wakeEvent: WakeEvent { .event(descriptors.wake) }
+    var wakeEvent: WakeEvent { .event(event) }
+
+    mutating func openToWakes() { isOpenToWakes = true }
 
     var pollerOperations: UInt64 { helpers.pollerOperations }
 
@@ -92,7 +77,7 @@ import Glibc
         makeReady()
         repeat {
             prepare(&pending)
-            if !settle(unsafe cbio_uring_submit(ring), &answered) { return }
+            settle(unsafe cbio_uring_submit(ring), &answered)
         } while unsafe cbio_uring_unsubmitted(ring) > 0
             || !pending.isEmpty && inRing < inFlightLimit
     }
@@ -100,61 +85,62 @@ import Glibc
     mutating func reap(
         minimum: Int, limit: WaitLimit, pending: inout RequestFIFO, answered: inout RequestFIFO
     ) -> WaitEnd {
-        // While the kernel takes no poll of the wake event, the set has it, and only this clears it.
-        var isWoken = (isRefused || timer.isArmed) && descriptors.wake.clear()
         makeReady()
-        timer.disarm()
         let before = answered.count
         prepare(&pending)
         // The ring was full: a wait must not begin without the rest.
         if !pending.isEmpty && inRing < inFlightLimit { submit(&pending, answered: &answered) }
+        var isWoken = false
         if unsafe cbio_uring_unsubmitted(ring) == 0 && takeCompletions(&answered) { isWoken = true }
         let help = helpers.serveIfDue(isIdleBeside: inRing == 0, &answered)
         let mayWait = minimum > 0 && answered.count == before && !isWoken
+        // The kernel does not end a wait in the ring because of an event that the ring does not poll.
+        let waitsOutside = mayWait && hasDescriptor && mayBeWoken
         // At least one: a wake-up counts too, and brings the answers of helpers. No more than one while
         // others wait for the room that it makes.
         let most = pending.isEmpty ? max(1, min(minimum, inRing)) : 1
-        let awaited = mayWait ? most : 0
+        let awaited = mayWait && !waitsOutside ? most : 0
         let span = help == .later ? limit.atMost(HelperThreads.patience) : limit
         let entered = unsafe cbio_uring_submit_and_wait(ring, UInt32(awaited), span.rawNanoseconds)
         var end = WaitEnd.normal
+        var isTaken = true
         if entered >= 0 {
-            timer.succeeded()
             // An entry that the kernel refuses ends a submission; what is behind it goes on.
             if unsafe cbio_uring_unsubmitted(ring) > 0 { submit(&pending, answered: &answered) }
             if takeCompletions(&answered) { isWoken = true }
         } else {
-            let isEnough = !mayWait || isWoken
-            end = reapAfter(entered, limit, isEnough ? 0 : before &+ 1, &answered, &isWoken)
+            isTaken = reapAfter(entered, &answered, &isWoken)
+            if entered == -EINTR { end = .interrupted }
         }
+        if mayWait, waitsOutside || !isTaken, end == .normal, answered.count == before, !isWoken {
+            end = waitOutside(span, &answered)
+        }
+        if hasDescriptor && quiet(&answered) { isWoken = true }
         if isWoken && end == .normal { end = .woken }
-        if let event = descriptors.event { quiet(event) }
-        if help != .none { comeBack(for: help) }
+        // The owner has a call to make. One that others go before brings the owner back with the last of them.
+        if hasDescriptor && (help == .now || help == .later && inRing == 0) { event.signal() }
         return end
     }
 
-    /// The rest of `reap` when io_uring_enter(2) failed. It waits outside the ring while less than `least`
-    /// is in `answered`.
+    /// What to do in `reap` when io_uring_enter(2) failed. True when all that was prepared is in the ring, or
+    /// may be offered again at once.
     @inline(never)
     private mutating func reapAfter(
-        _ answer: CInt, _ limit: WaitLimit, _ least: Int, _ answered: inout RequestFIFO,
-        _ isWoken: inout Bool
-    ) -> WaitEnd {
-        let isTaken = settle(answer, &answered)
+        _ answer: CInt, _ answered: inout RequestFIFO, _ isWoken: inout Bool
+    ) -> Bool {
+        settle(answer, &answered)
         // Under DEFER_TASKRUN nothing is posted by a call that fails to submit.
-        if unsafe !isTaken && cbio_uring_has_unposted(ring) { _ = unsafe cbio_uring_post(ring) }
+        if unsafe cbio_uring_has_unposted(ring) { _ = unsafe cbio_uring_post(ring) }
         if takeCompletions(&answered) { isWoken = true }
-        if answer == -EINTR { return .interrupted }
-        guard !isTaken, answered.count < least, !isWoken else { return .normal }
-        let end = waitOutside(limit)
-        helpers.collect(into: &answered)
-        return end
+        return answer == -EINTR
     }
 
     mutating func cancel(_ request: RequestPointer) {
-        if helpers.isFor(request) {
-            helpers.cancel(request)
-        } else if prepared({ unsafe cbio_uring_prepare_cancel(ring, request.base) }) {
+        // Any request can be with the helpers, which know those that they have.
+        helpers.cancel(request)
+        if !helpers.isFor(request),
+            prepared({ unsafe cbio_uring_prepare_cancel(ring, request.base) })
+        {
             _ = unsafe cbio_uring_submit(ring)
         }
     }
@@ -162,22 +148,27 @@ import Glibc
     mutating func shutDown() {
         helpers.stop()
         unsafe cbio_uring_destroy(ring)
-        descriptors.close()
+        event.close()
     }
 
     /// The kernel binds the ring to the thread that enables it: the first to use it.
     private mutating func makeReady() {
-        if isWakeArmed { return }
-        if !isEnabled {
-            _ = unsafe cbio_uring_enable(ring)
-            isEnabled = true
-        }
-        armWake()
+        if !isEnabled { enable() }
+        if !hasDescriptor && mayBeWoken && !isWakeArmed { armWake() }
     }
 
-    /// A poll of the wake descriptor, always in the ring while the queue is at rest.
+    @inline(never)
+    private mutating func enable() {
+        _ = unsafe cbio_uring_enable(ring)
+        isEnabled = true
+    }
+
+    /// Whether another thread may end a wait.
+    private var mayBeWoken: Bool { isOpenToWakes || helpers.inFlight > 0 }
+
+    /// A poll of the event, which the next submission takes along.
     private mutating func armWake() {
-        isWakeArmed = prepared { unsafe cbio_uring_prepare_wake(ring, descriptors.wake.descriptor) }
+        isWakeArmed = prepared { unsafe cbio_uring_prepare_wake(ring, event.descriptor) }
     }
 
     /// Tries again after making room in a full submission ring.
@@ -204,44 +195,32 @@ import Glibc
         }
     }
 
-    /// Looks at what io_uring_enter(2) answered. True when the kernel took what there was, or may take
-    /// the rest at once; false when it did not. An error that will not pass (EPERM of a seccomp filter)
-    /// ends what has been prepared.
-    private mutating func settle(_ answer: CInt, _ answered: inout RequestFIFO) -> Bool {
-        if answer >= 0 {
-            timer.succeeded()
-            return true
+    /// Looks at what io_uring_enter(2) answered. What the kernel has no resources for goes to helper threads:
+    /// nothing that is in flight need ever end and bring the owner back. An error that will not pass (EPERM
+    /// of a seccomp filter) ends what has been prepared.
+    private mutating func settle(_ answer: CInt, _ answered: inout RequestFIFO) {
+        if answer >= 0 || answer == -EINTR { return }
+        var withdrawn = RequestFIFO()
+        var isWakeAmong = false
+        inRing &-= Int(unsafe cbio_uring_withdraw(ring, &withdrawn.list, answer, &isWakeAmong))
+        if isWakeAmong { isWakeArmed = false }
+        if [-EAGAIN, -EBUSY, -ENOMEM].contains(answer) {
+            while let request = withdrawn.popFirst() { helpers.enqueue(request) }
+        } else {
+            answered.append(contentsOf: &withdrawn)
+            noteRefusal(answer, &answered)
         }
-        switch -answer {
-        case EINTR: return true
-        case EAGAIN, EBUSY, ENOMEM: comeBackLater()
-        default: withdraw(answer, &answered)
-        }
-        return false
     }
 
-    /// After a submission for which the kernel has no resources. The poll of the wake event may be part of
-    /// it, so that the ring does not tell of a wake.
     @inline(never)
-    private mutating func comeBackLater() {
-        timer.arm(orWake: descriptors.wake)
-        showWake()
-    }
-
-    /// Puts the wake event itself into the set. In a set that has it already this changes nothing.
-    private func showWake() { try? descriptors.set?.add(descriptors.wake.descriptor) }
-
-    @inline(never)
-    private mutating func withdraw(_ answer: CInt, _ answered: inout RequestFIFO) {
-        inRing &-= Int(unsafe cbio_uring_withdraw(ring, &answered.list, answer))
+    private mutating func noteRefusal(_ answer: CInt, _ answered: inout RequestFIFO) {
         isRefused = true
-        // Whether or not the ring still polls the wake event, nobody learns of it from there.
+        // Whether or not the ring still polls the event, nobody learns of it from there.
         isWakeArmed = false
-        showWake()
         // Submitting may be all that is refused.
         isSilent = unsafe cbio_uring_post(ring) < 0
         // Whoever submits leaves the wake to whoever sleeps.
-        if takeCompletions(&answered) { descriptors.wake.signal() }
+        if takeCompletions(&answered) { event.wake() }
         if unsafe isSilent && inRing > 0 && cbio_uring_features(ring).defer_taskrun {
             fatalError(
                 "io_uring_enter(2) is refused (\(errnoText(-answer))) while requests are in flight: what "
@@ -249,19 +228,35 @@ import Glibc
         }
     }
 
-    /// A wait when io_uring_enter(2) refuses to: short while anything is under way, which ends without it
-    /// in a ring that threads share.
-    private mutating func waitOutside(_ limit: WaitLimit) -> WaitEnd {
-        let isQuiet = inRing == 0 && helpers.inFlight == 0 && !timer.isArmed
-        let span = isQuiet ? limit : limit.atMost(timer.pause)
-        switch descriptors.wake.wait(span) {
+    /// A wait for the event.
+    private mutating func waitOutside(_ limit: WaitLimit, _ answered: inout RequestFIFO) -> WaitEnd
+    {
+        let before = answered.count
+        // What is signalled after this is seen below, or ends the wait.
+        if hasDescriptor && event.take() { return .woken }
+        takePosted(&answered)
+        if answered.count > before { return .normal }
+        // Without a descriptor the ring does not signal the event: with nothing under way there is only
+        // the wake, and otherwise the ring has to be looked at again.
+        let isQuiet = inRing == 0 && helpers.inFlight == 0
+        let span = hasDescriptor || isQuiet ? limit : limit.atMost(Self.longestBlindWait)
+        switch event.wait(span) {
         case .interrupted: return .interrupted
-        case .timedOut: return .normal
+        case .timedOut:
+            takePosted(&answered)
+            return .normal
         case .readable:
             // The poll of it in the ring, if there is one, tells as well.
-            if !isWakeArmed { descriptors.wake.clear() }
-            return .woken
+            let isWoken = !isWakeArmed && event.take()
+            takePosted(&answered)
+            return isWoken ? .woken : .normal
         }
+    }
+
+    /// Takes what the kernel has completed, and enters the kernel if it has to post that first.
+    private mutating func takePosted(_ answered: inout RequestFIFO) {
+        if unsafe !isSilent && cbio_uring_has_unposted(ring) { _ = unsafe cbio_uring_post(ring) }
+        _ = takeCompletions(&answered)
     }
 
     /// Moves what the kernel has completed to `answered`. True when the wake event was among it.
@@ -271,31 +266,24 @@ import Glibc
         unsafe cbio_uring_reap(ring, &answered.list, &isWoken)
         inRing &-= answered.count &- before
         if isWoken {
-            descriptors.wake.clear()
+            event.clear()
             armWake()
-            _ = settle(unsafe cbio_uring_submit(ring), &answered)
+            settle(unsafe cbio_uring_submit(ring), &answered)
         }
         helpers.collect(into: &answered)
         return isWoken
     }
 
-    /// Makes the descriptor readable when the owner has a call to make for want of a thread.
-    @inline(never)
-    private mutating func comeBack(for help: HelperThreads.Help) {
-        switch help {
-        case .none: break
-        case .now: descriptors.wake.signal()
-        case .later: timer.arm(after: HelperThreads.patience, orWake: descriptors.wake)
-        }
-    }
-
-    /// Clears the event that stands for the ring. Only after the kernel was entered, because posting
-    /// completions there signals it again; what came since then shows in the ring's flags.
-    private func quiet(_ event: Event) {
-        event.clear()
+    /// Clears the event when it is the descriptor. Only after the kernel was entered, because posting
+    /// completions there signals it again; what came since then shows in the ring's flags, and what helpers
+    /// have done is collected. True when another thread has woken the owner.
+    private mutating func quiet(_ answered: inout RequestFIFO) -> Bool {
+        let isWoken = event.take()
+        helpers.collect(into: &answered)
         // The kernel posts a limited number at a time and does not signal the rest. A submission posts
         // some as well.
         if unsafe !isSilent && cbio_uring_has_more(ring) { event.signal() }
+        return isWoken
     }
 }
 

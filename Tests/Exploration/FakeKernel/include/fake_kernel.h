@@ -62,12 +62,6 @@ void fake_publish(void);
 /// Brings the descriptors up to date before somebody looks at them.
 void fake_refresh(void);
 
-/// Whether a timer is armed.
-bool fake_has_timer(void);
-
-/// Lets the time pass until the next timer expires.
-void fake_expire_timer(void);
-
 /// Keeps freed memory for the next run, which needs the same, instead of giving it back to the system.
 void fake_keep_memory(void);
 

@@ -1,0 +1,4 @@
+/// A read that did not do what it should.
+struct ReadFailure: Error, CustomStringConvertible {
+    let description: String
+}
