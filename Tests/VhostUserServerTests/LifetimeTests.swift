@@ -98,7 +98,9 @@ final class LifetimeTests: FrontEndTestCase {
             XCTAssertFalse(frontEnd.server.isConnected)
         }
         // The last thread that ends closes what woke it.
-        try eventually("all descriptors are closed") { ((try? openDescriptors()) ?? .max) <= before }
+        try eventually("all descriptors are closed") {
+            ((try? openDescriptors()) ?? .max) <= before
+        }
     }
 
     private func openDescriptors() throws -> Int {
