@@ -27,6 +27,8 @@ final class FrontEndMemory {
     let space: AddressSpace
     private let news: Event
     private var regions: [Region] = []
+    /// Whether written pages are logged, of regions to come too.
+    private var isLogging = false
 
     /// `news` is signaled when memory that was taken away is used no more.
     init(_ space: AddressSpace, news: Event) {
@@ -61,6 +63,7 @@ final class FrontEndMemory {
             try space.map(region, at: description.guestAddress)
         }
         regions.append(Region(description: description, mapped: mapped, file: file))
+        logNewRegions()
     }
 
     /// Takes a region away: the one at the same guest address and user address, and of the same size. The
@@ -116,7 +119,42 @@ final class FrontEndMemory {
             + zip(added, mapped).map { entry, mapped in
                 Region(description: entry.0, mapped: mapped, file: entry.2)
             }
+        logNewRegions()
         return release
+    }
+
+    // MARK: Written pages
+
+    /// Begins or ends to log written pages. To begin or to end twice is harmless.
+    func setLogging(_ isOn: Bool) {
+        isLogging = isOn
+        for region in regions {
+            guard let log = region.mapped.region.memory?.dirtyLog else { continue }
+            if isOn { log.start(.migration) } else { log.stop(.migration) }
+        }
+    }
+
+    private func logNewRegions() {
+        if isLogging { setLogging(true) }
+    }
+
+    /// Calls `body` with the first and the last address of each run of pages that were written since the last
+    /// call.
+    func takeWritten(_ body: (GuestAddress, GuestAddress) -> Void) {
+        for region in regions {
+            guard let memory = region.mapped.region.memory else { continue }
+            let (base, last) = (
+                region.description.guestAddress, region.description.lastGuestAddress
+            )
+            let offset = UInt64(region.mapped.region.memoryOffset)
+            memory.dirtyLog.take(.migration) { pages in
+                // Pages of the memory, of which the region may begin and end within one.
+                let start = UInt64(pages.lowerBound) << 12
+                let end = UInt64(pages.upperBound) << 12
+                let first = start > offset ? base &+ (start - offset) : base
+                body(first, min(last, base &+ (end - offset - 1)))
+            }
+        }
     }
 
     private func exchange(

@@ -224,6 +224,11 @@ public final class VhostUserServer {
         milliseconds: CInt, _ other: (CInt) -> Void
     ) throws(VhostUserError) {
         var mustAccept = false
+        // What is logged moves to the front end's log from time to time.
+        let logInterval: CInt = 100
+        let isLogging = session?.isLogging ?? false
+        let milliseconds =
+            isLogging && !(0...logInterval).contains(milliseconds) ? logInterval : milliseconds
         try host { () throws(SystemCallError) in
             try loop.wait(milliseconds) { descriptor in
                 if descriptor == news.descriptor {
@@ -238,6 +243,7 @@ public final class VhostUserServer {
             }
         }
         session?.goOn()
+        session?.moveLog()
         noteSize()
         if mustAccept && session == nil, let socket = StreamSocket.accept(listener) {
             session = VhostUserSession(socket, device, threads, memory, options)

@@ -81,15 +81,14 @@ final class LifetimeTests: FrontEndTestCase {
 
     /// The end of a server waits for requests, and gives back everything.
     func testAServerThatEnds() throws {
-        // What a first server opens for good does not count.
-        try frontEnd().start()
-        let before = try openDescriptors()
         for _ in 0..<5 {
             let frontEnd = try frontEnd()
             try frontEnd.start()
             for index in 0..<8 { frontEnd.add(VirtioType.read, length: 65536, index: index) }
             frontEnd.publish()
         }
+        // What the image opens for good does not count; a leak of each server would.
+        let before = try openDescriptors()
         for _ in 0..<5 {
             let frontEnd = try frontEnd()
             try frontEnd.start()
@@ -98,7 +97,10 @@ final class LifetimeTests: FrontEndTestCase {
             try frontEnd.server.disconnect()
             XCTAssertFalse(frontEnd.server.isConnected)
         }
-        XCTAssertEqual(try openDescriptors(), before)
+        // The last thread that ends closes what woke it.
+        try eventually("all descriptors are closed") {
+            ((try? openDescriptors()) ?? .max) <= before
+        }
     }
 
     private func openDescriptors() throws -> Int {

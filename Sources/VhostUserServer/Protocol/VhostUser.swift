@@ -8,6 +8,7 @@ enum VhostUser {
         static let setOwner: UInt32 = 3
         static let resetOwner: UInt32 = 4
         static let setMemoryTable: UInt32 = 5
+        static let setLogBase: UInt32 = 6
         static let setRingSize: UInt32 = 8
         static let setRingAddresses: UInt32 = 9
         static let setRingBase: UInt32 = 10
@@ -45,6 +46,8 @@ enum VhostUser {
 
     /// Feature bits of the transport, beside those of the device.
     enum Feature {
+        /// VHOST_F_LOG_ALL: written pages are logged.
+        static let logAll: UInt64 = 1 << 26
         /// VHOST_USER_F_PROTOCOL_FEATURES.
         static let protocolFeatures: UInt64 = 1 << 30
     }
@@ -52,6 +55,7 @@ enum VhostUser {
     /// "Protocol features".
     enum ProtocolFeature {
         static let multipleQueues: UInt64 = 1 << 0
+        static let logDescriptor: UInt64 = 1 << 1
         static let replyAcknowledgement: UInt64 = 1 << 3
         static let backEndRequests: UInt64 = 1 << 5
         static let configuration: UInt64 = 1 << 9
@@ -61,8 +65,8 @@ enum VhostUser {
 
         /// Those that this server offers.
         static let offered =
-            multipleQueues | replyAcknowledgement | backEndRequests | configuration | inflight
-            | resetDevice | memorySlots
+            multipleQueues | logDescriptor | replyAcknowledgement | backEndRequests | configuration
+            | inflight | resetDevice | memorySlots
     }
 
     /// "Vring descriptor index for split virtqueues" and the messages that carry a descriptor for a ring.

@@ -6,6 +6,7 @@ import BlockHost
 /// `@unchecked`: the mutex guards every variable.
 final class QueueThread: @unchecked Sendable {
     private typealias Job = @Sendable (ServedQueue) -> Void
+    typealias Maker = @Sendable (QueueWake) throws(VhostUserError) -> ServedQueue
 
     /// What becomes of the thread.
     private enum Phase {
@@ -22,17 +23,18 @@ final class QueueThread: @unchecked Sendable {
 
     // The mutex guards these.
     private var phase = Phase.starting
+    /// Taken by the thread, because what it holds, such as the image, is to be gone when the thread has ended.
+    private var make: Maker?
     private var jobs: [Job] = []
     private var mustEnd = false
 
     /// Starts a thread for the queue that `make` returns. `make` is called on the thread, because the
     /// thread that uses a queue first is the only one that may use it.
-    init(
-        _ make: @escaping @Sendable (QueueWake) throws(VhostUserError) -> ServedQueue
-    ) throws(VhostUserError) {
+    init(_ make: @escaping Maker) throws(VhostUserError) {
+        self.make = make
         do throws(SystemCallError) {
             wake = try QueueWake()
-            try HostThread.start(named: "vhost-queue") { [self] in serve(make) }
+            try HostThread.start(named: "vhost-queue") { [self] in serve() }
         } catch {
             throw VhostUserError(error)
         }
@@ -89,19 +91,29 @@ final class QueueThread: @unchecked Sendable {
 
     // MARK: The thread of the queue
 
-    private func serve(_ make: (QueueWake) throws(VhostUserError) -> ServedQueue) {
-        let end = serveToEnd(make)
+    private func serve() {
+        let end = serveToEnd()
         mutex.lock()
         phase = end
         mutex.unlock()
         changed.signal()
     }
 
+    /// Makes the queue. What that needed is not held any more.
+    private func makeQueue() throws(VhostUserError) -> ServedQueue {
+        mutex.lock()
+        let make = make
+        self.make = nil
+        mutex.unlock()
+        guard let make else { preconditionFailure("a thread makes its queue once") }
+        return try make(wake)
+    }
+
     /// The queue is gone when this returns.
-    private func serveToEnd(_ make: (QueueWake) throws(VhostUserError) -> ServedQueue) -> Phase {
+    private func serveToEnd() -> Phase {
         let queue: ServedQueue
         do throws(VhostUserError) {
-            queue = try make(wake)
+            queue = try makeQueue()
         } catch {
             return .failed(error)
         }

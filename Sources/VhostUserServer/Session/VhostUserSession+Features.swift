@@ -6,16 +6,23 @@ extension VhostUserSession {
     /// The features of the device and of the transport.
     var offeredFeatures: UInt64 {
         device.offeredFeatures.rawValue | VhostUser.Feature.protocolFeatures
+            | VhostUser.Feature.logAll
     }
 
     func setFeatures(_ body: MessageBody) throws(Refusal) -> Answer {
         guard body.count == 8, let bits = body.u64(0) else { throw Refusal(EINVAL) }
         guard bits & ~offeredFeatures == 0 else { throw Refusal(EINVAL) }
-        if bits == features { return .acknowledgement }
+        // The log can be switched while rings run.
+        if bits & ~VhostUser.Feature.logAll == features & ~VhostUser.Feature.logAll {
+            features = bits
+            setLogging(bits & VhostUser.Feature.logAll != 0)
+            return .acknowledgement
+        }
         guard !rings.contains(where: \.isStarted) else { throw Refusal(EBUSY) }
         let accepted = VirtioFeatures(rawValue: bits & device.offeredFeatures.rawValue)
         guard device.acceptFeatures(accepted) else { throw Refusal(EINVAL) }
         features = bits
+        setLogging(bits & VhostUser.Feature.logAll != 0)
         return .acknowledgement
     }
 

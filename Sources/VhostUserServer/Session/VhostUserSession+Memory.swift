@@ -21,6 +21,7 @@ extension VhostUserSession {
             }
             table.append((description, descriptor))
         }
+        moveLog()
         return wait(for: try memory.replaceAll(by: table), header)
     }
 
@@ -39,6 +40,7 @@ extension VhostUserSession {
         _ header: VhostUserHeader, _ body: MessageBody
     ) throws(Refusal) -> Answer {
         guard let description = RegionDescription(body, at: 8) else { throw Refusal(EINVAL) }
+        moveLog()
         return wait(for: try memory.remove(description), header)
     }
 

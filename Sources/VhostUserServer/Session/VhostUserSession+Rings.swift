@@ -124,6 +124,8 @@ extension VhostUserSession {
 
     /// "VHOST_USER_GET_VRING_BASE": the ring, its descriptors and its addresses are forgotten.
     func replyWithBase(_ header: VhostUserHeader, _ index: Int, _ base: UInt16) {
+        // The front end looks at the log when it has the reply.
+        moveLog()
         rings[index].base = base
         var writer = ReplyWriter(header.request, flags: VhostUser.HeaderFlags.reply)
         writer.put(UInt32(truncatingIfNeeded: index))

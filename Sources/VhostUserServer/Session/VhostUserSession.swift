@@ -45,6 +45,8 @@ final class VhostUserSession {
     var protocolFeatures: UInt64 = 0
     /// Where requests under way are recorded.
     var inflight: InflightRegion?
+    /// Where written pages are logged, while the front end wants that.
+    var log: MigrationLog?
     /// For messages to the front end; -1 when there is none.
     var backEndSocket: CInt = -1
 
@@ -137,6 +139,7 @@ final class VhostUserSession {
         case VhostUser.Request.getInflight: try getInflight(header, body)
         case VhostUser.Request.setInflight: try setInflight(body)
         case VhostUser.Request.setBackEndSocket: try setBackEndSocket()
+        case VhostUser.Request.setLogBase: try setLogBase(header, body)
         default: throw Refusal(ENOSYS)
         }
     }
@@ -189,10 +192,12 @@ final class VhostUserSession {
         case .reset(let header):
             guard areAllStopped else { return }
             wait = nil
+            setLogging(false)
             device.reset()
             acknowledge(header)
         case .end(nil):
             guard areAllStopped else { return }
+            setLogging(false)
             // What cannot be taken away now goes with the next try, when transfers have let go of maps.
             guard let release = try? memory.removeAll() else { return }
             for thread in threads { thread.nudge() }

@@ -90,6 +90,12 @@ final class FrontEndSocket {
         return false
     }
 
+    /// Takes in what has come, and drops it.
+    func takeAll() throws {
+        _ = try fill()
+        input.removeAll()
+    }
+
     /// Takes in what has come; true at the end.
     private func fill() throws -> Bool {
         var buffer = [UInt8](repeating: 0, count: 1 << 12)

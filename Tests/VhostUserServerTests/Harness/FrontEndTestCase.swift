@@ -61,7 +61,9 @@ class FrontEndTestCase: XCTestCase {
 
     /// The bytes of the file from `offset` on.
     func stored(at offset: Int, _ count: Int) throws -> [UInt8] {
-        [UInt8](try file.contents(at: offset, count).bytes)
+        let buffer = try file.contents(at: offset, count)
+        // The bytes go with the buffer.
+        return withExtendedLifetime(buffer) { [UInt8](buffer.bytes) }
     }
 
     /// Holds operations until the returned function is called.
