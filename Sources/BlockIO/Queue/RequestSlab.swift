@@ -20,8 +20,9 @@ struct RequestSlab: ~Copyable {
     private(set) var growths = 0
     /// Slots of chunks that are given back never see these generations again.
     private var firstGeneration: UInt32 = 0
-    /// With so many requests or fewer it is worth a look whether chunks can be given back.
-    private var trimLimit = 0
+    /// With so many requests or fewer it is worth a look whether chunks can be given back; -1 when there are
+    /// none to give back.
+    private var trimLimit = -1
 
     /// The first chunk is a page. Each chunk after it doubles the number of slots, up to this many pages.
     private static let mostPages = 16
@@ -63,7 +64,7 @@ struct RequestSlab: ~Copyable {
         chunks.insert(chunk, at: chunkIndex(of: chunk.first.address))
         capacity += slots
         if capacity > Self.keptSlots { growths += 1 }
-        trimLimit = capacity / 4
+        setTrimLimit(capacity / 4)
     }
 
     /// The slot at an address, if there still is one.
@@ -95,15 +96,15 @@ struct RequestSlab: ~Copyable {
     /// Gives back chunks that no request is in, once far fewer requests are open than there were.
     @inline(__always)
     mutating func trim(_ free: inout FreeSlots, outstanding: Int) {
-        if outstanding <= trimLimit && capacity > Self.keptSlots {
-            giveBackUnused(&free, outstanding)
-        }
+        if outstanding <= trimLimit { giveBackUnused(&free, outstanding) }
+    }
+
+    private mutating func setTrimLimit(_ limit: Int) {
+        trimLimit = capacity > Self.keptSlots ? limit : -1
     }
 
     @inline(never)
     private mutating func giveBackUnused(_ free: inout FreeSlots, _ outstanding: Int) {
-        // A look costs a walk over the free slots: the next one when there are again far fewer.
-        trimLimit = outstanding / 4
         var unused = [Int](repeating: 0, count: chunks.count)
         var slots = FreeSlots()
         swap(&slots, &free)
@@ -128,6 +129,8 @@ struct RequestSlab: ~Copyable {
         for (chunk, isKept) in zip(chunks, isKept) where !isKept { unsafe Self.giveBack(chunk) }
         chunks = zip(chunks, isKept).filter(\.1).map(\.0)
         capacity = keptSlots
+        // A look costs a walk over the free slots: the next one when there are again far fewer.
+        setTrimLimit(outstanding / 4)
     }
 
     @unsafe

@@ -358,7 +358,8 @@ import Glibc
     /// Whether bytes at `address` in `range`, which follow the last segment in the host, follow it in the
     /// address space as well. A segment that bounces is copied by its address there, and another region may
     /// begin in the host where one ends. Memory that is borrowed may end where other memory begins.
-    private mutating func continuesLast(_ range: FlatRangePointer, _ address: GuestAddress) -> Bool {
+    private mutating func continuesLast(_ range: FlatRangePointer, _ address: GuestAddress) -> Bool
+    {
         describe()
         guard let last = self.range(at: count &- 1) else { return false }
         if last.pointee.first == range.pointee.first { return true }

@@ -228,11 +228,17 @@ import Glibc
         }
     }
 
-    /// Looks at what io_uring_enter(2) answered. What the kernel has no resources for goes to helper threads:
+    /// Looks at what io_uring_enter(2) answered.
+    @inline(__always)
+    private mutating func settle(_ answer: CInt, _ answered: inout RequestFIFO) {
+        if answer < 0 && answer != -EINTR { withdraw(answer, &answered) }
+    }
+
+    /// Takes back what the kernel has refused. What it has no resources for goes to helper threads:
     /// nothing that is in flight need ever end and bring the owner back. An error that will not pass (EPERM
     /// of a seccomp filter) ends what has been prepared.
-    private mutating func settle(_ answer: CInt, _ answered: inout RequestFIFO) {
-        if answer >= 0 || answer == -EINTR { return }
+    @inline(never)
+    private mutating func withdraw(_ answer: CInt, _ answered: inout RequestFIFO) {
         var withdrawn = RequestFIFO()
         var isWakeAmong = false
         inRing &-= Int(unsafe cbio_uring_withdraw(ring, &withdrawn.list, answer, &isWakeAmong))
