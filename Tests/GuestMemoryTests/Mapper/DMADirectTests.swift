@@ -74,7 +74,9 @@ final class DMADirectTests: XCTestCase {
         try guest.space.map(.ram(guest.ram, offset: 8192, size: 4096), at: 1 << 40)
         try guest.space.map(.ram(guest.ram, offset: 12_288, size: 4096), at: 1 << 40 + 4096)
         XCTAssertEqual(try layout(guest, [(1 << 40 + 4000, 200)]), [[8192 + 4000, 200]])
-        XCTAssertEqual(try layout(guest, [(8000, 192), (1 << 40, 8)]), [[8000, 200]])
+        // Not for the guest: if the vector bounced, it would be copied by the address of its beginning.
+        XCTAssertEqual(
+            try layout(guest, [(8000, 192), (1 << 40, 8)]), [[8000, 192], [8192, 8]])
     }
 
     func testNeighboursOfTheGuestMayBeFarApartInTheHost() throws {
