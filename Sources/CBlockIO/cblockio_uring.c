@@ -190,8 +190,10 @@ bool cbio_uring_has_unposted(const struct cbio_uring *self) {
     return flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW);
 }
 
+bool cbio_uring_is_posted(const struct cbio_uring *self) { return io_uring_cq_ready(&self->ring); }
+
 bool cbio_uring_has_more(const struct cbio_uring *self) {
-    return cbio_uring_has_unposted(self) || io_uring_cq_ready(&self->ring);
+    return cbio_uring_has_unposted(self) || cbio_uring_is_posted(self);
 }
 
 // A request that does nothing, there and back.

@@ -163,6 +163,8 @@ extension QueueCore {
         } else {
             step(minimum: 0, limit: .nanoseconds(0))
         }
+        // What came while the last answers were looked at: the owner need not come back for it.
+        readMail()
         closeIfDrained()
         return completed.count
     }

@@ -45,6 +45,7 @@ extension QueueCore {
         let completion = request.pointee.completion
         outstanding &-= 1
         recycle(request)
+        readMail()
         closeIfDrained()
         submitUnlessPlugged()
         return completion

@@ -201,8 +201,9 @@ extension QueueGroup {
             guard let member = state.pointee.members[other] else { continue }
             if isOrdered && !member.file.pointee.isModified { continue }
             state.pointee.resizes.unsettled.insert(other)
-            // The call can be forbidden at any time.
-            if hasBarrier && !isOrdered { member.mailbox.post(.resizeBegins, wakesOwner: true) }
+            // What it has counted may be a request that it then holds back: then nothing else brings its
+            // owner to the notice. The call can also be forbidden at any time.
+            member.mailbox.post(.resizeBegins, wakesOwner: true)
         }
     }
 

@@ -67,7 +67,10 @@ int cbio_uring_register_eventfd(struct cbio_uring *ring, int event_fd);
 /// Whether completions wait to be posted, for which the kernel has to be entered.
 bool cbio_uring_has_unposted(const struct cbio_uring *ring);
 
-/// The same, or completions are there that have not been reaped.
+/// Whether completions are there that have not been reaped.
+bool cbio_uring_is_posted(const struct cbio_uring *ring);
+
+/// Either of the two.
 bool cbio_uring_has_more(const struct cbio_uring *ring);
 
 /// Tries a ring for which no request has been made: asks for the opcodes that this library uses

@@ -35,6 +35,9 @@ import Glibc
     /// Submissions in the two rings, those included that the kernel has not taken.
     private var inRing = 0
 
+    /// Steps that the kernel does in one visit at least, if there are so many (Linux 6.18: 20). It does not
+    /// signal the event for those that it leaves.
+    private static let stepsOfAVisit = 16
     /// The longest wait, in nanoseconds, for an event that the kernel does not poll for want of resources.
     private static let longestBlindWait: Int64 = 1_000_000
 
@@ -295,17 +298,17 @@ import Glibc
         }
     }
 
-    /// Takes what the kernel has completed, and enters the kernel while it has to post that first. The kernel
-    /// does a limited number of steps at a time, and does not signal the rest. A step need not complete a
-    /// submission: it may start it again in a worker of the kernel.
+    /// Takes what the kernel has completed, and enters the kernel if it has to post that first. A step of
+    /// the kernel need not complete a submission: it may start it again in a worker of the kernel.
     private mutating func takePosted(_ answered: inout RequestFIFO) {
         let before = answered.count
-        var isPosted = true
-        repeat {
-            if unsafe isSilent || !cbio_uring_has_unposted(ring) { break }
-            isPosted = unsafe cbio_uring_post(ring) >= 0
+        var visits = inRing / Self.stepsOfAVisit + 1
+        while visits > 0, !isSilent, unsafe cbio_uring_has_unposted(ring) {
+            _ = unsafe cbio_uring_post(ring)
             _ = takeCompletions(&answered)
-        } while isPosted && answered.count == before
+            if answered.count > before { return }
+            visits &-= 1
+        }
         _ = takeCompletions(&answered)
     }
 
@@ -330,9 +333,32 @@ import Glibc
     private mutating func quiet(_ answered: inout RequestFIFO) -> Bool {
         let isWoken = event.take()
         helpers.collect(into: &answered)
-        // The kernel posts a limited number at a time and does not signal the rest. A submission posts
-        // some as well.
-        if unsafe !isSilent && cbio_uring_has_more(ring) { event.signal() }
+        let hasMore = unsafe !isSilent && cbio_uring_has_more(ring)
+        return hasMore && takeRest(&answered) || isWoken
+    }
+
+    /// Takes what the kernel has still to post, and leaves the event signalled if something is left.
+    ///
+    /// The flags alone do not tell. The kernel sets the one for completions to be posted after it has made
+    /// the completion known, perhaps when that has been posted already, and clears it with the next
+    /// completion only.
+    @inline(never)
+    private mutating func takeRest(_ answered: inout RequestFIFO) -> Bool {
+        var isWoken = false
+        var visits = inRing / Self.stepsOfAVisit + 1
+        while unsafe visits > 0 && cbio_uring_has_unposted(ring) {
+            let before = answered.count
+            _ = unsafe cbio_uring_post(ring)
+            _ = takeCompletions(&answered)
+            if answered.count == before {
+                visits &-= 1
+            } else {
+                // They have been signalled.
+                if event.take() { isWoken = true }
+                helpers.collect(into: &answered)
+            }
+        }
+        if unsafe cbio_uring_is_posted(ring) { event.signal() }
         return isWoken
     }
 }
