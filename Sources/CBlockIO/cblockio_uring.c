@@ -292,8 +292,11 @@ static void use_region(
     if (!is_single && !self->has_vectored_fixed) return;
     const int region = region_of(self, &submission->vectors[0]);
     if (region < 0) return;
-    for (uint16_t i = 1; i < submission->vector_count; i++)
-        if (region_of(self, &submission->vectors[i]) != region) return;
+    for (uint16_t i = 0; i < submission->vector_count; i++) {
+        const struct iovec *vector = &submission->vectors[i];
+        // The kernel answers EFAULT to an empty element of registered memory, and to no other.
+        if (vector->iov_len == 0 || region_of(self, vector) != region) return;
+    }
     const bool is_write = submission->kind == CBIO_WRITE;
     sqe->buf_index = (uint16_t)region;
     if (is_single)

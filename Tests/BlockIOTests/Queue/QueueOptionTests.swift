@@ -52,6 +52,18 @@ final class QueueOptionTests: ConformanceTestCase {
         }
     }
 
+    /// The first request for a helper thread and the wait for it come to the engine together.
+    func testTheFirstRequestForAHelperIsWaitedFor() throws {
+        try onTmpfs(QueueOptions(hasDescriptor: false)) { subject in
+            for _ in 0..<3 {
+                subject.queue.batch {
+                    subject.queue.discard(at: 0, length: UInt64(subject.block))
+                    XCTAssertEqual(subject.queue.poll(minimum: 1, timeout: Patience.limit), 1)
+                }
+            }
+        }
+    }
+
     func testQueuesWorkWithoutADescriptor() throws {
         try onTmpfs(QueueOptions(hasDescriptor: false)) { subject in
             XCTAssertEqual(subject.queue.descriptor, -1)

@@ -125,9 +125,11 @@ final class RingOptionTests: XCTestCase {
             let buffer = round % 3 == 0 ? other : memory
             buffer.fill(UInt8(truncatingIfNeeded: round))
             let count = Int(random.next() % 4) + 1
-            let list = (0..<count).map { _ in
+            let list = (0..<count).map { index in
                 let page = Int(random.next() % 15)
-                let part = buffer.slice(page * 4096, 512 * (Int(random.next() % 16) + 1))
+                // Elements behind the first can be empty.
+                let blocks = Int(random.next() % 16) + (index == 0 ? 1 : 0)
+                let part = buffer.slice(page * 4096, 512 * blocks)
                 return iovec(iov_base: part.baseAddress, iov_len: part.count)
             }
             let total = list.reduce(0) { $0 + $1.iov_len }

@@ -132,10 +132,11 @@ extension ThreadPool {
             wakeThreads(callThreads(.serves))
             var server = Server()
             server.sleeps = state.pointee.ownerSleeps
-            repeat {
+            // A thread may have taken what it was called for: what is first now can be of another kind.
+            while servesAtSubmission {
                 serveNext(&server)
                 state.pointee.inlineCompletions &+= 1
-            } while servesAtSubmission
+            }
             state.pointee.ownerSleeps = server.sleeps
             _ = announce()
         }

@@ -103,6 +103,8 @@ import Glibc
         prepare(&pending)
         // The ring was full: a wait must not begin without the rest.
         if !pending.isEmpty && inRing < inFlightLimit { submit(&pending, answered: &answered) }
+        // The first request for the helpers may have been among them: from then on a wait ends by the event.
+        if !isReady { makeReady() }
         var isWoken = false
         if unsafe cbio_uring_unsubmitted(ring) == 0 && takeCompletions(&answered) { isWoken = true }
         let help = helpers.serveIfDue(isIdleBeside: inRing == 0, &answered)
