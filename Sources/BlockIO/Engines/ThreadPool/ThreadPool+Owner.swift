@@ -4,8 +4,9 @@ import Synchronization
 
 // What the owner does with what is queued: it serves, or calls threads. Under the lock, but for the only request.
 extension ThreadPool {
-    /// Without the lock: the owner waits for `request` within the limit, and nothing else is in flight, so no
-    /// thread touches the lists or the pace. Serves the request if the policy says so.
+    /// Without the lock, but to note what the call took: the owner waits for `request` within the limit, and
+    /// nothing else is in flight, so no thread touches the lists or the pace. Serves the request if the policy
+    /// says so.
     func serveOnlyRequest(_ request: RequestPointer, _ limit: WaitLimit) -> Bool {
         let woken = wakes.load(ordering: .relaxed)
         guard woken == state.pointee.seenWakes, request.isTransfer else { return false }
@@ -17,15 +18,22 @@ extension ThreadPool {
         // The clock is read once only, where that is enough to see that the request was quick.
         let isExact = state.pointee.isStartUnknown
         let start = isExact ? monotonicNanoseconds() : request.pointee.started
-        if isExact && policy.inlineLimit != nil { state.pointee.ownerSleeps.prepare() }
+        if isExact && policy.inlineLimit != nil {
+            lock.lock()
+            state.pointee.ownerSleeps.prepare()
+            lock.unlock()
+        }
         request.pointee.cSubmission.is_pending = false
         request.pointee.result = makeCall(for: request)
         let span = monotonicNanoseconds() &- start
+        // The watcher may look at the state.
+        lock.lock()
         let isQuick = state.pointee.pace.noteQuick(atMost: span, bytes: bytes)
         if isExact && !isQuick {
             state.pointee.pace.note(span, bytes: bytes, &state.pointee.ownerSleeps)
         }
         state.pointee.isStartUnknown = !isQuick
+        lock.unlock()
         return true
     }
 
