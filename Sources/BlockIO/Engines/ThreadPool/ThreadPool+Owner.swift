@@ -23,7 +23,6 @@ extension ThreadPool {
             state.pointee.ownerSleeps.prepare()
             lock.unlock()
         }
-        request.pointee.cSubmission.is_pending = false
         request.pointee.result = makeCall(for: request)
         let span = monotonicNanoseconds() &- start
         // The watcher may look at the state.
@@ -34,6 +33,7 @@ extension ThreadPool {
         }
         state.pointee.isStartUnknown = !isQuick
         lock.unlock()
+        request.pointee.cSubmission.is_pending = false
         return true
     }
 
