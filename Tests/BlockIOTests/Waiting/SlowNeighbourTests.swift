@@ -109,7 +109,8 @@ final class SlowNeighbourTests: ConformanceTestCase {
             }
             try collect(queue, Self.reads, wait) { order.append($0.userData) }
             if fault.isCovered {
-                XCTAssertGreaterThan(fault.counts.struck, 0)
+                // The thread that serves it may come late.
+                try eventually("the fault strikes") { fault.counts.struck > 0 }
                 XCTAssertEqual(
                     Set(order.prefix(Self.reads)), Set(0..<UInt(Self.reads)),
                     "\(slow), \(wait): \(order)")
