@@ -33,3 +33,9 @@ import BlockHost
         watch = mapped.region.memory?.watch
     }
 }
+
+extension FlatRange {
+    /// The host address of the first byte that the log is of.
+    @inline(__always)
+    var logBase: UInt { unsafe UInt(bitPattern: host) &- UInt(bitPattern: logOffset) }
+}

@@ -15,3 +15,14 @@
     /// Frees a range that no map has any more.
     @unsafe func deallocate() { unsafe address.deallocate() }
 }
+
+extension Optional where Wrapped == FlatRangePointer {
+    /// The range, if it contains `address`.
+    @inline(__always)
+    func covering(_ address: GuestAddress) -> Self {
+        guard let range = self, address >= range.pointee.first,
+            address <= range.pointee.last
+        else { return nil }
+        return range
+    }
+}

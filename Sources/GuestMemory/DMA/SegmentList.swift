@@ -491,19 +491,3 @@ extension SegmentList {
         }
     }
 }
-
-extension FlatRange {
-    /// The host address of the first byte that the log is of.
-    fileprivate var logBase: UInt { unsafe UInt(bitPattern: host) &- UInt(bitPattern: logOffset) }
-}
-
-extension Optional where Wrapped == FlatRangePointer {
-    /// The range, if it contains `address`.
-    @inline(__always)
-    fileprivate func covering(_ address: GuestAddress) -> Self {
-        guard let range = self, address >= range.pointee.first,
-            address <= range.pointee.last
-        else { return nil }
-        return range
-    }
-}
