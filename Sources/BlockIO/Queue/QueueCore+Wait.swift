@@ -122,6 +122,11 @@ extension QueueCore {
         if request.pointee.cSubmission.is_pending {
             request.pointee.cSubmission.is_pending = false
             pending.remove(request)
+            if request.pointee.cSubmission.is_durable {
+                let state = file(of: request)
+                state.pointee.durableSubmissions -= 1
+                startNextFlush(state)
+            }
             return true
         }
         switch request.pointee.place {

@@ -193,6 +193,7 @@ struct QueueCore: ~Copyable {
 
     /// Queues what `request.engine` says for the engine.
     mutating func enqueue(_ request: RequestPointer) {
+        if request.pointee.cSubmission.is_durable { countDurable(request) }
         if file(of: request).pointee.needsHelpers { counters.helperOperations &+= 1 }
         request.pointee.cSubmission.is_pending = true
         pending.append(request)
