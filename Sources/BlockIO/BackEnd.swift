@@ -22,7 +22,11 @@
 /// does nothing and zeroes are written. `deviceDiscard` and `deviceZero` are asked of devices only, so never
 /// of a back end. A `synchronize` that succeeds
 /// has made stable every write that was answered before it was submitted. One that fails is final for the
-/// image, unless its failure is marked as transient (`IORequest.isTransientFailure`). `bufferedWrite` is
+/// image, unless its failure is marked as transient (`IORequest.isTransientFailure`). Both hold for all queues of
+/// the image (``OpenOptions/queueLimit``), each of which has an engine: the writes are those of all engines, and
+/// after a loss no engine may answer a `synchronize` with success, also one that was already submitted. The other
+/// queues would otherwise not know of the loss before the queue whose `synchronize` failed is polled. A back end
+/// that cannot promise this refuses to open a second engine at a time for a writable image. `bufferedWrite` is
 /// a write of the bytes behind the last whole block, which does not make the storage longer; it is asked for
 /// only where ``size`` is not a multiple of the alignment. `synchronizeBoth` is asked for only after the
 /// engine has called ``HostFile/hasUsedSecondWay()``.

@@ -57,14 +57,19 @@ public struct OpenOptions: Sendable, Hashable {
     ///
     /// With more than one, requests of one queue can wait for those of another: a resize for all that
     /// change the image, and, where a sector (``logicalBlockSize``) is smaller than the host's block
-    /// (``HostAlignment/offset``), writes for others that touch the same block. So each queue that has
-    /// requests must be attended to, by a thread that waits in it or that polls it when its
-    /// ``BlockQueue/descriptor`` is readable. A thread that serves several queues of an image waits on their
-    /// descriptors, and not in one of the queues while another has requests.
+    /// (``HostAlignment/offset``), writes for earlier writes. (Discards and writes of zeroes count as writes.)
+    /// A write that changes a part of a block waits for the latest write of a part of the same block. Where one of
+    /// two writes covers the whole block of which the other changes a part, the later one waits for all
+    /// earlier writes of all queues. So each queue that has requests must be attended to, by a thread that
+    /// waits in it or that polls it when its ``BlockQueue/descriptor`` is readable. A thread that serves several
+    /// queues of an image waits on their descriptors, and not in one of the queues while another has requests.
     ///
     /// Where sectors are multiples of the host's block, queues know nothing of each other's writes and
-    /// cost no more than one. A write, discard or write of zeroes that begins or ends inside a block of the
-    /// host then fails with ``BlockError/Code/partialBlock``.
+    /// cost no more than one, with two exceptions. Once a request of a queue has waited for a resize of another
+    /// queue, each wait in that queue can take one more system call. A durable write of a file is followed by a
+    /// flush, because the kernel would report to the write what was lost of the writes of other queues. A
+    /// write, discard or write of zeroes that begins or ends inside a block of the host then fails with
+    /// ``BlockError/Code/partialBlock``.
     public var queueLimit: Int
 
     /// The alignment to use in place of what the kernel says about addresses, lengths and positions: for

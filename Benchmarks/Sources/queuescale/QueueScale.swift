@@ -11,7 +11,8 @@ struct QueueScale: ParsableCommand {
         discussion: """
             Each queue has a thread of its own, which keeps the same number of requests under way \
             at random places. The numbers of queues take turns in each round. Prints the median of \
-            the requests a second, and its ratio to the first number of queues.
+            the requests a second, and its ratio to the first number of queues; or, as JSON, the \
+            requests a second and the processor time of a request in each round.
             """,
         version: PackageVersion.current)
 
@@ -29,10 +30,14 @@ struct QueueScale: ParsableCommand {
             "Have the queues share their writes, as where blocks are larger than sectors."
     )
     var share = false
+    @Option(help: "text or json.") var format = "text"
 
     mutating func validate() throws {
         guard EngineKind(rawValue: engine) != nil || engine == "auto" else {
             throw ValidationError("'\(engine)' is none of io_uring, libaio, threads, auto")
+        }
+        guard ["text", "json"].contains(format) else {
+            throw ValidationError("'\(format)' is neither text nor json")
         }
         guard !numbers.isEmpty, numbers.allSatisfy({ (1...256).contains($0) }),
             numbers.count == queues.split(separator: ",").count
@@ -52,28 +57,36 @@ struct QueueScale: ParsableCommand {
 
     func run() throws {
         let numbers = numbers
-        var results = numbers.map { _ in [Double]() }
+        var results = numbers.map { _ in [QueueRate]() }
         for round in 0..<rounds {
             for place in numbers.indices {
                 let index = (place + round) % numbers.count
                 results[index].append(try turn(queues: numbers[index]))
             }
         }
-        let medians = results.map { $0.sorted()[$0.count / 2] }
+        if format == "json" {
+            let result = QueueScaleResult(
+                engine: engine, pattern: write ? "randwrite" : "randread", blockSize: blockSize,
+                depth: depth, sharesWrites: share,
+                runs: zip(numbers, results).map { .init(queues: $0, $1) })
+            return try StandardOutput.printLine(jsonText(result))
+        }
+        let medians = results.map { $0.map(\.requestsPerSecond).sorted()[$0.count / 2] }
         for (number, median) in zip(numbers, medians) {
             let ratio = Int((median / medians[0] * 100).rounded())
-            print(
+            try StandardOutput.printLine(
                 "\(number) queues: \(Int(median)) requests a second, "
                     + "\(ratio / 100).\(ratio % 100 < 10 ? "0" : "")\(ratio % 100) of \(numbers[0])"
             )
         }
     }
 
-    /// Requests a second of all queues.
-    private func turn(queues: Int) throws -> Double {
+    private func turn(queues: Int) throws -> QueueRate {
         var options = OpenOptions(access: write ? .readWrite : .readOnly, queueLimit: queues)
         if let kind = EngineKind(rawValue: engine) { options.engine = .forced(kind) }
-        if share { options.alignment = HostAlignment(memory: 4096, offset: 4096) }
+        // Where sectors are as large as blocks, the queues share nothing.
+        options.alignment = HostAlignment(memory: 4096, offset: 4096)
+        options.logicalBlockSize = share ? 512 : 4096
         let image = try BlockImage.open(
             pathname: Pathname(bytes: RawArguments.bytes(of: path)), options)
         let work = Work(

@@ -24,9 +24,9 @@ final class Work: Sendable {
         self.nanoseconds = nanoseconds
     }
 
-    /// Requests a second of all queues together.
-    func measure(queues: Int) throws -> Double {
+    func measure(queues: Int) throws -> QueueRate {
         let end = DispatchSemaphore(value: 0)
+        let before = ProcessorTime.nanoseconds
         for number in 0..<queues {
             Thread.detachNewThread { [self] in
                 serve(number, of: queues)
@@ -36,7 +36,10 @@ final class Work: Sendable {
         for _ in 0..<queues { end.wait() }
         let failed = failures.load(ordering: .relaxed)
         guard failed == 0 else { throw WorkError(failures: failed) }
-        return Double(requests.load(ordering: .relaxed)) * 1e9 / Double(nanoseconds)
+        let completed = Double(requests.load(ordering: .relaxed))
+        return QueueRate(
+            requestsPerSecond: completed * 1e9 / Double(nanoseconds),
+            processorTimePerRequest: Double(ProcessorTime.nanoseconds - before) / max(completed, 1))
     }
 
     /// What one thread does. All begin together.

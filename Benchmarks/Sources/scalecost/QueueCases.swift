@@ -124,6 +124,38 @@ extension ScaleCase {
             }
         },
         ScaleCase(
+            name: "blocked-by-another-queue",
+            summary: "partial writes that wait for one of another queue in the same block"
+        ) { n, image in
+            try withPair(image) { first, second in
+                first.write(100, at: 0, offset: 1)
+                second.queue.batch { for _ in 0..<n { second.write(100, at: 0, offset: 1) } }
+            }
+        },
+        ScaleCase(
+            name: "cancel-behind-another-queue", summary: "the same, cancelled"
+        ) { n, image in
+            try withPair(image) { first, second in
+                first.write(100, at: 0, offset: 1)
+                let requests = second.queue.batch {
+                    (0..<n).map { _ in second.write(100, at: 0, offset: 1) }
+                }
+                for request in requests { second.queue.cancel(request) }
+            }
+        },
+        ScaleCase(
+            name: "held-back-by-another-queue",
+            summary: "writes that a change of size in another queue holds back"
+        ) { n, image in
+            try withPair(image) { first, second in
+                second.write(Bench.block, at: 0)
+                first.resize(blocks: 2)
+                second.queue.batch { for _ in 0..<n { second.write(Bench.block, at: 0) } }
+                // The change of size waits for the first write.
+                second.queue.poll()
+            }
+        },
+        ScaleCase(
             name: "memory-given-back",
             summary: "reads that wait in the queue; memory that is kept afterwards is an error"
         ) { n, image in
@@ -165,6 +197,27 @@ extension ScaleCase {
         bench.queue.close()
         try require(failures == 0, "\(failures) requests failed")
     }
+
+    /// Runs `body`, which makes requests in two queues of an image of one block. The first queue is waited for first.
+    private static func withPair(
+        _ image: ImageOptions, _ body: (_ first: Bench, _ second: Bench) -> Void
+    ) throws {
+        let first = try Bench(
+            image, blocks: 1, alignment: Bench.alignment, depth: 128, queueLimit: 2)
+        let second = try Bench(first.queue.image, depth: 128)
+        var failures = 0
+        measured {
+            body(first, second)
+            for bench in [first, second] {
+                bench.queue.drain { completion in
+                    if !completion.isSuccess && completion.failure != .cancelled { failures += 1 }
+                }
+            }
+        }
+        first.queue.close()
+        second.queue.close()
+        try require(failures == 0, "\(failures) requests failed")
+    }
 }
 
 /// A queue on an image of blocks of 512 bytes, and a buffer that all requests share.
@@ -175,11 +228,10 @@ private final class Bench {
     let queue: BlockQueue
     private let memory: UnsafeMutableRawBufferPointer
 
-    init(
-        _ options: ImageOptions, blocks: Int, alignment: HostAlignment?, depth: Int
+    convenience init(
+        _ options: ImageOptions, blocks: Int, alignment: HostAlignment?, depth: Int,
+        queueLimit: Int = 1
     ) throws {
-        memory = .allocate(byteCount: 64 * Self.block, alignment: 4096)
-        memory.initializeMemory(as: UInt8.self, repeating: 0)
         // Not a device's.
         if alignment != nil,
             options.path.withCString({ truncate($0, off_t(blocks * Self.block)) }) != 0
@@ -189,7 +241,14 @@ private final class Bench {
         let image = try BlockImage.open(
             pathname: options.path,
             OpenOptions(
-                access: .readWrite, engine: .forced(options.engine), alignment: alignment))
+                access: .readWrite, engine: .forced(options.engine), queueLimit: queueLimit,
+                alignment: alignment))
+        try self.init(image, depth: depth)
+    }
+
+    init(_ image: BlockImage, depth: Int) throws {
+        memory = .allocate(byteCount: 64 * Self.block, alignment: 4096)
+        memory.initializeMemory(as: UInt8.self, repeating: 0)
         queue = try BlockQueue(image, QueueOptions(depth: depth))
     }
 

@@ -146,6 +146,10 @@ package final class HostFile: Sendable {
         pageCacheUses.load(ordering: .acquiring) != stableUses.load(ordering: .acquiring)
     }
 
+    /// Whether requests on a direct file can leave something in the page cache. Those on a device do that only
+    /// behind its last whole block.
+    var mayUsePageCache: Bool { kind == .file || !size.isMultiple(of: UInt64(alignment.offset)) }
+
     /// A request begins that may leave something in the page cache.
     func beginPageCacheUse() {
         // In this order: see `stablePageCacheUses`.
@@ -234,13 +238,20 @@ extension HostFile {
         // Each descriptor is told of a failed write-back by itself.
         let buffered = hasBufferedDescriptor ? cbio_fdatasync(bufferedDescriptor()) : 0
         let direct = cbio_fdatasync(descriptor)
-        let result = buffered < 0 ? buffered : direct
-        switch CInt(truncatingIfNeeded: -result) {
-        // Not lasting, or not of what was written.
-        case 0, EINTR, EAGAIN, ECANCELED, EINVAL: break
-        case let errno: flushFailed(errno)
+        // A loss comes first: the kernel does not report it again, and the other error may lead to a retry.
+        let isDirectLoss = Self.saysLoss(direct) && !Self.saysLoss(buffered)
+        let answer = buffered < 0 && !isDirectLoss ? buffered : direct
+        if Self.saysLoss(answer) { flushFailed(CInt(truncatingIfNeeded: -answer)) }
+        return answer
+    }
+
+    /// Whether an answer of fdatasync(2) says that something that was written has been lost.
+    private static func saysLoss(_ answer: Int64) -> Bool {
+        switch CInt(truncatingIfNeeded: -answer) {
+        // Success, an error that passes, or one that is not of what was written.
+        case 0, EINTR, EAGAIN, ECANCELED, EINVAL: false
+        default: true
         }
-        return result
     }
 
     /// Whether data has gone through the page cache beside the direct descriptor, or another way than

@@ -20,6 +20,8 @@ struct FileState: ~Copyable {
     /// and empty where the queues of an image share them (``QueueGroup/sharesWrites``).
     var tracked = TrackedWrites()
     var flushes = FlushGroup()
+    /// Writes that the engine has or is to get, and that are stable when it answers them (RWF_DSYNC).
+    var durableSubmissions = 0
     /// The oldest resize under way, whether it has begun or not.
     var barrier: RequestPointer?
     /// What changes the file and was asked for after `barrier`, or during a resize of another queue, in order.

@@ -6,6 +6,10 @@ import BlockHost
 /// comes along (fsync(2), "ERRORS"). Of several calls in flight one would fail and the others succeed,
 /// although what they were to make stable is lost as well. So one call serves all that asked for it before
 /// it began, they share its result, and those that came later share the next.
+///
+/// A write that makes itself stable (RWF_DSYNC) can get such a report too. It is submitted only while there is
+/// nothing to report. If something has come to the page cache since, the next call waits for the answers of these
+/// writes: one of them may have taken the report, and the call would succeed.
 struct FlushGroup {
     /// Carries the call that is under way.
     var leader: RequestPointer?
@@ -27,10 +31,15 @@ extension QueueCore {
             request.pointee.errno = state.pointee.host.flushFailure
             return complete(request, .system)
         }
-        if state.pointee.flushes.leader == nil { return lead(request, state) }
+        if state.pointee.flushes.leader == nil && mayLead(state) { return lead(request, state) }
         block(request)
         request.pointee.place = .waitingForFlush
         state.pointee.flushes.waiting.append(request)
+    }
+
+    /// Whether no write can have taken the report of a failed write-back from the next call.
+    private func mayLead(_ state: StablePointer<FileState>) -> Bool {
+        state.pointee.durableSubmissions == 0 || !state.pointee.host.hasUnsyncedPages
     }
 
     private mutating func lead(
@@ -57,8 +66,8 @@ extension QueueCore {
         state.pointee.flushes.leader = nil
         let host = state.pointee.host
         if failure == nil {
-            // A flush of another queue may have failed beside it.
-            if group != nil && host.flushFailure != 0 {
+            // A flush of another queue may have failed beside it, or a durable write of this one.
+            if host.flushFailure != 0 {
                 return settleFlush(state, leader, .system, host.flushFailure, now)
             }
             host.pagesAreStable(upTo: state.pointee.flushes.coveredUses)
@@ -93,7 +102,9 @@ extension QueueCore {
         startNextFlush(state)
     }
 
-    private mutating func startNextFlush(_ state: StablePointer<FileState>) {
+    /// Begins the next call for a file, if requests want one and nothing comes before it.
+    mutating func startNextFlush(_ state: StablePointer<FileState>) {
+        guard state.pointee.flushes.leader == nil, mayLead(state) else { return }
         while let request = state.pointee.flushes.waiting.popFirst() {
             request.pointee.place = .joinedFlush
             state.pointee.flushes.joined.append(request)

@@ -27,6 +27,8 @@ final class Mailbox: @unchecked Sendable {
     struct Mail {
         var messages: [Message] = []
         var notices: Notices = []
+        /// A thread wants no more than the end of a wait.
+        var isCall = false
         /// The owner has been woken for it.
         var isTold = false
     }
@@ -98,7 +100,8 @@ final class Mailbox: @unchecked Sendable {
     /// Ends the owner's wait, without a message.
     func wakeOwner() {
         lock.lock()
-        wake.pointee?.signal()
+        mail.pointee.isCall = true
+        tell()
         lock.unlock()
     }
 

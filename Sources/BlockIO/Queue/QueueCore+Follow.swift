@@ -80,6 +80,7 @@ extension QueueCore {
         state.pointee.barrier = request
         state.pointee.acceptsFastWrites.store(false, ordering: .relaxed)
         if let group { awaitsTurn = !group.takeTurn(member) }
+        if awaitsTurn { listenToGroup() }
         if awaitsTurn || state.pointee.isModified { return block(request) }
         if request.pointee.work != nil { return goOn(request) }
         countPageCacheUse(request)

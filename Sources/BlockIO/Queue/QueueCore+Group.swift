@@ -8,10 +8,19 @@ extension QueueCore {
     /// Becomes a member of the group. From now on others may leave notices.
     mutating func joinGroup() {
         guard let group else { return }
-        engine.openToWakes()
+        // A resize of another queue then waits until this queue has been polled, whatever it is doing.
+        if !group.hasBarrier { listenToGroup() }
         member = group.join(mailbox, files.first)
         // Another queue may have resized the image since this one began to open.
         adoptGeometry(files.first)
+    }
+
+    /// From now on a notice of another queue ends a wait. Called when a request of this queue first has to wait for
+    /// another queue, and not before, because such a wait can take one more system call.
+    mutating func listenToGroup() {
+        if listensToGroup { return }
+        listensToGroup = true
+        engine.openToWakes()
     }
 
     /// Writes can take the fast path, if anything can change the image, and no other queue has a say in it.
@@ -34,6 +43,8 @@ extension QueueCore {
         }
         if notices.contains(.turn) { awaitsTurn = false }
         runFollowers()
+        // Unless yet another resize has begun since.
+        if notices.contains(.resizeIsOver) && !isHeldByGroup { group?.holdsNothingBack(member) }
     }
 
     // MARK: Resize
@@ -45,12 +56,20 @@ extension QueueCore {
     ) {
         guard let group, group.mayChange(member) else {
             isHeldByGroup = true
+            listenToGroup()
             return holdBack(request, isFirst: wasHeldBack)
         }
         // What is known of the image is from before.
         adoptGeometry(state)
         forgetCheck(request)
         admit(request, wasHeldBack: wasHeldBack)
+    }
+
+    /// A request that a resize holds back has been cancelled.
+    mutating func forgetHeldBack(_ state: StablePointer<FileState>) {
+        guard isHeldByGroup && state.pointee.heldBack.isEmpty else { return }
+        isHeldByGroup = false
+        group?.holdsNothingBack(member)
     }
 
     /// A resize of this queue completes.
@@ -90,6 +109,7 @@ extension QueueCore {
         switch admission {
         case .starts: return true
         case .waits:
+            listenToGroup()
             block(request)
             return false
         case .otherBlocks:

@@ -10,6 +10,15 @@ extension QueueCore {
     /// Settles what the fast path leaves: whatever has more to do than to complete.
     mutating func settleGeneral(_ request: RequestPointer, _ now: UInt64) {
         request.makeGeneral()
+        guard request.pointee.cSubmission.is_durable else { return settleAnswer(request, now) }
+        let state = file(of: request)
+        state.pointee.durableSubmissions -= 1
+        settleAnswer(request, now)
+        // A flush may have waited for this answer.
+        startNextFlush(state)
+    }
+
+    private mutating func settleAnswer(_ request: RequestPointer, _ now: UInt64) {
         let result = request.pointee.result
         guard result >= 0 else { return settleError(request, Self.errno(of: result)) }
         // No kernel moves more than it is asked for, or anything for a sync: an answer that says so is wrong.

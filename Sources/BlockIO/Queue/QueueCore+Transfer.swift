@@ -31,9 +31,11 @@ extension QueueCore {
 
     /// Whether the kernel makes a single write stable without telling anybody else's failure: only when
     /// no page cache is between, and nothing is in it, whose write-back errors it would report to this
-    /// write alone.
+    /// write alone. Where other queues may put something there at any time, the answer is no: the report of what
+    /// they lost would stay in this queue, and their next flush would succeed.
     private func hasDurableWrite(_ state: StablePointer<FileState>) -> Bool {
         let host = state.pointee.host
+        if group != nil && host.mayUsePageCache { return false }
         return host.caching == .direct && !state.pointee.lacksDurableWrite && !host.hasUnsyncedPages
     }
 
@@ -42,6 +44,15 @@ extension QueueCore {
         let isMade = hasDurableWrite(file(of: request))
         if !isMade { request.pointee.owesFlush = true }
         return isMade
+    }
+
+    /// Counts a write that is stable when the engine answers it. What was decided may not hold any more, if
+    /// the write has waited since.
+    mutating func countDurable(_ request: RequestPointer) {
+        request.pointee.cSubmission.is_durable = isMadeDurable(request)
+        if request.pointee.cSubmission.is_durable {
+            file(of: request).pointee.durableSubmissions += 1
+        }
     }
 
     /// Keeps account of a write of whole blocks; true when it has to wait for an earlier one. Called from the

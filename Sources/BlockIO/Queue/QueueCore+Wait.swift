@@ -20,12 +20,20 @@ extension QueueCore {
         }
     }
 
-    /// Waits although nothing is under way: for a remote call, a signal or the end of the limit.
-    mutating func idle(_ timeout: Duration?) {
+    /// Waits although nothing is under way: for a remote call, a signal or the end of the limit. What other
+    /// queues of the image leave in the mailbox does not end it. `isCalled` says that such a call has been
+    /// obeyed already.
+    mutating func idle(_ timeout: Duration?, isCalled: Bool) {
+        if isCalled {
+            step(minimum: 0, limit: .nanoseconds(0))
+            return
+        }
+        let known = remoteCalls
         var limit = WaitLimit(timeout)
         let deadline = limit.deadline()
         repeat {
-            if step(minimum: 1, limit: limit) != .normal { return }
+            let end = step(minimum: 1, limit: limit)
+            if end == .interrupted || remoteCalls != known { return }
             if let deadline { limit = WaitLimit(until: deadline) }
         } while completed.isEmpty && !limit.hasPassed
     }
@@ -122,11 +130,18 @@ extension QueueCore {
         if request.pointee.cSubmission.is_pending {
             request.pointee.cSubmission.is_pending = false
             pending.remove(request)
+            if request.pointee.cSubmission.is_durable {
+                let state = file(of: request)
+                state.pointee.durableSubmissions -= 1
+                startNextFlush(state)
+            }
             return true
         }
         switch request.pointee.place {
         case .elsewhere: return request.pointee.phase == .blocked
-        case .heldBack: file(of: request).pointee.heldBack.remove(request)
+        case .heldBack:
+            file(of: request).pointee.heldBack.remove(request)
+            forgetHeldBack(file(of: request))
         case .joinedFlush: file(of: request).pointee.flushes.joined.remove(request)
         case .waitingForFlush: file(of: request).pointee.flushes.waiting.remove(request)
         }
@@ -134,13 +149,13 @@ extension QueueCore {
         return true
     }
 
+    /// True when another thread's call was among the mail, and not only notices of other queues.
     @inline(__always)
-    mutating func readMail() {
-        if mailbox.hasMail { obeyMail() }
-    }
+    @discardableResult
+    mutating func readMail() -> Bool { if mailbox.hasMail { obeyMail() } else { false } }
 
     @inline(never)
-    private mutating func obeyMail() {
+    private mutating func obeyMail() -> Bool {
         let mail = mailbox.takeAll()
         if !mail.notices.isEmpty { obey(mail.notices) }
         for message in mail.messages {
@@ -149,5 +164,8 @@ extension QueueCore {
             case .close: isClosing = true
             }
         }
+        let isCall = mail.isCall || !mail.messages.isEmpty
+        if isCall { remoteCalls &+= 1 }
+        return isCall
     }
 }

@@ -63,6 +63,8 @@ struct QueueCore: ~Copyable {
     var awaitsTurn = false
     /// A resize of another queue holds back requests of this one.
     var isHeldByGroup = false
+    /// Notices of other queues end a wait of this one.
+    var listensToGroup = false
     /// Another queue waits to be told that no request of this one changes the image. Counted as composite.
     var owesSettled = false
 
@@ -111,6 +113,8 @@ struct QueueCore: ~Copyable {
     /// The descriptor has been made readable for `completed`.
     var isWoken = false
     let mailbox: Mailbox
+    /// How often a call of another thread, as of ``BlockQueue/remote``, has been found in the mailbox.
+    var remoteCalls: UInt64 = 0
     var counters = BlockStatistics()
     let latencies = LatencyRecorder()
     /// CLOCK_MONOTONIC of the batch that is being made; 0 until its first request, and while
@@ -193,6 +197,7 @@ struct QueueCore: ~Copyable {
 
     /// Queues what `request.engine` says for the engine.
     mutating func enqueue(_ request: RequestPointer) {
+        if request.pointee.cSubmission.is_durable { countDurable(request) }
         if file(of: request).pointee.needsHelpers { counters.helperOperations &+= 1 }
         request.pointee.cSubmission.is_pending = true
         pending.append(request)

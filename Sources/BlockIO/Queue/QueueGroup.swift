@@ -21,12 +21,16 @@ import CBlockIO
 /// notice not later than when it becomes 0, and says so. A queue without requests has no part in this. Where
 /// membarrier(2) is not to be had, each queue is woken to say so.
 ///
+/// Between two resizes, each queue that held back requests during the first one starts them. The second one
+/// then waits for these requests. So resizes, however many follow each other, do not hold back a request for ever.
+///
 /// **Writes.** Where the sectors of the guest are multiples of the host's blocks, no request needs
 /// read-modify-write, and queues know nothing of each other's writes. Otherwise they share one
 /// ``TrackedWrites``. A write that another queue's write has released is left in
 /// ``Member/released``, and its queue is woken.
 ///
-/// Nothing here waits: a queue that is to go on later is told of it by a notice in its ``Mailbox``.
+/// Nothing here waits: a queue that is to go on later is told of it by a notice in its ``Mailbox``, and listens
+/// for notices from the time when it first has to (``QueueCore/listenToGroup()``).
 ///
 /// Safe to share, although unchecked: all state is under the lock, but for what is atomic in each member's
 /// ``FileState``.
@@ -69,6 +73,9 @@ final class QueueGroup: @unchecked Sendable {
         var waiting: [Int] = []
         /// The queues that the resize waits for.
         var unsettled: Set<Int> = []
+        /// The queues that held back requests during the last resize and have not started them. The next
+        /// resize begins after that.
+        var beforeNext: Set<Int> = []
     }
 
     /// For the queues of an image that consists of one file.
@@ -117,6 +124,8 @@ final class QueueGroup: @unchecked Sendable {
         defer { lock.unlock() }
         state.pointee.members[number] = nil
         settle(number)
+        state.pointee.resizes.beforeNext.remove(number)
+        beginNext()
     }
 }
 
@@ -128,7 +137,7 @@ extension QueueGroup {
     func takeTurn(_ number: Int) -> Bool {
         lock.lock()
         defer { lock.unlock() }
-        if state.pointee.resizes.turn == nil {
+        if state.pointee.resizes.turn == nil && state.pointee.resizes.beforeNext.isEmpty {
             begin(number)
         } else if state.pointee.resizes.turn != number {
             if !state.pointee.resizes.waiting.contains(number) {
@@ -144,17 +153,30 @@ extension QueueGroup {
         lock.lock()
         defer { lock.unlock() }
         state.pointee.resizes.waiting.removeAll { $0 == number }
-        guard state.pointee.resizes.turn == number else { return }
+        guard state.pointee.resizes.turn == number else {
+            // Its writes can take the fast path again.
+            if state.pointee.resizes.turn == nil { accept(number) }
+            return
+        }
         state.pointee.resizes.turn = nil
         state.pointee.resizes.unsettled = []
         for (other, member) in state.pointee.members.enumerated() where other != number {
-            // Who holds nothing back finds the new size when it looks at the queue for another reason.
-            member?.mailbox.post(.resizeIsOver, wakesOwner: member?.holdsBack == true)
+            guard let member else { continue }
+            if member.holdsBack { state.pointee.resizes.beforeNext.insert(other) }
+            // A queue that holds nothing back finds the new size when its owner next looks at it.
+            member.mailbox.post(.resizeIsOver, wakesOwner: member.holdsBack)
         }
-        guard !state.pointee.resizes.waiting.isEmpty else { return accept(number) }
-        let next = state.pointee.resizes.waiting.removeFirst()
-        begin(next)
-        if state.pointee.resizes.unsettled.isEmpty { callNext() }
+        accept(number)
+        beginNext()
+    }
+
+    /// A queue holds nothing back any more: it has started what it held back, or its caller has cancelled that.
+    func holdsNothingBack(_ number: Int) {
+        lock.lock()
+        defer { lock.unlock() }
+        state.pointee.members[number]?.holdsBack = false
+        state.pointee.resizes.beforeNext.remove(number)
+        beginNext()
     }
 
     /// Whether a queue may change the image now; from then on it may until it is told otherwise. If not, it is
@@ -177,6 +199,15 @@ extension QueueGroup {
 
     private func settle(_ number: Int) {
         guard state.pointee.resizes.unsettled.remove(number) != nil else { return }
+        if state.pointee.resizes.unsettled.isEmpty { callNext() }
+    }
+
+    /// Begins the next resize, if nothing comes before it.
+    private func beginNext() {
+        guard state.pointee.resizes.turn == nil, state.pointee.resizes.beforeNext.isEmpty,
+            !state.pointee.resizes.waiting.isEmpty
+        else { return }
+        begin(state.pointee.resizes.waiting.removeFirst())
         if state.pointee.resizes.unsettled.isEmpty { callNext() }
     }
 

@@ -2,7 +2,7 @@ import Exploration
 import XCTest
 @testable import TestSupport
 
-/// Every order in which two queues of an image that share their writes can make requests, be answered and be polled.
+/// Every order in which queues of an image that share their writes can make requests, be answered and be polled.
 final class PairExplorationTests: XCTestCase {
     /// A part of the programs, another one with another seed.
     func testOneRequestBesideTwoOthers() throws {
@@ -25,6 +25,13 @@ final class PairExplorationTests: XCTestCase {
     func testTwoRequestsBesideTwoOthers() throws {
         for first in [PairRun.Step.writeBlock, .shrink] {
             _ = try explore([[.writeFirst, first], [.writeSecond, .cancel]])
+        }
+    }
+
+    /// Two resizes follow each other, and a third queue's request goes on between them or after them.
+    func testTwoResizesBesideAThirdQueue() throws {
+        for request in [PairRun.Step.writeFirst, .shrinkInsideBlock] {
+            _ = try explore([[.shrink], [.shrink], [request]])
         }
     }
 

@@ -4,7 +4,7 @@ import Exploration
 import Glibc
 @testable import TestSupport
 
-/// One run of a program on two queues of an image of two blocks, two sectors each, whose owners sleep in epoll: in
+/// One run of a program for each queue of an image of two blocks, two sectors each, whose owners sleep in epoll: in
 /// each step a queue makes its next request, a kernel answers one operation, or a queue whose descriptor is
 /// readable is polled. When none of these is possible and a request has not completed, a wake-up has been lost.
 final class PairRun {
@@ -28,7 +28,7 @@ final class PairRun {
     private let clock = SectorHistory.Clock()
     private var history = SectorHistory()
     private var flights: [UInt: Flight] = [:]
-    private var latest: [RequestID?] = [nil, nil]
+    private var latest: [RequestID?]
     private var made: UInt = 0
     private var buffers: [AlignedBuffer] = []
 
@@ -41,12 +41,14 @@ final class PairRun {
         let chooser = ExploringChooser(decisions)
         self.chooser = chooser
         let backEnd = PairedKernels(
-            size: Self.sectors * Self.sector, block: 2 * Self.sector, chooser)
+            queues: programs.count, size: Self.sectors * Self.sector, block: 2 * Self.sector,
+            chooser)
         self.backEnd = backEnd
         let image = try BlockImage.open(
-            backEnd: backEnd, OpenOptions(access: .readWrite, queueLimit: 2))
+            backEnd: backEnd, OpenOptions(access: .readWrite, queueLimit: programs.count))
         self.image = image
-        queues = try (0..<2).map { _ in try BlockQueue(image) }
+        latest = programs.map { _ in nil }
+        queues = try programs.map { _ in try BlockQueue(image) }
     }
 
     func run() {
@@ -73,7 +75,7 @@ final class PairRun {
         if image.size != backEnd.size { complaints.append("the image has \(image.size) bytes") }
     }
 
-    /// Serves both queues in turn, which need not be what woke them.
+    /// Serves all queues in turn, which need not be what woke them.
     private func leave() {
         while !flights.isEmpty {
             for (number, queue) in queues.enumerated() {

@@ -2,23 +2,23 @@ import BlockIO
 import BlockIOTesting
 @testable import TestSupport
 
-/// A back end whose first queue has one model kernel, and whose second queue another, over the same disk.
+/// A back end each of whose queues has a model kernel of its own, over the same disk.
 final class PairedKernels: BackEnd {
     let kernels: [ModelKernel]
     let disk: VolatileDisk
     let alignment: HostAlignment
     private let opened = Locked(0)
 
-    init(size: Int, block: Int, _ chooser: any ModelChooser) {
+    init(queues: Int, size: Int, block: Int, _ chooser: any ModelChooser) {
         let disk = VolatileDisk(size: size, seed: 1)
         self.disk = disk
         alignment = HostAlignment(memory: 1, offset: block)
-        kernels = (0..<2).map { _ in
+        kernels = (0..<queues).map { _ in
             ModelKernel(disk, chooser, .init(isBuffered: false, block: block))
         }
     }
 
-    var name: String { "two models" }
+    var name: String { "models" }
     var size: UInt64 { UInt64(disk.byteCount) }
     var isDirect: Bool { true }
     var capabilities: BlockImage.Capabilities { .all }

@@ -59,6 +59,23 @@ final class QueuePair {
         } while queue.poll(body) == 0
     }
 
+    /// Sleeps on the descriptors of queues, and polls the queue whose descriptor is readable, until nothing is
+    /// outstanding. `body` gets the number of the queue in the list, and may make further requests.
+    static func serveAll(
+        _ queues: [BlockQueue], _ body: (Int, BlockCompletion) -> Void = { _, _ in }
+    ) throws {
+        let events = try queues.map { try EventSet($0.descriptor) }
+        let set = try EventSet(queues.map(\.descriptor))
+        while queues.contains(where: { $0.outstanding > 0 }) {
+            guard set.wait() != nil else {
+                throw Stuck(outstanding: queues.reduce(0) { $0 + $1.outstanding })
+            }
+            for (number, queue) in queues.enumerated() where events[number].isReadable {
+                queue.poll { body(number, $0) }
+            }
+        }
+    }
+
     /// Asserts that sectors hold what ``write(_:sector:userData:)`` writes, and their neighbours zeroes.
     func assertSectorsAreWritten(
         _ sectors: Int..., file: StaticString = #filePath, line: UInt = #line

@@ -31,6 +31,10 @@ final class QueueWorker {
     private var random: SplitMix64
     private let buffers: [AlignedBuffer]
     private var flights: [Flight?]
+    /// What was made last in each slot.
+    private var requests: [RequestID?]
+    /// How many requests completed as cancelled.
+    private(set) var cancelled = 0
     private var stamps: UInt64 = 0
 
     private static let slots = 8
@@ -43,6 +47,7 @@ final class QueueWorker {
         random = SplitMix64(seed: Seed.value &+ UInt64(number) &* 0x9e37)
         buffers = (0..<Self.slots).map { _ in AlignedBuffer(count: Self.longest * Self.size) }
         flights = [Flight?](repeating: nil, count: Self.slots)
+        requests = [RequestID?](repeating: nil, count: Self.slots)
     }
 
     /// Opens the queue, makes the requests, and closes it when all have completed. Every second
@@ -59,6 +64,7 @@ final class QueueWorker {
             } else {
                 start(queue)
             }
+            if random.number(0...15) == 0 { cancelOne(queue) }
             if random.number(0...3) == 0 { queue.poll { end($0) } }
         }
         while queue.outstanding > 0 { try wait(queue, events) }
@@ -70,6 +76,11 @@ final class QueueWorker {
         guard let events else { return try queue.pollForOne { end($0) } }
         guard events.wait() != nil else { throw Stuck(outstanding: queue.outstanding) }
         queue.poll { end($0) }
+    }
+
+    /// Whether or not it has completed.
+    private func cancelOne(_ queue: BlockQueue) {
+        if let request = requests[random.number(0...Self.slots - 1)] { queue.cancel(request) }
     }
 
     private func start(_ queue: BlockQueue) {
@@ -85,25 +96,26 @@ final class QueueWorker {
             let stamp = UInt64(number + 1) << 32 | stamps
             StampedSectors.stamp(memory, first: first, sequence: stamp)
             note(slot, .write, sectors, stamp)
-            queue.write(
+            requests[slot] = queue.write(
                 from: .init(memory), at: offset,
                 durability: stamp % 4 == 0 ? .forceUnitAccess : .volatile, userData: UInt(slot))
         case 34..<50:
             note(slot, .read, sectors)
-            queue.read(into: memory, at: offset, userData: UInt(slot))
+            requests[slot] = queue.read(into: memory, at: offset, userData: UInt(slot))
         case 50..<53:
             note(slot, .discard, sectors)
-            queue.discard(at: offset, length: bytes, userData: UInt(slot))
+            requests[slot] = queue.discard(at: offset, length: bytes, userData: UInt(slot))
         case 53..<56:
             note(slot, .writeZeroes, sectors)
-            queue.writeZeroes(at: offset, length: bytes, userData: UInt(slot))
+            requests[slot] = queue.writeZeroes(at: offset, length: bytes, userData: UInt(slot))
         case 56..<60:
             note(slot, .flush, 0..<0)
-            queue.flush(userData: UInt(slot))
+            requests[slot] = queue.flush(userData: UInt(slot))
         default:
             let size = random.number(plan.sectors / 2 / plan.unit...plan.sectors / plan.unit)
             note(slot, .resize, size * plan.unit..<plan.sectors)
-            queue.resize(to: UInt64(size * plan.unit * Self.size), userData: UInt(slot))
+            requests[slot] = queue.resize(
+                to: UInt64(size * plan.unit * Self.size), userData: UInt(slot))
         }
     }
 
@@ -120,6 +132,12 @@ final class QueueWorker {
             return mistakes.append("completion of nothing in flight: \(completion)")
         }
         flights[slot] = nil
+        if completion.failure == .cancelled {
+            cancelled += 1
+            // A part of it may have been done; of a resize, nothing.
+            if ![.read, .resize].contains(flight.operation) { noteChange(flight, .anything) }
+            return
+        }
         if let failure = completion.failure {
             // Behind the end that another resize has left; or cut off by one, for a read.
             let isCut = flight.operation == .read && failure == .endOfMedium

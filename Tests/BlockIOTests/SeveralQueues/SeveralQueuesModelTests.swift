@@ -4,11 +4,12 @@ import XCTest
 @testable import TestSupport
 
 /// Random traffic of one, two and four queues, each in a thread of its own, on engines with nothing between
-/// them and the queue. Requests overlap at random, in one queue and between queues. What is read and what the
-/// image holds at the end is checked against what has been written.
+/// them and the queue. Requests overlap at random, in one queue and between queues, and some are cancelled. What
+/// is read and what the image holds at the end is checked against what has been written.
 final class SeveralQueuesModelTests: ConformanceTestCase {
     private static let sectors = 128
     private static let requestsOfAQueue = 120
+    private var cancelled = 0
 
     /// Eight sectors to a block: writes of neighbouring sectors need the same block.
     func testSectorsSmallerThanBlocks() throws {
@@ -32,6 +33,8 @@ final class SeveralQueuesModelTests: ConformanceTestCase {
                 try self.check(configuration, target, logicalBlockSize, queues)
             }
         }
+        // Of more than a thousand, hardly all came too late.
+        XCTAssertGreaterThan(cancelled, 0)
     }
 
     private func check(
@@ -62,6 +65,7 @@ final class SeveralQueuesModelTests: ConformanceTestCase {
             history.changes += worker.history.changes
             history.reads += worker.history.reads
             mistakes += worker.mistakes
+            cancelled += worker.cancelled
         }
         let left = try PlainFile(target.path, direct: false).contents(at: 0, Int(image.size))
         history.reads.append(
@@ -86,7 +90,9 @@ final class SeveralQueuesModelTests: ConformanceTestCase {
                 let outcome = Result {
                     let worker = QueueWorker(plan, number: number)
                     try worker.run(requests: Self.requestsOfAQueue)
-                    return Outcome(history: worker.history, mistakes: worker.mistakes)
+                    return Outcome(
+                        history: worker.history, mistakes: worker.mistakes,
+                        cancelled: worker.cancelled)
                 }
                 outcomes.withLock { $0.append(outcome) }
             }
@@ -98,5 +104,6 @@ final class SeveralQueuesModelTests: ConformanceTestCase {
     private struct Outcome {
         let history: SectorHistory
         let mistakes: [String]
+        let cancelled: Int
     }
 }

@@ -5,9 +5,7 @@ import XCTest
 @testable import TestSupport
 
 /// Two queues of one image whose requests wait for each other: a block is eight sectors.
-final class SeveralQueuesTests: ConformanceTestCase {
-    private static let size: UInt64 = 64 << 10
-
+final class SeveralQueuesTests: QueuePairTestCase {
     func testAWriteWaitsForThatOfAnotherQueueInTheSameBlock() throws {
         try forEachPair { pair in
             let events = try EventSet(pair.second.descriptor)
@@ -174,29 +172,4 @@ final class SeveralQueuesTests: ConformanceTestCase {
             try pair.first.finish { XCTAssertTrue($0.isSuccess) }
         }
     }
-
-    // MARK: Pairs
-
-    /// Runs `check` on two queues of an image, of which the first can be disturbed, and that may have a third.
-    private func forEachPair(
-        of isWanted: (StorageTarget.Kind) -> Bool = { _ in true },
-        _ check: (QueuePair) throws -> Void
-    ) throws {
-        try forEachTarget(
-            size: Int(Self.size),
-            where: {
-                $0.caching == .direct && [.tmpfsFile, .loop4096].contains($0.target)
-                    && isWanted($0.target)
-            }
-        ) { configuration, target in
-            if !target.kind.isBlockDevice {
-                XCTAssertEqual(truncate(target.path, Int(Self.size)), 0)
-            }
-            try check(QueuePair(configuration, target))
-        }
-    }
-}
-
-extension StorageTarget.Kind {
-    fileprivate var isFile: Bool { !isBlockDevice }
 }

@@ -38,6 +38,41 @@ final class SyncFailureTests: ConformanceTestCase {
         }
     }
 
+    /// A direct image whose last bytes went through the page cache has two descriptors, and one flush is two calls.
+    func testALossIsToldBesideAnInterruptionOfTheOtherCall() throws {
+        let size = (1 << 16) + 512
+        for first in [EINTR, EIO] {
+            let target = try orSkip(StorageTarget.make(.tmpfsFile, size: size))
+            defer { target.close() }
+            let image = try BlockImage.open(
+                target.path,
+                OpenOptions(
+                    access: .readWrite, engine: .forced(.threadPool),
+                    alignment: HostAlignment(memory: 4096, offset: 4096)))
+            let queue = try BlockQueue(image)
+            defer { queue.close() }
+            let buffer = AlignedBuffer(count: 512)
+            try queue.writeAndWait(from: .init(buffer.bytes), at: UInt64(size - 512))
+            let one = CallFault(
+                CTS_CALL_FDATASYNC, error: first, count: 1,
+                holdMilliseconds: Patience.holdMilliseconds)
+            let other = CallFault(
+                CTS_CALL_FDATASYNC, error: first == EIO ? EINTR : EIO, count: 1)
+            try Rescue.watching(help: { cts_calls_clear() }) {
+                try one.during {
+                    queue.flush()
+                    try eventually("fdatasync is called") { one.counts.held == 1 }
+                    other.set()
+                    one.release()
+                    self.assertFlushes(queue, [EIO])
+                    XCTAssertEqual(other.counts.struck, 1)
+                }
+            }
+            queue.flush()
+            assertFlushes(queue, [EIO])
+        }
+    }
+
     func testAnInterruptionPasses() throws {
         for error in [EINTR, EAGAIN] {
             try forEachQueue { subject in

@@ -208,6 +208,89 @@ final class WriteBackFailureTests: HostileTestCase {
         }
     }
 
+    /// The write began before anything was in the page cache, and nobody looks at its queue.
+    func testADurableWriteDoesNotTakeTheErrorOfAnotherQueueAway() throws {
+        try withClearablePart(.threadPool, queueLimit: 2) { image, clear in
+            let queues = try (0..<2).map { _ in try BlockQueue(image) }
+            defer { for queue in queues { queue.close() } }
+            let buffer = AlignedBuffer(count: 4096)
+            buffer.fill(7)
+            let fault = CallFault(
+                CTS_CALL_WRITE, count: 1, holdMilliseconds: Patience.holdMilliseconds)
+            guard fault.isCovered else { return }
+            try Rescue.watching(help: { cts_calls_clear() }) {
+                try fault.during {
+                    queues[0].write(
+                        from: .init(buffer.bytes), at: 0, durability: .forceUnitAccess)
+                    try eventually("the write is under way") { fault.counts.held == 1 }
+                    try clear(queues[1])
+                    fault.release()
+                    let events = try EventSet(queues[0].descriptor)
+                    XCTAssertNotNil(events.wait(), "the write has been answered")
+                    queues[1].flush()
+                    assertFailed(try completions(of: queues[1]), 1, "the flush")
+                    assertFailed(try completions(of: queues[0]), 1, "the durable write")
+                }
+            }
+        }
+    }
+
+    /// The same in one queue, whether the write has been answered when the flush is made, or not.
+    func testAFlushFailsBesideADurableWriteThatTakesTheErrorAway() throws {
+        for isAnswered in [false, true] {
+            try withClearablePart(.threadPool) { image, clear in
+                let queue = try BlockQueue(image)
+                defer { queue.close() }
+                let buffer = AlignedBuffer(count: 4096)
+                buffer.fill(7)
+                let write = CallFault(
+                    CTS_CALL_WRITE, count: 1, holdMilliseconds: Patience.holdMilliseconds)
+                let sync = CallFault(CTS_CALL_FDATASYNC, count: 0)
+                guard write.isCovered else { return }
+                try Rescue.watching(help: { cts_calls_clear() }) {
+                    try write.during {
+                        queue.write(
+                            from: .init(buffer.bytes), at: 0, durability: .forceUnitAccess)
+                        try eventually("the write is under way") { write.counts.held == 1 }
+                        try clear(queue)
+                        sync.set()
+                        if isAnswered {
+                            let events = try EventSet(queue.descriptor)
+                            while events.isReadable { queue.poll() }
+                            write.release()
+                            XCTAssertNotNil(events.wait(), "the write has been answered")
+                            queue.flush()
+                        } else {
+                            queue.flush()
+                            queue.poll(minimum: 1, timeout: .milliseconds(20))
+                            XCTAssertEqual(sync.counts.calls, 0)
+                            write.release()
+                        }
+                        assertFailed(try completions(of: queue), 2, "answered: \(isAnswered)")
+                    }
+                }
+                queue.flush()
+                assertFailed(try completions(of: queue), 1, "a later flush")
+            }
+        }
+    }
+
+    /// On a device nothing is ever in the page cache: there a durable write stays one call.
+    func testADurableWriteBesideOtherQueuesIsOneCallOnADevice() throws {
+        for (kind, requests) in [(StorageTarget.Kind.loop512, 1), (.ext4File, 2)] {
+            let target = try orSkip(StorageTarget.make(kind, size: 1 << 20))
+            defer { target.close() }
+            let image = try BlockImage.open(
+                target.path,
+                OpenOptions(access: .readWrite, engine: .forced(.threadPool), queueLimit: 2))
+            let queue = try BlockQueue(image)
+            defer { queue.close() }
+            let buffer = AlignedBuffer(count: 4096)
+            try queue.writeAndWait(from: .init(buffer.bytes), at: 0, durability: .forceUnitAccess)
+            XCTAssertEqual(queue.statistics.kernelRequests, UInt64(requests), kind.rawValue)
+        }
+    }
+
     /// After a flush that covers it, a durable write is one call again.
     func testAFlushCoversWhatWasCleared() throws {
         let mount = try orSkip(DetachedMount.ext4(size: 32 << 20))
@@ -244,6 +327,22 @@ final class WriteBackFailureTests: HostileTestCase {
     private func withClearedPart(
         _ engine: EngineKind, _ body: (BlockQueue, AlignedBuffer) throws -> Void
     ) throws {
+        try withClearablePart(engine) { image, clear in
+            let queue = try BlockQueue(image)
+            defer { queue.close() }
+            try clear(queue)
+            let buffer = AlignedBuffer(count: 4096)
+            buffer.fill(7)
+            try body(queue, buffer)
+        }
+    }
+
+    /// A direct image, and a function that clears 512 bytes of a block by a queue. When it returns, the kernel
+    /// has tried to write the block back and could not.
+    private func withClearablePart(
+        _ engine: EngineKind, queueLimit: Int = 1,
+        _ body: (BlockImage, (BlockQueue) throws -> Void) throws -> Void
+    ) throws {
         let disk = try orSkip(FullDisk(size: 64 << 20, capacity: 24 << 20))
         defer { disk.close() }
         let mount = try DetachedMount.ext4(on: disk.loop)
@@ -257,16 +356,14 @@ final class WriteBackFailureTests: HostileTestCase {
         let block: CInt = 128
         let place = try SystemCall.check(cts_physical_block(file.raw, block), "FIBMAP")
         let image = try BlockImage.open(
-            path, OpenOptions(access: .readWrite, engine: .forced(engine)))
-        let queue = try BlockQueue(image)
-        defer { queue.close() }
-        try disk.loop.punch(at: UInt64(place) * 4096, count: 4096)
-        try disk.fill()
-        try queue.writeZeroesAndWait(at: UInt64(block) * 4096 + 512, length: 512)
-        try FullDisk.writeBack(path)
-        let buffer = AlignedBuffer(count: 4096)
-        buffer.fill(7)
-        try body(queue, buffer)
+            path,
+            OpenOptions(access: .readWrite, engine: .forced(engine), queueLimit: queueLimit))
+        try body(image) { queue in
+            try disk.loop.punch(at: UInt64(place) * 4096, count: 4096)
+            try disk.fill()
+            try queue.writeZeroesAndWait(at: UInt64(block) * 4096 + 512, length: 512)
+            try FullDisk.writeBack(path)
+        }
     }
 
     /// A durable write past the page cache that fails has lost nothing that was reported as

@@ -7,7 +7,10 @@ final class EventSet: Sendable {
     private let set: Descriptor
 
     /// A set of the descriptors given.
-    init(_ descriptors: CInt...) throws {
+    convenience init(_ descriptors: CInt...) throws { try self.init(descriptors) }
+
+    /// The same of a list.
+    init(_ descriptors: [CInt]) throws {
         set = Descriptor(
             try SystemCall.check(
                 SystemCall.result(epoll_create1(CInt(EPOLL_CLOEXEC))), "epoll_create1"))
