@@ -364,6 +364,11 @@ bool cbio_uring_prepare_cancel(struct cbio_uring *self, void *tag) {
 
 int cbio_uring_submit(struct cbio_uring *self) { return io_uring_submit(&self->ring); }
 
+int cbio_uring_make_room(struct cbio_uring *self) {
+    int taken = io_uring_submit(&self->ring);
+    return taken < 0 ? taken : io_uring_sqring_wait(&self->ring);
+}
+
 int cbio_uring_post(struct cbio_uring *self) { return io_uring_get_events(&self->ring); }
 
 // A wait with a limit, which the kernel does not look at while it polls a device.

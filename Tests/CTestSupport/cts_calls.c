@@ -39,6 +39,22 @@ static struct group groups[CTS_CALL_COUNT];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t change = PTHREAD_COND_INITIALIZER;
 static atomic_bool masks_ext_arg;
+static atomic_bool leaves_taskrun;
+
+/// A ring whose kernel thread seems to take nothing. Used by one thread.
+static struct {
+    int64_t submissions;
+    struct io_uring *ring;
+    /// What the ring shows in place of the head that the kernel moves.
+    unsigned shown;
+    unsigned *moved;
+} held_head;
+
+static void release_head(void) {
+    if (held_head.ring) held_head.ring->sq.khead = held_head.moved;
+    held_head.ring = NULL;
+    held_head.submissions = 0;
+}
 
 bool cts_call_is_covered(enum cts_call call) {
 #ifdef REPLACED_BY_SANITIZER
@@ -73,6 +89,8 @@ void cts_calls_clear(void) {
         groups[call].is_released = true;
     }
     atomic_store(&masks_ext_arg, false);
+    atomic_store(&leaves_taskrun, false);
+    release_head();
     pthread_cond_broadcast(&change);
     pthread_mutex_unlock(&lock);
 }
@@ -85,6 +103,10 @@ struct cts_call_counts cts_calls_counts(enum cts_call call) {
 }
 
 void cts_calls_mask_ext_arg(bool mask) { atomic_store(&masks_ext_arg, mask); }
+
+void cts_calls_leave_taskrun(void) { atomic_store(&leaves_taskrun, true); }
+
+void cts_calls_hold_submission_thread(int64_t submissions) { held_head.submissions = submissions; }
 
 /// Waits as long as the group's calls are to wait. Under the lock.
 static void hold(struct group *group) {
@@ -146,6 +168,26 @@ static void count_taken(const struct io_uring *ring, unsigned head) {
     count_transfers(CTS_CALL_URING_SUBMIT, transfers);
 }
 
+/// At the end of a call that has completions posted.
+static int visited(struct io_uring *ring, int result) {
+    if (atomic_load(&leaves_taskrun) && ring->flags & IORING_SETUP_TASKRUN_FLAG)
+        __atomic_fetch_or(ring->sq.kflags, IORING_SQ_TASKRUN, __ATOMIC_RELEASE);
+    return result;
+}
+
+/// Before a call of io_uring_submit(3).
+static void hold_head(struct io_uring *ring) {
+    if (held_head.submissions == 0 || !(ring->flags & IORING_SETUP_SQPOLL)) return;
+    if (!held_head.ring) {
+        held_head.ring = ring;
+        held_head.moved = ring->sq.khead;
+        held_head.shown = __atomic_load_n(ring->sq.khead, __ATOMIC_ACQUIRE);
+        ring->sq.khead = &held_head.shown;
+    } else if (--held_head.submissions == 0) {
+        release_head();
+    }
+}
+
 #define SUBMISSION(name, ...)                                                                      \
     NEXT(name)                                                                                     \
     int error = io_uring_sq_ready(ring) > 0 ? strike(CTS_CALL_URING_SUBMIT, 0, true, NULL) : 0;          \
@@ -155,20 +197,50 @@ static void count_taken(const struct io_uring *ring, unsigned head) {
     count_taken(ring, head);                                                                       \
     return result;
 
-int io_uring_submit(struct io_uring *ring) { SUBMISSION(io_uring_submit, ring) }
+int io_uring_submit(struct io_uring *ring) {
+    hold_head(ring);
+    SUBMISSION(io_uring_submit, ring)
+}
 
-int io_uring_submit_and_wait(struct io_uring *ring, unsigned wait_nr) {
+int __io_uring_sqring_wait(struct io_uring *ring) {
+    NEXT(__io_uring_sqring_wait)
+    if (held_head.ring == ring) release_head();
+    return next(ring);
+}
+
+static int submit_and_wait(struct io_uring *ring, unsigned wait_nr) {
     SUBMISSION(io_uring_submit_and_wait, ring, wait_nr)
 }
 
-int io_uring_submit_and_wait_timeout(
+int io_uring_submit_and_wait(struct io_uring *ring, unsigned wait_nr) {
+    return visited(ring, submit_and_wait(ring, wait_nr));
+}
+
+static int submit_and_wait_timeout(
     struct io_uring *ring, struct io_uring_cqe **cqe_ptr, unsigned wait_nr,
     struct __kernel_timespec *ts, sigset_t *sigmask) {
     SUBMISSION(io_uring_submit_and_wait_timeout, ring, cqe_ptr, wait_nr, ts, sigmask)
 }
 
-int io_uring_submit_and_get_events(struct io_uring *ring) {
+int io_uring_submit_and_wait_timeout(
+    struct io_uring *ring, struct io_uring_cqe **cqe_ptr, unsigned wait_nr,
+    struct __kernel_timespec *ts, sigset_t *sigmask) {
+    return visited(ring, submit_and_wait_timeout(ring, cqe_ptr, wait_nr, ts, sigmask));
+}
+
+static int submit_and_get_events(struct io_uring *ring) {
     SUBMISSION(io_uring_submit_and_get_events, ring)
+}
+
+int io_uring_submit_and_get_events(struct io_uring *ring) {
+    if (io_uring_sq_ready(ring) == 0 && strike(CTS_CALL_URING_VISIT, 0, true, NULL)) return 0;
+    return visited(ring, submit_and_get_events(ring));
+}
+
+int io_uring_get_events(struct io_uring *ring) {
+    NEXT(io_uring_get_events)
+    if (strike(CTS_CALL_URING_VISIT, 0, true, NULL)) return 0;
+    return visited(ring, next(ring));
 }
 
 int io_uring_queue_init_params(

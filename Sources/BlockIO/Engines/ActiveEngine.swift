@@ -98,7 +98,8 @@ extension ActiveEngine {
 
     var wakeEvent: WakeEvent { open.wakeEvent }
 
-    func wake() { wakeEvent.signal() }
+    /// Makes the descriptor readable, by the queue's own thread.
+    func wake() { wakeEvent.signalToSelf() }
 
     func openToWakes() { open.openToWakes() }
 

@@ -22,13 +22,21 @@ struct EngineEvidence {
     var hasHoles = false
 
     /// Whether the kernel answers a read with RWF_NOWAIT that it has no such path on the file.
+    ///
+    /// The read begins behind the end, where it moves nothing: so a device that hangs does not hang the queues
+    /// that are opened on it. Memory does not hang, and before Linux 6.5 only a read that moves something tells
+    /// that a device in memory has no such path.
     static func hasNoNonblockingPath(_ file: HostFile) -> Bool {
         let length = max(4096, file.alignment.offset)
         let buffer = AlignedMemory(byteCount: length, alignment: file.alignment.memory)
         let vector = unsafe buffer.vector(at: 0, length).vector
-        return unsafe cbio_read_nowait(file.descriptor, vector.iov_base, UInt64(length), 0)
+        let position = file.memoryBacking == nil ? behindEveryEnd : 0
+        return unsafe cbio_read_nowait(file.descriptor, vector.iov_base, UInt64(length), position)
             == -Int64(EOPNOTSUPP)
     }
+
+    /// A position that is aligned, and that no file or device has.
+    private static let behindEveryEnd: UInt64 = 1 << 62
 
     /// Looks at the file system or device, and makes one read of a block with RWF_NOWAIT
     /// (preadv2(2)), which answers EOPNOTSUPP where the kernel has no non-blocking path.

@@ -13,4 +13,23 @@ package enum WakeEvent {
         case .pool(let pool): pool.wake()
         }
     }
+
+    /// The same, by the thread that uses the engine.
+    func signalToSelf() {
+        switch self {
+        case .event(let event): event.wake()
+        case .pool(let pool): pool.remindOwner()
+        }
+    }
+}
+
+extension ThreadPool {
+    /// Makes the descriptor readable until the next `collect`, for the owner by itself. Other than `wake` it says
+    /// nothing of other threads, which may interrupt a wait of the owner.
+    fileprivate func remindOwner() {
+        lock.lock()
+        state.pointee.isWoken = true
+        signalDescriptor()
+        lock.unlock()
+    }
 }

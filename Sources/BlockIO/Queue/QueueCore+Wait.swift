@@ -115,9 +115,14 @@ extension QueueCore {
 
     /// Cancels a request that is on the general path; others may be runnable afterwards.
     mutating func cancel(_ request: RequestPointer) {
+        let isRepeated = request.pointee.isCancelled
         request.pointee.isCancelled = true
         if request.pointee.phase == .children { return cancelChildren(of: request) }
-        if !takeOut(request) { return engine.cancel(request) }
+        if !takeOut(request) {
+            // A kernel queue answers each time that it is asked, and has room for so many answers.
+            if !isRepeated { engine.cancel(request) }
+            return
+        }
         if request.pointee.phase == .synchronize {
             settleCancelledFlush(file(of: request))
         } else {

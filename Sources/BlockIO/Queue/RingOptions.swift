@@ -11,7 +11,8 @@ public struct RingOptions: Sendable, Hashable {
     /// the module parameter `nvme.poll_queues`), or a file on such a device. The queue has no descriptor
     /// (``QueueOptions/hasDescriptor`` is off), because nothing makes a descriptor readable while nobody
     /// polls. Flushes go to helper threads. A call of ``BlockQueue/remote`` is noticed when a request
-    /// completes, or at once while none is in flight.
+    /// completes, or at once while none is in flight. A signal handler that runs while requests are in flight
+    /// need not end a wait with a timeout.
     public var pollsDevice: Bool
 
     /// For how many milliseconds without a request a thread of the kernel goes on to look for requests

@@ -13,6 +13,11 @@ final class SubmissionShortageTests: ConformanceTestCase {
         case poll, pollWithLimit, pollForAll, descriptor, drain, close, synchronous
     }
 
+    /// When a batch is submitted: at its end, or by a poll inside it.
+    private enum Submission: CaseIterable {
+        case byTheEnd, byALook, byAWait
+    }
+
     func testOneRequestAtFirstUse() throws {
         try check(count: 1, isWarm: false)
     }
@@ -23,6 +28,31 @@ final class SubmissionShortageTests: ConformanceTestCase {
 
     func testManyRequests() throws {
         try check(count: 20, isWarm: true)
+    }
+
+    /// The system gives no thread either, so the owner makes the calls itself. It is brought back for each.
+    func testManyRequestsWithoutAThread() throws {
+        let threads = CallFault(CTS_CALL_CREATE_THREAD, error: EAGAIN)
+        guard threads.isCovered else { return }
+        try forEachConfiguration(
+            size: Self.size, where: { $0.target == .ext4File && $0.engine != .threadPool }
+        ) { subject in
+            for submission in Submission.allCases {
+                for wait in Wait.allCases {
+                    let fault = CallFault.submission(
+                        of: subject.image.engine, error: EAGAIN, count: 3)
+                    do {
+                        try threads.during {
+                            try self.run(
+                                subject, fault, wait, count: 20, isWarm: true, submission)
+                        }
+                    } catch let stuck as Stuck {
+                        XCTFail("\(wait), submitted \(submission): \(stuck)")
+                        throw stuck
+                    }
+                }
+            }
+        }
     }
 
     /// io_submit(2) takes fewer than it is given.
@@ -107,7 +137,8 @@ final class SubmissionShortageTests: ConformanceTestCase {
     }
 
     private func run(
-        _ subject: Subject, _ fault: CallFault, _ wait: Wait, count: Int, isWarm: Bool
+        _ subject: Subject, _ fault: CallFault, _ wait: Wait, count: Int, isWarm: Bool,
+        _ submission: Submission = .byTheEnd
     ) throws {
         let queue = try subject.openQueue()
         let block = subject.block
@@ -116,14 +147,19 @@ final class SubmissionShortageTests: ConformanceTestCase {
         var ledger = Ledger(count: count)
         let events = try EventSet(queue.descriptor)
         try fault.during {
-            queue.batch {
-                for index in 0..<count {
-                    queue.read(
-                        into: buffer.slice(index * block, block),
-                        at: UInt64(index % 8 * block), userData: UInt(index))
-                }
-            }
             try Rescue.watching(outstanding: queue.outstanding) {
+                queue.batch {
+                    for index in 0..<count {
+                        queue.read(
+                            into: buffer.slice(index * block, block),
+                            at: UInt64(index % 8 * block), userData: UInt(index))
+                    }
+                    switch submission {
+                    case .byTheEnd: break
+                    case .byALook: queue.poll { ledger.note($0) }
+                    case .byAWait: queue.poll(minimum: 1) { ledger.note($0) }
+                    }
+                }
                 try collect(queue, events, wait, buffer.slice(0, block)) { ledger.note($0) }
             }
         }

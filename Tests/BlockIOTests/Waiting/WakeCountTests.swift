@@ -8,6 +8,28 @@ import XCTest
 final class WakeCountTests: ConformanceTestCase {
     private static let requests = 3_000
 
+    /// A caller that has waited in the queue finds nothing to do when it sleeps on the descriptor.
+    func testAWaitInTheQueueLeavesTheDescriptorQuiet() throws {
+        let waits = 300
+        try forEachConfiguration(
+            size: 1 << 20, where: { [.ext4File, .loop512].contains($0.target) }
+        ) { subject in
+            let (queue, block) = (subject.queue, subject.block)
+            let buffer = subject.buffer(2 * block)
+            let events = try EventSet(queue.descriptor)
+            var readable = 0
+            for _ in 0..<waits {
+                for index in 0..<2 {
+                    queue.read(into: buffer.slice(index * block, block), at: UInt64(index * block))
+                }
+                try queue.finish { XCTAssertTrue($0.isSuccess) }
+                if events.isReadable { readable += 1 }
+                while events.isReadable { queue.poll() }
+            }
+            XCTAssertLessThanOrEqual(readable, waits / 10)
+        }
+    }
+
     func testAWakeForEachCompletion() throws {
         try forEachConfiguration(
             size: 1 << 20, where: { [.ext4File, .loop512].contains($0.target) }

@@ -16,6 +16,10 @@
 enum cts_call {
     /// io_uring_submit(3) and the other calls that submit, while there is something to submit.
     CTS_CALL_URING_SUBMIT,
+    /// io_uring_get_events(3), and io_uring_submit_and_get_events(3) while there is nothing to submit. One
+    /// that fails is not made and answers 0 all the same: in a visit to the kernel there may be steps to do of
+    /// which none completes anything.
+    CTS_CALL_URING_VISIT,
     /// io_submit(2).
     CTS_CALL_AIO_SUBMIT,
     /// fdatasync(2).
@@ -74,6 +78,16 @@ void cts_calls_release(enum cts_call call);
 void cts_calls_clear(void);
 
 struct cts_call_counts cts_calls_counts(enum cts_call call);
+
+/// Sets IORING_SQ_TASKRUN again at the end of each call that has completions posted: a kernel that has made
+/// the last one known sets the flag a moment later, perhaps when that has been posted already. Until
+/// `cts_calls_clear`.
+void cts_calls_leave_taskrun(void);
+
+/// From the next io_uring_submit(3) on, a ring with IORING_SETUP_SQPOLL looks as if the kernel's thread took
+/// nothing: until somebody waits for room (io_uring_sqring_wait(3)), `submissions` calls have been made, or
+/// `cts_calls_clear`. For one ring.
+void cts_calls_hold_submission_thread(int64_t submissions);
 
 /// Lets rings that are set up from now on lack IORING_FEAT_EXT_ARG, as before Linux 5.11.
 void cts_calls_mask_ext_arg(bool mask);

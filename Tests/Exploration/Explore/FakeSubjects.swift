@@ -10,17 +10,19 @@ private nonisolated(unsafe) var kernel: ModelKernel!
 extension Subject {
     static let all = [
         model, fake("io_uring", .ioURing, .owned), fake("io_uring-shared", .ioURing, .shared),
+        fake("io_uring-late", .ioURing, .owned, isLate: true),
         fake("libaio", .linuxAIO, .owned), fake("threads", .threadPool, .owned),
     ]
 
     /// A real engine over the fake of the functions that it calls.
     private static func fake(
-        _ name: String, _ engine: EngineKind, _ threading: QueueThreading
+        _ name: String, _ engine: EngineKind, _ threading: QueueThreading, isLate: Bool = false
     ) -> Subject {
         Subject(
             name: name, engine: engine, threading: threading,
             open: { image, model, options in
                 kernel = model
+                fake_uring_set_late(isLate)
                 hooks.withUnsafePointer { fake_attach($0, image.path, model.file) }
                 return try BlockQueue(image, options)
             },

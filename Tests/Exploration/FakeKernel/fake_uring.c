@@ -27,7 +27,11 @@ struct ring {
     /// Completions that the completion ring had no room for, oldest first.
     struct io_uring_cqe overflow[64];
     unsigned overflow_count;
+    /// Completions that have been posted, for want of room too.
+    unsigned posted;
     bool is_deferred;
+    /// Something has ended, which the owner has to enter the kernel to get.
+    bool has_work;
     /// Stands for the ring: readable while there are completions, unless they are deferred.
     int fd;
     int event_fd;
@@ -35,6 +39,9 @@ struct ring {
 };
 
 static struct ring *rings;
+static bool is_late;
+
+void fake_uring_set_late(bool late) { is_late = late; }
 
 static struct ring *ring_of(const struct io_uring *ring) { return ring->sq.ring_ptr; }
 
@@ -111,6 +118,7 @@ static void post(struct ring *ring, uint64_t user_data, int32_t result) {
         ring->cqes[ring->cq_tail & ring->cq_mask] = cqe;
         __atomic_store_n(&ring->cq_tail, ring->cq_tail + 1, __ATOMIC_RELEASE);
     }
+    ring->posted++;
     fake_signal(ring->event_fd);
 }
 
@@ -130,10 +138,26 @@ void fake_uring_complete(const struct fake_flight *flight, int64_t result) {
         if (ring == flight->ring) post(ring, flight->user_data, (int32_t)result);
 }
 
-/// Something has ended, which the owner has to enter the kernel to get.
+/// Something has ended. As in the kernel, only the first of several is signalled.
 static void defer(struct ring *ring) {
+    if (ring->has_work) return;
+    ring->has_work = true;
     ring->sq_flags |= IORING_SQ_TASKRUN;
     fake_signal(ring->event_fd);
+}
+
+/// At the end of a visit of the owner that began when so many had been posted. As in the kernel, a visit that
+/// finds nothing to do leaves the flag as it is.
+static void end_visit(struct ring *ring, unsigned posted) {
+    if (!ring->is_deferred || (!ring->has_work && ring->posted == posted)) return;
+    ring->has_work = false;
+    if (!is_late) {
+        ring->sq_flags &= ~(unsigned)IORING_SQ_TASKRUN;
+    } else {
+        // What said so before its work was done comes to set the flag now.
+        ring->sq_flags |= IORING_SQ_TASKRUN;
+        fake_signal(ring->event_fd);
+    }
 }
 
 /// Looks at the descriptor that a ring polls.
@@ -147,8 +171,7 @@ void fake_uring_look(void) {
     for (struct ring *ring = rings; ring; ring = ring->next) {
         if (!ring->is_deferred) {
             look(ring);
-        } else if (ring->poll.is_armed && !(ring->sq_flags & IORING_SQ_TASKRUN) &&
-            fake_is_readable(ring->poll.fd)) {
+        } else if (ring->poll.is_armed && fake_is_readable(ring->poll.fd)) {
             defer(ring);
         }
     }
@@ -243,24 +266,26 @@ static int enter(struct io_uring *out, unsigned wanted, int64_t nanoseconds, con
     struct ring *ring = ring_of(out);
     const int offered = (int)(out->sq.sqe_tail - ring->sq_head);
     const int taken = submit(out);
-    ring->sq_flags &= ~(unsigned)IORING_SQ_TASKRUN;
+    const unsigned posted = ring->posted;
     flush_overflow(ring);
     look(ring);
     fake_deliver();
-    // Nor does the kernel wait when it has not taken all.
-    if (taken < offered) return taken;
     const unsigned present = ring->cq_tail - ring->cq_head;
-    if (present >= wanted) return taken;
-    const int answer = fake_wait((int)(wanted - present), nanoseconds, call);
+    int answer = 0;
+    // Nor does the kernel wait when it has not taken all.
+    if (taken == offered && present < wanted)
+        answer = fake_wait((int)(wanted - present), nanoseconds, call);
+    end_visit(ring, posted);
     return answer < 0 && taken == 0 ? answer : taken;
 }
 
 int io_uring_get_events(struct io_uring *out) {
     struct ring *ring = ring_of(out);
-    ring->sq_flags &= ~(unsigned)IORING_SQ_TASKRUN;
+    const unsigned posted = ring->posted;
     flush_overflow(ring);
     look(ring);
     fake_deliver();
+    end_visit(ring, posted);
     return 0;
 }
 

@@ -127,8 +127,10 @@ import Glibc
         let before = answered.count
         submit(&pending, answered: &answered)
         if isWakeDue { armWake() }
+        // A wait in the kernel's queue is ended by completions, and clears afterwards what they have signalled.
+        let clearsLater = hasDescriptor && minimum > 0 && !mayBeWoken
         // What ends after this is taken below or signals anew.
-        var isWoken = hasDescriptor && event.take()
+        var isWoken = hasDescriptor && !clearsLater && event.take()
         helpers.collect(into: &answered)
         let help = helpers.serveIfDue(isIdleBeside: inKernel == 0, &answered)
         let mayWait = minimum > 0 && answered.count == before && !isWoken
@@ -149,6 +151,7 @@ import Glibc
             // Or the kernel refuses to wait (a seccomp filter); completions show without it.
             end = waitOutside(span, &answered, &isWoken)
         }
+        if clearsLater { quiet(&answered, &isWoken) }
         if isWoken {
             if !hasDescriptor {
                 event.clear()
@@ -173,6 +176,13 @@ import Glibc
             context, &answered.list, &isWoken, UInt32(minimum), limit.rawNanoseconds)
         inKernel &-= answered.count &- before
         return answer
+    }
+
+    /// Makes the descriptor quiet, and takes what signalled it.
+    @inline(never)
+    private mutating func quiet(_ answered: inout RequestFIFO, _ isWoken: inout Bool) {
+        if event.take() { isWoken = true }
+        _ = take(0, .nanoseconds(0), &answered, &isWoken)
     }
 
     /// A wait for the event. What ended before it was taken or has signalled the event.

@@ -90,7 +90,10 @@ import Glibc
         makeReady()
         repeat {
             prepare(&pending)
-            settle(unsafe cbio_uring_submit(ring), &answered)
+            // A thread of the kernel takes what is in the ring when it gets to it.
+            let isFull = !pending.isEmpty && inRing < inFlightLimit
+            settle(
+                unsafe isFull ? cbio_uring_make_room(ring) : cbio_uring_submit(ring), &answered)
         } while unsafe cbio_uring_unsubmitted(ring) > 0
             || !pending.isEmpty && inRing < inFlightLimit
     }
@@ -107,7 +110,7 @@ import Glibc
         if !isReady { makeReady() }
         var isWoken = false
         if unsafe cbio_uring_unsubmitted(ring) == 0 && takeCompletions(&answered) { isWoken = true }
-        let help = helpers.serveIfDue(isIdleBeside: inRing == 0, &answered)
+        var help = helpers.serveIfDue(isIdleBeside: inRing == 0, &answered)
         let mayWait = minimum > 0 && answered.count == before && !isWoken
         // The kernel does not end a wait in the ring because of an event that the ring does not poll.
         // While it polls the device, a wait ends by what is in flight.
@@ -117,7 +120,7 @@ import Glibc
         // others wait for the room that it makes.
         let most = pending.isEmpty ? max(1, min(minimum, inRing)) : 1
         let awaited = mayWait && !waitsOutside ? most : 0
-        let span = help == .later ? limit.atMost(HelperThreads.patience) : limit
+        var span = help == .later ? limit.atMost(HelperThreads.patience) : limit
         let entered = unsafe cbio_uring_submit_and_wait(ring, UInt32(awaited), span.rawNanoseconds)
         var end = WaitEnd.normal
         if entered >= 0 {
@@ -127,6 +130,11 @@ import Glibc
         } else {
             waitsOutside = !reapAfter(entered, &answered, &isWoken) && mayWait
             if entered == -EINTR { end = .interrupted }
+        }
+        // What the kernel has just refused went to the helpers, and perhaps only the owner can serve it.
+        if !isReady {
+            help = helpers.serveIfDue(isIdleBeside: inRing == 0, &answered)
+            if help == .later { span = span.atMost(HelperThreads.patience) }
         }
         if waitsOutside && end == .normal && answered.count == before && !isWoken {
             end = waitOutside(span, &answered)
@@ -199,16 +207,19 @@ import Glibc
     /// Whether another thread may end a wait.
     private var mayBeWoken: Bool { isOpenToWakes || helpers.inFlight > 0 }
 
-    /// A poll of the event, which the next submission takes along.
+    /// A poll of the event, which the next submission takes along. If there is no room for it, the next
+    /// call tries again.
     private mutating func armWake() {
         isWakeArmed = prepared { unsafe cbio_uring_prepare_wake(ring, event.descriptor) }
+        if !isWakeArmed { isReady = false }
     }
 
-    /// Tries again after making room in a full submission ring.
+    /// Makes room in a full submission ring, and tries again. False when the kernel refuses to make room.
     private func prepared(_ prepare: () -> Bool) -> Bool {
-        if prepare() { return true }
-        _ = unsafe cbio_uring_submit(ring)
-        return prepare()
+        while !prepare() {
+            if unsafe cbio_uring_make_room(ring) < 0 { return false }
+        }
+        return true
     }
 
     /// A ring that polls the device takes transfers only.
@@ -281,7 +292,7 @@ import Glibc
         let before = answered.count
         // What is signalled after this is seen below, or ends the wait.
         if hasDescriptor && event.take() { return .woken }
-        takePosted(&answered)
+        if takePosted(&answered) { return .woken }
         if answered.count > before { return .normal }
         // Without a descriptor the ring does not signal the event: with nothing under way there is only
         // the wake, and otherwise the ring has to be looked at again.
@@ -289,29 +300,28 @@ import Glibc
         let span = hasDescriptor || isQuiet ? limit : limit.atMost(Self.longestBlindWait)
         switch event.wait(span) {
         case .interrupted: return .interrupted
-        case .timedOut:
-            takePosted(&answered)
-            return .normal
+        case .timedOut: return takePosted(&answered) ? .woken : .normal
         case .readable:
             // The poll of it in the ring, if there is one, tells as well.
             let isWoken = !isWakeArmed && event.take()
-            takePosted(&answered)
-            return isWoken ? .woken : .normal
+            let isTold = takePosted(&answered)
+            return isWoken || isTold ? .woken : .normal
         }
     }
 
     /// Takes what the kernel has completed, and enters the kernel if it has to post that first. A step of
-    /// the kernel need not complete a submission: it may start it again in a worker of the kernel.
-    private mutating func takePosted(_ answered: inout RequestFIFO) {
+    /// the kernel need not complete a submission: it may start it again in a worker of the kernel. True when
+    /// the wake event was among what has completed.
+    private mutating func takePosted(_ answered: inout RequestFIFO) -> Bool {
         let before = answered.count
         var visits = inRing / Self.stepsOfAVisit + 1
         while visits > 0, !isSilent, unsafe cbio_uring_has_unposted(ring) {
             _ = unsafe cbio_uring_post(ring)
-            _ = takeCompletions(&answered)
-            if answered.count > before { return }
+            let isWoken = takeCompletions(&answered)
+            if isWoken || answered.count > before { return isWoken }
             visits &-= 1
         }
-        _ = takeCompletions(&answered)
+        return takeCompletions(&answered)
     }
 
     /// Moves what the kernel has completed to `answered`. True when the wake event was among it.

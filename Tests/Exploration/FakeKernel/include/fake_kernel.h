@@ -62,6 +62,10 @@ void fake_publish(void);
 /// Brings the descriptors up to date before somebody looks at them.
 void fake_refresh(void);
 
+/// Whether a ring's flag for completions to be posted is set only when they have been posted already, and
+/// stays until the next ones: the kernel sets it after it has made the completions known, perhaps too late.
+void fake_uring_set_late(bool late);
+
 /// Keeps freed memory for the next run, which needs the same, instead of giving it back to the system.
 void fake_keep_memory(void);
 
