@@ -39,6 +39,7 @@ public final class BlockQueue {
             mailbox = core.pointee.mailbox
             mailbox.attach(core.pointee.engine.wakeEvent)
             core.pointee.joinGroup()
+            core.pointee.joinRateLimiter()
         } catch {
             image.releaseQueue()
             throw error
@@ -148,7 +149,8 @@ public final class BlockQueue {
     ) -> RequestID {
         start(
             .init(
-                operation: .writeZeroes, offset: offset, length: length, userData: userData,
+                operation: .writeZeroes, offset: offset, length: length,
+                isDurable: options.contains(.forceUnitAccess), userData: userData,
                 zeroOptions: options))
     }
 

@@ -64,6 +64,7 @@ extension QueueCore {
     mutating func close() {
         if !isClosed { checkOwner() }
         isClosing = true
+        releaseThrottled()
         while !isClosed {
             closeIfDrained()
             if !isClosed { step(minimum: 1, limit: .forever) }
@@ -90,6 +91,7 @@ extension QueueCore {
         }
         releaseWork()
         group?.leave(member)
+        image.rateLimiter.leave(throttled.member)
         image.releaseQueue()
     }
 
@@ -147,6 +149,7 @@ extension QueueCore {
         case .heldBack:
             file(of: request).pointee.heldBack.remove(request)
             forgetHeldBack(file(of: request))
+        case .throttled: leaveThrottled(request)
         case .joinedFlush: file(of: request).pointee.flushes.joined.remove(request)
         case .waitingForFlush: file(of: request).pointee.flushes.waiting.remove(request)
         }
@@ -166,7 +169,9 @@ extension QueueCore {
         for message in mail.messages {
             switch message {
             case .cancel(let id): cancel(id)
-            case .close: isClosing = true
+            case .close:
+                isClosing = true
+                releaseThrottled()
             }
         }
         let isCall = mail.isCall || !mail.messages.isEmpty

@@ -107,7 +107,9 @@ final class QueueWorker {
             requests[slot] = queue.discard(at: offset, length: bytes, userData: UInt(slot))
         case 53..<56:
             note(slot, .writeZeroes, sectors)
-            requests[slot] = queue.writeZeroes(at: offset, length: bytes, userData: UInt(slot))
+            requests[slot] = queue.writeZeroes(
+                at: offset, length: bytes, options: slot % 2 == 0 ? .forceUnitAccess : [],
+                userData: UInt(slot))
         case 56..<60:
             note(slot, .flush, 0..<0)
             requests[slot] = queue.flush(userData: UInt(slot))
