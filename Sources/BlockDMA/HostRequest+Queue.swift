@@ -25,6 +25,21 @@ extension HostRequest {
         return carryOut(step, of: transfer, on: queue)
     }
 
+    /// Takes over a piece that the device has submitted on the queue itself with the tag as `userData`, in
+    /// order to answer a completion other than success, or to abandon it: what
+    /// `DMAMapper.adopt(_:_:userData:)` has returned. The piece is all of the transfer.
+    ///
+    /// Unsafe for the reason of ``begin(_:_:on:at:durability:)``.
+    @unsafe
+    package mutating func adopt(_ transfer: DMATransfer) {
+        precondition(current == .idle, "the host is at work on another request")
+        wasStopped = false
+        // It is taken from here with the step `done`.
+        unsafe self.transfer = TransferReference(transfer)
+        isPiece = true
+        current = .submitted
+    }
+
     /// Takes a completion whose `userData` is the tag.
     @inlinable
     @inline(__always)

@@ -32,6 +32,9 @@ public import Glibc
     /// Waits until this thread holds the mutex. A thread that holds it already waits for ever.
     @inlinable package func lock() { unsafe pthread_mutex_lock(raw) }
 
+    /// Takes the mutex, if no thread holds it; false otherwise, also if this thread does.
+    @inlinable package func tryLock() -> Bool { unsafe pthread_mutex_trylock(raw) == 0 }
+
     /// Releases the mutex. Only the thread that holds it may call this.
     @inlinable package func unlock() { unsafe pthread_mutex_unlock(raw) }
 }

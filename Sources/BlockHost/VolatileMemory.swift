@@ -24,6 +24,21 @@ public import CBlockHost
         unsafe cblockhost_copy(target, source, count) ? .whole : .lost
     }
 
+    /// Copies `count` bytes, a multiple of 16 and not 0, under the rules of ``copy(to:from:count:)``, but
+    /// no number of them in one access. It is cheaper for a few descriptors.
+    @inlinable
+    package static func copyBlocks(
+        to target: UnsafeMutableRawPointer, from source: UnsafeRawPointer, count: Int
+    ) -> Outcome {
+        unsafe cblockhost_copy_blocks(target, source, count) ? .whole : .lost
+    }
+
+    /// Stores one byte, under the rules of ``copy(to:from:count:)``.
+    @inlinable
+    package static func store(_ byte: UInt8, to target: UnsafeMutableRawPointer) -> Outcome {
+        unsafe cblockhost_store_byte(target, byte) ? .whole : .lost
+    }
+
     /// Fills `count` bytes with one value, under the rules of ``copy(to:from:count:)``.
     @inlinable
     package static func fill(

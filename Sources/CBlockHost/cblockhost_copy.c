@@ -26,6 +26,14 @@ bool cblockhost_copy(void *to, const void *from, size_t count) {
     return cblockhost_guarded_copy_bytes(to, from, count);
 }
 
+bool cblockhost_copy_blocks(void *to, const void *from, size_t count) {
+    return cblockhost_guarded_copy_blocks(to, from, count);
+}
+
+bool cblockhost_store_byte(void *to, unsigned char value) {
+    return cblockhost_guarded_store_1(to, value);
+}
+
 bool cblockhost_fill(void *to, unsigned char value, size_t count) {
     return cblockhost_guarded_fill(to, value, count);
 }
@@ -64,6 +72,12 @@ bool cblockhost_copy(void *to, const void *from, size_t count) {
     copy(to, from, count);
     return cblockhost_losses == losses;
 }
+
+bool cblockhost_copy_blocks(void *to, const void *from, size_t count) {
+    return cblockhost_copy(to, from, count);
+}
+
+bool cblockhost_store_byte(void *to, unsigned char value) { return cblockhost_fill(to, value, 1); }
 
 UNCHECKED bool cblockhost_fill(void *to, unsigned char value, size_t count) {
     unsigned long losses = cblockhost_losses;

@@ -17,6 +17,9 @@ bool cblockhost_guarded_copy_8(void *to, const void *from);
 // A multiple of 32 and not 0; both sides aligned to 16.
 bool cblockhost_guarded_copy_words(void *to, const void *from, size_t count);
 bool cblockhost_guarded_copy_longs(void *to, const void *from, size_t count);
+// A multiple of 16 and not 0; any address.
+bool cblockhost_guarded_copy_blocks(void *to, const void *from, size_t count);
+bool cblockhost_guarded_store_1(void *to, unsigned char value);
 bool cblockhost_guarded_copy_bytes(void *to, const void *from, size_t count);
 bool cblockhost_guarded_fill(void *to, unsigned char value, size_t count);
 

@@ -44,6 +44,20 @@
     copy_one 4, movl, %eax
     copy_one 8, movq, %rax
 
+    routine cblockhost_guarded_store_1
+    movb %sil, (%rdi)
+    done cblockhost_guarded_store_1
+
+    routine cblockhost_guarded_copy_blocks
+    addq %rdx, %rdi
+    addq %rdx, %rsi
+    negq %rdx
+1:  movups (%rsi,%rdx), %xmm0
+    movups %xmm0, (%rdi,%rdx)
+    addq $16, %rdx
+    jnz 1b
+    done cblockhost_guarded_copy_blocks
+
     routine cblockhost_guarded_copy_words
     addq %rdx, %rdi
     addq %rdx, %rsi

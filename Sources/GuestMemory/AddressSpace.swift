@@ -139,6 +139,26 @@ public final class AddressSpace: @unchecked Sendable {
         return (slot, unsafe UnretainedReference(maps.snapshot(slot)))
     }
 
+    /// Holds the map in a slot that the caller holds already `count` times more.
+    func hold(_ slot: Int, count: Int) {
+        if maps.holdCurrent(slot, count: count) { return }
+        // Under the mutex, so that whoever replaces it has settled the count.
+        mutex.lock()
+        maps.holdFormer(slot, count: count)
+        mutex.unlock()
+    }
+
+    /// The map in a slot that the caller holds.
+    func map(in slot: Int) -> UnretainedReference<MemoryMap> {
+        // The cell keeps it until the slot is released.
+        unsafe UnretainedReference(maps.snapshot(slot))
+    }
+
+    /// Ends `count` holds.
+    func release(_ slot: Int, count: Int) {
+        if maps.release(slot, count: count) { retire(slot) }
+    }
+
     @inline(__always)
     func release(_ slot: Int) {
         if maps.release(slot) { retire(slot) }

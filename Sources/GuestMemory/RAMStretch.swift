@@ -1,18 +1,20 @@
-import BlockHost
+public import BlockHost
 
+// @usableFromInline: its inlinable code is compiled into the device that has the stretch.
 // @safe: a stretch is used while the view that has found it holds the same map, which keeps the
 // memory; each access is checked against the size.
 /// Bytes of RAM that lie in one piece of host memory, found by ``RAMView/stretch(at:count:)``.
 ///
 /// Others may write the memory at any time: every access copies each byte once. `false` and `nil`
 /// say that some of the memory is lost (`GuestRAM.surviveTruncation()`).
-@safe package struct RAMStretch {
+@safe @usableFromInline
+package struct RAMStretch {
     /// The number of bytes.
-    package let count: Int
-    private let host: UnsafeMutableRawPointer
-    private let log: UnretainedReference<DirtyLog>?
-    private let logOffset: Int
-    private let watch: MemoryWatch?
+    @usableFromInline package let count: Int
+    @usableFromInline let host: UnsafeMutableRawPointer
+    @usableFromInline let log: UnretainedReference<DirtyLog>?
+    @usableFromInline let logOffset: Int
+    @usableFromInline let watch: MemoryWatch?
 
     init?(_ range: FlatRangePointer, at address: GuestAddress, count: Int) {
         guard let base = unsafe range.pointee.host, count > 0,
@@ -27,6 +29,7 @@ import BlockHost
     }
 
     /// Copies `size` bytes that begin at `offset` to memory of the device.
+    @inlinable
     package func read(
         at offset: Int, into target: UnsafeMutableRawPointer, count size: Int
     ) -> Bool {
@@ -35,7 +38,20 @@ import BlockHost
         return outcome == .whole && isIntact(offset, size)
     }
 
+    /// The same for a multiple of 16 bytes, not 0.
+    @inline(__always)
+    @inlinable
+    package func readBlocks(
+        at offset: Int, into target: UnsafeMutableRawPointer, count size: Int
+    ) -> Bool {
+        check(offset, size)
+        let outcome = unsafe VolatileMemory.copyBlocks(
+            to: target, from: host + offset, count: size)
+        return outcome == .whole && isIntact(offset, size)
+    }
+
     /// Copies `size` bytes of the device to the bytes that begin at `offset`, and marks their pages.
+    @inlinable
     package func write(
         at offset: Int, from source: UnsafeRawPointer, count size: Int
     ) -> Bool {
@@ -46,6 +62,7 @@ import BlockHost
     }
 
     /// The little-endian number at `offset`; `nil` when its memory is lost.
+    @inlinable
     package func load16(at offset: Int) -> UInt16? {
         var value: UInt16 = 0
         guard unsafe read(at: offset, into: &value, count: 2) else { return nil }
@@ -53,13 +70,15 @@ import BlockHost
     }
 
     /// Stores a little-endian number at `offset`.
+    @inlinable
     package func store16(_ value: UInt16, at offset: Int) -> Bool {
         var value = value.littleEndian
         return unsafe write(at: offset, from: &value, count: 2)
     }
 
     @inline(__always)
-    private func check(_ offset: Int, _ size: Int) {
+    @inlinable
+    func check(_ offset: Int, _ size: Int) {
         precondition(
             offset >= 0 && size >= 0 && size <= count && offset <= count &- size,
             "outside of a stretch of RAM")
@@ -67,8 +86,15 @@ import BlockHost
 
     /// A page of zeroes may have taken the place of a lost page before the copy.
     @inline(__always)
-    private func isIntact(_ offset: Int, _ size: Int) -> Bool {
-        guard MemoryWatch.isAnyLost, let watch else { return true }
+    @inlinable
+    func isIntact(_ offset: Int, _ size: Int) -> Bool {
+        MemoryWatch.isAnyLost ? isStillIntact(offset, size) : true
+    }
+
+    @inline(never)
+    @usableFromInline
+    func isStillIntact(_ offset: Int, _ size: Int) -> Bool {
+        guard let watch else { return true }
         return unsafe watch.intact(host + offset, size) == size
     }
 }

@@ -53,15 +53,28 @@ import Synchronization
         return Slot(truncatingIfNeeded: old >> Self.countBits)
     }
 
+    /// Holds the snapshot of a slot that the caller holds already `count` times more, if it is still the
+    /// current one. Otherwise returns false: then the caller calls `holdFormer`.
+    func holdCurrent(_ slot: Slot, count: Int) -> Bool {
+        var old = word.load(ordering: .relaxed)
+        while Slot(truncatingIfNeeded: old >> Self.countBits) == slot {
+            let (isDone, found) = word.compareExchange(
+                expected: old, desired: old &+ UInt64(count), ordering: .acquiringAndReleasing)
+            if isDone { return true }
+            old = found
+        }
+        return false
+    }
+
     /// The snapshot in a slot that the caller holds.
     func snapshot(_ slot: Slot) -> Unmanaged<Snapshot> {
         unsafe entries[slot].snapshot.unsafelyUnwrapped
     }
 
-    /// Ends a hold. True when it was the last one of a snapshot that has been replaced: then the
-    /// caller calls `retire`.
-    func release(_ slot: Slot) -> Bool {
-        unsafe entries[slot].balance.subtract(1, ordering: .acquiringAndReleasing).newValue == 0
+    /// Ends `count` holds. True when they were the last ones of a snapshot that has been replaced: then
+    /// the caller calls `retire`.
+    func release(_ slot: Slot, count: Int = 1) -> Bool {
+        unsafe entries[slot].balance.subtract(count, ordering: .acquiringAndReleasing).newValue == 0
     }
 
     // MARK: For the one who publishes, under a lock
@@ -80,6 +93,12 @@ import Synchronization
         let left = unsafe entries[former].balance.add(holds, ordering: .acquiringAndReleasing)
             .newValue
         return (former, left == 0)
+    }
+
+    /// Holds the snapshot of a slot that the caller holds already `count` times more, after it has been
+    /// replaced: its balance is then the holds that are left.
+    func holdFormer(_ slot: Slot, count: Int) {
+        unsafe entries[slot].balance.add(count, ordering: .acquiringAndReleasing)
     }
 
     /// Frees the slot of a snapshot that has been replaced and is no longer held. To be released

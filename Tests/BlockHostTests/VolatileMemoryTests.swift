@@ -26,6 +26,29 @@ final class VolatileMemoryTests: XCTestCase {
         }
     }
 
+    func testBlocksOfEveryAlignment() {
+        let source = (0..<700).map { UInt8(truncatingIfNeeded: $0 &* 7 &+ 1) }
+        for count in stride(from: 16, through: 640, by: 16) {
+            for (from, to) in [(0, 0), (1, 0), (0, 1), (3, 5), (8, 16)] {
+                var target = [UInt8](repeating: 0, count: 700)
+                let outcome = source.withUnsafeBytes { source in
+                    target.withUnsafeMutableBytes { target in
+                        VolatileMemory.copyBlocks(
+                            to: target.baseAddress! + to, from: source.baseAddress! + from,
+                            count: count)
+                    }
+                }
+                XCTAssertEqual(outcome, .whole)
+                var expected = [UInt8](repeating: 0, count: 700)
+                expected.replaceSubrange(to..<to + count, with: source[from..<from + count])
+                XCTAssertEqual(target, expected, "\(count) bytes from \(from) to \(to)")
+            }
+        }
+        var bytes: [UInt8] = [1, 2, 3]
+        XCTAssertEqual(VolatileMemory.store(9, to: &bytes[1]), .whole)
+        XCTAssertEqual(bytes, [1, 9, 3])
+    }
+
     func testFill() {
         var target = [UInt8](repeating: 1, count: 100)
         let outcome = target.withUnsafeMutableBytes {
@@ -57,6 +80,11 @@ final class VolatileMemoryTests: XCTestCase {
         let lost = try LostMemory(size: 2 * 4096, kept: 4096)
         var byte: UInt8 = 1
         XCTAssertEqual(VolatileMemory.copy(to: lost.base + 4100, from: &byte, count: 1), .lost)
+        XCTAssertEqual(VolatileMemory.store(1, to: lost.base + 4100), .lost)
+        var blocks = [UInt8](repeating: 0, count: 64)
+        XCTAssertEqual(
+            VolatileMemory.copyBlocks(to: &blocks, from: lost.base + 4096 - 32, count: 64), .lost)
+        XCTAssertEqual(blocks, Array(repeating: 0xEE, count: 32) + Array(repeating: 0, count: 32))
         XCTAssertEqual(VolatileMemory.fill(lost.base, with: 2, count: 8192), .lost)
         XCTAssertEqual(lost.base.load(fromByteOffset: 4095, as: UInt8.self), 2)
     }

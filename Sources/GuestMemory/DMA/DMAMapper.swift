@@ -98,6 +98,21 @@ public final class DMAMapper {
         return (transfer, core.record(step, of: transfer))
     }
 
+    /// A transfer in place of a piece that a ``RAMView`` on the same space has taken, and that the device
+    /// has submitted: for an answer other than success. The transfer has the piece's hold of the map. The
+    /// device answers it like any other, and it is done then.
+    package func adopt(
+        _ piece: RAMPiece, _ direction: DMADirection, userData: UInt
+    ) -> DMATransfer {
+        let transfer = unsafe core.take().takeUnretainedValue()
+        transfer.state.pointee.userData = userData
+        transfer.state.pointee.adopt(piece, direction, core)
+        return transfer
+    }
+
+    /// Counts bytes for which the device has taken guest memory by a ``RAMView``.
+    package func countDirect(_ bytes: UInt64) { core.state.pointee.directBytes &+= bytes }
+
     /// Whether a transfer can begin: the gate, if there is one, is open.
     public var isOpen: Bool { core.isOpen.pointee }
 

@@ -107,6 +107,7 @@ extension DMATransfer {
     /// | submitted | `pieceEnded` | storing, or the next piece, or idle |
     /// | storing | `resume`: another process has taken its bytes | the next piece, or idle |
     /// | waiting | `cancel` | idle |
+    /// | idle | `adopt`: a piece that was submitted without a transfer | submitted |
     ///
     /// The next piece begins like the first one, in waiting, fetching or submitted. From `begin`
     /// until it is idle again, a transfer holds a map and the translations of the resolvers.
@@ -224,6 +225,25 @@ extension DMATransfer {
             try ReentrancyGuard.within(core.reentrancy) { () throws(GuestMemoryError) in
                 unsafe try list.map(elements, on: map, through: core.resolvers, rules)
             }
+        }
+
+        /// Takes over a piece that the device has submitted, with its hold of the map.
+        mutating func adopt(
+            _ piece: RAMPiece, _ direction: DMADirection, _ core: DMAMapper.Core
+        ) {
+            let held = core.space.map(in: piece.slot)
+            guard let range = held.with({ $0.range(at: piece.address) }),
+                let base = unsafe range.pointee.host
+            else { preconditionFailure("the map does not have the memory of a piece") }
+            let offset = Int(
+                truncatingIfNeeded: piece.address.offset(from: range.pointee.first))
+            unsafe list.become(range, base + offset, piece.length)
+            mapSlot = piece.slot
+            map = held
+            self.direction = direction
+            isCancelled = false
+            transferred = 0
+            phase = .submitted
         }
 
         // MARK: The answer to a piece

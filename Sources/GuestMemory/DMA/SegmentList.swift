@@ -159,19 +159,26 @@ import Glibc
             rules.reachesDirectly(range.pointee.kind), let base = unsafe range.pointee.host
         else { return false }
         let offset = element.address.offset(from: range.pointee.first)
-        let host = unsafe base + Int(truncatingIfNeeded: offset)
+        unsafe become(range, base + Int(truncatingIfNeeded: offset), element.length)
+        return true
+    }
+
+    /// The list of `length` bytes in one piece of `range`, which are reached directly at `host`.
+    @inline(__always)
+    mutating func become(
+        _ range: FlatRangePointer, _ host: UnsafeMutableRawPointer, _ length: UInt64
+    ) {
         unsafe vectors[0] = unsafe iovec(
-            iov_base: host, iov_len: Int(truncatingIfNeeded: element.length))
+            iov_base: host, iov_len: Int(truncatingIfNeeded: length))
         count = 1
         bounced = 0
-        total = element.length
+        total = length
         described = 0
         tail = range
         starts = UInt(bitPattern: host)
-        lengths = UInt(truncatingIfNeeded: rest)
+        lengths = UInt(truncatingIfNeeded: length &- 1)
         isAscending = true
         bouncesMemory = false
-        return true
     }
 
     @inline(__always)

@@ -11,12 +11,19 @@ extension VirtioBlockDevice {
     /// The most sectors of one discard, or of one write of zeroes: 1 GiB.
     static let rangeLimit: UInt32 = 1 << 21
 
-    /// Copies bytes of the configuration space that begin at `offset`. Bytes outside of it are 0.
+    /// The most segments of a request that may be in descriptors of the ring: what fits into a ring of 128
+    /// descriptors, which is what drivers make when the device does not say more.
+    private static let ringSegments = 126
+
+    /// Copies bytes of the configuration space that begin at `offset`. Bytes outside of it are 0. All are
+    /// of one moment; a driver that reads it in parts compares ``configurationGeneration`` before and after.
     public func readConfiguration(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) {
+        let size = shownSize
         for index in buffer.indices {
             let place = offset.addingReportingOverflow(index)
             unsafe buffer[index] =
-                place.overflow ? 0 : UInt8(truncatingIfNeeded: configuration(place.partialValue))
+                place.overflow
+                ? 0 : UInt8(truncatingIfNeeded: configuration(place.partialValue, size))
         }
     }
 
@@ -43,17 +50,17 @@ extension VirtioBlockDevice {
     }
 
     /// The byte at `offset`, in the low bits.
-    private func configuration(_ offset: Int) -> UInt64 {
-        let (start, value) = field(at: offset)
+    private func configuration(_ offset: Int, _ size: UInt64) -> UInt64 {
+        let (start, value) = field(at: offset, size)
         return value >> UInt64(8 * (offset - start))
     }
 
     /// The field that contains the byte at `offset`: its own offset, and its value.
-    private func field(at offset: Int) -> (Int, UInt64) {
+    private func field(at offset: Int, _ size: UInt64) -> (Int, UInt64) {
         switch offset {
-        case 0..<8: return (0, image.size / 512)
+        case 0..<8: return (0, size / 512)
         // size_max (not offered), and the geometry, which is not offered either.
-        case 12..<16: return (12, UInt64(options.maximumQueueSize - 2))
+        case 12..<16: return (12, UInt64(maximumSegments))
         case 20..<24: return (20, UInt64(image.logicalBlockSize))
         case 24..<32: return (24, topology)
         case Self.writeback: return (offset, isWriteCacheOn ? 1 : 0)
@@ -64,6 +71,12 @@ extension VirtioBlockDevice {
             return zeroesField(at: offset)
         default: return (offset, 0)
         }
+    }
+
+    /// `seg_max`: header and status need a descriptor each.
+    private var maximumSegments: Int {
+        let most = options.maximumQueueSize - 2
+        return features.contains(.indirectDescriptors) ? most : min(most, Self.ringSegments)
     }
 
     /// `physical_block_exp`, `alignment_offset`, `min_io_size`, `opt_io_size`, in logical blocks.

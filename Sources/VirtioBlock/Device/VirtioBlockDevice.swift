@@ -19,9 +19,15 @@ public final class VirtioBlockDevice: Sendable {
     let limits: BlockLimits
     private let accepted = Atomic<UInt64>(0)
     private let isCacheOn: Atomic<Bool>
-    /// The size of the disk that the driver has been told last.
-    private let knownSize: Atomic<UInt64>
-    private let generation = Atomic<UInt32>(0)
+    private let shown: Mutex<Shown>
+
+    /// What of the configuration space changes without the driver. Both change at once, so that a driver
+    /// that finds the same generation before and after has read one size.
+    private struct Shown {
+        /// The size of the disk that the driver has been told last, in bytes.
+        var size: UInt64
+        var generation: UInt32 = 0
+    }
 
     /// A device with `queueCount` virtqueues, from 1 to 1024.
     public init(
@@ -48,7 +54,7 @@ public final class VirtioBlockDevice: Sendable {
         }
         offeredFeatures = features
         isCacheOn = Atomic(options.isWriteCacheOn)
-        knownSize = Atomic(image.size)
+        shown = Mutex(Shown(size: image.size))
     }
 
     // MARK: Features
@@ -77,13 +83,12 @@ public final class VirtioBlockDevice: Sendable {
     // MARK: The write cache
 
     /// Whether the write cache is on (virtio 1.2, 5.2.5.1): while it is off, a write completes when
-    /// its data is stable. A driver that cannot flush gets it off.
+    /// its data is stable. A driver that cannot flush gets it off, whatever it has set.
     public var isWriteCacheOn: Bool {
         let features = features
-        if features.contains(.configurableWriteCache) || features == [] {
-            return isCacheOn.load(ordering: .acquiring)
-        }
-        return features.contains(.flush)
+        if features == [] { return isCacheOn.load(ordering: .acquiring) }
+        guard features.contains(.flush) else { return false }
+        return !features.contains(.configurableWriteCache) || isCacheOn.load(ordering: .acquiring)
     }
 
     /// What the driver has set, whether or not it is what counts.
@@ -94,17 +99,21 @@ public final class VirtioBlockDevice: Sendable {
 
     // MARK: The size
 
-    /// Takes note of the size of the image. Returns true if it has changed, so that the transport
-    /// tells the driver that the configuration has changed.
+    /// Takes note of the size of the image: from now on, the configuration space has it. Returns true if
+    /// it has changed, so that the transport tells the driver that the configuration has changed.
     public func noteSize() -> Bool {
-        let size = image.size
-        guard knownSize.exchange(size, ordering: .acquiringAndReleasing) != size else {
-            return false
+        shown.withLock { shown in
+            let size = image.size
+            guard shown.size != size else { return false }
+            shown.size = size
+            shown.generation &+= 1
+            return true
         }
-        generation.add(1, ordering: .acquiringAndReleasing)
-        return true
     }
 
+    /// The size of the disk in the configuration space, in bytes.
+    var shownSize: UInt64 { shown.withLock { $0.size } }
+
     /// Changes when the configuration space does without the driver (virtio 1.2, 2.5).
-    public var configurationGeneration: UInt32 { generation.load(ordering: .acquiring) }
+    public var configurationGeneration: UInt32 { shown.withLock { $0.generation } }
 }

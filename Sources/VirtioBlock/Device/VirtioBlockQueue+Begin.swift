@@ -16,6 +16,64 @@ extension VirtioBlockQueue {
         let slot = state.pointee.slots.slot(Int(head))
         guard slot.pointee.kind == .none else { return breakRing(.headInUse) }
         state.pointee.log?.requestTaken(head)
+        if !beginSimple(slot, head) { beginAny(slot, head) }
+    }
+
+    // MARK: The fast path
+
+    /// Begins a read or a write of whole sectors inside the disk whose data is RAM in one piece. Any other
+    /// request is left as it is, and the answer is false.
+    @inline(__always)
+    private func beginSimple(_ slot: StablePointer<RequestSlot>, _ head: UInt16) -> Bool {
+        let state = state
+        guard
+            let request = state.pointee.chain.readSimple(
+                Int(head), of: &state.pointee.ring, allowsTables: state.pointee.allowsTables),
+            request.length & (Self.sectorSize &- 1) == 0,
+            isInside(request.sector, request.length / Self.sectorSize)
+        else { return false }
+        let isRead = request.kind == RequestType.read
+        guard
+            isRead
+                ? request.isWritable
+                : request.kind == RequestType.write && !request.isWritable
+                    && state.pointee.takesVolatileWrites,
+            let host = unsafe state.pointee.ring.take(
+                request.data, length: request.length, as: &slot.pointee.piece)
+        else { return false }
+        slot.pointee.kind = isRead ? .read : .write
+        slot.pointee.isDirect = true
+        slot.pointee.status = request.status
+        state.pointee.inFlight &+= 1
+        state.pointee.service.taken &+= 1
+        let offset = request.sector &* Self.sectorSize
+        // The piece keeps the memory until the completion, and the list stays as long.
+        let list = unsafe state.pointee.slots.list(Int(head), host, request.length)
+        if isRead {
+            unsafe queue.readv(list, at: offset, userData: UInt(head))
+        } else {
+            unsafe queue.writev(list, at: offset, userData: UInt(head))
+        }
+        return true
+    }
+
+    /// Turns a request of the fast path that ends otherwise than with success, or is abandoned, into one of
+    /// the general path.
+    @inline(never)
+    func leaveFastPath(_ slot: StablePointer<RequestSlot>, _ head: Int) {
+        slot.pointee.isDirect = false
+        let transfer = mapper.adopt(
+            slot.pointee.piece, slot.pointee.kind == .read ? .fromDevice : .toDevice,
+            userData: UInt(head))
+        // Its answers are the host request's from here on.
+        unsafe slot.pointee.host.adopt(transfer)
+    }
+
+    // MARK: The general path
+
+    @inline(never)
+    private func beginAny(_ slot: StablePointer<RequestSlot>, _ head: UInt16) {
+        let state = state
         if let fault = readChain(head) { return breakRing(fault) }
         guard let status = state.pointee.chain.status else { return breakRing(.status) }
         slot.pointee.status = status
@@ -28,7 +86,6 @@ extension VirtioBlockQueue {
         }
     }
 
-    @inline(__always)
     private func readChain(_ head: UInt16) -> VirtioRingFault? {
         let state = state
         return state.pointee.chain.read(

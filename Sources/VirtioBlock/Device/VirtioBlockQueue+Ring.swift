@@ -97,6 +97,7 @@ extension VirtioBlockQueue {
     private func abandon(_ head: Int) {
         let slot = state.pointee.slots.slot(head)
         guard slot.pointee.kind != .none, slot.pointee.host.state != .abandoned else { return }
+        if slot.pointee.isDirect { leaveFastPath(slot, head) }
         slot.pointee.host.abandon()
         if slot.pointee.host.isBusy {
             state.pointee.abandoned += 1
@@ -118,13 +119,25 @@ extension VirtioBlockQueue {
     }
 
     /// Changes the size of the image, as `BlockQueue.resize` does, and waits for that and for the
-    /// writes before it. The transport then calls ``VirtioBlockDevice/noteSize()``.
+    /// writes before it, those of other queues included, which other threads have to serve. The transport then calls ``VirtioBlockDevice/noteSize()``.
     public func resize(to size: UInt64) throws(VirtioError) {
         do throws(BlockError) {
             try queue.resizeAndWait(to: size)
         } catch {
             throw .image(error)
         }
+    }
+
+    /// Begins to change the size of the image; ``serve()`` goes on with it. One change at a time.
+    func beginResize(to size: UInt64) {
+        state.pointee.resize = nil
+        queue.resize(to: size, userData: UInt(state.pointee.slots.count))
+    }
+
+    /// What became of the change of the size; `nil` as long as it is under way.
+    func takeResize() -> BlockCompletion? {
+        defer { state.pointee.resize = nil }
+        return state.pointee.resize
     }
 
     /// Stops looking at a ring that breaks a rule.

@@ -17,16 +17,21 @@ extension VirtioBlockQueue {
         let state = state
         state.pointee.service = VirtioService()
         if !state.pointee.ring.begin() { breakRing(.memory) }
-        deliver(minimum)
+        // Where the host has nothing, only the descriptor is to be looked after, once.
+        let isFirst = minimum > 0 || queue.outstanding > 0 || mapper.isWaiting
+        if isFirst { deliver(minimum) }
         if state.pointee.phase == .running && state.pointee.isEnabled
             && state.pointee.abandoned == 0
         {
             let size = state.pointee.ring.size
-            state.pointee.sectors = device.image.size / Self.sectorSize
-            queue.batch { take(atMost: size) }
-            // What was in the page cache has completed by now.
-            if state.pointee.service.taken > 0 { deliver(0) }
+            queue.batch {
+                take(atMost: size)
+                // Before the host can have any of them.
+                mapper.countDirect(state.pointee.ring.keepTaken())
+            }
         }
+        // What was in the page cache has completed by now.
+        if state.pointee.service.taken > 0 || !isFirst { deliver(0) }
         if state.pointee.ring.hasCollected { publish() }
         state.pointee.ring.end()
         return state.pointee.service
@@ -36,6 +41,7 @@ extension VirtioBlockQueue {
     @inline(__always)
     private func deliver(_ minimum: Int) {
         queue.poll(minimum: minimum) { complete($0) }
+        releasePieces()
         if mapper.isWaiting { resumeTransfers() }
     }
 
@@ -58,7 +64,10 @@ extension VirtioBlockQueue {
     /// Takes up to `limit` requests, and asks the driver to notify the queue of the next one.
     private func take(atMost limit: Int) {
         let state = state
-        if !state.pointee.owed.isEmpty { startOwed() }
+        if !state.pointee.owed.isEmpty {
+            noteDisk()
+            startOwed()
+        }
         var left = limit
         while state.pointee.phase == .running {
             switch state.pointee.ring.fetch(atMost: left) {
@@ -70,6 +79,7 @@ extension VirtioBlockQueue {
                 if left > 0 { continue }
                 state.pointee.service.isMoreWaiting = true
             case .requests(let count):
+                noteDisk()
                 for index in 0..<count {
                     begin(state.pointee.ring.head(index))
                     if state.pointee.phase != .running { break }
@@ -86,6 +96,14 @@ extension VirtioBlockQueue {
         if taken > 0 { state.pointee.statistics.batches &+= 1 }
     }
 
+    /// Looks at what a driver can have changed, or can have been told, before it made a request available:
+    /// the size of the disk, and the write cache.
+    private func noteDisk() {
+        state.pointee.sectors = device.image.size / Self.sectorSize
+        state.pointee.takesVolatileWrites =
+            device.image.access == .readWrite && device.isWriteCacheOn
+    }
+
     /// Begins requests that were taken from the ring before.
     @inline(never)
     private func startOwed() {
@@ -100,7 +118,40 @@ extension VirtioBlockQueue {
     @inline(__always)
     func complete(_ completion: BlockCompletion) {
         let head = Int(truncatingIfNeeded: completion.userData)
+        guard head < state.pointee.slots.count else {
+            // It is not a request of the ring.
+            state.pointee.resize = completion
+            return
+        }
         let slot = state.pointee.slots.slot(head)
+        guard slot.pointee.isDirect, completion.isSuccess, !MemoryWatch.isAnyLost else {
+            return completeAny(completion, slot, head)
+        }
+        slot.pointee.isDirect = false
+        let isRead = slot.pointee.kind == .read
+        if isRead { slot.pointee.piece.markWritten() }
+        if slot.pointee.piece.slot != state.pointee.ended.slot { releasePieces() }
+        state.pointee.ended.slot = slot.pointee.piece.slot
+        state.pointee.ended.count &+= 1
+        finish(
+            slot, UInt16(truncatingIfNeeded: head), .ok,
+            written: isRead ? slot.pointee.piece.length : 0)
+    }
+
+    /// Releases the map for the pieces that have ended.
+    func releasePieces() {
+        let (slot, count) = state.pointee.ended
+        guard count > 0 else { return }
+        state.pointee.ended.count = 0
+        state.pointee.ring.release(slot, count: count)
+    }
+
+    /// The host has completed a request of the general path, or otherwise than with success.
+    @inline(never)
+    private func completeAny(
+        _ completion: BlockCompletion, _ slot: StablePointer<RequestSlot>, _ head: Int
+    ) {
+        if slot.pointee.isDirect { leaveFastPath(slot, head) }
         let answer = slot.pointee.host.complete(completion, on: queue)
         follow(answer, completion, slot, UInt16(truncatingIfNeeded: head))
     }

@@ -60,12 +60,18 @@ public final class VirtioBlockQueue {
         var canWriteZeroes = false
         /// The size of the disk, in sectors of 512 bytes.
         var sectors: UInt64 = 0
+        /// Writes are allowed, and complete when they are in the write cache.
+        var takesVolatileWrites = false
+        /// Pieces that have ended, and the map that is to be released for them.
+        var ended = (slot: 0, count: 0)
         /// Requests taken from the ring that are not in the used ring yet, parked ones included.
         var inFlight = 0
         /// Requests that an error policy keeps.
         var parked = 0
         /// Requests that the host has still, although the driver has forgotten them.
         var abandoned = 0
+        /// What became of the last change of the size.
+        var resize: BlockCompletion?
         /// Requests to be started before those of the ring.
         var owed: [UInt16] = []
         var log: (any VirtioInflightLog)?
@@ -114,6 +120,7 @@ public final class VirtioBlockQueue {
     deinit {
         reset()
         queue.close { complete($0) }
+        releasePieces()
         // Nothing but the queue has a copy of the pointer.
         unsafe state.destroy()
     }

@@ -42,7 +42,7 @@ extension VirtioMMIO {
             return registers.selected == nil ? 0 : UInt32(device.options.maximumQueueSize)
         case MMIORegister.queueReady:
             guard let index = registers.selected else { return 0 }
-            let isBusy = registers.queues[index].isReady || queues[index].withLock(\.isResetting)
+            let isBusy = registers.queues[index].isReady || queues[index].isResetting
             return isBusy ? 1 : 0
         default: return 0
         }
@@ -51,7 +51,7 @@ extension VirtioMMIO {
     /// The status register. A reset has ended when the host has none of the requests from before.
     private var status: UInt32 {
         let status = registers.withLock(\.status)
-        let isResetting = status == 0 && queues.contains { $0.withLock(\.isResetting) }
+        let isResetting = status == 0 && queues.contains { $0.isResetting }
         return status | (isResetting || lineState.needsReset ? DeviceStatus.needsReset : 0)
     }
 
@@ -69,13 +69,14 @@ extension VirtioMMIO {
     private func writeRegister(_ offset: UInt64, _ value: UInt32) {
         switch offset {
         case MMIORegister.queueNotify:
-            if Int(value) < queues.count { serve(Int(value)) }
+            if Int(value) < queues.count { notify(Int(value)) }
         case MMIORegister.interruptAcknowledge: acknowledge(value)
         case MMIORegister.status:
-            let ready = registers.withLock { writeStatus(value, &$0) }
-            for index in ready { serve(index) }
+            registers.withLock { writeStatus(value, &$0) }
+            settleAll()
         case MMIORegister.queueReady:
-            if let index = registers.withLock({ writeReady(value, &$0) }) { serve(index) }
+            registers.withLock { writeReady(value, &$0) }
+            settleAll()
         default: registers.withLock { writeSetting(offset, value, &$0) }
         }
     }
@@ -119,12 +120,8 @@ extension VirtioMMIO {
 
     // MARK: Status and queues
 
-    /// Returns the queues that were started.
-    private func writeStatus(_ value: UInt32, _ registers: inout MMIORegisters) -> [Int] {
-        guard value != 0 else {
-            reset(&registers)
-            return []
-        }
+    private func writeStatus(_ value: UInt32, _ registers: inout MMIORegisters) {
+        guard value != 0 else { return reset(&registers) }
         let former = registers.status
         // Only a reset clears bits.
         var status = (value & 0xFF & ~DeviceStatus.needsReset) | former
@@ -137,46 +134,34 @@ extension VirtioMMIO {
         registers.status = status
         let isOK = status & DeviceStatus.driverOK != 0
         isDriverOK.store(isOK, ordering: .releasing)
-        guard isOK && former & DeviceStatus.driverOK == 0 else { return [] }
-        return queues.indices.filter { start($0, registers) }
+        guard isOK && former & DeviceStatus.driverOK == 0 else { return }
+        for index in queues.indices { addStart(index, registers) }
     }
 
     /// All as after power-on. What the host has of before completes in its own time.
     func reset(_ registers: inout MMIORegisters) {
         isDriverOK.store(false, ordering: .releasing)
-        for queue in queues { queue.withLock { $0.reset() } }
+        for queue in queues { queue.add(.reset) }
         device.reset()
-        restoreLine(pending: 0, needsReset: false)
+        _ = device.noteSize()
+        // After the jobs: what is served from here on is no ring of before.
+        resetLine()
         registers = MMIORegisters(
             queueCount: queues.count, maximumQueueSize: device.options.maximumQueueSize)
     }
 
-    /// Returns the queue if it was started.
-    private func writeReady(_ value: UInt32, _ registers: inout MMIORegisters) -> Int? {
-        guard let index = registers.selected else { return nil }
+    private func writeReady(_ value: UInt32, _ registers: inout MMIORegisters) {
+        guard let index = registers.selected else { return }
         let isReady = value & 1 != 0
-        guard isReady != registers.queues[index].isReady else { return nil }
+        guard isReady != registers.queues[index].isReady else { return }
         registers.queues[index].isReady = isReady
-        if isReady {
-            let isOK = registers.status & DeviceStatus.driverOK != 0
-            return isOK && start(index, registers) ? index : nil
-        }
-        queues[index].withLock { $0.reset() }
-        return nil
+        if !isReady { return queues[index].add(.reset) }
+        if registers.status & DeviceStatus.driverOK != 0 { addStart(index, registers) }
     }
 
-    /// Starts a queue that the driver has made ready. A ring that cannot be used breaks the device.
-    private func start(_ index: Int, _ registers: MMIORegisters) -> Bool {
-        guard registers.queues[index].isReady else { return false }
-        do throws(VirtioError) {
-            try queues[index].withLock { (queue) throws(VirtioError) in
-                // A new ring is empty, whatever is in memory.
-                try queue.start(registers.queues[index].layout, nextUsed: 0)
-            }
-            return true
-        } catch {
-            demandReset()
-            return false
-        }
+    /// Starts a queue, if the driver has made it ready. A ring that cannot be used breaks the device.
+    private func addStart(_ index: Int, _ registers: MMIORegisters) {
+        guard registers.queues[index].isReady else { return }
+        queues[index].add(.start(registers.queues[index].layout, afterReset: resetNumber))
     }
 }

@@ -27,7 +27,7 @@ extension VirtioMMIO {
     }
 
     /// Sleeps until a descriptor is readable, but not long: not everything has a descriptor.
-    private func waitBriefly() {
+    func waitBriefly() {
         var entries = descriptors.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
         _ = unsafe Glibc.poll(&entries, nfds_t(entries.count), 10)
     }
@@ -48,7 +48,7 @@ extension VirtioMMIO {
             var entry = SavedDevice.Queue(
                 size: queue.size, isReady: queue.isReady, descriptors: queue.descriptors,
                 available: queue.available, used: queue.used)
-            queues[index].withLock { running in
+            withQueue(index) { running in
                 guard running.isRunning else { return }
                 entry.isRunning = true
                 entry.nextAvailable = running.state.pointee.ring.nextAvailable
@@ -131,19 +131,8 @@ extension VirtioMMIO {
         restoreLine(
             pending: saved.registers.interruptStatus, needsReset: saved.registers.needsReset)
         for (index, queue) in saved.queues.queues.enumerated() where queue.isRunning {
-            resume(index, queue, registers.queues[index].layout)
-        }
-    }
-
-    private func resume(_ index: Int, _ saved: SavedDevice.Queue, _ layout: VirtqueueLayout) {
-        do throws(VirtioError) {
-            try queues[index].withLock { (queue) throws(VirtioError) in
-                try queue.start(
-                    layout, nextAvailable: saved.nextAvailable, nextUsed: saved.nextUsed,
-                    inflight: nil, resuming: saved.keptHeads)
-            }
-        } catch {
-            demandReset()
+            queues[index].add(
+                .resume(queue, registers.queues[index].layout, afterReset: resetNumber))
         }
     }
 }

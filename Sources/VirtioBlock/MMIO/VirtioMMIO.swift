@@ -11,8 +11,9 @@ import Synchronization
 ///         .mmio(disk, size: VirtioMMIO.size, reentrancy: disk.reentrancy), at: 0xD000_0000)
 ///
 /// Any thread may access the registers and call ``poll()``. A notification of the driver serves its
-/// queue on the thread that makes the access; ``poll()`` serves all queues, and is to be called when one
-/// of ``descriptors`` is readable, and after `Signal.poll`. Each queue has a lock of its own.
+/// queue on the thread that makes the access, or on the one that has the queue at the moment; no access
+/// waits for a queue. ``poll()`` serves all queues, and is to be called when one of ``descriptors`` is
+/// readable, and after `Signal.poll`. Each queue has a lock of its own.
 ///
 /// The device holds the address space, and the address space holds the device that is mapped into it:
 /// to release both, unmap the region.
@@ -41,8 +42,10 @@ public final class VirtioMMIO: MMIODevice {
     public let descriptors: [CInt]
 
     let queues: [LockedQueue]
+    /// One thread at a time changes the size.
+    private let resizing = PthreadMutex()
     private let signal: @Sendable (Signal) -> Void
-    /// Taken before the lock of a queue.
+    /// Held for a moment only, and not while a queue does a job.
     let registers: Mutex<MMIORegisters>
     /// Taken after every other lock.
     private let line = Mutex(Line())
@@ -51,6 +54,8 @@ public final class VirtioMMIO: MMIODevice {
         /// The bits of InterruptStatus.
         var pending: UInt32 = 0
         var needsReset = false
+        /// How often the device was reset.
+        var resets: UInt64 = 0
     }
 
     /// The registers of `device` with a virtqueue on each of `queues`, which have the threading
@@ -84,7 +89,7 @@ public final class VirtioMMIO: MMIODevice {
 
     // MARK: The emulator's side
 
-    /// Serves all queues. Does not wait.
+    /// Serves all queues. Does not wait for the host.
     public func poll() {
         for index in queues.indices { serve(index) }
     }
@@ -92,16 +97,29 @@ public final class VirtioMMIO: MMIODevice {
     /// Makes the requests again that the error policy `stop` has kept.
     public func retry() {
         for index in queues.indices {
-            queues[index].withLock { $0.retry() }
+            withQueue(index) { $0.retry() }
             serve(index)
         }
     }
 
     /// Changes the size of the image to `size` bytes, a multiple of its sector size, and tells the
-    /// driver. Waits for the writes under way.
+    /// driver. Waits for the writes under way in all queues, and serves the queues meanwhile.
     public func resize(to size: UInt64) throws(VirtioError) {
-        try queues[0].withLock { (queue) throws(VirtioError) in try queue.resize(to: size) }
-        noteSize()
+        resizing.lock()
+        defer { resizing.unlock() }
+        withQueue(0) { $0.beginResize(to: size) }
+        while true {
+            poll()
+            if let completion = withQueue(0, { $0.takeResize() }) {
+                do throws(BlockError) {
+                    try completion.get(on: device.image)
+                } catch {
+                    throw .image(error)
+                }
+                return noteSize()
+            }
+            waitBriefly()
+        }
     }
 
     /// Tells the driver if the size of the image has changed.
@@ -111,37 +129,99 @@ public final class VirtioMMIO: MMIODevice {
 
     /// Whether the host has requests of a queue, so that it may touch the memory of the guest.
     public var isBusy: Bool {
-        queues.contains { $0.withLock { !$0.isIdle || $0.isResetting } }
+        queues.indices.contains { withQueue($0) { !$0.isIdle || $0.isResetting } }
     }
 
     /// What a queue has done.
     public func statistics(ofQueue index: Int) -> VirtioQueueStatistics {
-        queues[index].withLock { $0.statistics }
+        withQueue(index) { $0.statistics }
     }
 
-    // MARK: Queues and the interrupt line
+    // MARK: Queues
 
-    /// Serves one queue.
-    func serve(_ index: Int) {
-        let service = queues[index].withLock { queue in
-            let service = queue.serve()
-            // Under the lock: no interrupt comes after a reset.
-            answer(service)
-            return service
+    /// Waits for a queue, and calls `body` with it. Not for accesses to the registers.
+    func withQueue<Result, Failure: Error>(
+        _ index: Int, _ body: (VirtioBlockQueue) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        var due = VirtioService()
+        defer { announce(due) }
+        return try queues[index].withLock(settling: { carryOut($0, $1, &due) }, body)
+    }
+
+    /// The driver has notified the device of a queue.
+    func notify(_ index: Int) {
+        queues[index].add(.serve)
+        settle(index)
+    }
+
+    /// Has the jobs done that are left for the queues. Not under the lock of the registers: a job can
+    /// access the registers of other devices.
+    func settleAll() {
+        for index in queues.indices { settle(index) }
+    }
+
+    private func settle(_ index: Int) {
+        var due = VirtioService()
+        queues[index].settle { carryOut($0, $1, &due) }
+        announce(due)
+    }
+
+    /// Serves one queue, after a wait for it.
+    private func serve(_ index: Int) {
+        queues[index].add(.serve)
+        withQueue(index) { _ in }
+    }
+
+    /// Does a job, under the lock of the queue. `due` is what to say to the emulator when it is released.
+    private func carryOut(
+        _ job: QueueJob, _ queue: VirtioBlockQueue, _ due: inout VirtioService
+    ) {
+        switch job {
+        case .serve: serve(queue, &due)
+        case .reset: queue.reset()
+        case .start(let layout, let number):
+            do throws(VirtioError) {
+                // A new ring is empty, whatever is in memory.
+                try queue.start(layout, nextUsed: 0)
+                serve(queue, &due)
+            } catch {
+                demandReset(afterReset: number)
+            }
+        case .resume(let saved, let layout, let number):
+            do throws(VirtioError) {
+                try queue.start(
+                    layout, nextAvailable: saved.nextAvailable, nextUsed: saved.nextUsed,
+                    inflight: nil, resuming: saved.keptHeads)
+            } catch {
+                demandReset(afterReset: number)
+            }
         }
-        if service.isMachineStopRequested { signal(.stopMachine) }
-        if service.isMoreWaiting { signal(.poll) }
     }
 
-    /// Says to the driver what a service asks for.
-    func answer(_ service: VirtioService) {
-        if service.isInterruptDue { raise(InterruptStatus.used) }
-        if service.isBroken { demandReset() }
+    private func serve(_ queue: VirtioBlockQueue, _ due: inout VirtioService) {
+        let number = resetNumber
+        let service = queue.serve()
+        // What was served before a reset says nothing to the driver after it.
+        if service.isInterruptDue { raise(InterruptStatus.used, afterReset: number) }
+        if service.isBroken { demandReset(afterReset: number) }
+        if service.completed > 0 { noteSize() }
+        due.add(service)
     }
 
-    /// Sets bits of the interrupt status.
-    func raise(_ bits: UInt32) {
+    private func announce(_ due: VirtioService) {
+        if due.isMachineStopRequested { signal(.stopMachine) }
+        if due.isMoreWaiting { signal(.poll) }
+    }
+
+    // MARK: The interrupt line
+
+    /// How often the device was reset.
+    var resetNumber: UInt64 { line.withLock { $0.resets } }
+
+    /// Sets bits of the interrupt status, unless the device was reset since it was the reset `number`.
+    func raise(_ bits: UInt32, afterReset number: UInt64? = nil) {
         line.withLock { line in
+            guard number == nil || number == line.resets else { return }
             let former = line.pending
             line.pending |= bits
             if former == 0 { signal(.interrupt(isRaised: true)) }
@@ -149,13 +229,17 @@ public final class VirtioMMIO: MMIODevice {
     }
 
     /// The device cannot go on until the driver resets it (virtio 1.2, 2.1.2).
-    func demandReset() {
-        line.withLock { $0.needsReset = true }
-        if registersAreRunning { raise(InterruptStatus.configuration) }
+    private func demandReset(afterReset number: UInt64) {
+        let isCurrent = line.withLock { line in
+            if line.resets == number { line.needsReset = true }
+            return line.resets == number
+        }
+        // A driver that has not set DRIVER_OK gets no interrupts.
+        if isCurrent && isDriverOK.load(ordering: .acquiring) {
+            raise(InterruptStatus.configuration, afterReset: number)
+        }
     }
 
-    /// A driver that has not set DRIVER_OK gets no interrupts.
-    private var registersAreRunning: Bool { isDriverOK.load(ordering: .acquiring) }
     let isDriverOK = Atomic(false)
 
     /// Clears bits of the interrupt status.
@@ -172,10 +256,18 @@ public final class VirtioMMIO: MMIODevice {
         line.withLock { ($0.pending, $0.needsReset) }
     }
 
+    /// The line after a reset.
+    func resetLine() {
+        line.withLock { line in
+            line.needsReset = false
+            line.resets += 1
+        }
+        acknowledge(.max)
+    }
+
     /// Restores them.
     func restoreLine(pending: UInt32, needsReset: Bool) {
         line.withLock { $0.needsReset = needsReset }
-        acknowledge(.max)
         if pending != 0 { raise(pending) }
     }
 }

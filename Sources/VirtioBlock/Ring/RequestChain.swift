@@ -4,7 +4,8 @@ import GuestMemory
 /// its data, and the place of its status (virtio 1.2, 2.7.5, 5.2.6).
 ///
 /// A driver may divide a request into descriptors as it likes (2.7.4): the header can be in several,
-/// and data can share a descriptor with it or with the status. Each descriptor is read once.
+/// and data can share a descriptor with it or with the status. What is checked is a copy, which the driver
+/// cannot change.
 struct RequestChain: ~Copyable {
     /// The bytes that the device reads behind the header.
     private(set) var readable = ScatterGatherList(capacity: 64)
@@ -16,10 +17,10 @@ struct RequestChain: ~Copyable {
     private(set) var status: GuestAddress?
     /// The last descriptor was one that the device writes.
     private var isWriting = false
-    private let header = FixedMemory<UInt64>(repeating: 0, count: 2)
+    let header = FixedMemory<UInt64>(repeating: 0, count: 2)
     private var headerBytes = 0
-    /// A copy of a table of descriptors.
-    private let table: FixedMemory<VirtqDescriptor>
+    /// A copy of a table of descriptors, or of a descriptor of the ring.
+    let table: FixedMemory<VirtqDescriptor>
 
     /// The size of the header.
     private static let headerSize = 16
@@ -50,11 +51,13 @@ struct RequestChain: ~Copyable {
         (readableBytes, writableBytes, headerBytes) = (0, 0, 0)
         status = nil
         isWriting = false
-        var descriptor = VirtqDescriptor()
         var index = Int(head)
         for _ in 0..<ring.size {
             guard index < ring.size else { return .descriptorIndex }
-            guard ring.descriptor(index, into: &descriptor) else { return .memory }
+            guard unsafe ring.descriptor(index, into: table.address(of: 0, count: 1)) else {
+                return .memory
+            }
+            let descriptor = table[0]
             if descriptor.isTable {
                 guard allowsTables else { return .indirectRefused }
                 if descriptor.hasNext { return .nestedTable }

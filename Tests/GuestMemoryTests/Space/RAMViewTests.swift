@@ -83,4 +83,125 @@ final class RAMViewTests: XCTestCase {
         view.end()
         XCTAssertTrue(released.withLock { $0 })
     }
+
+    /// Multiples of 16 bytes, at any address.
+    func testBlocks() throws {
+        let (space, ram) = try space()
+        for index in 0..<65536 {
+            ram.base.storeBytes(
+                of: UInt8(truncatingIfNeeded: index &* 7), toByteOffset: index, as: UInt8.self)
+        }
+        var view = RAMView(space)
+        _ = view.begin()
+        defer { view.end() }
+        for (address, place): (GuestAddress, Int) in [
+            (0x1000, 0), (0x1001, 1), (0x1_0FC1, 0xFFC1), (0x10_0003, 3), (0x2008, 0x1008),
+        ] {
+            for count in [16, 48] {
+                var copy = [UInt8](repeating: 0, count: count)
+                XCTAssertTrue(view.readBlocks(at: address, into: &copy, count: count))
+                XCTAssertEqual(
+                    copy, (place..<place + count).map { UInt8(truncatingIfNeeded: $0 &* 7) })
+            }
+        }
+        var copy = [UInt8](repeating: 0, count: 48)
+        for address: GuestAddress in [0xFF8, 0x1_0FD1, 0x1_1000, 0x20_0000, .max, 0x10_0FF8] {
+            XCTAssertFalse(view.readBlocks(at: address, into: &copy, count: 48), "\(address)")
+        }
+        let stretch = try XCTUnwrap(view.stretch(at: 0x1003, count: 64))
+        XCTAssertTrue(stretch.readBlocks(at: 16, into: &copy, count: 48))
+        XCTAssertEqual(copy, (19..<67).map { UInt8(truncatingIfNeeded: $0 &* 7) })
+    }
+
+    /// The data of requests that is RAM in one piece.
+    func testWhatIsTaken() throws {
+        let (space, ram) = try space()
+        ram.dirtyLog.start(.migration)
+        var view = RAMView(space)
+        _ = view.begin()
+        var piece = RAMPiece()
+        XCTAssertEqual(view.take(0x2FFF, length: 2, as: &piece), ram.base + 0x1FFF)
+        XCTAssertEqual(piece.address, 0x2FFF)
+        XCTAssertEqual(piece.length, 2)
+        piece.markWritten()
+        var pages: [Int] = []
+        ram.dirtyLog.take(.migration) { pages += $0 }
+        XCTAssertEqual(pages, [1, 2])
+        var other = RAMPiece()
+        for (address, length): (GuestAddress, UInt64) in [
+            (0xFFF, 1), (0x1000, 65537), (0x1_0FFF, 2), (0x1_1000, 1), (.max, 1), (0x10_0000, 1),
+            (0x20_0000, 4), (0x1000, .max),
+        ] {
+            XCTAssertNil(view.take(address, length: length, as: &other), "\(address) \(length)")
+        }
+        XCTAssertEqual(view.take(0x1000, length: 65536, as: &other), ram.base)
+        XCTAssertEqual(view.keepTaken(), 65538)
+        XCTAssertEqual(view.keepTaken(), 0)
+        view.end()
+        view.release(piece.slot, count: 2)
+    }
+
+    /// What was taken holds the map until it is released, also if the map is replaced before the view
+    /// holds it for that.
+    func testTheMapOfWhatIsTaken() throws {
+        for isReplacedBefore in [false, true] {
+            let (space, ram) = try space()
+            let region = try space.map(.ram(ram), at: 0x40_0000)
+            let released = Locked(0)
+            func unmap() throws {
+                try space.unmap(region) { released.withLock { $0 += 1 } }
+            }
+            var view = RAMView(space)
+            _ = view.begin()
+            var pieces = [RAMPiece](repeating: RAMPiece(), count: 3)
+            for index in 0..<3 {
+                XCTAssertNotNil(view.take(0x40_0000, length: 4096, as: &pieces[index]))
+            }
+            if isReplacedBefore { try unmap() }
+            XCTAssertEqual(view.keepTaken(), 3 * 4096)
+            if !isReplacedBefore { try unmap() }
+            view.end()
+            // Another map, of which nothing is taken.
+            XCTAssertFalse(view.begin())
+            XCTAssertNil(view.take(0x40_0000, length: 4096, as: &pieces[0]))
+            view.end()
+            view.release(pieces[1].slot, count: 2)
+            XCTAssertEqual(released.withLock { $0 }, 0)
+            view.release(pieces[2].slot, count: 1)
+            XCTAssertEqual(released.withLock { $0 }, 1)
+        }
+    }
+
+    /// A transfer takes over what was taken: it marks the pages, and releases the map.
+    func testATransferTakesOver() throws {
+        let (space, ram) = try space()
+        let region = try space.map(.ram(ram), at: 0x40_0000)
+        let mapper = try DMAMapper(space)
+        ram.dirtyLog.start(.migration)
+        for isSuccess in [true, false] {
+            var view = RAMView(space)
+            _ = view.begin()
+            var piece = RAMPiece()
+            XCTAssertNotNil(view.take(0x40_1000, length: 4096, as: &piece))
+            _ = view.keepTaken()
+            view.end()
+            let transfer = mapper.adopt(piece, .fromDevice, userData: 7)
+            XCTAssertEqual(transfer.userData, 7)
+            XCTAssertEqual(mapper.statistics.active, 1)
+            XCTAssertNil(transfer.cancel())
+            guard
+                case .done(let result) = transfer.pieceEnded(
+                    transferred: 512, isSuccess: isSuccess)
+            else { return XCTFail("not done") }
+            XCTAssertEqual(result.outcome, isSuccess ? .success : .deviceFailed)
+            XCTAssertEqual(result.transferred, isSuccess ? 4096 : 512)
+            XCTAssertEqual(mapper.statistics.active, 0)
+            var pages: [Int] = []
+            ram.dirtyLog.take(.migration) { pages += $0 }
+            XCTAssertEqual(pages, [1])
+        }
+        let released = Locked(false)
+        try space.unmap(region) { released.withLock { $0 = true } }
+        XCTAssertTrue(released.withLock { $0 })
+    }
 }

@@ -281,10 +281,17 @@ final class RequestTests: VirtioTestCase {
             XCTAssertEqual(world.queue.queue.statistics.flushes.operations, 1)
         }
         var options = VirtioWorld.Options()
-        options.features = [.version1, .eventIndex]
-        try forEachEngine(options) { world, _ in
-            _ = try world.run(VirtioType.write, [world.segment(512, isWritable: false)])
-            XCTAssertEqual(world.queue.queue.statistics.durableWrites.operations, 1)
+        // The last driver cannot flush, although it can switch the cache, which is on at first.
+        for features: VirtioFeatures in [
+            [.version1, .eventIndex], [.version1, .eventIndex, .configurableWriteCache],
+        ] {
+            options.features = features
+            try forEachEngine(options) { world, _ in
+                XCTAssertFalse(world.device.isWriteCacheOn)
+                XCTAssertEqual(world.device.readConfiguration(at: 32, width: 1), 0)
+                _ = try world.run(VirtioType.write, [world.segment(512, isWritable: false)])
+                XCTAssertEqual(world.queue.queue.statistics.durableWrites.operations, 1)
+            }
         }
     }
 

@@ -1,4 +1,5 @@
 import BlockIO
+import Foundation
 import GuestMemory
 import XCTest
 
@@ -8,7 +9,7 @@ import XCTest
 /// The registers of virtio-mmio (virtio 1.2, 4.2), as a driver sees them.
 final class RegisterTests: VirtioTestCase {
     private func forEachMachine(
-        access: OpenOptions.Access = .readWrite, queueCount: Int = 1,
+        access: OpenOptions.Access = .readWrite, queueCount: Int = 1, queueLimit: Int = 1,
         _ options: VirtioBlockOptions = .init(),
         _ check: (MMIOMachine, PlainFile) throws -> Void
     ) throws {
@@ -22,8 +23,12 @@ final class RegisterTests: VirtioTestCase {
             try plain.write(buffer.bytes, at: 0)
             weak var mmio: VirtioMMIO?
             do {
-                let machine = try MMIOMachine(
-                    configuration.open(target, access: access), queueCount: queueCount, options)
+                let image = try BlockImage.open(
+                    target.path,
+                    OpenOptions(
+                        access: access, engine: .forced(configuration.engine),
+                        queueLimit: queueLimit))
+                let machine = try MMIOMachine(image, queueCount: queueCount, options)
                 mmio = machine.mmio
                 try check(machine, plain)
             }
@@ -139,13 +144,17 @@ final class RegisterTests: VirtioTestCase {
     }
 
     func testTheConfigurationSpace() throws {
-        var options = VirtioBlockOptions()
-        options.maximumQueueSize = 128
-        try forEachMachine(options) { machine, plain in
+        try forEachMachine { machine, plain in
             let sectors = UInt32(Self.size / 512)
             XCTAssertEqual(machine.read(0x100), sectors)
             XCTAssertEqual(machine.read(0x104), 0)
+            // What a ring of 128 descriptors holds, unless descriptors can be in tables.
             XCTAssertEqual(machine.read(0x10C), 126)
+            XCTAssertTrue(machine.negotiate(1 << 32))
+            XCTAssertEqual(machine.read(0x10C), 126)
+            XCTAssertTrue(machine.negotiate())
+            XCTAssertEqual(machine.read(0x10C), 254)
+            machine.status = 0
             XCTAssertEqual(machine.read(0x114), 512)
             // The page of a tmpfs is 8 logical blocks.
             XCTAssertEqual(machine.read(0x118), 8 << 16 | 3)
@@ -174,6 +183,39 @@ final class RegisterTests: VirtioTestCase {
             XCTAssertEqual(machine.read(0x100), sectors)
             machine.status = 0
             XCTAssertEqual(machine.read(0x120) & 0xFF, 1)
+        }
+    }
+
+    func testTheSegmentsOfASmallQueue() throws {
+        try forEachMachine(VirtioBlockOptions(maximumQueueSize: 64)) { machine, _ in
+            XCTAssertEqual(machine.read(0x10C), 62)
+        }
+    }
+
+    /// The configuration space has the size that the driver was told last: a driver that finds the same
+    /// generation before and after has not read half of one size and half of another.
+    func testTheSizeThatTheDriverKnows() throws {
+        try forEachMachine { machine, _ in
+            try machine.start()
+            let size = machine.mmio.device.image.size
+            let sectors = UInt32(size / 512)
+            let generation = machine.read(0xFC)
+            try machine.mmio.withQueue(0) { queue in try queue.resize(to: size + 65536) }
+            XCTAssertEqual(machine.read(0x100), sectors)
+            XCTAssertEqual(machine.read(0xFC), generation)
+            XCTAssertFalse(machine.heard.isRaised)
+            machine.mmio.noteSize()
+            XCTAssertEqual(machine.read(0x100), sectors + 128)
+            XCTAssertEqual(machine.read(0xFC), generation &+ 1)
+            XCTAssertEqual(try machine.takeInterrupt(), 2)
+            // A request finds out as well, and so does a reset.
+            try machine.mmio.withQueue(0) { queue in try queue.resize(to: size) }
+            XCTAssertEqual(try machine.run(VirtioType.flush), VirtioStatus.ok)
+            XCTAssertEqual(machine.read(0x100), sectors)
+            try machine.mmio.withQueue(0) { queue in try queue.resize(to: size + 65536) }
+            machine.status = 0
+            XCTAssertEqual(machine.read(0x100), sectors + 128)
+            XCTAssertEqual(machine.read(0xFC), generation &+ 3)
         }
     }
 
@@ -322,6 +364,144 @@ final class RegisterTests: VirtioTestCase {
             machine.mmio.retry()
             try machine.takeInterrupt()
             XCTAssertEqual(machine.requestStatus(0), VirtioStatus.ok)
+        }
+    }
+
+    /// An access may be DMA of another device under the lock of its queue, which the thread that has this
+    /// queue may be waiting for: no access waits for a queue, and what it asks for is done nevertheless.
+    func testAccessesDoNotWaitForAQueue() throws {
+        try forEachMachine { machine, _ in
+            try machine.start()
+            // This thread has the queue, as one that is at work on a request.
+            try machine.mmio.withQueue(0) { _ in
+                let ring = machine.rings[0]
+                ring.store(VirtioType.flush, at: machine.header(0))
+                ring.store(VirtioStatus.untouched, at: machine.header(0) + 32)
+                ring.add([
+                    .init(address: machine.header(0), length: 16),
+                    .init(address: machine.header(0) + 32, length: 1, isWritable: true),
+                ])
+                ring.publish()
+                let found = try machine.onAnotherThread { mmio in
+                    _ = mmio.write(offset: 0x50, width: 4, value: 0)
+                    return [0x44, 0x70].map { mmio.read(offset: $0, width: 4) }
+                }
+                XCTAssertEqual(found, [1, 15])
+                XCTAssertEqual(machine.requestStatus(0), VirtioStatus.untouched)
+            }
+            try machine.takeInterrupt()
+            XCTAssertEqual(machine.requestStatus(0), VirtioStatus.ok)
+            // A reset has not ended before the queue has been reset.
+            try machine.mmio.withQueue(0) { _ in
+                let found = try machine.onAnotherThread { mmio in
+                    _ = mmio.write(offset: 0x70, width: 4, value: 0)
+                    _ = mmio.write(offset: 0x30, width: 4, value: 0)
+                    return [0x44, 0x70].map { mmio.read(offset: $0, width: 4) }
+                }
+                XCTAssertEqual(found, [1, 64])
+            }
+            XCTAssertEqual(machine.status, 0)
+            XCTAssertEqual(machine.read(0x44), 0)
+            try machine.start()
+            XCTAssertEqual(try machine.run(VirtioType.flush), VirtioStatus.ok)
+        }
+    }
+
+    /// What a queue does between the write to the status register and its own reset is of before the reset.
+    func testNoInterruptComesAfterAReset() throws {
+        try forEachMachine { machine, _ in
+            try machine.start()
+            let before = machine.mmio.resetNumber
+            XCTAssertEqual(try machine.run(VirtioType.flush), VirtioStatus.ok)
+            machine.status = 0
+            machine.mmio.raise(InterruptStatus.used, afterReset: before)
+            XCTAssertEqual(machine.read(0x60), 0)
+            XCTAssertFalse(machine.heard.isRaised)
+        }
+    }
+
+    /// Two devices whose DMA notifies each other, each on a thread of its own.
+    func testTwoDevicesThatNotifyEachOther() throws {
+        try forEachMachine { machine, _ in
+            try forEachMachine { other, _ in
+                // The registers of each are in the memory of the other.
+                let place = MMIOMachine.registers &+ 0x1000
+                let regions = (
+                    try machine.space.map(.mmio(other.mmio, size: VirtioMMIO.size), at: place),
+                    try other.space.map(.mmio(machine.mmio, size: VirtioMMIO.size), at: place)
+                )
+                defer {
+                    try? machine.space.unmap(regions.0)
+                    try? other.space.unmap(regions.1)
+                }
+                for one in [machine, other] {
+                    try one.start()
+                    // Zeroes, for queue 0.
+                    XCTAssertEqual(
+                        try one.run(VirtioType.write, [.init(address: 0x61_0000, length: 512)]),
+                        VirtioStatus.ok)
+                }
+                let ended = Locked(0)
+                let rounds = [machine, other].map {
+                    Unmanaged.passRetained(NotifyingRounds($0, at: place &+ 0x50))
+                }
+                for index in 0..<2 {
+                    nonisolated(unsafe) let one = rounds[index]
+                    Thread.detachNewThread {
+                        one._withUnsafeGuaranteedRef { $0.run(200) }
+                        ended.withLock { $0 += 1 }
+                    }
+                }
+                try eventually("both have ended") { ended.withLock { $0 == 2 } }
+                // Not if they have not ended: the threads have no references.
+                for one in rounds { one.release() }
+                XCTAssertEqual(machine.requestStatus(0), VirtioStatus.ok)
+                XCTAssertEqual(other.requestStatus(0), VirtioStatus.ok)
+            }
+        }
+    }
+
+    /// A driver whose requests have its device write to the registers of another one.
+    private final class NotifyingRounds {
+        private let machine: MMIOMachine
+        private let target: GuestAddress
+
+        init(_ machine: MMIOMachine, at target: GuestAddress) {
+            self.machine = machine
+            self.target = target
+        }
+
+        func run(_ count: Int) {
+            for _ in 0..<count {
+                machine.add(
+                    VirtioType.read,
+                    [
+                        .init(address: target.rawValue, length: 4, isWritable: true),
+                        .init(address: 0x60_0000, length: 508, isWritable: true),
+                    ])
+                while machine.rings[0].reap().isEmpty { machine.mmio.poll() }
+            }
+        }
+    }
+
+    /// The size is changed while another queue has a write: that queue has to be served for it.
+    func testTheSizeIsChangedWhileAnotherQueueWrites() throws {
+        try forEachMachine(queueCount: 2, queueLimit: 2) { machine, _ in
+            try machine.start()
+            let size = machine.mmio.device.image.size
+            let rule = machine.faults.add(.init(.hold, operations: [.write]))
+            machine.add(VirtioType.write, [.init(address: 0x60_0000, length: 4096)], queue: 1)
+            XCTAssertTrue(machine.mmio.isBusy)
+            machine.faults.remove(rule)
+            machine.faults.release()
+            // Nobody else serves the queues.
+            let isDone = try machine.onAnotherThread { mmio in
+                (try? mmio.resize(to: size + 65536)) != nil
+            }
+            XCTAssertTrue(isDone)
+            XCTAssertEqual(machine.requestStatus(0), VirtioStatus.ok)
+            XCTAssertEqual(machine.read(0x100), UInt32(size / 512 + 128))
+            XCTAssertEqual(machine.read(0x60), 3)
         }
     }
 }

@@ -1,5 +1,6 @@
 import BlockIO
 import BlockIOTesting
+import Foundation
 import Glibc
 import GuestMemory
 
@@ -124,6 +125,23 @@ final class MMIOMachine {
         guard negotiate() else { throw FixtureError.failed("FEATURES_OK") }
         for index in rings.indices { makeReady(index) }
         status = 15
+    }
+
+    /// Calls `body` with the device on another thread, and waits for its end. Fails if it does not end.
+    func onAnotherThread<Result: Sendable>(
+        _ body: @escaping @Sendable (VirtioMMIO) -> Result
+    ) throws -> Result {
+        let result = Locked<Result?>(nil)
+        // The thread has no reference that could outlive its answer.
+        nonisolated(unsafe) let device = Unmanaged.passRetained(mmio)
+        Thread.detachNewThread {
+            let value = device._withUnsafeGuaranteedRef { body($0) }
+            result.withLock { $0 = value }
+        }
+        try eventually("the other thread has ended") { result.withLock { $0 != nil } }
+        device.release()
+        guard let value = result.withLock({ $0 }) else { throw FixtureError.failed("no result") }
+        return value
     }
 
     // MARK: Requests
