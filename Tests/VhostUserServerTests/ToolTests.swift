@@ -38,7 +38,8 @@ final class ToolTests: FrontEndTestCase {
             (["--fd", "99"] + image, "Bad file descriptor"),
             (["--socket-path", "/nowhere/x", "--direct", "off"] + image, "bind(2)"),
             (["--socket-path", "/x", "--blk-file", "/nowhere"], "No such file or directory"),
-            (["--fd", "0", "--num-queues", "2"] + image, "2 queues: an image has at most 1"),
+            (["--fd", "0", "--num-queues", "0"] + image, "--num-queues 0 is not 1 to 256"),
+            (["--fd", "0", "--num-queues", "257"] + image, "--num-queues 257 is not 1 to 256"),
             (["--fd", "0", "--queue-size", "5"] + image, "power of two"),
         ] {
             let end = try tool(arguments).end()

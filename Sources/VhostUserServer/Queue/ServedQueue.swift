@@ -268,6 +268,7 @@ final class ServedQueue {
         statistics.kicks &+= state.pointee.kicks
         statistics.calls &+= state.pointee.calls
         statistics.requests &+= queue.statistics.requests
+        statistics.requestsByQueue.append(queue.statistics.requests)
         statistics.failures &+= queue.statistics.failures
     }
 }
