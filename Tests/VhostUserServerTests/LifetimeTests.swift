@@ -59,6 +59,8 @@ final class LifetimeTests: FrontEndTestCase {
         let server = try VhostUserServer(
             socket: listener, image: image, options: VhostUserOptions(),
             queue: QueueOptions().checked(with: faults))
+        // Another process that has it may take a front end first.
+        XCTAssertNotEqual(fcntl(listener, F_GETFL) & O_NONBLOCK, 0)
         let frontEnd = try FrontEnd(
             server, try SystemCall.check(cts_connect(socketPath), "connect"))
         try until(server, true)
@@ -163,6 +165,92 @@ final class LifetimeTests: FrontEndTestCase {
                 $0 as? VhostUserError, .system(call: "bind(2)", errno: ENAMETOOLONG))
         }
         XCTAssertThrowsError(try VhostUserServer(socket: -1, image: open(.readOnly)))
+    }
+
+    /// Two servers begin at one path at the same time, one of which is held in a call of the C library: one of them
+    /// gets the path, and listens there.
+    func testTwoServersBeginAtOnePath() throws {
+        for (call, isAbandoned) in [(CTS_CALL_LISTEN, false), (CTS_CALL_RENAME, true)] {
+            let fault = CallFault(call, count: 1, holdMilliseconds: 60_000)
+            guard fault.isCovered else { return }
+            let directory = try TemporaryDirectory()
+            let socketPath = directory.path("socket")
+            if isAbandoned { try SystemCall.check(cts_leave_socket(socketPath), "bind") }
+            let (image, other) = (try open(.readOnly), try open(.readOnly))
+            let outcome = Locked<VhostUserError??>(nil)
+            try fault.during {
+                Thread.detachNewThread {
+                    var failure: VhostUserError?
+                    do throws(VhostUserError) {
+                        _ = try VhostUserServer(listeningAt: socketPath, image: image)
+                    } catch {
+                        failure = error
+                    }
+                    outcome.withLock { $0 = .some(failure) }
+                }
+                try eventually("a server is held") { fault.counts.held == 1 }
+                let server = try VhostUserServer(listeningAt: socketPath, image: other)
+                fault.release()
+                try eventually("the other has failed") { outcome.withLock { $0 != nil } }
+                XCTAssertEqual(
+                    outcome.withLock { $0 } ?? nil, .system(call: "bind(2)", errno: EADDRINUSE))
+                let socket = Descriptor(
+                    try SystemCall.check(cts_connect(socketPath), "connect"))
+                try until(server, true)
+                socket.close()
+            }
+            XCTAssertEqual(
+                try FileManager.default.contentsOfDirectory(atPath: directory.path), [])
+        }
+    }
+
+    /// As long as a server has its path it listens there, so that no other takes the path for abandoned.
+    func testAServerListensUntilItsPathIsGone() throws {
+        let fault = CallFault(CTS_CALL_UNLINK, count: 1, holdMilliseconds: 60_000)
+        guard fault.isCovered else { return }
+        let directory = try TemporaryDirectory()
+        let socketPath = directory.path("socket")
+        let image = try open(.readOnly)
+        let (isThere, mayEnd, hasEnded) = (Locked(false), Locked(false), Locked(false))
+        Thread.detachNewThread {
+            do {
+                let server = try? VhostUserServer(listeningAt: socketPath, image: image)
+                isThere.withLock { $0 = server != nil }
+                while !mayEnd.withLock({ $0 }) { usleep(100) }
+            }
+            hasEnded.withLock { $0 = true }
+        }
+        defer { mayEnd.withLock { $0 = true } }
+        try eventually("a server listens") { isThere.withLock { $0 } }
+        try fault.during {
+            mayEnd.withLock { $0 = true }
+            try eventually("the server ends") { fault.counts.held == 1 }
+            _ = Descriptor(try SystemCall.check(cts_connect(socketPath), "connect"))
+        }
+        try eventually("the server has ended") { hasEnded.withLock { $0 } }
+        XCTAssertNotEqual(access(socketPath, F_OK), 0)
+    }
+
+    /// A front end that cannot be accepted is tried again after a while, and not all the time.
+    func testAFrontEndThatCannotBeAccepted() throws {
+        let fault = CallFault(CTS_CALL_ACCEPT, error: EMFILE)
+        guard fault.isCovered else { return }
+        let directory = try TemporaryDirectory()
+        let socketPath = directory.path("socket")
+        let server = try VhostUserServer(listeningAt: socketPath, image: open(.readOnly))
+        let socket = Descriptor(try SystemCall.check(cts_connect(socketPath), "connect"))
+        try fault.during {
+            try server.turn(milliseconds: 0)
+            XCTAssertEqual(fault.counts.calls, 1)
+            // Nothing but its time ends this wait.
+            try server.turn(milliseconds: -1)
+            XCTAssertEqual(fault.counts.calls, 1)
+            try server.turn(milliseconds: -1)
+            XCTAssertEqual(fault.counts.calls, 2)
+        }
+        try until(server, true)
+        socket.close()
+        try until(server, false)
     }
 
     /// The front end is told of another size, if it has a socket for that.
