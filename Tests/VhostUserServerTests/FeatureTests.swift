@@ -59,6 +59,36 @@ final class FeatureTests: FrontEndTestCase {
                 VhostRequest.setFeatures, le(FrontEnd.usualFeatures)), 0)
     }
 
+    /// A front end that has not accepted VERSION_1 would have rings of another kind.
+    func testARingNeedsVersion1() throws {
+        let frontEnd = try frontEnd()
+        try frontEnd.socket.send(
+            VhostMessage(
+                request: VhostRequest.setProtocolFeatures,
+                body: le(FrontEnd.usualProtocolFeatures)))
+        for resets in [false, true] {
+            if resets {
+                try frontEnd.set(VhostRequest.resetDevice)
+            } else {
+                try frontEnd.addMemory()
+            }
+            XCTAssertEqual(
+                try frontEnd.socket.acknowledgement(VhostRequest.setFeatures, le(UInt64(0))),
+                UInt64(EINVAL))
+            try frontEnd.set(
+                VhostRequest.setVringNum, le(UInt32(0)) + le(UInt32(FrontEnd.ringSize)))
+            try frontEnd.set(VhostRequest.setVringAddr, frontEnd.addresses(of: frontEnd.driver))
+            XCTAssertEqual(
+                try frontEnd.socket.acknowledgement(
+                    VhostRequest.setVringKick, le(UInt64(0)), [frontEnd.kick.raw]),
+                UInt64(EINVAL))
+            try frontEnd.negotiate()
+            try frontEnd.setUpRing()
+            try frontEnd.enable()
+            XCTAssertEqual(try frontEnd.run(VirtioType.read, length: 512), VirtioStatus.ok)
+        }
+    }
+
     // MARK: The configuration space
 
     private func configuration(

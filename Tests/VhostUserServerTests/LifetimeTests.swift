@@ -81,6 +81,44 @@ final class LifetimeTests: FrontEndTestCase {
         XCTAssertEqual(frontEnd.status(0), VirtioStatus.ok)
     }
 
+    /// What completes when the connection is lost is announced, to the former front end as long as it is there, and
+    /// to the next one: its driver has requests that are used, and waits for an interrupt.
+    func testCompletionsAfterTheConnectionIsLostAreAnnounced() throws {
+        let directory = try TemporaryDirectory()
+        let socketPath = directory.path("socket")
+        let listener = try SystemCall.check(cts_listen(socketPath), "listen")
+        let server = try VhostUserServer(
+            socket: listener, image: image, options: VhostUserOptions(),
+            queue: QueueOptions().checked(with: faults))
+        let frontEnd = try FrontEnd(
+            server, try SystemCall.check(cts_connect(socketPath), "connect"))
+        try frontEnd.start()
+        let release = hold([.read])
+        frontEnd.add(VirtioType.read, length: 512)
+        frontEnd.publish()
+        try waitForHeld(1)
+        _ = FrontEnd.take(frontEnd.call)
+        frontEnd.socket.socket.close()
+        for _ in 0..<20 { try server.turn(milliseconds: 1) }
+        XCTAssertTrue(server.isConnected)
+        XCTAssertFalse(FrontEnd.take(frontEnd.call))
+        release()
+        try eventually("the request is announced") { FrontEnd.take(frontEnd.call) }
+        let next = try FrontEnd(
+            server, try SystemCall.check(cts_connect(socketPath), "connect"), keeping: frontEnd)
+        try next.negotiate(keepsRing: true)
+        try next.addMemory()
+        try next.set(VhostRequest.setVringCall, le(UInt64(0)), [next.call.raw])
+        XCTAssertFalse(FrontEnd.take(next.call))
+        try next.set(VhostRequest.setVringNum, le(UInt32(0)) + le(UInt32(FrontEnd.ringSize)))
+        try next.set(VhostRequest.setVringBase, le(UInt32(0)) + le(UInt32(1)))
+        try next.set(VhostRequest.setVringAddr, next.addresses(of: next.driver))
+        try next.set(VhostRequest.setVringKick, le(UInt64(0)), [next.kick.raw])
+        try eventually("the next front end is told") { FrontEnd.take(next.call) }
+        XCTAssertEqual(next.driver.reap().count, 1)
+        XCTAssertEqual(next.status(0), VirtioStatus.ok)
+    }
+
     /// The end of a server waits for requests, and gives back everything.
     func testAServerThatEnds() throws {
         for _ in 0..<5 {

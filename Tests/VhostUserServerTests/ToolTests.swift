@@ -69,7 +69,13 @@ final class ToolTests: FrontEndTestCase {
             tool.signal(SIGTERM)
             let end = try tool.end()
             XCTAssertEqual(end.status, 0, end.errors)
-            XCTAssertTrue(end.errors.contains("requests=\(connects ? 1 : 0) "), end.errors)
+            let lines = end.errors.split(separator: "\n")
+            XCTAssertEqual(lines.count, connects ? 2 : 1, end.errors)
+            for line in lines {
+                XCTAssertTrue(
+                    line.contains(" requests=\(connects ? 1 : 0) failures=0 "), end.errors)
+                XCTAssertTrue(line.hasSuffix(" requests-by-queue=\(connects ? 1 : 0)"), end.errors)
+            }
             XCTAssertNotEqual(access(socketPath, F_OK), 0, "the socket is removed")
         }
     }

@@ -157,7 +157,8 @@ final class FrontEnd {
     /// Adds a request of `length` bytes of data to the ring. The device sees it after `publish`.
     @discardableResult
     func add(
-        _ type: UInt32, sector: UInt64 = 0, length: Int = 0, index: Int = 0, ring: Int = 0
+        _ type: UInt32, sector: UInt64 = 0, length: Int = 0, index: Int = 0, ring: Int = 0,
+        isIndirect: Bool = false
     ) -> UInt16 {
         let driver = rings[ring].driver
         driver.store(type, at: header(index))
@@ -172,7 +173,7 @@ final class FrontEnd {
                     isWritable: type != VirtioType.write))
         }
         segments.append(.init(address: header(index) + 32, length: 1, isWritable: true))
-        return driver.add(segments)
+        return driver.add(segments, isIndirect: isIndirect)
     }
 
     /// Shows the requests to the device, and notifies it if it wants that, or in any case.
