@@ -181,6 +181,21 @@ public final class VhostUserServer {
         return sum
     }
 
+    /// Changes the size of the image to `size` bytes, and tells the front end. Waits for that, and for the
+    /// writes under way. The same errors as of `BlockQueue.resizeAndWait` are thrown as ``VhostUserError/device(_:)``.
+    public func resize(to size: UInt64) throws(VhostUserError) {
+        let failure = threads[0].run { queue -> VirtioError? in
+            do throws(VirtioError) {
+                try queue.resize(to: size)
+                return nil
+            } catch {
+                return error
+            }
+        }
+        if let failure { throw .device(failure) }
+        noteSize()
+    }
+
     /// Tells the front end if the size of the image has changed.
     private func noteSize() {
         if device.noteSize() { session?.sendConfigurationChange() }

@@ -323,4 +323,29 @@ final class LifetimeTests: FrontEndTestCase {
                 le(UInt32(0)) + le(UInt32(8)) + le(UInt32(0)) + [UInt8](repeating: 0, count: 8)
             ).number(12, 8), UInt64((Self.size + 4096) / 512))
     }
+
+    /// The program that has the server changes the size.
+    func testTheServerResizesTheImage() throws {
+        let frontEnd = try frontEnd()
+        try frontEnd.start()
+        var ends: [CInt] = [-1, -1]
+        try SystemCall.check(cts_socketpair(&ends), "socketpair")
+        let other = FrontEndSocket(ends[0]) {}
+        let theirs = Descriptor(ends[1])
+        try frontEnd.set(VhostRequest.setBackendReqFD, [], [theirs.raw])
+        theirs.close()
+        let sector = UInt64(Self.size / 512)
+        XCTAssertEqual(
+            try frontEnd.run(VirtioType.read, sector: sector, length: 512), VirtioStatus.ioError)
+        try frontEnd.server.resize(to: UInt64(2 * Self.size))
+        XCTAssertEqual(try other.receive(), VhostMessage(request: 2))
+        XCTAssertEqual(
+            try frontEnd.run(VirtioType.read, sector: sector, length: 512), VirtioStatus.ok)
+        XCTAssertTrue(try frontEnd.socket.isQuiet())
+        XCTAssertTrue(try other.isQuiet())
+        let readOnly = try FrontEnd(open(.readOnly))
+        XCTAssertThrowsError(try readOnly.server.resize(to: 4096)) {
+            guard case .device(.image) = $0 as? VhostUserError else { return XCTFail("\($0)") }
+        }
+    }
 }

@@ -255,6 +255,14 @@ final class ServedQueue {
         return service.taken > 0 || service.completed > 0
     }
 
+    /// Changes the size of the image, and waits for that and for the writes under way, in all queues.
+    func resize(to size: UInt64) throws(VirtioError) {
+        try queue.resize(to: size)
+        state.pointee.imageSize = queue.device.image.size
+        // What has completed meanwhile.
+        state.pointee.isServeDue = true
+    }
+
     /// Requests can change the size of the image, or find out that it has changed.
     private func noteSize() {
         let size = queue.device.image.size
