@@ -2,6 +2,12 @@ import CBlockHost
 
 /// An eventfd(2) that another process has too, and may have made a blocking one.
 package enum SharedEvent {
+    /// Makes a descriptor of another process's one whose ``signal(_:)`` does not block. Returns 0, or the errno:
+    /// EINVAL for a file, a pipe or a socket.
+    package static func prepare(_ descriptor: CInt) -> CInt {
+        -cblockhost_prepare_event(descriptor)
+    }
+
     /// Adds 1 to the counter. Returns false if that would block, or if the descriptor cannot be written.
     @discardableResult
     package static func signal(_ descriptor: CInt) -> Bool { cblockhost_signal(descriptor) }

@@ -11,11 +11,35 @@ package enum StreamSocket {
         return try SystemCallError.check(unsafe cblockhost_listen(path), "bind(2)")
     }
 
-    /// The next peer of a listening socket; `nil` when it has disconnected again, or when the process has
-    /// no free descriptor.
-    package static func accept(_ listener: CInt) -> CInt? {
+    /// Removes the path of a listening socket, bytes with a terminating zero, and then closes the socket.
+    package static func stopListening(_ listener: CInt, at path: [CChar]?) {
+        if let path {
+            unsafe cblockhost_stop_listening(listener, path)
+        } else {
+            unsafe cblockhost_stop_listening(listener, nil)
+        }
+    }
+
+    /// The answer of a listening socket to ``accept(_:)``.
+    package enum Accepted: Equatable {
+        /// The next peer.
+        case peer(CInt)
+        /// The peer has disconnected again.
+        case none
+        /// The peer waits, because the process or the host has no free descriptor or no memory.
+        case noResources
+    }
+
+    /// Accepts the next peer of a listening socket.
+    package static func accept(_ listener: CInt) -> Accepted {
         let socket = cblockhost_accept(listener)
-        return socket >= 0 ? socket : nil
+        if socket >= 0 { return .peer(socket) }
+        return [EAGAIN, EINTR, ECONNABORTED].contains(-socket) ? .none : .noResources
+    }
+
+    /// Makes a socket one that does not wait, for all processes that have it.
+    package static func setNonblocking(_ socket: CInt) throws(SystemCallError) {
+        try SystemCallError.check(cblockhost_set_nonblocking(socket), "fcntl(2)")
     }
 
     /// Whether a socket listens, so that peers have to be accepted; otherwise it is connected.

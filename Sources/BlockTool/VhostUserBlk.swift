@@ -34,7 +34,9 @@ struct VhostUserBlk: ParsableCommand {
     @Flag(help: "Refuse writes.")
     var readOnly = false
 
-    @Option(help: ArgumentHelp("The number of queues, each with a thread.", valueName: "N"))
+    @Option(
+        help: ArgumentHelp(
+            "The number of queues, each with a thread: from 1 to 256.", valueName: "N"))
     var numQueues = 1
 
     @Option(
@@ -69,6 +71,9 @@ struct VhostUserBlk: ParsableCommand {
             throw ValidationError("one of --socket-path and --fd is needed")
         }
         guard blkFile != nil else { throw ValidationError("--blk-file is needed") }
+        guard (1...256).contains(numQueues) else {
+            throw ValidationError("--num-queues \(numQueues) is not 1 to 256")
+        }
         guard (0...1_000_000).contains(pollMicroseconds) else {
             throw ValidationError(
                 "--poll-microseconds \(pollMicroseconds) is not 0 to 1000000")
@@ -101,7 +106,8 @@ struct VhostUserBlk: ParsableCommand {
     private func image(_ path: String) throws(BlockError) -> BlockImage {
         let options = OpenOptions(
             access: readOnly ? .readOnly : .readWrite,
-            caching: direct == .on ? .direct : .buffered, engine: engine.choice)
+            caching: direct == .on ? .direct : .buffered, engine: engine.choice,
+            queueLimit: numQueues)
         let inherited = "/dev/fd/"
         if path.hasPrefix(inherited), let descriptor = CInt(path.dropFirst(inherited.count)) {
             return try BlockImage.open(descriptor: descriptor, ownership: .transferred, options)
@@ -123,10 +129,11 @@ struct VhostUserBlk: ParsableCommand {
 
     /// One line for people and scripts: counters since the start.
     private func report(_ statistics: VhostUserStatistics) {
+        let byQueue = statistics.requestsByQueue.map(\.description).joined(separator: ",")
         StandardError.write(
             "messages=\(statistics.messages) requests=\(statistics.requests) "
                 + "failures=\(statistics.failures) kicks=\(statistics.kicks) "
-                + "calls=\(statistics.calls)\n")
+                + "calls=\(statistics.calls) requests-by-queue=\(byQueue)\n")
     }
 }
 

@@ -2,9 +2,12 @@
 #include "cblockhost_socket.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -88,6 +91,19 @@ int cblockhost_is_listening(int socket) {
     return getsockopt(socket, SOL_SOCKET, SO_ACCEPTCONN, &answer, &size) < 0 ? -errno : answer != 0;
 }
 
+int cblockhost_set_nonblocking(int descriptor) {
+    int flags = fcntl(descriptor, F_GETFL);
+    return flags < 0 || fcntl(descriptor, F_SETFL, flags | O_NONBLOCK) < 0 ? -errno : 0;
+}
+
+int cblockhost_prepare_event(int descriptor) {
+    struct stat status;
+    if (fstat(descriptor, &status) < 0) return -errno;
+    // An eventfd has no type of file. What else has none does not wait in write(2).
+    if (status.st_mode & S_IFMT) return -EINVAL;
+    return cblockhost_set_nonblocking(descriptor);
+}
+
 bool cblockhost_signal(int event) {
     struct pollfd room = {.fd = event, .events = POLLOUT};
     uint64_t one = 1;
@@ -116,23 +132,70 @@ static int is_abandoned(const struct sockaddr_un *address) {
     return result < 0 && reason == ECONNREFUSED;
 }
 
-int cblockhost_listen(const char *path) {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof(address.sun_path)) return -ENAMETOOLONG;
-    strcpy(address.sun_path, path);
+// A name by chance in the directory of `path`, not longer than the path needs.
+static int name_beside(const char *path, struct sockaddr_un *name) {
+    const char *slash = strrchr(path, '/');
+    size_t directory = slash ? slash + 1 - path : 0;
+    size_t room = sizeof(name->sun_path) - 1 - directory;
+    uint32_t number;
+    char digits[9];
+    if (strlen(path) >= sizeof(name->sun_path) || room < 5) return -ENAMETOOLONG;
+    if (getrandom(&number, sizeof(number), 0) < 0) return -errno;
+    snprintf(digits, sizeof(digits), "%08x", number);
+    *name = (struct sockaddr_un){.sun_family = AF_UNIX};
+    snprintf(name->sun_path, sizeof(name->sun_path), "%.*s.%.*s", (int)directory, path,
+             room < 9 ? (int)room - 1 : 8, digits);
+    return 0;
+}
+
+// A socket that listens at a name that nobody else knows.
+static int listen_beside(const char *path, struct sockaddr_un *name) {
     int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (listener < 0) return -errno;
-    int result = bind(listener, (const struct sockaddr *)&address, sizeof(address));
-    if (result < 0 && errno == EADDRINUSE && is_abandoned(&address)) {
-        unlink(path);
-        result = bind(listener, (const struct sockaddr *)&address, sizeof(address));
+    int result;
+    do {
+        result = name_beside(path, name);
+        if (result == 0 && bind(listener, (const struct sockaddr *)name, sizeof(*name)) < 0)
+            result = -errno;
+    } while (result == -EADDRINUSE);
+    if (result == 0 && listen(listener, 1) < 0) {
+        result = -errno;
+        unlink(name->sun_path);
     }
-    if (result < 0 || listen(listener, 1) < 0) {
-        int reason = errno;
-        close(listener);
-        return -reason;
-    }
-    return listener;
+    if (result < 0) close(listener);
+    return result < 0 ? result : listener;
+}
+
+// Takes an abandoned socket away from its path. Another program may have replaced it since somebody looked, so it is
+// looked at again under a name that nobody else knows, and put back if it is not abandoned.
+static bool take_away(const struct sockaddr_un *address) {
+    struct sockaddr_un aside;
+    if (name_beside(address->sun_path, &aside) < 0) return false;
+    if (rename(address->sun_path, aside.sun_path) < 0) return errno == ENOENT;
+    int result = is_abandoned(&aside);
+    if (!result) (void)!link(aside.sun_path, address->sun_path);
+    unlink(aside.sun_path);
+    return result;
+}
+
+int cblockhost_listen(const char *path) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX}, name;
+    int listener = listen_beside(path, &name);
+    if (listener < 0) return listener;
+    strcpy(address.sun_path, path);
+    int reason;
+    do {
+        reason = link(name.sun_path, path) < 0 ? errno : 0;
+    } while (reason == EEXIST && is_abandoned(&address) && take_away(&address));
+    unlink(name.sun_path);
+    if (reason == 0) return listener;
+    close(listener);
+    return reason == EEXIST ? -EADDRINUSE : -reason;
+}
+
+void cblockhost_stop_listening(int listener, const char *path) {
+    if (path) unlink(path);
+    close(listener);
 }
 
 int cblockhost_accept(int listener) {

@@ -92,8 +92,7 @@ public final class VFIOUserServer {
     deinit {
         line.unmaskEventWillClose = { _ in }
         if let session { session.end() }
-        if listener >= 0 { close(listener) }
-        if let path { unsafe unlink(path) }
+        if listener >= 0 { StreamSocket.stopListening(listener, at: path) }
     }
 
     /// Whether a peer is connected.
@@ -183,7 +182,7 @@ public final class VFIOUserServer {
 
     private func accept() throws(VFIOUserError) {
         // Without a peer, the next turn tries again.
-        if let socket = StreamSocket.accept(listener) { try begin(socket) }
+        if case .peer(let socket) = StreamSocket.accept(listener) { try begin(socket) }
     }
 
     private func begin(_ socket: CInt) throws(VFIOUserError) {

@@ -4,30 +4,10 @@ import GuestMemory
 
 /// The memory of the front end, in an address space: regions by guest address.
 final class FrontEndMemory {
-    private struct Region {
-        let description: RegionDescription
-        let mapped: MappedRegion
-        /// The file behind it.
-        let file: FileIdentity
-    }
-
-    /// Tells files apart, however many descriptors there are of each.
-    private struct FileIdentity: Equatable {
-        let device: dev_t
-        let inode: ino_t
-
-        init(_ descriptor: CInt) throws(Refusal) {
-            var status = stat()
-            guard unsafe fstat(descriptor, &status) == 0 else { throw Refusal(errno) }
-            device = status.st_dev
-            inode = status.st_ino
-        }
-    }
-
     let space: AddressSpace
     private let news: Event
-    private var regions: [Region] = []
-    /// Whether written pages are logged, of regions to come too.
+    private var regions: [FrontEndRegion] = []
+    /// Whether written pages are logged.
     private var isLogging = false
 
     /// `news` is signaled when memory that was taken away is used no more.
@@ -49,146 +29,112 @@ final class FrontEndMemory {
         return nil
     }
 
-    // MARK: Regions
+    // MARK: Changes
 
     /// Adds a region.
-    func add(_ description: RegionDescription, _ descriptor: CInt) throws(Refusal) {
+    func addition(
+        of description: RegionDescription, _ descriptor: CInt
+    ) throws(Refusal) -> MemoryChange {
         guard regions.count < VhostUser.Limit.memorySlots else { throw Refusal(ENOSPC) }
         guard !regions.contains(where: { $0.description.overlaps(description) }) else {
             throw Refusal(EEXIST)
         }
-        let file = try FileIdentity(descriptor)
-        let region = try Self.region(description, descriptor)
-        let mapped = try refusing { () throws(GuestMemoryError) in
-            try space.map(region, at: description.guestAddress)
-        }
-        regions.append(Region(description: description, mapped: mapped, file: file))
-        logNewRegions()
+        return MemoryChange(
+            kept: regions, removed: [], added: [try Self.addition(of: description, descriptor)])
     }
 
     /// Takes a region away: the one at the same guest address and user address, and of the same size. The
     /// offset in the file does not count; libblkio and QEMU differ there.
-    func remove(_ description: RegionDescription) throws(Refusal) -> MemoryRelease {
+    func removal(of description: RegionDescription) throws(Refusal) -> MemoryChange {
         let index = regions.firstIndex {
             $0.description.guestAddress == description.guestAddress
                 && $0.description.userAddress == description.userAddress
                 && $0.description.byteCount == description.byteCount
         }
         guard let index else { throw Refusal(ENOENT) }
-        let release = try exchange([regions[index]], for: [])
-        regions.remove(at: index)
-        return release
+        var kept = regions
+        let removed = kept.remove(at: index)
+        return MemoryChange(kept: kept, removed: [removed], added: [])
     }
 
     /// Takes all regions away.
-    func removeAll() throws(Refusal) -> MemoryRelease {
-        let release = try exchange(regions, for: [])
-        regions.removeAll()
-        return release
-    }
+    var removalOfAll: MemoryChange { MemoryChange(kept: [], removed: regions, added: []) }
 
     /// Makes the regions of a table the only ones. Regions that were there before stay as they are, so that
     /// rings can go on while memory is added elsewhere.
-    func replaceAll(
+    func replacement(
         by table: [(description: RegionDescription, descriptor: CInt)]
-    ) throws(Refusal) -> MemoryRelease {
+    ) throws(Refusal) -> MemoryChange {
         for (index, entry) in table.enumerated() {
             guard !table[..<index].contains(where: { $0.description.overlaps(entry.description) })
             else { throw Refusal(EINVAL) }
         }
-        var kept: [Region] = []
-        var added: [(RegionDescription, MemoryRegion, FileIdentity)] = []
+        var kept: [FrontEndRegion] = []
+        var added: [MemoryChange.Addition] = []
         for entry in table {
             let file = try FileIdentity(entry.descriptor)
             let same = regions.first { $0.description == entry.description && $0.file == file }
             if let same {
                 kept.append(same)
             } else {
-                let region = try Self.region(entry.description, entry.descriptor)
-                added.append((entry.description, region, file))
+                added.append(try Self.addition(of: entry.description, entry.descriptor))
             }
         }
         let removed = regions.filter { region in
             !kept.contains { $0.mapped === region.mapped }
         }
-        var mapped: [MappedRegion] = []
-        let release = try exchange(
-            removed, for: added.map { ($0.1, $0.0.guestAddress) }, mapped: &mapped)
-        regions =
-            kept
-            + zip(added, mapped).map { entry, mapped in
-                Region(description: entry.0, mapped: mapped, file: entry.2)
+        return MemoryChange(kept: kept, removed: removed, added: added)
+    }
+
+    /// Makes a change at once, so that no transfer sees a part of it. No other change may have been made since it
+    /// was checked.
+    func make(_ change: MemoryChange) throws(Refusal) -> MemoryRelease {
+        let release = MemoryRelease(change.removed, news)
+        // A transfer may write to a region as soon as it is there.
+        if isLogging { for addition in change.added { addition.region.setLogging(true) } }
+        let space = space
+        let mapped = try refusing { () throws(GuestMemoryError) in
+            try space.update { (changes) throws(GuestMemoryError) in
+                for region in change.removed {
+                    changes.unmap(region.mapped) { release.oneDone() }
+                }
+                var mapped: [MappedRegion] = []
+                for addition in change.added {
+                    mapped.append(
+                        try changes.map(addition.region, at: addition.description.guestAddress))
+                }
+                return mapped
             }
-        logNewRegions()
+        }
+        regions =
+            change.kept
+            + zip(change.added, mapped).map { addition, mapped in
+                FrontEndRegion(
+                    description: addition.description, mapped: mapped, file: addition.file)
+            }
         return release
     }
 
     // MARK: Written pages
 
-    /// Begins or ends to log written pages. To begin or to end twice is harmless.
+    /// Begins or ends to log written pages, of regions to come too.
     func setLogging(_ isOn: Bool) {
         isLogging = isOn
-        for region in regions {
-            guard let log = region.mapped.region.memory?.dirtyLog else { continue }
-            if isOn { log.start(.migration) } else { log.stop(.migration) }
-        }
-    }
-
-    private func logNewRegions() {
-        if isLogging { setLogging(true) }
+        for region in regions { region.setLogging(isOn) }
     }
 
     /// Calls `body` with the first and the last address of each run of pages that were written since the last
     /// call.
     func takeWritten(_ body: (GuestAddress, GuestAddress) -> Void) {
-        for region in regions {
-            guard let memory = region.mapped.region.memory else { continue }
-            let (base, last) = (
-                region.description.guestAddress, region.description.lastGuestAddress
-            )
-            let offset = UInt64(region.mapped.region.memoryOffset)
-            memory.dirtyLog.take(.migration) { pages in
-                // Pages of the memory, of which the region may begin and end within one.
-                let start = UInt64(pages.lowerBound) << 12
-                let end = UInt64(pages.upperBound) << 12
-                let first = start > offset ? base &+ (start - offset) : base
-                body(first, min(last, base &+ (end - offset - 1)))
-            }
-        }
-    }
-
-    private func exchange(
-        _ removed: [Region], for added: [(MemoryRegion, GuestAddress)]
-    ) throws(Refusal) -> MemoryRelease {
-        var mapped: [MappedRegion] = []
-        return try exchange(removed, for: added, mapped: &mapped)
-    }
-
-    /// Changes the map once, so that no transfer sees a part of the change.
-    private func exchange(
-        _ removed: [Region], for added: [(MemoryRegion, GuestAddress)],
-        mapped: inout [MappedRegion]
-    ) throws(Refusal) -> MemoryRelease {
-        let release = MemoryRelease(removed.count, news)
-        let space = space
-        mapped = try refusing { () throws(GuestMemoryError) in
-            try space.update { (changes) throws(GuestMemoryError) in
-                for region in removed { changes.unmap(region.mapped) { release.oneDone() } }
-                var mapped: [MappedRegion] = []
-                for (region, address) in added {
-                    mapped.append(try changes.map(region, at: address))
-                }
-                return mapped
-            }
-        }
-        return release
+        for region in regions { region.takeWritten(body) }
     }
 
     /// The memory behind a description: whole pages are mapped, and the region is the part that was
     /// described.
-    private static func region(
-        _ description: RegionDescription, _ descriptor: CInt
-    ) throws(Refusal) -> MemoryRegion {
+    private static func addition(
+        of description: RegionDescription, _ descriptor: CInt
+    ) throws(Refusal) -> MemoryChange.Addition {
+        let file = try FileIdentity(descriptor)
         let page = UInt64(GuestRAM.pageSize)
         let before = description.fileOffset & (page - 1)
         let (end, overflow) = before.addingReportingOverflow(description.byteCount)
@@ -199,7 +145,9 @@ final class FrontEndMemory {
         let ram = try refusing { () throws(GuestMemoryError) in
             try GuestRAM(descriptor: descriptor, offset: offset, size: size)
         }
-        return .ram(ram, offset: Int(before), size: Int(description.byteCount))
+        return MemoryChange.Addition(
+            description: description,
+            region: .ram(ram, offset: Int(before), size: Int(description.byteCount)), file: file)
     }
 }
 

@@ -3,12 +3,15 @@ import Synchronization
 
 /// Done when nothing uses the host memory of the regions that were taken away.
 final class MemoryRelease: Sendable {
+    /// What was taken away.
+    let regions: [FrontEndRegion]
     private let left: Atomic<Int>
     /// Signaled then.
     private let news: Event
 
-    init(_ count: Int, _ news: Event) {
-        left = Atomic(count)
+    init(_ regions: [FrontEndRegion], _ news: Event) {
+        self.regions = regions
+        left = Atomic(regions.count)
         self.news = news
     }
 

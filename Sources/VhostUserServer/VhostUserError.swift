@@ -6,12 +6,11 @@ public import VirtioBlock
 public enum VhostUserError: Error, Sendable, Hashable {
     /// A system call failed: its name, such as "epoll_ctl(2)", and the errno.
     case system(call: String, errno: CInt)
-    /// The device or one of its queues cannot be made.
+    /// The device or one of its queues cannot be made. An image that allows fewer queues than the server has
+    /// is an error of the image, `BlockError.Code.tooManyQueues`.
     case device(VirtioError)
     /// An option is outside its documented range.
     case invalidOption(String)
-    /// An image that can be written has one queue, so that a device has no more.
-    case tooManyQueues(Int, limit: Int)
 
     init(_ error: SystemCallError) { self = .system(call: error.call, errno: error.errno) }
 }
@@ -23,8 +22,6 @@ extension VhostUserError: CustomStringConvertible {
         case .system(let call, let errno): "\(call): \(errnoMessage(errno))"
         case .device(let error): "\(error)"
         case .invalidOption(let text): text
-        case .tooManyQueues(let count, let limit):
-            "\(count) queues: an image has at most \(limit)"
         }
     }
 }

@@ -2,8 +2,8 @@
 public struct VhostUserOptions: Sendable {
     /// The serial number of the disk: up to 20 printable ASCII characters; empty by default.
     public var serial: String
-    /// The number of virtqueues, each with a thread of its own. 1, the default, is the only value until an
-    /// image can have several queues.
+    /// The number of virtqueues, from 1 to 256, each with a thread and a `BlockQueue` of its own; 1 by
+    /// default. A writable image has to allow as many (`OpenOptions.queueLimit`).
     public var queueCount: Int
     /// The largest number of descriptors of a ring: a power of two from 4 to 1024; 256 by default.
     public var queueSize: Int
@@ -27,8 +27,9 @@ public struct VhostUserOptions: Sendable {
     }
 
     func validate() throws(VhostUserError) {
-        guard queueCount > 0 else { throw .invalidOption("the number of queues is below 1") }
-        guard queueCount == 1 else { throw .tooManyQueues(queueCount, limit: 1) }
+        guard (1...VhostUser.Limit.queues).contains(queueCount) else {
+            throw .invalidOption("the number of queues is outside 1 to \(VhostUser.Limit.queues)")
+        }
         guard (.zero...(.seconds(1))).contains(pollLimit) else {
             throw .invalidOption("the time of polling is outside 0 to 1 second")
         }

@@ -37,6 +37,8 @@ public final class VhostUserServer {
     private var session: VhostUserSession?
     /// Whether the socket of the session is in the loop.
     private var isWatched = false
+    /// A front end could not be accepted, and the listener is left out of the next wait.
+    private var isAcceptDeferred = false
     private var former: UInt64 = 0
     private var frontEndDisconnected: () -> Void = {}
 
@@ -104,7 +106,11 @@ public final class VhostUserServer {
             do throws(SystemCallError) {
                 let isListening = try StreamSocket.isListening(socket)
                 try loop.add(news.descriptor)
-                if isListening { try loop.add(socket) }
+                if isListening {
+                    // Another process that has it may take the peer that this one was woken for.
+                    try StreamSocket.setNonblocking(socket)
+                    try loop.add(socket)
+                }
                 (listener, connected) = isListening ? (socket, -1) : (-1, socket)
             } catch {
                 close(socket)
@@ -152,8 +158,7 @@ public final class VhostUserServer {
         finish()
         for thread in threads { thread.end() }
         news.close()
-        if listener >= 0 { close(listener) }
-        if let path { unsafe unlink(path) }
+        if listener >= 0 { StreamSocket.stopListening(listener, at: path) }
     }
 
     // MARK: State
@@ -174,6 +179,21 @@ public final class VhostUserServer {
             sum.add(part)
         }
         return sum
+    }
+
+    /// Changes the size of the image to `size` bytes, and tells the front end. Waits for that, and for the
+    /// writes under way. The same errors as of `BlockQueue.resizeAndWait` are thrown as ``VhostUserError/device(_:)``.
+    public func resize(to size: UInt64) throws(VhostUserError) {
+        let failure = threads[0].run { queue -> VirtioError? in
+            do throws(VirtioError) {
+                try queue.resize(to: size)
+                return nil
+            } catch {
+                return error
+            }
+        }
+        if let failure { throw .device(failure) }
+        noteSize()
     }
 
     /// Tells the front end if the size of the image has changed.
@@ -224,11 +244,12 @@ public final class VhostUserServer {
         milliseconds: CInt, _ other: (CInt) -> Void
     ) throws(VhostUserError) {
         var mustAccept = false
-        // What is logged moves to the front end's log from time to time.
-        let logInterval: CInt = 100
-        let isLogging = session?.isLogging ?? false
+        // What is logged moves to the front end's log from time to time, and a front end that could not be
+        // accepted is tried again.
+        let interval: CInt = 100
+        let isLimited = isAcceptDeferred || session?.isLogging ?? false
         let milliseconds =
-            isLogging && !(0...logInterval).contains(milliseconds) ? logInterval : milliseconds
+            isLimited && !(0...interval).contains(milliseconds) ? interval : milliseconds
         try host { () throws(SystemCallError) in
             try loop.wait(milliseconds) { descriptor in
                 if descriptor == news.descriptor {
@@ -245,10 +266,24 @@ public final class VhostUserServer {
         session?.goOn()
         session?.moveLog()
         noteSize()
-        if mustAccept && session == nil, let socket = StreamSocket.accept(listener) {
-            session = VhostUserSession(socket, device, threads, memory, options)
+        if isAcceptDeferred {
+            isAcceptDeferred = false
+            try host { () throws(SystemCallError) in try loop.add(listener) }
         }
+        if mustAccept && session == nil { accept() }
         try attend()
+    }
+
+    private func accept() {
+        switch StreamSocket.accept(listener) {
+        case .peer(let socket):
+            session = VhostUserSession(socket, device, threads, memory, options)
+        case .none: break
+        case .noResources:
+            // The listener stays readable; to look at it again at once would keep a processor busy.
+            loop.remove(listener)
+            isAcceptDeferred = true
+        }
     }
 
     /// After each event: updates what is watched.

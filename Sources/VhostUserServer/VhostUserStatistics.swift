@@ -8,6 +8,8 @@ public struct VhostUserStatistics: Sendable, Hashable {
     public internal(set) var calls: UInt64 = 0
     /// Requests that were taken from rings.
     public internal(set) var requests: UInt64 = 0
+    /// The same by virtqueue.
+    public internal(set) var requestsByQueue: [UInt64] = []
     /// Requests that have ended with another status than OK.
     public internal(set) var failures: UInt64 = 0
 
@@ -16,6 +18,7 @@ public struct VhostUserStatistics: Sendable, Hashable {
         kicks &+= other.kicks
         calls &+= other.calls
         requests &+= other.requests
+        requestsByQueue += other.requestsByQueue
         failures &+= other.failures
     }
 }

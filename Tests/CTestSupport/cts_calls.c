@@ -9,6 +9,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -58,7 +60,7 @@ static void release_head(void) {
 
 bool cts_call_is_covered(enum cts_call call) {
 #ifdef REPLACED_BY_SANITIZER
-    return call != CTS_CALL_READ && call != CTS_CALL_WRITE && call != CTS_CALL_CREATE_THREAD;
+    return call != CTS_CALL_READ && call != CTS_CALL_WRITE && call < CTS_CALL_CREATE_THREAD;
 #else
     return call < CTS_CALL_COUNT;
 #endif
@@ -325,6 +327,30 @@ ssize_t pwritev2(int fd, const struct iovec *vectors, int count, off_t offset, i
     NEXT(pwritev2)
     FAIL_IF_STRUCK(CTS_CALL_WRITE, offset, flags);
     return next(fd, vectors, count, offset, flags);
+}
+
+int listen(int fd, int backlog) {
+    NEXT(listen)
+    FAIL_IF_STRUCK(CTS_CALL_LISTEN, 0, 0);
+    return next(fd, backlog);
+}
+
+int accept4(int fd, struct sockaddr *address, socklen_t *size, int flags) {
+    NEXT(accept4)
+    FAIL_IF_STRUCK(CTS_CALL_ACCEPT, 0, 0);
+    return next(fd, address, size, flags);
+}
+
+int rename(const char *from, const char *to) {
+    NEXT(rename)
+    FAIL_IF_STRUCK(CTS_CALL_RENAME, 0, 0);
+    return next(from, to);
+}
+
+int unlink(const char *path) {
+    NEXT(unlink)
+    FAIL_IF_STRUCK(CTS_CALL_UNLINK, 0, 0);
+    return next(path);
 }
 
 /// Whether the code at an address belongs to the same program or library as this file.

@@ -121,6 +121,44 @@ final class InflightTests: FrontEndTestCase {
         XCTAssertEqual(frontEnd.server.statistics.requests, 4)
     }
 
+    /// cloud-hypervisor says where the available ring ends, with requests in it that no server has taken.
+    func testTheIndexOfTheAvailableRingIsNotTheBase() throws {
+        let frontEnd = try frontEnd()
+        try frontEnd.negotiate()
+        let (file, size) = try region(frontEnd)
+        for index in 0..<2 { frontEnd.add(VirtioType.read, length: 512, index: index) }
+        frontEnd.driver.publish()
+        try frontEnd.addMemory()
+        try set(frontEnd, file, size)
+        try frontEnd.setUpRing(base: 2)
+        try frontEnd.enable()
+        try frontEnd.finish(2)
+        XCTAssertEqual([frontEnd.status(0), frontEnd.status(1)], [0, 0])
+        XCTAssertEqual(try frontEnd.stop(), 2)
+    }
+
+    /// After a reset, nothing is recorded, and nothing resumed, until there is a region again.
+    func testAResetForgetsTheRegion() throws {
+        let frontEnd = try frontEnd()
+        try frontEnd.negotiate()
+        let (file, size) = try region(frontEnd)
+        try start(frontEnd, file, size)
+        XCTAssertEqual(try frontEnd.run(VirtioType.read, length: 512), VirtioStatus.ok)
+        try frontEnd.set(VhostRequest.resetDevice)
+        let region = try Region(file)
+        XCTAssertEqual(region.u16(14), 1)
+        region.set(9, isUnderWay: true, number: 3)
+        try frontEnd.negotiate()
+        try frontEnd.setUpRing()
+        try frontEnd.enable()
+        for _ in 0..<2 {
+            XCTAssertEqual(try frontEnd.run(VirtioType.read, length: 512), VirtioStatus.ok)
+        }
+        XCTAssertEqual(frontEnd.server.statistics.requests, 3)
+        XCTAssertEqual(region.u16(14), 1)
+        XCTAssertTrue(region.isUnderWay(9))
+    }
+
     /// The order in which requests were taken, whatever their numbers in the ring.
     func testRequestsAreResumedInTheirOrder() throws {
         let file = Descriptor(try SystemCall.check(cts_memfd(8192), "memfd_create"))

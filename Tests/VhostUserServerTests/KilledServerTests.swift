@@ -17,6 +17,10 @@ final class KilledServerTests: FrontEndTestCase {
         var head: UInt16?
     }
 
+    private var queueCount = 1
+    /// The ring that has the requests of a slot.
+    private func ring(_ slot: Int) -> Int { slot % queueCount }
+
     private var slots = [Slot](repeating: Slot(), count: slots)
     private var completed = 0
 
@@ -38,27 +42,34 @@ final class KilledServerTests: FrontEndTestCase {
                 frontEnd.fill(content(index, slots[index].version), index: index)
             }
             slots[index].head = frontEnd.add(
-                type, sector: UInt64(8 * index), length: 4096, index: index)
+                type, sector: UInt64(8 * index), length: 4096, index: index, ring: ring(index))
         }
-        frontEnd.publish(always: true)
+        for ring in 0..<queueCount { frontEnd.publish(always: true, ring: ring) }
     }
 
     /// Checks what has completed.
     private func reap(_ frontEnd: FrontEnd) throws {
-        for (head, _) in frontEnd.driver.reap() {
-            guard let index = slots.firstIndex(where: { $0.head == head }) else {
-                throw FixtureError.failed("request \(head) was used twice, \(Seed.text)")
+        for ring in 0..<queueCount {
+            for (head, _) in frontEnd.rings[ring].driver.reap() {
+                try check(head, of: ring, frontEnd)
             }
-            slots[index].head = nil
-            completed += 1
-            XCTAssertEqual(frontEnd.status(index), VirtioStatus.ok, Seed.text)
-            if slots[index].isReading {
-                XCTAssertEqual(
-                    frontEnd.bytes(4096, index: index), content(index, slots[index].version),
-                    "slot \(index), version \(slots[index].version), \(Seed.text)")
-            }
-            slots[index].isReading.toggle()
         }
+    }
+
+    private func check(_ head: UInt16, of ring: Int, _ frontEnd: FrontEnd) throws {
+        let found = slots.indices.first { self.ring($0) == ring && slots[$0].head == head }
+        guard let index = found else {
+            throw FixtureError.failed("request \(head) was used twice, \(Seed.text)")
+        }
+        slots[index].head = nil
+        completed += 1
+        XCTAssertEqual(frontEnd.status(index), VirtioStatus.ok, Seed.text)
+        if slots[index].isReading {
+            XCTAssertEqual(
+                frontEnd.bytes(4096, index: index), content(index, slots[index].version),
+                "slot \(index), version \(slots[index].version), \(Seed.text)")
+        }
+        slots[index].isReading.toggle()
     }
 
     private func connect(_ path: String) throws -> CInt {
@@ -71,10 +82,18 @@ final class KilledServerTests: FrontEndTestCase {
     }
 
     /// No request is lost, none is done twice in a way that shows, and no block has wrong content.
-    func testNoRequestIsLost() throws {
+    func testNoRequestIsLost() throws { try killServers() }
+
+    func testNoRequestOfSeveralQueuesIsLost() throws {
+        queueCount = 4
+        try killServers()
+    }
+
+    private func killServers() throws {
         let directory = try TemporaryDirectory()
         let path = directory.path("socket")
-        let layout = le(UInt16(1)) + le(UInt16(UInt16(FrontEnd.ringSize))) + le(UInt32(0))
+        let layout =
+            le(UInt16(queueCount)) + le(UInt16(FrontEnd.ringSize)) + le(UInt32(0))
         var generator = SplitMix64(seed: Seed.value)
         var region: (file: Descriptor, size: UInt64)?
         var former: FrontEnd?
@@ -85,8 +104,10 @@ final class KilledServerTests: FrontEndTestCase {
                 [
                     "vhost-user-blk", "--socket-path", path, "--blk-file", pathForChildren,
                     "--engine", ["threads", "io_uring", "libaio"][round % 3],
+                    "--num-queues", "\(queueCount)",
                 ])
-            let frontEnd = try FrontEnd(nil, connect(path), keeping: former)
+            let frontEnd = try FrontEnd(
+                nil, connect(path), keeping: former, ringCount: queueCount)
             try frontEnd.negotiate(keepsRing: former != nil)
             try frontEnd.addMemory()
             if region == nil {
@@ -98,10 +119,13 @@ final class KilledServerTests: FrontEndTestCase {
             let (file, size) = try XCTUnwrap(region)
             try frontEnd.set(
                 VhostRequest.setInflightFD, le(size) + le(UInt64(0)) + layout, [file.raw])
-            // As QEMU has it after a crash: where the used ring is.
-            try frontEnd.setUpRing(
-                base: frontEnd.driver.load(frontEnd.driver.used + 2, as: UInt16.self))
-            try frontEnd.enable()
+            // After a crash QEMU says where the used ring is, and cloud-hypervisor where the available ring ends.
+            for (ring, driver) in frontEnd.rings.map(\.driver).enumerated() {
+                let index = round % 2 == 0 ? driver.used : driver.available
+                try frontEnd.setUpRing(
+                    base: driver.load(index + 2, as: UInt16.self), ring: ring)
+                try frontEnd.enable(ring: ring)
+            }
             let enough = completed + generator.number(0...200)
             try eventually("\(enough) requests complete, \(Seed.text)") {
                 do {

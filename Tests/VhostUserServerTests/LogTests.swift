@@ -97,6 +97,49 @@ final class LogTests: FrontEndTestCase {
             [frontEnd.driver.used >> 12, frontEnd.header(0) >> 12, 0x2000, 0x2001])
     }
 
+    /// Memory that is taken away while a request writes to it: the pages are in the log before the
+    /// acknowledgement, whatever has become of the ring.
+    func testMemoryThatIsTakenAwayIsLogged() throws {
+        for (isTable, isBroken) in [(false, false), (true, false), (false, true)] {
+            let frontEnd = try started()
+            let log = try GuestRAM(size: 4096, sharing: .descriptor)
+            try setLog(frontEnd, log)
+            try frontEnd.set(VhostRequest.setFeatures, le(Self.features))
+            let other = try GuestRAM(size: 8192, sharing: .descriptor)
+            let region = FrontEnd.region(guest: 0x200_0000, size: 8192, user: 0x1000)
+            try frontEnd.set(
+                VhostRequest.addMemReg, le(UInt64(0)) + region, [other.descriptor])
+            let release = hold([.read])
+            let driver = frontEnd.driver
+            driver.store(VirtioType.read, at: frontEnd.header(0))
+            driver.add([
+                .init(address: frontEnd.header(0), length: 16),
+                .init(address: 0x200_0000, length: 4096, isWritable: true),
+                .init(address: frontEnd.header(0) + 32, length: 1, isWritable: true),
+            ])
+            frontEnd.publish()
+            try waitForHeld(1)
+            if isBroken {
+                driver.store(UInt16(1000), at: driver.available + 2)
+                frontEnd.signal()
+                try eventually("the ring is broken") { FrontEnd.take(frontEnd.error) }
+            }
+            let request = isTable ? VhostRequest.setMemTable : VhostRequest.remMemReg
+            try frontEnd.socket.send(
+                VhostMessage(
+                    request: request, flags: 1 | VhostMessage.needReply,
+                    body: isTable
+                        ? le(UInt32(1)) + le(UInt32(0)) + FrontEnd.wholeMemory
+                        : le(UInt64(0)) + region),
+                isTable ? [frontEnd.memory.descriptor] : [])
+            XCTAssertTrue(try frontEnd.socket.isQuiet())
+            XCTAssertFalse(pages(log).contains(0x2000))
+            release()
+            XCTAssertEqual(try frontEnd.socket.receive().number(0, 8), 0)
+            XCTAssertTrue(pages(log).contains(0x2000), "\(isTable) \(isBroken)")
+        }
+    }
+
     func testLogsThatCannotBe() throws {
         let frontEnd = try started()
         let log = try GuestRAM(size: 4096, sharing: .descriptor)

@@ -52,6 +52,28 @@ final class RingTests: FrontEndTestCase {
         XCTAssertTrue(try frontEnd.socket.isQuiet())
     }
 
+    /// The driver is asked for few kicks, and gets few calls, when it has many requests under way.
+    func testKicksAndCallsAreFewAtDepth32() throws {
+        let frontEnd = try frontEnd()
+        try frontEnd.start()
+        for _ in 0..<100 {
+            for index in 0..<32 {
+                frontEnd.add(
+                    VirtioType.read, sector: UInt64(8 * index), length: 4096, index: index,
+                    isIndirect: true)
+            }
+            frontEnd.publish()
+            try frontEnd.finish(32)
+        }
+        let statistics = frontEnd.server.statistics
+        XCTAssertEqual(statistics.requests, 3200)
+        XCTAssertEqual(statistics.failures, 0)
+        XCTAssertGreaterThan(statistics.kicks, 0)
+        XCTAssertGreaterThan(statistics.calls, 0)
+        XCTAssertLessThan(statistics.kicks, statistics.requests / 5)
+        XCTAssertLessThan(statistics.calls, statistics.requests / 5)
+    }
+
     /// A thread that looks for work does what one that sleeps does.
     func testPollingBeforeSleep() throws {
         let frontEnd = try frontEnd(VhostUserOptions(pollLimit: .milliseconds(2)))
@@ -158,7 +180,14 @@ final class RingTests: FrontEndTestCase {
         let pipe = try Descriptor.pipe()
         XCTAssertEqual(write(pipe.writing.raw, "kick", 4), 4)
         try frontEnd.set(VhostRequest.setVringKick, le(UInt64(0)), [pipe.reading.raw])
-        try frontEnd.set(VhostRequest.setVringCall, le(UInt64(0)), [pipe.reading.raw])
+        // The server writes calls and errors, and a write to these could wait.
+        for request in [VhostRequest.setVringCall, VhostRequest.setVringErr] {
+            for descriptor in [regular.raw, pipe.reading.raw, pipe.writing.raw] {
+                XCTAssertEqual(
+                    try frontEnd.socket.acknowledgement(request, le(UInt64(0)), [descriptor]),
+                    UInt64(EINVAL))
+            }
+        }
         frontEnd.add(VirtioType.read, length: 512)
         frontEnd.driver.publish()
         XCTAssertEqual(write(pipe.writing.raw, "kick", 4), 4)
@@ -174,6 +203,18 @@ final class RingTests: FrontEndTestCase {
         XCTAssertEqual(write(pipe.writing.raw, "kick", 4), 4)
         try frontEnd.finish(1)
         XCTAssertEqual(try frontEnd.stop(), 2)
+    }
+
+    /// A server never waits for a front end that does not read its calls, or its errors.
+    func testEventsThatWaitDoNotWaitAnyMore() throws {
+        let frontEnd = try frontEnd()
+        try frontEnd.negotiate()
+        for request in [VhostRequest.setVringCall, VhostRequest.setVringErr] {
+            let event = Descriptor(try SystemCall.check(cts_eventfd(), "eventfd"))
+            XCTAssertEqual(fcntl(event.raw, F_SETFL, 0), 0)
+            try frontEnd.set(request, le(UInt64(0)), [event.raw])
+            XCTAssertNotEqual(fcntl(event.raw, F_GETFL) & O_NONBLOCK, 0)
+        }
     }
 
     /// What completed before a call descriptor came is announced to the new one.
@@ -347,6 +388,38 @@ final class RingTests: FrontEndTestCase {
         XCTAssertEqual(try frontEnd.stop(), 5)
     }
 
+    /// A ring that has stopped, by GET_VRING_BASE or a reset, has no addresses any more: it waits for new ones.
+    func testARingThatHasStoppedHasNoAddresses() throws {
+        for resets in [false, true] {
+            let frontEnd = try frontEnd()
+            try frontEnd.start()
+            XCTAssertEqual(try frontEnd.run(VirtioType.read, length: 512), VirtioStatus.ok)
+            if resets {
+                try frontEnd.set(VhostRequest.resetDevice)
+                try frontEnd.set(VhostRequest.setFeatures, le(FrontEnd.usualFeatures))
+            } else {
+                XCTAssertEqual(try frontEnd.stop(), 1)
+            }
+            let other = RingDriver(frontEnd.memory, size: FrontEnd.ringSize, at: 0x3_0000)
+            try frontEnd.set(
+                VhostRequest.setVringNum, le(UInt32(0)) + le(UInt32(FrontEnd.ringSize)))
+            try frontEnd.set(VhostRequest.setVringBase, le(UInt32(0)) + le(UInt32(0)))
+            try frontEnd.set(VhostRequest.setVringKick, le(UInt64(0)), [frontEnd.kick.raw])
+            try frontEnd.set(VhostRequest.setVringAddr, frontEnd.addresses(of: other))
+            try frontEnd.enable()
+            frontEnd.driver.store(VirtioStatus.untouched, at: frontEnd.header(0) + 32)
+            other.add([
+                .init(address: frontEnd.header(0), length: 16),
+                .init(address: FrontEnd.place(0), length: 512, isWritable: true),
+                .init(address: frontEnd.header(0) + 32, length: 1, isWritable: true),
+            ])
+            other.publish()
+            frontEnd.signal()
+            try eventually("the request is used") { other.reap().count == 1 }
+            XCTAssertEqual(frontEnd.status(0), VirtioStatus.ok)
+        }
+    }
+
     /// A ring that never ran has the base that was set.
     func testTheBaseOfARingThatNeverRan() throws {
         let frontEnd = try frontEnd()
@@ -405,6 +478,24 @@ final class RingTests: FrontEndTestCase {
             try frontEnd.enable()
             XCTAssertEqual(try frontEnd.run(VirtioType.read, length: 512), VirtioStatus.ok)
         }
+    }
+
+    /// After a reset, the features say anew whether a ring waits for SET_VRING_ENABLE.
+    func testAResetForgetsWhichRingsAreEnabled() throws {
+        let frontEnd = try frontEnd()
+        try frontEnd.start()
+        try frontEnd.set(VhostRequest.resetDevice)
+        try frontEnd.negotiate()
+        try frontEnd.setUpRing()
+        frontEnd.add(VirtioType.read, length: 512)
+        frontEnd.publish(always: true)
+        XCTAssertTrue(try frontEnd.socket.isQuiet())
+        XCTAssertEqual(frontEnd.status(0), VirtioStatus.untouched)
+        try frontEnd.set(VhostRequest.resetDevice)
+        try frontEnd.negotiate(
+            features: FrontEnd.usualFeatures & ~VhostFeature.protocolFeatures)
+        try frontEnd.setUpRing()
+        XCTAssertEqual(try frontEnd.run(VirtioType.read, length: 512), VirtioStatus.ok)
     }
 
     func testFailedRequestsAreReported() throws {

@@ -38,7 +38,8 @@ final class ToolTests: FrontEndTestCase {
             (["--fd", "99"] + image, "Bad file descriptor"),
             (["--socket-path", "/nowhere/x", "--direct", "off"] + image, "bind(2)"),
             (["--socket-path", "/x", "--blk-file", "/nowhere"], "No such file or directory"),
-            (["--fd", "0", "--num-queues", "2"] + image, "2 queues: an image has at most 1"),
+            (["--fd", "0", "--num-queues", "0"] + image, "--num-queues 0 is not 1 to 256"),
+            (["--fd", "0", "--num-queues", "257"] + image, "--num-queues 257 is not 1 to 256"),
             (["--fd", "0", "--queue-size", "5"] + image, "power of two"),
         ] {
             let end = try tool(arguments).end()
@@ -68,7 +69,13 @@ final class ToolTests: FrontEndTestCase {
             tool.signal(SIGTERM)
             let end = try tool.end()
             XCTAssertEqual(end.status, 0, end.errors)
-            XCTAssertTrue(end.errors.contains("requests=\(connects ? 1 : 0) "), end.errors)
+            let lines = end.errors.split(separator: "\n")
+            XCTAssertEqual(lines.count, connects ? 2 : 1, end.errors)
+            for line in lines {
+                XCTAssertTrue(
+                    line.contains(" requests=\(connects ? 1 : 0) failures=0 "), end.errors)
+                XCTAssertTrue(line.hasSuffix(" requests-by-queue=\(connects ? 1 : 0)"), end.errors)
+            }
             XCTAssertNotEqual(access(socketPath, F_OK), 0, "the socket is removed")
         }
     }

@@ -16,16 +16,29 @@ ptrdiff_t cblockhost_receive(int socket, void *_Nonnull to, size_t count, int *_
 /// is EPIPE and no signal.
 ptrdiff_t cblockhost_send(int socket, const void *_Nonnull from, size_t count);
 
+/// Sets O_NONBLOCK for all processes that have the open file: 0 or -errno.
+int cblockhost_set_nonblocking(int descriptor);
+
+/// Makes an eventfd(2) that another process has given one that does not wait (O_NONBLOCK): 0 or -errno, which
+/// is EINVAL when it is a file, a pipe or a socket, in which a write could wait.
+int cblockhost_prepare_event(int descriptor);
+
 /// Adds 1 to an eventfd(2); false when it would have to wait. Whoever else has the eventfd may make
-/// it a waiting one at any time, so O_NONBLOCK alone does not do.
+/// it a waiting one at any time, so O_NONBLOCK alone does not do. It waits only if the other process does
+/// that, and fills the eventfd, between the look and the write.
 bool cblockhost_signal(int event);
 
 /// Takes what an eventfd(2) has counted, without waiting (RWF_NOWAIT); false when that is nothing.
 bool cblockhost_take(int event);
 
 /// A socket that listens at `path` for one peer at a time, where a socket that nobody listens at any
-/// more is replaced; or -errno.
+/// more is replaced; or -errno, which is EADDRINUSE if anything else is there. The socket listens before it
+/// has its path (it is bound at another name), so that no other caller takes it for one that is abandoned.
 int cblockhost_listen(const char *_Nonnull path);
+
+/// Closes a socket that listens, after its path, if it has one, is removed: a socket that has a path and does
+/// not listen would be taken for one that is abandoned, and the path of its successor would be removed.
+void cblockhost_stop_listening(int listener, const char *_Nullable path);
 
 /// Sends all of the bytes and the descriptors with the first of them (sendmsg(2), SCM_RIGHTS) without
 /// waiting: the number of bytes, which may be less than `count`, or -errno. At most 8 descriptors.

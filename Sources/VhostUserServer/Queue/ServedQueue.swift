@@ -35,6 +35,10 @@ final class ServedQueue {
         /// The front end has no kick descriptor: the ring is looked at from time to time.
         var isPolled = false
         var isServeDue = false
+        /// The ring has broken a rule since its start.
+        var isBroken = false
+        /// The front end has gone: when the ring has stopped, the descriptors are closed.
+        var isDisconnected = false
         /// Where the next start goes on.
         var nextAvailable: UInt16 = 0
         var polling: AdaptivePolling
@@ -83,6 +87,9 @@ final class ServedQueue {
 
     var phase: Phase { state.pointee.phase }
 
+    /// Whether the ring has broken a rule since its start.
+    var isBroken: Bool { state.pointee.isBroken }
+
     /// Where the next start goes on, of a ring that has stopped.
     var nextAvailable: UInt16 { state.pointee.nextAvailable }
 
@@ -97,8 +104,12 @@ final class ServedQueue {
             throw error
         }
         queue.setEnabled(start.isEnabled)
+        state.pointee.isBroken = false
         state.pointee.phase = .running
         state.pointee.isServeDue = true
+        // The ring may have requests that completed when there was no call descriptor, and that nobody announces
+        // any more.
+        signalCall()
     }
 
     private func attach(_ start: Start) throws(VirtioError) {
@@ -113,10 +124,9 @@ final class ServedQueue {
             throw .memory(error)
         }
         let heads = log.resume(usedIndex: used)
-        // The requests under way were taken after those that are in the used ring.
-        let next =
-            heads.isEmpty
-            ? start.nextAvailable : used &+ UInt16(truncatingIfNeeded: heads.count)
+        // The requests that were taken are those of the used ring, and those under way. The front end cannot know
+        // the second number: some say the index of the available ring, which counts requests that nobody took.
+        let next = used &+ UInt16(truncatingIfNeeded: heads.count)
         try queue.start(
             start.layout, nextAvailable: next, nextUsed: nil, inflight: log, resuming: heads)
     }
@@ -136,10 +146,34 @@ final class ServedQueue {
         state.pointee.isServeDue = true
     }
 
+    /// Stops a ring that is to go on at ``nextAvailable``. Returns false, and does nothing, if the ring does not
+    /// run, or breaks a rule.
+    func pause() -> Bool {
+        guard state.pointee.phase == .running, !isBroken else { return false }
+        stop()
+        return true
+    }
+
+    /// Stops, as the front end has gone. The requests under way are still announced, and then the descriptors are
+    /// closed.
+    func disconnect() {
+        setKick(-1, isPolled: false)
+        stop()
+        state.pointee.isDisconnected = true
+        if state.pointee.phase == .stopped { closeDescriptors() }
+    }
+
+    private func closeDescriptors() {
+        state.pointee.isDisconnected = false
+        setCall(-1)
+        setError(-1)
+    }
+
     private func finishStopping() {
         guard state.pointee.phase == .stopping, queue.isIdle, !queue.isResetting else { return }
         state.pointee.nextAvailable = queue.end()
         state.pointee.phase = .stopped
+        if state.pointee.isDisconnected { closeDescriptors() }
         news.signal()
     }
 
@@ -212,10 +246,21 @@ final class ServedQueue {
     private func serve() -> Bool {
         let service = queue.serve()
         if service.isInterruptDue { signalCall() }
-        if service.isBroken { signalError() }
+        if service.isBroken {
+            state.pointee.isBroken = true
+            signalError()
+        }
         if service.isMoreWaiting { state.pointee.isServeDue = true }
         if service.completed > 0 { noteSize() }
         return service.taken > 0 || service.completed > 0
+    }
+
+    /// Changes the size of the image, and waits for that and for the writes under way, in all queues.
+    func resize(to size: UInt64) throws(VirtioError) {
+        try queue.resize(to: size)
+        state.pointee.imageSize = queue.device.image.size
+        // What has completed meanwhile.
+        state.pointee.isServeDue = true
     }
 
     /// Requests can change the size of the image, or find out that it has changed.
@@ -268,6 +313,7 @@ final class ServedQueue {
         statistics.kicks &+= state.pointee.kicks
         statistics.calls &+= state.pointee.calls
         statistics.requests &+= queue.statistics.requests
+        statistics.requestsByQueue.append(queue.statistics.requests)
         statistics.failures &+= queue.statistics.failures
     }
 }

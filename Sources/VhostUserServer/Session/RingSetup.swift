@@ -19,4 +19,6 @@ struct RingSetup {
     var isEnabled: Bool?
     /// The ring has been started, and not stopped.
     var isStarted = false
+    /// The ring has been started, and takes no requests until its memory is there.
+    var isPaused = false
 }

@@ -11,7 +11,9 @@ extension VhostUserSession {
 
     func setFeatures(_ body: MessageBody) throws(Refusal) -> Answer {
         guard body.count == 8, let bits = body.u64(0) else { throw Refusal(EINVAL) }
-        guard bits & ~offeredFeatures == 0 else { throw Refusal(EINVAL) }
+        guard bits & ~offeredFeatures == 0, bits & VirtioFeatures.version1.rawValue != 0 else {
+            throw Refusal(EINVAL)
+        }
         // The log can be switched while rings run.
         if bits & ~VhostUser.Feature.logAll == features & ~VhostUser.Feature.logAll {
             features = bits

@@ -32,4 +32,12 @@ extension VhostUserSession {
         guard let log else { return }
         memory.takeWritten { first, last in log.mark(first, through: last) }
     }
+
+    /// The same for memory that was taken away and is used no more: requests may have written it meanwhile.
+    func moveLog(of release: MemoryRelease) {
+        guard let log else { return }
+        for region in release.regions {
+            region.takeWritten { first, last in log.mark(first, through: last) }
+        }
+    }
 }

@@ -21,18 +21,18 @@ extension VhostUserSession {
             }
             table.append((description, descriptor))
         }
-        moveLog()
-        return wait(for: try memory.replaceAll(by: table), header)
+        return begin(try memory.replacement(by: table), header)
     }
 
-    func addMemoryRegion(_ body: MessageBody) throws(Refusal) -> Answer {
+    func addMemoryRegion(
+        _ header: VhostUserHeader, _ body: MessageBody
+    ) throws(Refusal) -> Answer {
         guard let description = RegionDescription(body, at: 8) else { throw Refusal(EINVAL) }
         guard reader.descriptorCount == 1, let descriptor = reader.takeDescriptor(0) else {
             throw Refusal(EBADF)
         }
         defer { close(descriptor) }
-        try memory.add(description, descriptor)
-        return .acknowledgement
+        return begin(try memory.addition(of: description, descriptor), header)
     }
 
     /// Some front ends send the descriptor, which is not needed and closed by the reader.
@@ -40,14 +40,27 @@ extension VhostUserSession {
         _ header: VhostUserHeader, _ body: MessageBody
     ) throws(Refusal) -> Answer {
         guard let description = RegionDescription(body, at: 8) else { throw Refusal(EINVAL) }
-        moveLog()
-        return wait(for: try memory.remove(description), header)
+        return begin(try memory.removal(of: description), header)
     }
 
-    /// The front end may use the memory for something else when it has the acknowledgement.
-    private func wait(for release: MemoryRelease, _ header: VhostUserHeader) -> Answer {
-        // A queue lets go of memory when it looks at its ring.
-        for thread in threads { thread.nudge() }
-        return .later(.release(release, header))
+    /// Before memory is taken away, the requests under way complete: their rings, and the bytes for their states, may
+    /// be there.
+    private func begin(_ change: MemoryChange, _ header: VhostUserHeader) -> Answer {
+        if !change.removed.isEmpty { pauseRings() }
+        return .later(.pause(change, header))
+    }
+
+    /// Changes the memory. The front end may use what was taken away for something else when it has the
+    /// acknowledgement.
+    func make(_ change: MemoryChange, _ header: VhostUserHeader) {
+        do throws(Refusal) {
+            let release = try memory.make(change)
+            // A queue lets go of memory when it looks at its ring.
+            for thread in threads { thread.nudge() }
+            wait(for: .release(release, header))
+        } catch {
+            resumeRings()
+            refuse(header, error)
+        }
     }
 }

@@ -63,14 +63,14 @@ extension VhostUserSession {
     }
 
     func setCall(_ body: MessageBody) throws(Refusal) -> Answer {
-        let (index, descriptor) = try ringDescriptor(body)
-        threads[index].run { $0.setCall(descriptor ?? -1) }
+        let (index, descriptor) = try ringEvent(body)
+        threads[index].run { $0.setCall(descriptor) }
         return .acknowledgement
     }
 
     func setError(_ body: MessageBody) throws(Refusal) -> Answer {
-        let (index, descriptor) = try ringDescriptor(body)
-        threads[index].run { $0.setError(descriptor ?? -1) }
+        let (index, descriptor) = try ringEvent(body)
+        threads[index].run { $0.setError(descriptor) }
         return .acknowledgement
     }
 
@@ -78,21 +78,34 @@ extension VhostUserSession {
 
     private func startIfComplete(_ index: Int) throws(Refusal) {
         let ring = rings[index]
-        guard !ring.isStarted, ring.hasKick, ring.size > 0, let addresses = ring.addresses else {
-            return
-        }
-        let size = ring.size
-        guard
-            let descriptors = memory.guestAddress(ofUser: addresses.descriptors, count: 16 * size),
-            let available = memory.guestAddress(ofUser: addresses.available, count: 6 + 2 * size),
-            let used = memory.guestAddress(ofUser: addresses.used, count: 6 + 8 * size)
-        else {
+        guard !ring.isStarted, ring.hasKick, ring.size > 0, ring.addresses != nil else { return }
+        // The device has no other rings than those of version 1.
+        guard device.features.contains(.version1) else { throw Refusal(EINVAL) }
+        guard let layout = layout(ring) else {
             threads[index].run { $0.signalError() }
             throw Refusal(EFAULT)
         }
+        try start(index, layout)
+        rings[index].isStarted = true
+    }
+
+    /// Where the ring is, as descriptors see it; `nil` unless it is in memory.
+    private func layout(_ ring: RingSetup) -> VirtqueueLayout? {
+        let size = ring.size
+        guard let addresses = ring.addresses,
+            let descriptors = memory.guestAddress(ofUser: addresses.descriptors, count: 16 * size),
+            let available = memory.guestAddress(ofUser: addresses.available, count: 6 + 2 * size),
+            let used = memory.guestAddress(ofUser: addresses.used, count: 6 + 8 * size)
+        else { return nil }
+        return VirtqueueLayout(
+            size: size, descriptors: descriptors, available: available, used: used)
+    }
+
+    private func start(_ index: Int, _ layout: VirtqueueLayout) throws(Refusal) {
+        let ring = rings[index]
         var log: (region: InflightRegion, index: Int)?
         if let inflight {
-            guard index < inflight.queueCount, size <= inflight.queueSize else {
+            guard index < inflight.queueCount, layout.size <= inflight.queueSize else {
                 throw Refusal(EINVAL)
             }
             log = (inflight, index)
@@ -101,9 +114,7 @@ extension VhostUserSession {
         let isEnabled =
             ring.isEnabled ?? (features & VhostUser.Feature.protocolFeatures == 0)
         let start = ServedQueue.Start(
-            layout: VirtqueueLayout(
-                size: size, descriptors: descriptors, available: available, used: used),
-            nextAvailable: ring.base, inflight: log, isEnabled: isEnabled)
+            layout: layout, nextAvailable: ring.base, inflight: log, isEnabled: isEnabled)
         let isUsable = threads[index].run { queue -> Bool in
             do throws(VirtioError) {
                 try queue.start(start)
@@ -113,7 +124,38 @@ extension VhostUserSession {
             }
         }
         guard isUsable else { throw Refusal(EINVAL) }
-        rings[index].isStarted = true
+    }
+
+    /// Rings that run take no more requests, until ``resumeRings()``. One that breaks a rule stays as it is.
+    func pauseRings() {
+        for index in rings.indices where rings[index].isStarted && !rings[index].isPaused {
+            rings[index].isPaused = threads[index].run { $0.pause() }
+        }
+    }
+
+    /// Whether the rings that were paused have no request under way any more.
+    var arePausedRingsStopped: Bool {
+        for index in rings.indices where rings[index].isPaused {
+            guard let next = stoppedIndex(index) else { return false }
+            rings[index].base = next
+        }
+        return true
+    }
+
+    /// Paused rings whose memory is there go on where they were.
+    func resumeRings() {
+        for index in rings.indices where rings[index].isPaused {
+            guard let layout = layout(rings[index]) else { continue }
+            rings[index].isPaused = false
+            // It has broken a rule when it was paused, and waits for GET_VRING_BASE.
+            if threads[index].run({ $0.isBroken }) { continue }
+            do throws(Refusal) {
+                try start(index, layout)
+            } catch {
+                // The error descriptor says so. The front end can start the ring anew.
+                rings[index].isStarted = false
+            }
+        }
     }
 
     func getRingBase(_ header: VhostUserHeader, _ body: MessageBody) throws(Refusal) -> Answer {
@@ -127,6 +169,7 @@ extension VhostUserSession {
         // The front end looks at the log when it has the reply.
         moveLog()
         rings[index].base = base
+        rings[index].addresses = nil
         var writer = ReplyWriter(header.request, flags: VhostUser.HeaderFlags.reply)
         writer.put(UInt32(truncatingIfNeeded: index))
         writer.put(UInt32(base))
@@ -135,16 +178,21 @@ extension VhostUserSession {
 
     /// All rings stop; the driver begins anew.
     func reset(_ header: VhostUserHeader) -> Answer {
-        for index in rings.indices {
-            stop(index)
-            rings[index].isEnabled = false
-        }
+        for index in rings.indices { stop(index) }
         features = 0
         return .later(.reset(header))
     }
 
+    /// All rings have stopped: what the front end has said of them is forgotten, but for their descriptors of calls
+    /// and errors, which QEMU gives once.
+    func forgetRings() {
+        for index in rings.indices { rings[index] = RingSetup() }
+        inflight = nil
+    }
+
     private func stop(_ index: Int) {
         rings[index].hasKick = false
+        rings[index].isPaused = false
         threads[index].run {
             $0.setKick(-1, isPolled: false)
             $0.stop()
@@ -153,23 +201,21 @@ extension VhostUserSession {
 
     /// Forgets everything that the front end has said of a ring, which stops.
     func disconnectRing(_ index: Int) {
-        stop(index)
         rings[index] = RingSetup()
-        threads[index].run {
-            $0.setCall(-1)
-            $0.setError(-1)
-        }
+        threads[index].run { $0.disconnect() }
     }
 
     /// Where the ring goes on; `nil` while requests are under way.
     func stoppedBase(_ index: Int) -> UInt16? {
         let former = rings[index]
-        let next = threads[index].run { queue -> UInt16? in
-            queue.phase == .stopped ? queue.nextAvailable : nil
-        }
-        guard let next else { return nil }
+        guard let next = stoppedIndex(index) else { return nil }
         rings[index].isStarted = false
         return former.isStarted ? next : former.base
+    }
+
+    /// Where the next request of a ring is that has stopped.
+    private func stoppedIndex(_ index: Int) -> UInt16? {
+        threads[index].run { queue in queue.phase == .stopped ? queue.nextAvailable : nil }
     }
 
     var areAllStopped: Bool { rings.indices.allSatisfy { stoppedBase($0) != nil } }
@@ -200,6 +246,20 @@ extension VhostUserSession {
         if value & VhostUser.RingMessage.noDescriptor != 0 { return (index, nil) }
         guard reader.descriptorCount == 1, let descriptor = reader.takeDescriptor(0) else {
             throw Refusal(EBADF)
+        }
+        return (index, descriptor)
+    }
+
+    /// The same for a descriptor that the server writes; -1 when there is to be none.
+    private func ringEvent(
+        _ body: MessageBody
+    ) throws(Refusal) -> (index: Int, descriptor: CInt) {
+        let (index, descriptor) = try ringDescriptor(body)
+        guard let descriptor else { return (index, -1) }
+        let errno = SharedEvent.prepare(descriptor)
+        guard errno == 0 else {
+            close(descriptor)
+            throw Refusal(errno)
         }
         return (index, descriptor)
     }

@@ -13,6 +13,8 @@ final class VhostUserSession {
     enum Wait {
         /// The ring has no request under way any more; the reply is its base.
         case ringBase(Int, VhostUserHeader)
+        /// No ring has a request under way, so that memory can be taken away.
+        case pause(MemoryChange, VhostUserHeader)
         /// The memory is used no more.
         case release(MemoryRelease, VhostUserHeader)
         /// No ring has a request under way any more.
@@ -100,9 +102,7 @@ final class VhostUserSession {
             switch try serve(header, reader.body) {
             case .acknowledgement: acknowledge(header)
             case .sent: break
-            case .later(let wait):
-                self.wait = wait
-                goOn()
+            case .later(let event): wait(for: event)
             }
         } catch {
             refuse(header, error)
@@ -124,7 +124,7 @@ final class VhostUserSession {
         case VhostUser.Request.setMemoryTable: try setMemoryTable(header, body)
         case VhostUser.Request.getMemorySlots:
             reply(header, UInt64(VhostUser.Limit.memorySlots))
-        case VhostUser.Request.addMemoryRegion: try addMemoryRegion(body)
+        case VhostUser.Request.addMemoryRegion: try addMemoryRegion(header, body)
         case VhostUser.Request.removeMemoryRegion: try removeMemoryRegion(header, body)
         case VhostUser.Request.setRingSize: try setRingSize(body)
         case VhostUser.Request.setRingAddresses: try setRingAddresses(body)
@@ -170,12 +170,18 @@ final class VhostUserSession {
     }
 
     /// A front end that asked for no acknowledgement would go on as if nothing had happened.
-    private func refuse(_ header: VhostUserHeader, _ refusal: Refusal) {
+    func refuse(_ header: VhostUserHeader, _ refusal: Refusal) {
         guard wantsAcknowledgement(header) else { return end() }
         _ = reply(header, UInt64(UInt32(bitPattern: refusal.errno)))
     }
 
     // MARK: Waiting
+
+    /// Waits, and looks at once whether that has come already.
+    func wait(for event: Wait) {
+        wait = event
+        goOn()
+    }
 
     /// Looks whether what the session waits for has come, and goes on then.
     func goOn() {
@@ -185,21 +191,28 @@ final class VhostUserSession {
             guard let base = stoppedBase(index) else { return }
             wait = nil
             replyWithBase(header, index, base)
+        case .pause(let change, let header):
+            guard arePausedRingsStopped else { return }
+            wait = nil
+            make(change, header)
         case .release(let release, let header):
             guard release.isDone else { return }
             wait = nil
+            moveLog(of: release)
+            resumeRings()
             acknowledge(header)
         case .reset(let header):
             guard areAllStopped else { return }
             wait = nil
             setLogging(false)
+            forgetRings()
             device.reset()
             acknowledge(header)
         case .end(nil):
             guard areAllStopped else { return }
             setLogging(false)
             // What cannot be taken away now goes with the next try, when transfers have let go of maps.
-            guard let release = try? memory.removeAll() else { return }
+            guard let release = try? memory.make(memory.removalOfAll) else { return }
             for thread in threads { thread.nudge() }
             wait = .end(release)
             goOn()

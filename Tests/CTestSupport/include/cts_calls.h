@@ -34,6 +34,14 @@ enum cts_call {
     CTS_CALL_TRUNCATE,
     /// pthread_create(3), called by the test program itself and not by a shared library.
     CTS_CALL_CREATE_THREAD,
+    /// listen(2).
+    CTS_CALL_LISTEN,
+    /// accept4(2).
+    CTS_CALL_ACCEPT,
+    /// rename(2).
+    CTS_CALL_RENAME,
+    /// unlink(2).
+    CTS_CALL_UNLINK,
     CTS_CALL_COUNT,
 };
 

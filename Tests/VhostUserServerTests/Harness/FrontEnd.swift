@@ -7,8 +7,8 @@ import VhostUserServer
 
 @testable import TestSupport
 
-/// A front end with a driver, guest memory, and one ring. Its server is in this thread but for the threads of its
-/// queues, or is another program.
+/// A front end with a driver, guest memory, and rings. Its server is in this thread but for the threads of its
+/// queues, or is another program. Where a method has no ring in its arguments, it is about the first.
 ///
 /// Guest addresses are offsets in the memory; the front end has it at ``userBase``.
 final class FrontEnd {
@@ -16,15 +16,13 @@ final class FrontEnd {
     let socket: FrontEndSocket
     /// 8 MiB: rings from 10000h, requests from 80000h, data from 100000h.
     let memory: GuestRAM
-    private(set) var driver: RingDriver
-    let kick: Descriptor
-    let call: Descriptor
-    let error: Descriptor
+    /// At most 4.
+    let rings: [FrontEndRing]
 
     static let userBase: UInt64 = 0x7f00_0000_0000
     static let data: UInt64 = 0x10_0000
     static let memorySize = 8 << 20
-    static let ringSize = 64
+    static let ringSize = FrontEndRing.size
 
     /// The features that a driver mostly accepts.
     static let usualFeatures =
@@ -45,22 +43,30 @@ final class FrontEnd {
         try SystemCall.check(cts_socketpair(&ends), "socketpair")
         let server = try VhostUserServer(
             socket: ends[0], image: image, options: options, queue: queue)
-        try self.init(server, ends[1])
+        try self.init(server, ends[1], ringCount: options.queueCount)
     }
 
     /// The front end at the other end of a socket of `server`, which is another program if it is `nil`. Memory
-    /// and ring of a former front end can be taken over.
-    init(_ server: VhostUserServer?, _ socket: CInt, keeping former: FrontEnd? = nil) throws {
+    /// and rings of a former front end can be taken over.
+    init(
+        _ server: VhostUserServer?, _ socket: CInt, keeping former: FrontEnd? = nil,
+        ringCount: Int = 1
+    ) throws {
         ownServer = server
         self.socket = FrontEndSocket(socket) {
             if let server { try server.turn(milliseconds: 1) } else { usleep(200) }
         }
-        memory = try former?.memory ?? GuestRAM(size: Self.memorySize, sharing: .descriptor)
-        driver = former?.driver ?? RingDriver(memory, size: Self.ringSize)
-        kick = Descriptor(try SystemCall.check(cts_eventfd(), "eventfd"))
-        call = Descriptor(try SystemCall.check(cts_eventfd(), "eventfd"))
-        error = Descriptor(try SystemCall.check(cts_eventfd(), "eventfd"))
+        let memory = try former?.memory ?? GuestRAM(size: Self.memorySize, sharing: .descriptor)
+        self.memory = memory
+        rings = try (0..<ringCount).map { index in
+            try FrontEndRing(memory, index, keeping: former?.rings[index].driver)
+        }
     }
+
+    var driver: RingDriver { rings[0].driver }
+    var kick: Descriptor { rings[0].kick }
+    var call: Descriptor { rings[0].call }
+    var error: Descriptor { rings[0].error }
 
     /// A server in this thread.
     var server: VhostUserServer {
@@ -87,8 +93,9 @@ final class FrontEnd {
         try set(VhostRequest.setOwner)
         try set(VhostRequest.setFeatures, le(features))
         if keepsRing { return }
-        driver = RingDriver(
-            memory, size: Self.ringSize, hasEventIndex: features & VhostFeature.eventIndex != 0)
+        for ring in rings {
+            ring.clear(hasEventIndex: features & VhostFeature.eventIndex != 0)
+        }
     }
 
     /// A region as messages have it.
@@ -111,30 +118,33 @@ final class FrontEnd {
     }
 
     /// Size, base, addresses and descriptors, in QEMU's order. The ring is not enabled.
-    func setUpRing(base: UInt16 = 0) throws {
-        try set(VhostRequest.setVringNum, le(UInt32(0)) + le(UInt32(driver.size)))
-        try set(VhostRequest.setVringBase, le(UInt32(0)) + le(UInt32(base)))
-        try set(VhostRequest.setVringAddr, addresses(of: driver))
-        try set(VhostRequest.setVringErr, le(UInt64(0)), [error.raw])
-        try set(VhostRequest.setVringKick, le(UInt64(0)), [kick.raw])
-        try set(VhostRequest.setVringCall, le(UInt64(0)), [call.raw])
+    func setUpRing(base: UInt16 = 0, ring: Int = 0) throws {
+        let (number, place, own) = (le(UInt32(ring)), le(UInt64(ring)), rings[ring])
+        try set(VhostRequest.setVringNum, number + le(UInt32(own.driver.size)))
+        try set(VhostRequest.setVringBase, number + le(UInt32(base)))
+        try set(VhostRequest.setVringAddr, addresses(of: own.driver, index: UInt32(ring)))
+        try set(VhostRequest.setVringErr, place, [own.error.raw])
+        try set(VhostRequest.setVringKick, place, [own.kick.raw])
+        try set(VhostRequest.setVringCall, place, [own.call.raw])
     }
 
-    func enable(_ isEnabled: Bool = true) throws {
-        try set(VhostRequest.setVringEnable, le(UInt32(0)) + le(UInt32(isEnabled ? 1 : 0)))
+    func enable(_ isEnabled: Bool = true, ring: Int = 0) throws {
+        try set(VhostRequest.setVringEnable, le(UInt32(ring)) + le(UInt32(isEnabled ? 1 : 0)))
     }
 
-    /// All of it.
+    /// All of it, for all rings.
     func start() throws {
         try negotiate()
         try addMemory()
-        try setUpRing()
-        try enable()
+        for ring in rings.indices {
+            try setUpRing(ring: ring)
+            try enable(ring: ring)
+        }
     }
 
     /// Stops the ring: its base.
-    func stop() throws -> UInt16 {
-        let reply = try socket.ask(VhostRequest.getVringBase, le(UInt32(0)) + le(UInt32(0)))
+    func stop(ring: Int = 0) throws -> UInt16 {
+        let reply = try socket.ask(VhostRequest.getVringBase, le(UInt32(ring)) + le(UInt32(0)))
         return UInt16(reply.number(4, 4))
     }
 
@@ -146,7 +156,11 @@ final class FrontEnd {
 
     /// Adds a request of `length` bytes of data to the ring. The device sees it after `publish`.
     @discardableResult
-    func add(_ type: UInt32, sector: UInt64 = 0, length: Int = 0, index: Int = 0) -> UInt16 {
+    func add(
+        _ type: UInt32, sector: UInt64 = 0, length: Int = 0, index: Int = 0, ring: Int = 0,
+        isIndirect: Bool = false
+    ) -> UInt16 {
+        let driver = rings[ring].driver
         driver.store(type, at: header(index))
         driver.store(UInt32(0), at: header(index) + 4)
         driver.store(sector, at: header(index) + 8)
@@ -159,37 +173,36 @@ final class FrontEnd {
                     isWritable: type != VirtioType.write))
         }
         segments.append(.init(address: header(index) + 32, length: 1, isWritable: true))
-        return driver.add(segments)
+        return driver.add(segments, isIndirect: isIndirect)
     }
 
     /// Shows the requests to the device, and notifies it if it wants that, or in any case.
-    func publish(always: Bool = false) {
-        if driver.publish() || always { signal() }
+    func publish(always: Bool = false, ring: Int = 0) {
+        if rings[ring].driver.publish() || always { rings[ring].signal() }
     }
 
     /// Writes the kick descriptor.
-    func signal() {
-        var one: UInt64 = 1
-        _ = write(kick.raw, &one, 8)
-    }
+    func signal() { rings[0].signal() }
 
     /// Waits until the driver finds `count` used requests, without a look at the call descriptor.
     @discardableResult
-    func finish(_ count: Int) throws -> [UInt16] {
+    func finish(_ count: Int, ring: Int = 0) throws -> [UInt16] {
         var used: [UInt16] = []
         try eventually("\(count) requests are used") {
-            used += driver.reap().map(\.head)
+            used += rings[ring].driver.reap().map(\.head)
             return used.count >= count
         }
         return used
     }
 
     /// Runs one request to its end: its status.
-    func run(_ type: UInt32, sector: UInt64 = 0, length: Int = 0) throws -> UInt8 {
-        add(type, sector: sector, length: length)
-        publish()
-        try finish(1)
-        return status(0)
+    func run(
+        _ type: UInt32, sector: UInt64 = 0, length: Int = 0, index: Int = 0, ring: Int = 0
+    ) throws -> UInt8 {
+        add(type, sector: sector, length: length, index: index, ring: ring)
+        publish(ring: ring)
+        try finish(1, ring: ring)
+        return status(index)
     }
 
     /// `count` bytes of the data of request `index`.

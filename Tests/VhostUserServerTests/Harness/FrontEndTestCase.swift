@@ -35,9 +35,13 @@ class FrontEndTestCase: XCTestCase {
     var pathForChildren: String { target.pathForChildren }
 
     /// Opens the image without a lock, as tests do it more than once.
-    func open(_ access: OpenOptions.Access = .readWrite) throws -> BlockImage {
+    func open(
+        _ access: OpenOptions.Access = .readWrite, queueLimit: Int = 1
+    ) throws -> BlockImage {
         try BlockImage.open(
-            target.path, OpenOptions(access: access, caching: .buffered, lock: .off))
+            target.path,
+            OpenOptions(
+                access: access, caching: .buffered, lock: .off, queueLimit: queueLimit))
     }
 
     /// A front end of a new server, whose requests of the host can be held and made to fail.
@@ -67,9 +71,11 @@ class FrontEndTestCase: XCTestCase {
     }
 
     /// Holds operations until the returned function is called.
-    func hold(_ operations: Set<BlockIO.BlockOperation>) -> () -> Void {
+    func hold(
+        _ operations: Set<BlockIO.BlockOperation>, in range: Range<UInt64> = 0..<UInt64.max
+    ) -> () -> Void {
         let faults = faults
-        let rule = faults.add(.init(.hold, operations: operations))
+        let rule = faults.add(.init(.hold, operations: operations, range: range))
         return {
             faults.remove(rule)
             faults.release(rule)

@@ -43,6 +43,8 @@ enum VhostFeature {
     static let blockSize: UInt64 = 1 << 6
     static let flush: UInt64 = 1 << 9
     static let configurableWriteCache: UInt64 = 1 << 11
+    /// VIRTIO_BLK_F_MQ.
+    static let severalQueues: UInt64 = 1 << 12
     static let indirect: UInt64 = 1 << 28
     static let eventIndex: UInt64 = 1 << 29
     static let protocolFeatures: UInt64 = 1 << 30
