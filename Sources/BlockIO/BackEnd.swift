@@ -19,7 +19,8 @@
 /// administrator can do. Each submission may be answered with any -errno. EOPNOTSUPP has a meaning: to a
 /// durable write, that a flush must follow instead; to one of the submissions that discard or zero
 /// (`punchHole`, `zeroRange`), that there is no such way, so that a discard
-/// does nothing and zeroes are written. `deviceDiscard` and `deviceZero` are asked of devices only, so never
+/// does nothing and zeroes are written. Neither is asked to be durable: a `synchronize` follows one that makes
+/// durable zeroes. `deviceDiscard` and `deviceZero` are asked of devices only, so never
 /// of a back end. A `synchronize` that succeeds
 /// has made stable every write that was answered before it was submitted. One that fails is final for the
 /// image, unless its failure is marked as transient (`IORequest.isTransientFailure`). `bufferedWrite` is

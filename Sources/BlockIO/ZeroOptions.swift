@@ -11,4 +11,7 @@ public struct ZeroOptions: OptionSet, Sendable, Hashable {
     /// The request fails with ``BlockError/Code/unsupported`` where buffers of zeroes would have to
     /// be written, which is no faster than a write.
     public static let noFallback = ZeroOptions(rawValue: 1 << 1)
+    /// The zeroes are on stable storage when the request completes, as what a write with
+    /// ``WriteDurability/forceUnitAccess`` has written.
+    public static let forceUnitAccess = ZeroOptions(rawValue: 1 << 2)
 }

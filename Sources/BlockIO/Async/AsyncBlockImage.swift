@@ -83,9 +83,14 @@ public final class AsyncBlockImage: Sendable {
     }
 
     /// ``BlockQueue/writeZeroes(at:length:options:userData:)``.
-    public func writeZeroes(at offset: UInt64, length: UInt64) async throws(BlockError) {
+    public func writeZeroes(
+        at offset: UInt64, length: UInt64, options: ZeroOptions = []
+    ) async throws(BlockError) {
         try await run(
-            AsyncRequest(QueueCore.Call(operation: .writeZeroes, offset: offset, length: length)))
+            AsyncRequest(
+                QueueCore.Call(
+                    operation: .writeZeroes, offset: offset, length: length,
+                    isDurable: options.contains(.forceUnitAccess), zeroOptions: options)))
     }
 
     /// Waits until the requests under way have completed, and closes the engine. Later calls fail with

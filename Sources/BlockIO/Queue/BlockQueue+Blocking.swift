@@ -65,8 +65,14 @@ extension BlockQueue {
     }
 
     /// Makes a range read as zeroes.
-    public func writeZeroesAndWait(at offset: UInt64, length: UInt64) throws(BlockError) {
-        try wait(.init(operation: .writeZeroes, offset: offset, length: length, route: .waiter))
+    public func writeZeroesAndWait(
+        at offset: UInt64, length: UInt64, options: ZeroOptions = []
+    ) throws(BlockError) {
+        try wait(
+            .init(
+                operation: .writeZeroes, offset: offset, length: length,
+                isDurable: options.contains(.forceUnitAccess), route: .waiter,
+                zeroOptions: options))
     }
 
     /// Changes the size of a file.

@@ -148,7 +148,8 @@ public final class BlockQueue {
     ) -> RequestID {
         start(
             .init(
-                operation: .writeZeroes, offset: offset, length: length, userData: userData,
+                operation: .writeZeroes, offset: offset, length: length,
+                isDurable: options.contains(.forceUnitAccess), userData: userData,
                 zeroOptions: options))
     }
 

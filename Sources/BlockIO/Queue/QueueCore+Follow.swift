@@ -100,10 +100,7 @@ extension QueueCore {
             request.pointee.isComposite = false
             composite &-= 1
         }
-        if request.pointee.usesPageCache {
-            request.pointee.usesPageCache = false
-            state.pointee.host.endPageCacheUse()
-        }
+        endPageCacheUse(request)
         if state.pointee.barrier == request {
             state.pointee.barrier = nil
             if group != nil { endTurn(state) } else { allowFastWrites() }

@@ -43,6 +43,13 @@ extension QueueCore {
         state.pointee.host.beginPageCacheUse()
     }
 
+    /// The page cache holds all that the request has left there.
+    func endPageCacheUse(_ request: RequestPointer) {
+        guard request.pointee.usesPageCache else { return }
+        request.pointee.usesPageCache = false
+        file(of: request).pointee.host.endPageCacheUse()
+    }
+
     private mutating func enqueueRange(
         _ request: RequestPointer, _ operation: EngineSubmission.Kind, _ start: UInt64,
         _ end: UInt64
@@ -63,7 +70,10 @@ extension QueueCore {
         default: request.pointee.effect = .zeroes
         }
         if request.pointee.operation != .resize { request.pointee.moved = request.pointee.length }
-        complete(request, nil)
+        guard request.pointee.isDurable else { return complete(request, nil) }
+        // No call about a range makes stable what it changes. The flush covers this request too.
+        endPageCacheUse(request)
+        if !stopIfCancelled(request) { joinFlush(request) }
     }
 
     /// ENOTTY, EOPNOTSUPP, ENOSYS and EINVAL say that there is no such way here.

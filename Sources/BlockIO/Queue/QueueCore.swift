@@ -38,7 +38,7 @@ import Glibc
 /// | `transferTail` | a part of its bytes has been written | `transferTail` |
 /// | `transfer`, `transferTail` | all bytes have been moved | completed; `synchronize` or `blocked` where only a flush makes a durable write stable |
 /// | `synchronize` | the engine answers | completed, with all requests that joined the flush |
-/// | `range` | the call succeeds | completed |
+/// | `range` | the call succeeds | completed; `synchronize` or `blocked` for durable zeroes |
 /// | `range` | there is no such call here | completed for a discard; `range` or `transfer` by another way for zeroes |
 /// | `children` | the last child completes, and nothing is left to ask the format | completed |
 /// | any with the engine | EINTR, EAGAIN | the same, submitted again |

@@ -52,7 +52,7 @@ final class AsyncImageTests: XCTestCase {
                 let written = try await disk.writev(
                     list.vectors, at: 8192, durability: .forceUnitAccess)
                 XCTAssertEqual(written, 8192)
-                try await disk.writeZeroes(at: 12288, length: 2048)
+                try await disk.writeZeroes(at: 12288, length: 2048, options: .forceUnitAccess)
                 let copy = AlignedList(filledWith: [0xff, 0xff])
                 let count = try await disk.readv(copy.vectors, at: 8192)
                 XCTAssertEqual(count, 8192)

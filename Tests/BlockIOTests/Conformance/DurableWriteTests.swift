@@ -64,7 +64,13 @@ final class DurableWriteTests: ConformanceTestCase {
                     from: .init(buffer.bytes), at: 0, durability: .forceUnitAccess)
             }
             let flushed = try flushes { try queue.flushAndWait() }
-            XCTAssertEqual(volatile, 0)
+            let length = UInt64(subject.block)
+            let zeroes = try flushes { try queue.writeZeroesAndWait(at: 0, length: length) }
+            let durableZeroes = try flushes {
+                try queue.writeZeroesAndWait(at: 0, length: length, options: .forceUnitAccess)
+            }
+            XCTAssertEqual([volatile, zeroes], [0, 0])
+            XCTAssertGreaterThanOrEqual(durableZeroes, 5)
             XCTAssertGreaterThanOrEqual(durable, 5)
             XCTAssertGreaterThanOrEqual(flushed, 5)
         }

@@ -146,6 +146,25 @@ final class FormatRangeTests: FormatTestCase {
         }
     }
 
+    func testDurableZeroesAreDurableInEveryFile() throws {
+        try forEachBench { bench in
+            let length = UInt64(2 * chunk)
+            let zeroed = try bench.complete {
+                $0.writeZeroes(at: 0, length: length, options: .forceUnitAccess)
+            }
+            XCTAssertNil(zeroed.failure)
+            memset(bench.content.bytes.baseAddress!, 0, 2 * chunk)
+            try bench.assertHolds(bench.content)
+            bench.faults.add(.init(.error(EIO), operations: [.flush]))
+            XCTAssertNil(try bench.complete { $0.writeZeroes(at: 0, length: length) }.failure)
+            let failed = try bench.complete {
+                $0.writeZeroes(at: 0, length: length, options: .forceUnitAccess)
+            }
+            XCTAssertEqual(failed.failure, .system)
+            XCTAssertEqual(failed.errno, EIO)
+        }
+    }
+
     /// A child without memory looks at no list: that of an earlier request is its caller's again.
     func testZeroesThatAreWrittenNeedNoList() throws {
         let faults = FaultInjector(seed: Seed.value)

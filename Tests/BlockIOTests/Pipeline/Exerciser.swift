@@ -45,6 +45,10 @@ final class Exerciser {
     private var last = 0..<0
 
     private static let slots = 8
+    /// Those with which a request succeeds on every storage.
+    private static let zeroOptions: [ZeroOptions] = [
+        [], .unmap, .forceUnitAccess, [.unmap, .forceUnitAccess],
+    ]
 
     init(
         _ queue: BlockQueue, _ model: ByteModel, faults: FaultInjector?, cancels: Bool,
@@ -125,10 +129,11 @@ final class Exerciser {
         let range = RequestShape.random(size: model.size, behind: last, using: &random).range
         try waitUntilFree(range, isWrite: true)
         let (start, length) = (UInt64(range.lowerBound), UInt64(range.count))
+        let options = Self.zeroOptions[random.number(0...Self.zeroOptions.count - 1)]
         try make(Flight(isDiscard ? .discard : .writeZeroes, range)) {
             isDiscard
                 ? queue.discard(at: start, length: length, userData: $0)
-                : queue.writeZeroes(at: start, length: length, userData: $0)
+                : queue.writeZeroes(at: start, length: length, options: options, userData: $0)
         }
     }
 

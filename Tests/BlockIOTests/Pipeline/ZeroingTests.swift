@@ -100,6 +100,57 @@ final class ZeroingTests: PipelineTestCase {
         }
     }
 
+    /// They are followed by a flush, unless buffers that are stable at once have to be written.
+    func testDurableZeroes() throws {
+        try forEachBench(Self.setup, where: { _ in true }) { bench in
+            for options: ZeroOptions in [.forceUnitAccess, [.forceUnitAccess, .unmap]] {
+                for range in Self.ranges { try self.zero(range, bench, options) }
+            }
+            let whole = 8192..<16384
+            let flushes = FaultInjector.Rule(.error(EIO), operations: [.flush], count: 1)
+            bench.faults.add(flushes)
+            try self.zero(whole, bench)
+            bench.queue.writeZeroes(
+                at: UInt64(whole.lowerBound), length: UInt64(whole.count),
+                options: .forceUnitAccess)
+            let completion = try bench.finish()[0]
+            XCTAssertEqual(completion.failure, .system)
+            XCTAssertEqual(completion.errno, EIO)
+            // As after any flush that has failed.
+            XCTAssertThrowsError(try bench.queue.flushAndWait())
+        }
+        for count in 1...2 {
+            try forEachBench(Self.setup) { bench in
+                bench.faults.add(
+                    .init(.error(EOPNOTSUPP), operations: [.writeZeroes], count: count))
+                try self.zero(4000..<50_000, bench, .forceUnitAccess)
+                bench.faults.add(.init(.error(EIO), operations: [.flush], count: 1))
+                XCTAssertThrowsError(
+                    try bench.queue.writeZeroesAndWait(
+                        at: 0, length: 512, options: .forceUnitAccess))
+            }
+        }
+    }
+
+    /// One that waits for a flush, or for the flush before that.
+    func testDurableZeroesAreCancelled() throws {
+        try forEachBench(Self.setup) { bench in
+            for isBehindFlush in [false, true] {
+                let count = bench.faults.injectedCount
+                bench.faults.add(.init(.hold, operations: [.flush], count: 1))
+                if isBehindFlush { bench.queue.flush() }
+                let id = bench.queue.writeZeroes(
+                    at: 4096, length: 8192, options: .forceUnitAccess)
+                try bench.waitForFaults(count + 1)
+                bench.queue.cancel(id)
+                bench.faults.release()
+                let failures = try bench.finish().filter { $0.operation == .writeZeroes }
+                    .map(\.failure)
+                XCTAssertEqual(failures, [.cancelled])
+            }
+        }
+    }
+
     func testZeroesAreWrittenAroundBlocksAndInPieces() throws {
         let isWanted: (Configuration) -> Bool = { $0.caching == .direct }
         var setup = Self.setup

@@ -42,6 +42,8 @@ private final class Disk {
 
     /// By sector: the versions written to it; the index is what its content says.
     private var newest = [Int](repeating: 0, count: sectors)
+    /// By sector: the versions that are zeroes.
+    private var zeroes = [[Int]](repeating: [0], count: sectors)
     /// By sector: acknowledged, and durable at least.
     private var acknowledged = [Int](repeating: 0, count: sectors)
     private var durable = [Int](repeating: 0, count: sectors)
@@ -50,7 +52,8 @@ private final class Disk {
     private var random: SplitMix64
 
     private enum Operation {
-        case write(Range<Int>, isDurable: Bool, UnsafeMutableRawBufferPointer)
+        /// Without memory for zeroes.
+        case write(Range<Int>, isDurable: Bool, UnsafeMutableRawBufferPointer?)
         /// With what was acknowledged when it was submitted.
         case flush([Int])
     }
@@ -76,6 +79,7 @@ private final class Disk {
         }
         if isBusy { return }
         let isDurable = random.next() % 3 == 0
+        if random.next() % 4 == 0 { return zero(queue, range, isDurable: isDurable) }
         let buffer = UnsafeMutableRawBufferPointer.allocate(
             byteCount: range.count * VolatileDisk.sectorSize, alignment: 512)
         for (index, sector) in range.enumerated() {
@@ -89,6 +93,18 @@ private final class Disk {
             durability: isDurable ? .forceUnitAccess : .volatile, userData: next)
     }
 
+    private func zero(_ queue: BlockQueue, _ range: Range<Int>, isDurable: Bool) {
+        for sector in range {
+            newest[sector] += 1
+            zeroes[sector].append(newest[sector])
+        }
+        live[next] = .write(range, isDurable: isDurable, nil)
+        queue.writeZeroes(
+            at: UInt64(range.lowerBound * VolatileDisk.sectorSize),
+            length: UInt64(range.count * VolatileDisk.sectorSize),
+            options: isDurable ? .forceUnitAccess : [], userData: next)
+    }
+
     private func acknowledge(_ completion: BlockCompletion) {
         XCTAssertTrue(completion.isSuccess)
         switch live.removeValue(forKey: completion.userData) {
@@ -97,7 +113,7 @@ private final class Disk {
                 acknowledged[sector] = newest[sector]
                 if isDurable { durable[sector] = newest[sector] }
             }
-            buffer.deallocate()
+            buffer?.deallocate()
         case .flush(let covered):
             for sector in 0..<Self.sectors {
                 durable[sector] = max(durable[sector], covered[sector])
@@ -127,12 +143,13 @@ private final class Disk {
                         fromByteOffset: start + word * 8, as: UInt64.self)
                     if other != first { return "sector \(sector) is torn" }
                 }
-                let version = Int(first & 0xffff_ffff)
-                if version > 0 && first >> 32 != UInt64(sector) {
+                if first != 0 && first >> 32 != UInt64(sector) {
                     return "sector \(sector) holds sector \(first >> 32)"
                 }
-                if version < durable[sector] || version > newest[sector] {
-                    return "sector \(sector) holds version \(version); durable "
+                let versions = first == 0 ? zeroes[sector] : [Int(first & 0xffff_ffff)]
+                let possible = durable[sector]...newest[sector]
+                if !versions.contains(where: { possible.contains($0) }) {
+                    return "sector \(sector) holds one of the versions \(versions); durable "
                         + "\(durable[sector]), newest \(newest[sector])"
                 }
             }

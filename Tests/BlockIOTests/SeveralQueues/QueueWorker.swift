@@ -96,7 +96,9 @@ final class QueueWorker {
             queue.discard(at: offset, length: bytes, userData: UInt(slot))
         case 53..<56:
             note(slot, .writeZeroes, sectors)
-            queue.writeZeroes(at: offset, length: bytes, userData: UInt(slot))
+            queue.writeZeroes(
+                at: offset, length: bytes, options: slot % 2 == 0 ? .forceUnitAccess : [],
+                userData: UInt(slot))
         case 56..<60:
             note(slot, .flush, 0..<0)
             queue.flush(userData: UInt(slot))

@@ -235,6 +235,13 @@ final class WriteBackFailureTests: HostileTestCase {
         try queue.writeZeroesAndWait(at: 8192 + 512, length: 512)
         try queue.flushAndWait()
         XCTAssertEqual(try kernelRequests(write), 1)
+        // The call and a flush, which covers what the call has cleared.
+        let zeroing = try kernelRequests {
+            try queue.writeZeroesAndWait(
+                at: 8192 + 512, length: 512, options: .forceUnitAccess)
+        }
+        XCTAssertEqual(zeroing, 2)
+        XCTAssertEqual(try kernelRequests(write), 1)
         try queue.resizeAndWait(to: (512 << 10) + 512)
         XCTAssertEqual(try kernelRequests(write), 2)
     }

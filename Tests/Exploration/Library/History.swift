@@ -57,7 +57,7 @@ struct History {
         case .read, .flush: return nil
         case .write, .durableWrite:
             return request.kind.range.contains(place) ? Int(request.tag) : nil
-        case .zero: return request.kind.range.contains(place) ? 0 : nil
+        case .zero, .durableZero: return request.kind.range.contains(place) ? 0 : nil
         case .discard:
             let isHint = request.isDone && request.isSuccess && request.effect == .oldData
             return request.kind.range.contains(place) && !isHint ? 0 : nil

@@ -3,7 +3,7 @@ import BlockIO
 /// What a request of a program does.
 package struct RequestKind: Sendable, Equatable {
     enum Action: Sendable {
-        case read, write, durableWrite, flush, discard, zero, resize
+        case read, write, durableWrite, flush, discard, zero, durableZero, resize
     }
 
     /// As traces and the command line call it.
@@ -15,7 +15,7 @@ package struct RequestKind: Sendable, Equatable {
     var isFlush: Bool { action == .flush }
     var isResize: Bool { action == .resize }
     /// Whether its success says that its bytes are stable.
-    var isDurable: Bool { action == .durableWrite }
+    var isDurable: Bool { action == .durableWrite || action == .durableZero }
 }
 
 /// An image and the requests that programs are made of.
@@ -51,6 +51,7 @@ package struct Layout: Sendable {
             RequestKind(name: "flush", action: .flush, range: 0..<0),
             RequestKind(name: "discard-span", action: .discard, range: 1008..<1048),
             RequestKind(name: "zero-rest", action: .zero, range: 1024..<1536),
+            RequestKind(name: "fua-zero-span", action: .durableZero, range: 1000..<1040),
             RequestKind(name: "resize-smaller", action: .resize, range: 0..<1024),
             RequestKind(name: "resize-larger", action: .resize, range: 0..<2048),
         ])
@@ -81,6 +82,7 @@ package struct Layout: Sendable {
             kind("discard-block", .discard, second, second + block),
             kind("discard-part", .discard, first + 16, first + 40),
             kind("zero-span", .zero, first + 48, second + 16),
+            kind("fua-zero-part", .durableZero, first + 24, first + 56),
             kind("resize-smaller", .resize, 0, smaller),
             kind("resize-larger", .resize, 0, larger),
         ]

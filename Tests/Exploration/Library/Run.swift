@@ -116,8 +116,10 @@ final class Run {
         case .flush: return queue.flush(userData: tag)
         case .discard:
             return queue.discard(at: start, length: UInt64(kind.range.count), userData: tag)
-        case .zero:
-            return queue.writeZeroes(at: start, length: UInt64(kind.range.count), userData: tag)
+        case .zero, .durableZero:
+            return queue.writeZeroes(
+                at: start, length: UInt64(kind.range.count),
+                options: kind.isDurable ? .forceUnitAccess : [], userData: tag)
         case .resize: return queue.resize(to: UInt64(kind.range.upperBound), userData: tag)
         }
     }
