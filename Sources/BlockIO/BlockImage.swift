@@ -11,7 +11,7 @@ import Synchronization
 ///
 /// An image can be shared between threads: its properties are constants, but for size and
 /// alignment, which are atomics that only the queue's pipeline changes, and for the engine, which
-/// opening the first queue may change under a lock.
+/// opening the first queue may change under a lock, and the rate limits, which are under a lock.
 public final class BlockImage: Sendable {
     /// What holds the bytes of an image.
     @nonexhaustive
@@ -69,6 +69,7 @@ public final class BlockImage: Sendable {
     private let roundingMask: UInt64
     /// What its queues agree on; `nil` when only one can write.
     let group: QueueGroup?
+    let rateLimiter: RateLimiter
     private let queueLimit: Int
     private let openQueues = Atomic<Int>(0)
     private let metadataUnsynced = Atomic<Bool>(false)
@@ -181,6 +182,7 @@ public final class BlockImage: Sendable {
         _ selection: EngineSelection, _ group: QueueGroup?
     ) {
         self.group = group
+        rateLimiter = RateLimiter(options.rateLimits)
         queueLimit = options.queueLimit
         self.files = files
         self.layout = layout

@@ -54,6 +54,10 @@ public struct BlockStatistics: Sendable, Hashable {
     public internal(set) var helperOperations: UInt64 = 0
     /// Requests that the format of the image made to its files, for those of the guest and for itself.
     public internal(set) var childRequests: UInt64 = 0
+    /// Requests that waited because of a rate limit (``BlockImage/rateLimits``).
+    public internal(set) var throttledRequests: UInt64 = 0
+    /// How long they waited, in nanoseconds, those not counted that still wait.
+    public internal(set) var throttledNanoseconds: UInt64 = 0
     /// Chunks of slots added because more than some 300 requests were open; they are given back when those
     /// have completed.
     public internal(set) var slotGrowths: UInt64 = 0

@@ -66,6 +66,9 @@ public struct OpenOptions: Sendable, Hashable {
     /// cost no more than one. A write, discard or write of zeroes that begins or ends inside a block of the
     /// host then fails with ``BlockError/Code/partialBlock``.
     public var queueLimit: Int
+    /// How many requests and bytes the image lets through in a time; without limits by default.
+    /// ``BlockImage/setRateLimits(_:)`` changes them later.
+    public var rateLimits: RateLimits
 
     /// The alignment to use in place of what the kernel says about addresses, lengths and positions: for
     /// tests, and for a device that demands more than it says. `nil`, the default, asks the kernel.
@@ -78,8 +81,8 @@ public struct OpenOptions: Sendable, Hashable {
     public init(
         access: Access = .readOnly, caching: Caching = .direct, lock: Lock? = nil,
         engine: EngineChoice = .auto, logicalBlockSize: Int = 512, roundsUpSize: Bool = true,
-        format: Format = .raw, queueLimit: Int = 1, alignment: HostAlignment? = nil,
-        inlineLimit: Int = 64 << 10
+        format: Format = .raw, queueLimit: Int = 1, rateLimits: RateLimits = RateLimits(),
+        alignment: HostAlignment? = nil, inlineLimit: Int = 64 << 10
     ) {
         self.access = access
         self.caching = caching
@@ -89,6 +92,7 @@ public struct OpenOptions: Sendable, Hashable {
         self.roundsUpSize = roundsUpSize
         self.format = format
         self.queueLimit = queueLimit
+        self.rateLimits = rateLimits
         self.alignment = alignment
         self.inlineLimit = inlineLimit
     }
@@ -119,5 +123,6 @@ public struct OpenOptions: Sendable, Hashable {
                 .invalidOption, operation: .open, image: image,
                 detail: "queue limit \(queueLimit) is outside 1 to 256")
         }
+        try rateLimits.validate(image: image)
     }
 }

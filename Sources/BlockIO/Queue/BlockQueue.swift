@@ -39,6 +39,7 @@ public final class BlockQueue {
             mailbox = core.pointee.mailbox
             mailbox.attach(core.pointee.engine.wakeEvent)
             core.pointee.joinGroup()
+            core.pointee.joinRateLimiter()
         } catch {
             image.releaseQueue()
             throw error

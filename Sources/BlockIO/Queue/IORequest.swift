@@ -96,6 +96,8 @@ package struct IORequest {
         case elsewhere
         /// ``FileState/heldBack``.
         case heldBack
+        /// ``QueueCore/throttled``.
+        case throttled
         /// ``FlushGroup/joined``.
         case joinedFlush
         /// ``FlushGroup/waiting``.
@@ -121,7 +123,7 @@ package struct IORequest {
 
     /// What the request waits for. ``QueueCore`` has the table of phases.
     enum Phase: UInt8 {
-        /// Waiting for other requests of the queue; nothing is with the engine.
+        /// Waiting for other requests, or because of a rate limit; nothing is with the engine.
         case blocked
         /// Reading the block around the first or the last byte of a write.
         case readHead, readTail

@@ -9,7 +9,7 @@ final class Mailbox: @unchecked Sendable {
         case close
     }
 
-    /// What other queues of the image have to say. One that is there already is not added again, so that
+    /// What the image or its other queues have to say. One that is there already is not added again, so that
     /// none costs memory.
     struct Notices: OptionSet {
         let rawValue: UInt8
@@ -21,6 +21,10 @@ final class Mailbox: @unchecked Sendable {
         static let resizeIsOver = Notices(rawValue: 1 << 2)
         /// A resize of the queue's own may have its turn.
         static let turn = Notices(rawValue: 1 << 3)
+        /// The rate limits of the image have changed.
+        static let rateLimits = Notices(rawValue: 1 << 4)
+        /// A throttled request of the queue is due.
+        static let throttledDue = Notices(rawValue: 1 << 5)
     }
 
     /// What the owner finds.

@@ -20,7 +20,7 @@ extension QueueCore {
         files.first.pointee.acceptsFastWrites.store(isAllowed, ordering: .relaxed)
     }
 
-    /// Does what the other queues have left word of.
+    /// Does what the image and its other queues have left word of.
     mutating func obey(_ notices: Mailbox.Notices) {
         if notices.contains(.released) { takeReleased() }
         if notices.contains(.resizeBegins) && !owesSettled {
@@ -33,6 +33,11 @@ extension QueueCore {
             isHeldByGroup = false
         }
         if notices.contains(.turn) { awaitsTurn = false }
+        if notices.contains(.rateLimits) {
+            adoptRateLimits()
+        } else if notices.contains(.throttledDue) {
+            releaseDue()
+        }
         runFollowers()
     }
 

@@ -111,6 +111,7 @@ extension QueueCore {
         if request.pointee.zeroOptions.contains(.noFallback) {
             return complete(request, .unsupported)
         }
+        takeBytesOfZeroes(request)
         request.pointee.rangeWay = .buffers
         request.pointee.effect = .zeroes
         startPieces(request)

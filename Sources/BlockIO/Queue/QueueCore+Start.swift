@@ -41,6 +41,8 @@ extension QueueCore {
             _ = check(request)
             request.pointee.errno = 0
             complete(request, .closed)
+        } else if throttled.isLimited {
+            admitWithinLimits(request)
         } else {
             admit(request)
         }

@@ -56,6 +56,7 @@ extension QueueCore {
     mutating func close() {
         if !isClosed { checkOwner() }
         isClosing = true
+        releaseThrottled()
         while !isClosed {
             closeIfDrained()
             if !isClosed { step(minimum: 1, limit: .forever) }
@@ -82,6 +83,7 @@ extension QueueCore {
         }
         releaseWork()
         group?.leave(member)
+        image.rateLimiter.leave(throttled.member)
         image.releaseQueue()
     }
 
@@ -127,6 +129,7 @@ extension QueueCore {
         switch request.pointee.place {
         case .elsewhere: return request.pointee.phase == .blocked
         case .heldBack: file(of: request).pointee.heldBack.remove(request)
+        case .throttled: leaveThrottled(request)
         case .joinedFlush: file(of: request).pointee.flushes.joined.remove(request)
         case .waitingForFlush: file(of: request).pointee.flushes.waiting.remove(request)
         }
@@ -146,7 +149,9 @@ extension QueueCore {
         for message in mail.messages {
             switch message {
             case .cancel(let id): cancel(id)
-            case .close: isClosing = true
+            case .close:
+                isClosing = true
+                releaseThrottled()
             }
         }
     }

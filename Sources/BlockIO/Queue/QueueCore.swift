@@ -13,7 +13,7 @@ import Glibc
 /// a write which is one submission with the caller's own list and needs no state of its slot beyond that
 /// submission. QueueCore+FastPath.swift has all of it, with the lists. All other requests take the
 /// *general path*, whose stations are in the other files named QueueCore+Station: Check, Format, Transfer,
-/// Range, Settle, and Follow for what waits for other requests. Everything that does not depend on the
+/// Range, Settle, RateLimits, and Follow for what waits for other requests. Everything that does not depend on the
 /// engine happens here, once.
 ///
 /// In an image with a format, a request of the guest is not given to the engine. It is made into *child
@@ -31,7 +31,8 @@ import Glibc
 /// | start | a flush, and no flush of the file is under way | `synchronize` |
 /// | start | a discard, a write of zeroes or a resize | `range` |
 /// | start | an earlier write, flush or resize is in the way, or writes are in the way of a resize | `blocked` |
-/// | `blocked` | what was in the way has completed | as from start |
+/// | start | a rate limit of the image is exceeded | `blocked` |
+/// | `blocked` | what was in the way has completed, or the limit lets the request through | as from start |
 /// | `readHead` | the block around the first byte has been read | `readTail` or `transfer` |
 /// | `readTail` | the block around the last byte has been read | `transfer` |
 /// | `transfer` | a part of the bytes has been moved | `transfer` for the next piece, `transferTail` for the bytes behind the last whole block |
@@ -63,11 +64,13 @@ struct QueueCore: ~Copyable {
     var awaitsTurn = false
     /// A resize of another queue holds back requests of this one.
     var isHeldByGroup = false
+    /// What waits because of a rate limit of the image.
+    var throttled = ThrottledRequests()
     /// Another queue waits to be told that no request of this one changes the image. Counted as composite.
     var owesSettled = false
 
-    /// Those of the one file of an image without a format, a copy of what its state has. With a format
-    /// the size is 0 here, so that no request takes the fast path.
+    /// Those of the one file of an image without a format, a copy of what its state has. With a format or
+    /// rate limits the size is 0 here, so that no request takes the fast path.
     @usableFromInline var limits = TransferLimits()
 
     /// What is kept for each host file, in the order of ``BlockImage/files``.
@@ -160,7 +163,7 @@ struct QueueCore: ~Copyable {
             size: isForGuest(state) ? image.contentSize : state.pointee.host.size)
         state.pointee.limits = now
         state.pointee.wholeBlocksEnd = now.size & ~UInt64(now.offsetMask)
-        if layout == nil { limits = now }
+        if layout == nil { limits = throttled.isLimited ? TransferLimits() : now }
     }
 
     var descriptor: CInt { isClosed ? -1 : engine.descriptor }

@@ -20,23 +20,29 @@ final class SeveralQueuesModelTests: ConformanceTestCase {
         try check(logicalBlockSize: 4096)
     }
 
+    /// Limits come and go, so that requests are throttled at any moment.
+    func testChangingRateLimits() throws {
+        try check(logicalBlockSize: 512, changesLimits: true)
+    }
+
     private static func isWanted(_ configuration: Configuration) -> Bool {
         configuration.caching == .direct
             && [.tmpfsFile, .ext4File, .loop4096].contains(configuration.target)
     }
 
-    private func check(logicalBlockSize: Int) throws {
+    private func check(logicalBlockSize: Int, changesLimits: Bool = false) throws {
         let size = Self.sectors * StampedSectors.size
         try forEachTarget(size: size, where: Self.isWanted) { configuration, target in
             for queues in [1, 2, 4] {
-                try self.check(configuration, target, logicalBlockSize, queues)
+                try self.check(
+                    configuration, target, logicalBlockSize, queues, changesLimits: changesLimits)
             }
         }
     }
 
     private func check(
         _ configuration: Configuration, _ target: StorageTarget, _ logicalBlockSize: Int,
-        _ queues: Int
+        _ queues: Int, changesLimits: Bool
     ) throws {
         let size = Self.sectors * StampedSectors.size
         if !target.kind.isBlockDevice {
@@ -57,7 +63,12 @@ final class SeveralQueuesModelTests: ConformanceTestCase {
             unit: logicalBlockSize / StampedSectors.size, resizes: !target.kind.isBlockDevice)
         var history = SectorHistory()
         var mistakes: [String] = []
-        for outcome in run(plan, queues) {
+        let isOver = Locked(!changesLimits)
+        let changes = TestThread { Self.changeLimits(of: image, until: isOver) }
+        let outcomes = run(plan, queues)
+        isOver.withLock { $0 = true }
+        changes.join()
+        for outcome in outcomes {
             let worker = try outcome.get()
             history.changes += worker.history.changes
             history.reads += worker.history.reads
@@ -76,6 +87,25 @@ final class SeveralQueuesModelTests: ConformanceTestCase {
             XCTAssertEqual(stat(target.path, &status), 0)
             XCTAssertEqual(UInt64(status.st_size), image.size)
         }
+    }
+
+    /// Sets limits that let little pass, and lifts them a moment later.
+    private static func changeLimits(of image: BlockImage, until isOver: Locked<Bool>) {
+        var round = 0
+        while !isOver.withLock({ $0 }) {
+            var limits = RateLimits()
+            let hourly = RateLimit(1, per: .seconds(3600), burst: 5)
+            switch round % 6 {
+            case 0: limits.operations = hourly
+            case 2: limits.writeOperations = hourly
+            case 4: limits.readBytes = hourly
+            default: break
+            }
+            XCTAssertNoThrow(try image.setRateLimits(limits))
+            round += 1
+            usleep(round % 2 == 1 ? 200 : 50)
+        }
+        XCTAssertNoThrow(try image.setRateLimits(RateLimits()))
     }
 
     /// Runs a worker for each queue.

@@ -1,0 +1,142 @@
+import BlockHost
+
+// What a queue does because its image has rate limits: see ``RateLimiter``. A request is throttled before it is
+// admitted, so that nothing else waits for it.
+extension QueueCore {
+    /// Lets the limiter know of the queue. From now on it may leave notices.
+    mutating func joinRateLimiter() {
+        throttled.member = image.rateLimiter.join(mailbox)
+        adoptRateLimits()
+    }
+
+    /// Takes over whether there are limits. What is throttled reserves anew, or goes on if there are none.
+    mutating func adoptRateLimits() {
+        let (limits, generation) = image.rateLimiter.present
+        if !limits.isEmpty && !throttled.isLimited { engine.openToWakes() }
+        throttled.isLimited = !limits.isEmpty
+        adoptGeometry(files.first)
+        throttled.dropReservations(before: generation)
+        if throttled.isLimited { releaseDue() } else { releaseThrottled() }
+    }
+
+    /// Admits a request of an image with limits, or keeps it until it is due.
+    mutating func admitWithinLimits(_ request: RequestPointer) {
+        switch request.pointee.operation {
+        case .flush, .open: return admit(request)
+        case .resize:
+            // It waits for the writes that were made before it.
+            releaseThrottled(.writes)
+            return admit(request)
+        case .read, .write, .discard, .writeZeroes: break
+        }
+        // One that does not go on takes no tokens.
+        let goesOn = check(request).goesOn
+        forgetCheck(request)
+        guard goesOn else { return admit(request) }
+        let demand = RateDemand(request)
+        let isFirst = throttled[isRead: demand.isRead].requests.isEmpty
+        if isFirst {
+            let reservation = image.rateLimiter.reserve(demand)
+            if reservation.isDue { return admit(request) }
+            throttled[isRead: demand.isRead].reservation = reservation
+        }
+        counters.throttledRequests &+= 1
+        countComposite(request)
+        block(request)
+        request.pointee.place = .throttled
+        throttled[isRead: demand.isRead].requests.append(request)
+        if isFirst { notifyWhenDue() }
+    }
+
+    /// Goes on with the throttled requests that are due.
+    mutating func releaseDue() {
+        if throttled.isEmpty { return }
+        releaseDue(isRead: true)
+        releaseDue(isRead: false)
+        notifyWhenDue()
+        submitUnlessPlugged()
+    }
+
+    private mutating func releaseDue(isRead: Bool) {
+        let now = monotonicNanoseconds()
+        while let request = throttled[isRead: isRead].requests.head {
+            let reservation = reservation(of: request, isRead: isRead)
+            guard reservation.isDue || reservation.due <= now else { return }
+            release(request, isRead: isRead)
+        }
+    }
+
+    /// The reservation of the first of a line, which is made if there is none.
+    @discardableResult
+    private mutating func reservation(
+        of request: RequestPointer, isRead: Bool
+    ) -> RateLimiter.Reservation {
+        if let reservation = throttled[isRead: isRead].reservation { return reservation }
+        let reservation = image.rateLimiter.reserve(RateDemand(request))
+        throttled[isRead: isRead].reservation = reservation
+        return reservation
+    }
+
+    /// Which throttled requests go on.
+    enum Released { case all, writes }
+
+    /// Goes on with throttled requests whether or not they are due, in the order in which they were made. What they
+    /// take is a debt.
+    mutating func releaseThrottled(_ which: Released = .all) {
+        if throttled.isEmpty { return }
+        while let isRead = which == .all ? throttled.isOldestRead : false,
+            let request = throttled[isRead: isRead].requests.head
+        {
+            if throttled.isLimited { reservation(of: request, isRead: isRead) }
+            release(request, isRead: isRead)
+        }
+        notifyWhenDue()
+        submitUnlessPlugged()
+    }
+
+    /// Admits the first of a line, whose tokens have been taken.
+    private mutating func release(_ request: RequestPointer, isRead: Bool) {
+        _ = throttled[isRead: isRead].requests.popFirst()
+        throttled[isRead: isRead].reservation = nil
+        countThrottledTime(request)
+        request.pointee.place = .elsewhere
+        request.pointee.phase = .transfer
+        request.pointee.isComposite = false
+        composite &-= 1
+        admit(request)
+    }
+
+    /// Takes out a throttled request that is cancelled.
+    mutating func leaveThrottled(_ request: RequestPointer) {
+        let demand = RateDemand(request)
+        let isFirst = throttled[isRead: demand.isRead].requests.head == request
+        throttled[isRead: demand.isRead].requests.remove(request)
+        countThrottledTime(request)
+        guard isFirst else { return }
+        if let reservation = throttled[isRead: demand.isRead].reservation {
+            image.rateLimiter.giveBack(demand, reservation)
+        }
+        throttled[isRead: demand.isRead].reservation = nil
+        if let next = throttled[isRead: demand.isRead].requests.head {
+            reservation(of: next, isRead: demand.isRead)
+        }
+        notifyWhenDue()
+    }
+
+    private mutating func notifyWhenDue() {
+        image.rateLimiter.notify(throttled.member, of: throttled.nextReservation)
+    }
+
+    private mutating func countThrottledTime(_ request: RequestPointer) {
+        counters.throttledNanoseconds &+= monotonicNanoseconds() &- request.pointee.started
+    }
+
+    /// Takes tokens for zeroes that have to be written as buffers, which those after them wait for.
+    func takeBytesOfZeroes(_ request: RequestPointer) {
+        guard throttled.isLimited,
+            request.pointee.route != .guest || request.pointee.child.isOfGuest
+        else { return }
+        image.rateLimiter.reserve(
+            RateDemand(isRead: false, operations: 0, bytes: request.pointee.length))
+    }
+}
