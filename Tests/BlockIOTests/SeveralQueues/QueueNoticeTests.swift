@@ -50,6 +50,8 @@ final class QueueNoticeTests: QueuePairTestCase {
             backEnd: backEnd, OpenOptions(access: .readWrite, queueLimit: 2))
         let first = try BlockQueue(image)
         let second = try BlockQueue(image)
+        // So that the second one can be closed if it waits in vain.
+        defer { first.poll() }
         let buffer = AlignedBuffer(count: 512)
         try body(first, buffer) {
             backEnd.beforeAnswer = {
