@@ -271,6 +271,11 @@ private func make(_ queue: BlockQueue, _ program: Program) {
         note("makes request", index)
         currentRun.pointee.ids.append(start(queue, program.requests[index], index))
     }
+    if program.transfers == .limited, let pool = queue.threadPool {
+        note("needs one thread only")
+        pool.state.pointee.pace.note(100_000, requests: 32, bytes: 0)
+        pool.state.pointee.tuning = ThreadTuning(limit: 1)
+    }
     currentRun.pointee.areMade.pointee = 1
 }
 

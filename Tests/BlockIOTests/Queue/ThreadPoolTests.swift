@@ -66,6 +66,20 @@ final class ThreadPoolTests: XCTestCase {
         }
     }
 
+    /// In a pool that has found one thread to be enough.
+    func testFewerThreadsThanRequestsServeThemAll() throws {
+        var threads = 0
+        // Where the machine is busy one of them may be slow, and more threads are called.
+        for _ in 0..<50 where threads != 1 {
+            try withPool(pace: 500_000) { pool in
+                pool.withState { $0.tuning = ThreadTuning(limit: 1) }
+                XCTAssertGreaterThan(try threadsCalled(pool, requests: 20, minimum: 1), 0)
+                threads = pool.withState { $0.threads }
+            }
+        }
+        XCTAssertEqual(threads, 1)
+    }
+
     func testTheOwnerIsNotKeptFromATimeoutOrFromOthers() throws {
         try withPool(pace: 500_000) { pool in
             let short = WaitLimit.nanoseconds(1_000_000)
