@@ -67,6 +67,9 @@ extension Program {
         return programs
     }()
 
+    /// As many as it takes for an owner that waits for one answer to sleep for several at first.
+    private static let five = [Request](repeating: .read, count: 5)
+
     /// Fewer threads than requests, some of which are told, or called, only by a watcher or by time.
     static let limited: [Program] = {
         var programs: [Program] = []
@@ -81,12 +84,8 @@ extension Program {
                     requests: [.read, .read, .read], wait: .descriptor, transfers: .limited,
                     threads: stuck.isEmpty ? 2 : 3, stuck: stuck))
         }
-        let five = [Request](repeating: .read, count: 5)
-        for stuck in [[], [1, 2, 3, 4]] {
-            programs.append(
-                Program(
-                    requests: five, transfers: .limited, threads: 1, stuck: stuck, isBatch: true))
-        }
+        programs.append(
+            Program(requests: five, transfers: .limited, threads: 1, isBatch: true))
         programs.append(
             Program(
                 requests: [.read, .read, .read], wait: .descriptor, transfers: .copies,
@@ -119,8 +118,9 @@ extension Program {
         var programs = short + watched.filter { $0.requests.count > 2 || $0.pauses }
         programs.append(
             Program(
-                requests: [.read, .read, .read, .read, .read], transfers: .limited, threads: 1,
-                earlyTimeouts: 1, isBatch: true))
+                requests: five, transfers: .limited, threads: 1, earlyTimeouts: 1, isBatch: true))
+        programs.append(
+            Program(requests: five, transfers: .limited, threads: 2, stuck: [1], isBatch: true))
         for wait in Wait.allCases {
             programs.append(Program(requests: [.read, .read], wait: wait, rounds: 2))
             programs.append(

@@ -80,6 +80,40 @@ final class ThreadPoolTests: XCTestCase {
         XCTAssertEqual(threads, 1)
     }
 
+    /// It sleeps for two answers at first, as long as four requests are left.
+    func testAnOwnerThatWaitsForOneAnswerIsNotKeptForASecond() throws {
+        try withPool(pace: 500_000) { pool in
+            // The only thread is said to be at work, and the watcher to look.
+            pool.withState { state in
+                state.tuning = ThreadTuning(limit: 1)
+                state.idle = 0
+                state.watcher = .watching
+            }
+            nonisolated(unsafe) let slots = slots
+            let hasReturned = DispatchSemaphore(value: 0)
+            let hasCancelled = DispatchSemaphore(value: 0)
+            Thread.detachNewThread {
+                while pool.withState({ $0.awaited == 0 }) { usleep(100) }
+                pool.cancel(RequestPointer(slots))
+                if hasReturned.wait(timeout: .now() + 3) == .timedOut {
+                    pool.cancel(RequestPointer(slots + 1))
+                }
+                hasCancelled.signal()
+            }
+            var pending = requests(5)
+            var answered = RequestFIFO()
+            pool.collect(minimum: 1, limit: .forever, pending: &pending, into: &answered)
+            hasReturned.signal()
+            hasCancelled.wait()
+            XCTAssertEqual(answered.count, 1)
+            for index in 1..<5 { pool.cancel(RequestPointer(slots + index)) }
+            pool.withState { state in
+                state.idle = 1
+                state.watcher = .absent
+            }
+        }
+    }
+
     func testTheOwnerIsNotKeptFromATimeoutOrFromOthers() throws {
         try withPool(pace: 500_000) { pool in
             let short = WaitLimit.nanoseconds(1_000_000)
