@@ -7,7 +7,7 @@
 Several files of compare.py are several runs: the tables then show the median over runs and the worst run,
 separately for each machine. --out gets the SVG pictures and tables.md. --page is a Markdown page whose
 tables between the comments `<!-- table: NAME -->` and `<!-- end of table -->` are replaced; NAME is
-fio, variation, runs, epoll, auto, targets, vectored or dma.
+fio, c-loop, variation, runs, epoll, auto, targets, vectored or dma.
 
 Needs matplotlib (PyPI), unless --no-pictures.
 """
@@ -27,6 +27,7 @@ def summaries(rows, documents, vectored):
         found["epoll"] = tables.epoll_summary(tables.in_epoll(rows))
         found["auto"] = tables.auto_table(rows)
         found["variation"] = tables.variation(rows)
+        found["c-loop"] = tables.loop_summary(rows)
         found["runs"] = tables.load_table(documents)
         found["targets"] = tables.targets_table(documents)
     if vectored:

@@ -165,6 +165,19 @@ def fio_summary(rows):
             f"| {MEDIAN([row.middle('cpu_ratio') for row in mine]):.2f} | {cpu} of {len(mine)} (at most {limit}) |")
 
 
+def loop_summary(rows):
+    """Random reads of each engine against the C loop over the same interface of the kernel."""
+    yield "| engine | cases | IOPS ratio: median of cases (by case) | CPU time: median of cases |"
+    yield "|---|---|---|---|"
+    loops = [row for row in rows if row.work.peer == "C loop" and row.work.caller == "waiting"]
+    for engine in sorted({row.work.engine for row in loops}):
+        mine = [row for row in loops if row.work.engine == engine]
+        each = ", ".join(f"{row.work.label} {row.middle():.2f}" for row in mine)
+        yield (
+            f"| {engine} | {len(mine)} | {MEDIAN([row.middle() for row in mine]):.2f} ({each}) "
+            f"| {MEDIAN([row.middle('cpu_ratio') for row in mine]):.2f} |")
+
+
 def variation(rows):
     """How much the same comparison differs from run to run, and from round to round of a run."""
     yield (
