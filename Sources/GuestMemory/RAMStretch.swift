@@ -43,7 +43,8 @@ package struct RAMStretch {
     @inline(__always)
     @inlinable
     package func copy16(at offset: Int, to target: UnsafeMutableRawPointer) -> Bool {
-        check(offset, 16)
+        // Also where the stretch is shorter.
+        precondition(offset >= 0 && offset <= count &- 16, "outside of a stretch of RAM")
         return unsafe VolatileMemory.copy16(to: target, from: host + offset) == .whole
     }
 

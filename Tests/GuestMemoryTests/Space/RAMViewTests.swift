@@ -213,4 +213,41 @@ final class RAMViewTests: XCTestCase {
         try space.unmap(region) { released.withLock { $0 = true } }
         XCTAssertTrue(released.withLock { $0 })
     }
+
+    /// Another thread changes the map at any moment: each region that was removed is released once, when
+    /// nothing that was taken holds it any more.
+    func testTheMapChangesMeanwhile() throws {
+        let (space, ram) = try space()
+        let changes = 5000
+        let released = Locked(0)
+        let isChanging = Locked(true)
+        let changer = Worker {
+            for _ in 0..<changes {
+                guard let region = try? space.map(.ram(ram), at: 0x40_0000) else { break }
+                try? space.unmap(region) { released.withLock { $0 += 1 } }
+            }
+            isChanging.withLock { $0 = false }
+        }
+        var view = RAMView(space)
+        var held: [RAMPiece] = []
+        var round = 0
+        while isChanging.withLock({ $0 }) {
+            _ = view.begin()
+            for _ in 0..<3 {
+                var piece = RAMPiece()
+                if view.take(0x1000, length: 512, as: &piece) != nil { held.append(piece) }
+            }
+            _ = view.keepTaken()
+            view.end()
+            round += 1
+            // Some are held over several changes.
+            if round % 4 != 0 { continue }
+            for piece in held { view.release(piece.slot, count: 1) }
+            held = []
+        }
+        changer.join()
+        for piece in held { view.release(piece.slot, count: 1) }
+        XCTAssertGreaterThan(round, 0)
+        XCTAssertEqual(released.withLock { $0 }, changes)
+    }
 }
