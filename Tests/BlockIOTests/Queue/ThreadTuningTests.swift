@@ -45,7 +45,7 @@ final class ThreadTuningTests: XCTestCase {
 
     /// Small losses do not add up: each number of threads is compared with what was best.
     func testALossThatGrowsIsSeen() {
-        var device = Device { 100_000 - 1_500 * max(0, 5 - $0.trailingZeroBitCount) }
+        var device = Device { 100_000 - 2_000 * max(0, 5 - $0.trailingZeroBitCount) }
         device.run(periods: 6, demand: 32)
         XCTAssertEqual(device.usualLimit, 16)
     }

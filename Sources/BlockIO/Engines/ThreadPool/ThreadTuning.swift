@@ -13,7 +13,7 @@ import BlockHost
 /// | steady | there is a pause after a trial that failed | steady |
 /// | steady | requests were left, and the last trial was one of fewer threads | trial of twice as many |
 /// | steady | otherwise, and more than ``minimum`` threads were at work | trial of half of them |
-/// | trial of fewer | at least 0.98 of the best rate so far | trial of half of them |
+/// | trial of fewer | at least 0.97 of the best rate so far | trial of half of them |
 /// | trial of more | at least 1.03 of the rate before | steady, with more |
 /// | trial | any other rate | steady, with the number before, and a pause twice as long |
 ///
@@ -85,7 +85,7 @@ package struct ThreadTuning {
         case nil:
             former = (limit, rate)
             beginTrial()
-        case .fewer where rate &* 100 >= former.rate &* 98:
+        case .fewer where rate &* 100 >= former.rate &* 97:
             trial = nil
             pauseLength = 0
             // Compared with the same rate as before, so that small losses do not add up.
