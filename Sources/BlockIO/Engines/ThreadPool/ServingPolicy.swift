@@ -135,11 +135,12 @@ struct ServingPolicy {
     /// Answers for which an owner that waits for `wanted` sleeps during the first ``tellDelay``: half of
     /// the queue, so that the other half keeps the threads busy while the owner makes new requests.
     func answersWorthAWake(_ situation: Situation, wanted: Int) -> Int {
-        switch situation.pace {
-        case .quick, .prompt: max(wanted, (situation.queued - situation.coming) / 2)
-        case .copy, .slow: wanted
-        }
+        guard mayWaitForMany(situation.pace) else { return wanted }
+        return max(wanted, (situation.queued - situation.coming) / 2)
     }
+
+    /// Whether the situation matters to ``answersWorthAWake(_:wanted:)``.
+    func mayWaitForMany(_ pace: RequestPace.Kind) -> Bool { pace == .quick || pace == .prompt }
 
     /// Whether a thread that has just served a request in `span` nanoseconds serves the next one before
     /// it tells an owner that is elsewhere. Copies only: another transfer may take long.

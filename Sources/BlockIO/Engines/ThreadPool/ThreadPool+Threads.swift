@@ -75,8 +75,10 @@ extension ThreadPool {
 
     /// Under the lock: enough threads are at work without this one.
     private var isSpare: Bool {
-        policy.isThreadSpare(
-            state.pointee.pace.kind, atWork: atWork, promptLimit: state.pointee.tuning.limit)
+        let limit = state.pointee.tuning.limit
+        // Most pools have none, and need not count.
+        return limit < .max
+            && policy.isThreadSpare(state.pointee.pace.kind, atWork: atWork, promptLimit: limit)
     }
 
     /// Under the lock: whether the owner, which is elsewhere, is told of this answer together with a

@@ -167,8 +167,11 @@ package final class ThreadPool: @unchecked Sendable {
         var left = limit
         let deadline = limit.deadline()
         repeat {
-            var end = waitForMany(wanted, left)
-            if let deadline { left = WaitLimit(until: deadline) }
+            var end = WaitEnd.normal
+            if policy.mayWaitForMany(state.pointee.pace.kind) {
+                end = waitForMany(wanted, left)
+                if let deadline { left = WaitLimit(until: deadline) }
+            }
             if end == .normal && !left.hasPassed {
                 end = waitForAnswers(wanted, left)
                 if let deadline { left = WaitLimit(until: deadline) }
