@@ -56,6 +56,24 @@ final class ThreadTuningTests: XCTestCase {
         XCTAssertEqual(device.limits, [.max])
     }
 
+    /// The rate changes by itself, with two requests at a time and the first one always left.
+    func testALimitThatIsNotReachedStays() {
+        var tuning = ThreadTuning()
+        var now = Self.millisecond
+        func run(periods: Int, apart nanoseconds: UInt64, atWork: Int) {
+            for _ in 0..<periods * Int(Self.millisecond * 20 / nanoseconds) {
+                now += nanoseconds
+                _ = tuning.note(now, atWork: atWork, areLeft: atWork < 32)
+            }
+        }
+        run(periods: 20, apart: 50_000, atWork: 32)
+        XCTAssertEqual(tuning.limit, ThreadTuning.minimum)
+        for period in 0..<400 {
+            run(periods: 1, apart: period % 2 == 0 ? 50_000 : 40_000, atWork: 2)
+            XCTAssertLessThanOrEqual(tuning.limit, 2 * ThreadTuning.minimum)
+        }
+    }
+
     /// Moments in which the caller has nothing to do are not the fault of the threads.
     func testAPauseOfTheCallerBeginsThePeriodAgain() {
         var tuning = ThreadTuning()

@@ -243,6 +243,22 @@ final class RateLimitTests: RateLimitTestCase {
         }
     }
 
+    func testAWriteBehindAGrowingResizeIsLimited() throws {
+        let limits = RateLimits(operations: Self.hourly(1))
+        try forEachSubject(limits, where: { $0.layout != .striped }) { limited in
+            let size = limited.image.size
+            try limited.queue.resizeAndWait(to: size / 2)
+            limited.queue.resize(to: size, userData: 0)
+            for userData: UInt in 1...3 {
+                limited.queue.write(
+                    from: .init(limited.subject.buffer(4096).bytes), at: size - 4096,
+                    userData: userData)
+            }
+            XCTAssertEqual(try limited.expect(2), [0, 1])
+            XCTAssertEqual(limited.queue.statistics.throttledRequests, 2)
+        }
+    }
+
     // MARK: Changes
 
     func testNewLimitsBeginWithFullBursts() throws {

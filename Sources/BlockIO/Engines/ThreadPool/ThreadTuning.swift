@@ -103,7 +103,8 @@ package struct ThreadTuning {
     }
 
     private mutating func beginTrial() {
-        let mayTryMore = areLeft && limit < .max
+        // A limit that is not reached slows nothing down, so a higher one cannot be faster.
+        let mayTryMore = areLeft && limit < .max && most >= limit
         if mayTryMore && (lastTrial == .fewer || used <= Self.minimum) {
             trial = .more
             lastTrial = .more
