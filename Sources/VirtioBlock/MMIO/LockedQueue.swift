@@ -28,41 +28,63 @@ final class LockedQueue: @unchecked Sendable {
     }
 
     /// Leaves a job for the queue.
+    ///
+    /// The list stays short, whatever a driver does while another thread has the queue: a reset takes the
+    /// jobs before it from the list, and the registers start a queue only once after each reset.
     func add(_ job: QueueJob) {
         jobs.withLock { jobs in
-            if case .serve = job, case .serve? = jobs.last { return }
-            jobs.append(job)
+            switch job {
+            case .serve:
+                if case .serve? = jobs.last { return }
+                jobs.append(job)
+            case .reset:
+                // A service stays: the host may have completions, also of the requests that are abandoned.
+                let isServeLeft = jobs.contains { if case .serve = $0 { true } else { false } }
+                jobs.removeAll(keepingCapacity: true)
+                jobs.append(job)
+                if isServeLeft { jobs.append(.serve) }
+            case .start, .resume: jobs.append(job)
+            }
         }
     }
 
-    /// Does the jobs that are left, each with `body`, unless another thread has the queue: that thread does
-    /// them before it returns.
-    func settle(_ body: (QueueJob, VirtioBlockQueue) -> Void) {
-        while hasJobs, mutex.tryLock() {
+    /// How many jobs are left.
+    var jobCount: Int { jobs.withLock(\.count) }
+
+    /// How often ``settle(_:)`` takes the jobs that are left: a driver on another thread can add jobs
+    /// without end.
+    private static let roundLimit = 4
+
+    /// Does the jobs that are left, each with `body`, unless another thread has the queue: that thread calls
+    /// this method after it has released the queue. Returns whether jobs are left that this call has not done
+    /// because its work is limited.
+    func settle(_ body: (QueueJob, VirtioBlockQueue) -> Void) -> Bool {
+        for _ in 0..<Self.roundLimit {
+            guard jobCount > 0, mutex.tryLock() else { return false }
             doJobs(body)
             unlock()
         }
+        return jobCount > 0
     }
 
-    /// Waits for the lock, does the jobs that are left, and calls `body` with the queue.
+    /// Waits for the lock, does the jobs that are left, each with `job`, and calls `body` with the queue. The
+    /// caller then calls ``settle(_:)`` for the jobs that other threads have left meanwhile.
     func withLock<Result, Failure: Error>(
-        settling settle: (QueueJob, VirtioBlockQueue) -> Void,
+        doing job: (QueueJob, VirtioBlockQueue) -> Void,
         _ body: (VirtioBlockQueue) throws(Failure) -> Result
     ) throws(Failure) -> Result {
         mutex.lock()
-        defer {
-            unlock()
-            // What was left meanwhile.
-            self.settle(settle)
-        }
-        doJobs(settle)
+        defer { unlock() }
+        doJobs(job)
         return try body(queue)
     }
 
-    private var hasJobs: Bool { jobs.withLock { !$0.isEmpty } }
-
+    /// Does as many jobs as there are at the beginning.
     private func doJobs(_ body: (QueueJob, VirtioBlockQueue) -> Void) {
-        while let job = nextJob() { body(job, queue) }
+        for _ in 0..<jobCount {
+            guard let job = nextJob() else { return }
+            body(job, queue)
+        }
     }
 
     /// The next job. A reset stays visible until it is done.

@@ -144,8 +144,11 @@ public final class VirtioMMIO: MMIODevice {
         _ index: Int, _ body: (VirtioBlockQueue) throws(Failure) -> Result
     ) throws(Failure) -> Result {
         var due = VirtioService()
-        defer { announce(due) }
-        return try queues[index].withLock(settling: { carryOut($0, $1, &due) }, body)
+        defer {
+            settle(index, &due)
+            announce(due)
+        }
+        return try queues[index].withLock(doing: { carryOut($0, $1, &due) }, body)
     }
 
     /// The driver has notified the device of a queue.
@@ -162,8 +165,14 @@ public final class VirtioMMIO: MMIODevice {
 
     private func settle(_ index: Int) {
         var due = VirtioService()
-        queues[index].settle { carryOut($0, $1, &due) }
+        settle(index, &due)
         announce(due)
+    }
+
+    /// Does the jobs that are left, up to a limit. The emulator is to poll for the others.
+    private func settle(_ index: Int, _ due: inout VirtioService) {
+        let isLeft = queues[index].settle { carryOut($0, $1, &due) }
+        if isLeft { due.isMoreWaiting = true }
     }
 
     /// Serves one queue, after a wait for it.

@@ -407,6 +407,82 @@ final class RegisterTests: VirtioTestCase {
         }
     }
 
+    /// Accesses leave few jobs for a queue that another thread has, whatever their number.
+    func testTheJobsOfABusyQueueStayFew() throws {
+        try forEachMachine { machine, _ in
+            try machine.start()
+            // Each ring that is started has one request, because a new ring begins at index 0.
+            machine.add(VirtioType.secureErase)
+            XCTAssertEqual(machine.mmio.statistics(ofQueue: 0).requests, 1)
+            var most = 0
+            machine.write(0x30, 0)
+            machine.mmio.withQueue(0) { _ in
+                for _ in 0..<10_000 {
+                    for (register, value): (UInt64, UInt32) in [(0x44, 0), (0x44, 1), (0x50, 0)] {
+                        machine.write(register, value)
+                        most = max(most, machine.mmio.queues[0].jobCount)
+                    }
+                }
+            }
+            // A reset, a service from before it, a start, and a service.
+            XCTAssertEqual(most, 4)
+            XCTAssertEqual(machine.mmio.queues[0].jobCount, 0)
+            XCTAssertEqual(machine.mmio.statistics(ofQueue: 0).requests, 2)
+            try machine.takeInterrupt()
+            XCTAssertEqual(machine.rings[0].reap().count, 1)
+            XCTAssertEqual(try machine.run(VirtioType.flush), VirtioStatus.ok)
+            machine.mmio.withQueue(0) { _ in
+                for _ in 0..<10_000 { machine.status = 0 }
+                XCTAssertEqual(machine.mmio.queues[0].jobCount, 1)
+                XCTAssertEqual(machine.status, 64)
+            }
+            XCTAssertEqual(machine.status, 0)
+            try machine.start()
+            XCTAssertEqual(try machine.run(VirtioType.flush), VirtioStatus.ok)
+        }
+    }
+
+    /// A queue that gets a new request and a notification with each request that it carries out: the thread
+    /// that has the queue leaves it, and asks for a poll.
+    func testNotificationsDoNotKeepAThread() throws {
+        try forEachMachine { machine, _ in
+            try machine.start()
+            let ring = machine.rings[0]
+            let place: GuestAddress = 0xE000_0000
+            let heads = (0..<2).map { index in
+                ring.store(VirtioType.identify, at: machine.header(index))
+                ring.store(VirtioStatus.untouched, at: machine.header(index) + 32)
+                return ring.add([
+                    .init(address: machine.header(index), length: 16),
+                    .init(address: place.rawValue, length: 4, isWritable: true),
+                    .init(address: machine.header(index) + 32, length: 1, isWritable: true),
+                ])
+            }
+            let limit = 20_000
+            let device = RenewingDevice(machine.mmio, ring, heads: heads, limit: limit)
+            let region = try machine.space.map(
+                .mmio(device, size: RenewingDevice.size), at: place)
+            defer { try? machine.space.unmap(region) }
+            ring.publish()
+            machine.write(0x50, 0)
+            let ofAccess = device.writes
+            XCTAssertGreaterThan(ofAccess, 2)
+            XCTAssertLessThan(ofAccess, limit / 10)
+            let polls = machine.heard.polls
+            XCTAssertGreaterThan(polls, 0)
+            machine.mmio.poll()
+            XCTAssertGreaterThan(device.writes, ofAccess)
+            XCTAssertLessThan(device.writes, limit / 10)
+            XCTAssertGreaterThan(machine.heard.polls, polls)
+            device.stop()
+            machine.mmio.poll()
+            XCTAssertEqual(machine.mmio.queues[0].jobCount, 0)
+            XCTAssertEqual(
+                machine.mmio.statistics(ofQueue: 0).requests, UInt64(device.writes))
+            XCTAssertEqual(machine.status, 15)
+        }
+    }
+
     /// What a queue does between the write to the status register and its own reset is of before the reset.
     func testNoInterruptComesAfterAReset() throws {
         try forEachMachine { machine, _ in
