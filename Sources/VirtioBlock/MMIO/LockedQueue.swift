@@ -53,7 +53,7 @@ final class LockedQueue: @unchecked Sendable {
 
     /// How often ``settle(_:)`` takes the jobs that are left: a driver on another thread can add jobs
     /// without end.
-    private static let roundLimit = 4
+    static let roundLimit = 4
 
     /// Does the jobs that are left, each with `body`, unless another thread has the queue: that thread calls
     /// this method after it has released the queue. Returns whether jobs are left that this call has not done

@@ -445,25 +445,9 @@ final class RegisterTests: VirtioTestCase {
     /// A queue that gets a new request and a notification with each request that it carries out: the thread
     /// that has the queue leaves it, and asks for a poll.
     func testNotificationsDoNotKeepAThread() throws {
-        try forEachMachine { machine, _ in
-            try machine.start()
-            let ring = machine.rings[0]
-            let place: GuestAddress = 0xE000_0000
-            let heads = (0..<2).map { index in
-                ring.store(VirtioType.identify, at: machine.header(index))
-                ring.store(VirtioStatus.untouched, at: machine.header(index) + 32)
-                return ring.add([
-                    .init(address: machine.header(index), length: 16),
-                    .init(address: place.rawValue, length: 4, isWritable: true),
-                    .init(address: machine.header(index) + 32, length: 1, isWritable: true),
-                ])
-            }
-            let limit = 20_000
-            let device = RenewingDevice(machine.mmio, ring, heads: heads, limit: limit)
-            let region = try machine.space.map(
-                .mmio(device, size: RenewingDevice.size), at: place)
-            defer { try? machine.space.unmap(region) }
-            ring.publish()
+        // So that the test ends when it fails.
+        let limit = 20_000
+        try forEachRenewingDevice(limit: limit) { machine, device in
             machine.write(0x50, 0)
             let ofAccess = device.writes
             XCTAssertGreaterThan(ofAccess, 2)
@@ -480,6 +464,49 @@ final class RegisterTests: VirtioTestCase {
             XCTAssertEqual(
                 machine.mmio.statistics(ofQueue: 0).requests, UInt64(device.writes))
             XCTAssertEqual(machine.status, 15)
+        }
+    }
+
+    /// A notification that comes with the last request that an access carries out is not lost, although the
+    /// ring has no further request at that time.
+    func testTheJobThatIsLeftAsksForAPoll() throws {
+        // All requests that one access carries out.
+        let limit = LockedQueue.roundLimit * 64
+        try forEachRenewingDevice(limit: limit) { machine, device in
+            machine.write(0x50, 0)
+            XCTAssertEqual(device.writes, limit)
+            XCTAssertEqual(machine.mmio.queues[0].jobCount, 1)
+            XCTAssertEqual(machine.heard.polls, 1)
+            machine.mmio.poll()
+            XCTAssertEqual(machine.mmio.queues[0].jobCount, 0)
+            XCTAssertEqual(machine.heard.polls, 1)
+        }
+    }
+
+    /// Runs `check` with a machine that has two requests available whose data is a ``RenewingDevice``. The
+    /// disk has not been notified of them.
+    private func forEachRenewingDevice(
+        limit: Int, _ check: (MMIOMachine, RenewingDevice) throws -> Void
+    ) throws {
+        try forEachMachine { machine, _ in
+            try machine.start()
+            let ring = machine.rings[0]
+            let place: GuestAddress = 0xE000_0000
+            let heads = (0..<2).map { index in
+                ring.store(VirtioType.identify, at: machine.header(index))
+                ring.store(VirtioStatus.untouched, at: machine.header(index) + 32)
+                return ring.add([
+                    .init(address: machine.header(index), length: 16),
+                    .init(address: place.rawValue, length: 4, isWritable: true),
+                    .init(address: machine.header(index) + 32, length: 1, isWritable: true),
+                ])
+            }
+            let device = RenewingDevice(machine.mmio, ring, heads: heads, limit: limit)
+            let region = try machine.space.map(
+                .mmio(device, size: RenewingDevice.size), at: place)
+            defer { try? machine.space.unmap(region) }
+            ring.publish()
+            try check(machine, device)
         }
     }
 
