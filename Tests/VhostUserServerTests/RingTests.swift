@@ -217,6 +217,30 @@ final class RingTests: FrontEndTestCase {
         }
     }
 
+    /// A front end that makes its event a waiting one again, and full, stops its own queue and nothing else.
+    func testAFrontEndThatMakesItsEventWaitAgain() throws {
+        for ends in [false, true] {
+            let frontEnd = try frontEnd()
+            try frontEnd.start()
+            XCTAssertEqual(try frontEnd.run(VirtioType.read, length: 512), VirtioStatus.ok)
+            try eventually("the call is there") { FrontEnd.take(frontEnd.call) }
+            var full = UInt64.max - 1
+            XCTAssertEqual(write(frontEnd.call.raw, &full, 8), 8)
+            XCTAssertEqual(fcntl(frontEnd.call.raw, F_SETFL, 0), 0)
+            XCTAssertEqual(try frontEnd.run(VirtioType.read, length: 512), VirtioStatus.ok)
+            XCTAssertEqual(frontEnd.server.statistics.requests, 2)
+            XCTAssertTrue(FrontEnd.take(frontEnd.call))
+            XCTAssertEqual(write(frontEnd.call.raw, &full, 8), 8)
+            XCTAssertEqual(try frontEnd.run(VirtioType.read, length: 512), VirtioStatus.ok)
+            if ends {
+                try frontEnd.server.disconnect()
+                XCTAssertFalse(frontEnd.server.isConnected)
+            } else {
+                XCTAssertEqual(try frontEnd.stop(), 3)
+            }
+        }
+    }
+
     /// What completed before a call descriptor came is announced to the new one.
     func testALateCallDescriptor() throws {
         let frontEnd = try frontEnd()
