@@ -91,6 +91,37 @@ final class RingTests: FrontEndTestCase {
         }
     }
 
+    /// No kick is lost between a thread that stops to look for work and a driver that kicks only when it is asked
+    /// to, whatever the time between requests.
+    func testNoKickIsLostWhenAThreadGoesToSleep() throws {
+        var generator = SplitMix64(seed: Seed.value)
+        for features in [
+            FrontEnd.usualFeatures, FrontEnd.usualFeatures & ~VhostFeature.eventIndex,
+        ] {
+            let frontEnd = try frontEnd(VhostUserOptions(pollLimit: .microseconds(50)))
+            try frontEnd.negotiate(features: features)
+            try frontEnd.addMemory()
+            try frontEnd.setUpRing()
+            try frontEnd.enable()
+            for index in 0..<8000 {
+                frontEnd.add(VirtioType.identify, length: 20)
+                frontEnd.publish()
+                let end = ContinuousClock.now + Patience.limit
+                // Without a system call, so that the thread goes to sleep at any time.
+                while frontEnd.driver.reap().isEmpty {
+                    guard ContinuousClock.now < end else {
+                        return XCTFail("request \(index) was not noticed")
+                    }
+                }
+                let next = ContinuousClock.now + .microseconds(generator.number(0...120))
+                while ContinuousClock.now < next {}
+            }
+            XCTAssertEqual(frontEnd.server.statistics.requests, 8000)
+            XCTAssertLessThanOrEqual(frontEnd.server.statistics.kicks, 8000)
+            XCTAssertEqual(try frontEnd.stop(), 8000)
+        }
+    }
+
     // MARK: Kicks
 
     /// A kick that comes before the ring is enabled is not repeated.

@@ -297,16 +297,20 @@ final class ServedQueue {
         guard state.pointee.polling.limit > 0 else { return }
         state.pointee.idleSince = monotonicNanoseconds()
         guard queue.isRunning, state.pointee.polling.window > 0 else { return }
-        while !wake.isRaised && !state.pointee.isServeDue {
-            if serve() {
-                finishStopping()
-                state.pointee.idleSince = monotonicNanoseconds()
-            } else if monotonicNanoseconds() &- state.pointee.idleSince
-                > state.pointee.polling.window
-            {
-                return
+        queue.setPolling(true)
+        while !wake.isRaised && queue.isRunning {
+            state.pointee.isServeDue = false
+            let isBusy = serve()
+            let now = monotonicNanoseconds()
+            if isBusy {
+                state.pointee.idleSince = now
+            } else if now &- state.pointee.idleSince > state.pointee.polling.window {
+                break
             }
         }
+        queue.setPolling(false)
+        // What came without a kick, and from here on each has one.
+        if serve() { state.pointee.isServeDue = true }
     }
 
     /// Adds what the queue has done.

@@ -16,6 +16,8 @@ import Glibc
     /// signals the event at each completion. Without one, the kernel's queue polls the event.
     private let event: Event
     private let hasDescriptor: Bool
+    /// Nobody needs to be told by the event: it is not read.
+    private var isUnwatched = false
     private var helpers: HelperThreads
     /// Other threads may signal the event.
     private var isOpenToWakes = false
@@ -63,6 +65,9 @@ import Glibc
         isOpenToWakes = true
         isWakeDue = !hasDescriptor && !isWakeArmed
     }
+
+    /// The kernel and the helpers signal the event in any case, so there is nothing to make up for.
+    mutating func setDescriptorWatched(_ isWatched: Bool) { isUnwatched = !isWatched }
 
     /// Whether another thread may end a wait.
     private var mayBeWoken: Bool { isOpenToWakes || helpers.inFlight > 0 }
@@ -130,7 +135,7 @@ import Glibc
         // A wait in the kernel's queue is ended by completions, and clears afterwards what they have signalled.
         let clearsLater = hasDescriptor && minimum > 0 && !mayBeWoken
         // What ends after this is taken below or signals anew.
-        var isWoken = hasDescriptor && !clearsLater && event.take()
+        var isWoken = hasDescriptor && !clearsLater && !isUnwatched && event.take()
         helpers.collect(into: &answered)
         let help = helpers.serveIfDue(isIdleBeside: inKernel == 0, &answered)
         let mayWait = minimum > 0 && answered.count == before && !isWoken
