@@ -7,8 +7,8 @@
 
 Both servers have the same file, engine and caching (O_DIRECT), and one queue. In each round blkio-bench runs on each of
 them once, in turn. The figures are the ratios of IOPS, and of the CPU time of the server for each request: the time
-of all its threads, those of the kernel for it included. The first lines of the standard output are the tables of
-docs/virtio.md, in Markdown; each setting has a line on the standard error when it is done.
+of all its threads, those of the kernel for it included. The standard output has the tables, in Markdown; each setting has
+a line on the standard error when it is done.
 
 Needs root for ext4, a release build of the product `blockio`, and qemu-storage-daemon and blkio-bench, which
 Benchmarks/compare/vhost-peers gets.
@@ -39,7 +39,7 @@ PEERS = pathlib.Path.home() / ".cache" / "blockio-guest" / "vhost-peers"
 # QEMU's word for an engine.
 AIO = {"io_uring": "io_uring", "libaio": "native", "threads": "threads"}
 BLOCK_SIZE = 4096
-# Geometric means of the ratios of IOPS that are the goals of docs/virtio.md, and the least ratio of a setting.
+# Geometric means of the ratios of IOPS that are the goals of the server, and the least ratio of a setting.
 GOAL_OF_ALL, GOAL_OF_DEPTH_1, GOAL_OF_EACH = 1.05, 1.1, 0.93
 COUNTERS = re.compile(r"(\w+)=(\d+)")
 
@@ -172,7 +172,7 @@ def cells(case):
 
 
 def tables(cases):
-    """The tables of docs/virtio.md, in Markdown."""
+    """A row for each setting, and the geometric means, in Markdown."""
     lines = [
         "| target, engine | work | depth | IOPS: median (lowest to highest round) | server CPU time of a request |"
         " kicks, calls of a request |", "|---|---|---|---|---|---|"]

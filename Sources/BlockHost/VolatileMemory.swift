@@ -24,13 +24,20 @@ public import CBlockHost
         unsafe cblockhost_copy(target, source, count) ? .whole : .lost
     }
 
-    /// Copies `count` bytes, a multiple of 16 and not 0, under the rules of ``copy(to:from:count:)``, but
-    /// no number of them in one access. It is cheaper for a few descriptors.
+    /// Copies 16 bytes at any address, under the rules of ``copy(to:from:count:)``.
     @inlinable
-    package static func copyBlocks(
-        to target: UnsafeMutableRawPointer, from source: UnsafeRawPointer, count: Int
+    package static func copy16(
+        to target: UnsafeMutableRawPointer, from source: UnsafeRawPointer
     ) -> Outcome {
-        unsafe cblockhost_copy_blocks(target, source, count) ? .whole : .lost
+        unsafe cblockhost_copy_16(target, source) ? .whole : .lost
+    }
+
+    /// Copies 48 bytes at any address, under the rules of ``copy(to:from:count:)``.
+    @inlinable
+    package static func copy48(
+        to target: UnsafeMutableRawPointer, from source: UnsafeRawPointer
+    ) -> Outcome {
+        unsafe cblockhost_copy_48(target, source) ? .whole : .lost
     }
 
     /// Stores one byte, under the rules of ``copy(to:from:count:)``.

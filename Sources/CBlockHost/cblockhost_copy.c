@@ -21,17 +21,10 @@ bool cblockhost_copy(void *to, const void *from, size_t count) {
         // Descriptors and the like, for which string instructions start too slowly.
         if (count - 1 >= 512) break;
         if (((bits | count) & 31) == 0) return cblockhost_guarded_copy_words(to, from, count);
+        if ((count & 15) == 0) return cblockhost_guarded_copy_blocks(to, from, count);
         if (((bits | count) & 7) == 0) return cblockhost_guarded_copy_longs(to, from, count);
     }
     return cblockhost_guarded_copy_bytes(to, from, count);
-}
-
-bool cblockhost_copy_blocks(void *to, const void *from, size_t count) {
-    return cblockhost_guarded_copy_blocks(to, from, count);
-}
-
-bool cblockhost_store_byte(void *to, unsigned char value) {
-    return cblockhost_guarded_store_1(to, value);
 }
 
 bool cblockhost_fill(void *to, unsigned char value, size_t count) {
@@ -73,9 +66,9 @@ bool cblockhost_copy(void *to, const void *from, size_t count) {
     return cblockhost_losses == losses;
 }
 
-bool cblockhost_copy_blocks(void *to, const void *from, size_t count) {
-    return cblockhost_copy(to, from, count);
-}
+bool cblockhost_copy_16(void *to, const void *from) { return cblockhost_copy(to, from, 16); }
+
+bool cblockhost_copy_48(void *to, const void *from) { return cblockhost_copy(to, from, 48); }
 
 bool cblockhost_store_byte(void *to, unsigned char value) { return cblockhost_fill(to, value, 1); }
 

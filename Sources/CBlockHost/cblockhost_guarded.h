@@ -9,7 +9,7 @@
 
 #if defined(__x86_64__)
 
-// cblockhost_guarded_x86_64.S
+// cblockhost_guarded_x86_64.S, which also has cblockhost_copy_16, cblockhost_copy_48 and cblockhost_store_byte.
 bool cblockhost_guarded_copy_1(void *to, const void *from);
 bool cblockhost_guarded_copy_2(void *to, const void *from);
 bool cblockhost_guarded_copy_4(void *to, const void *from);
@@ -19,7 +19,6 @@ bool cblockhost_guarded_copy_words(void *to, const void *from, size_t count);
 bool cblockhost_guarded_copy_longs(void *to, const void *from, size_t count);
 // A multiple of 16 and not 0; any address.
 bool cblockhost_guarded_copy_blocks(void *to, const void *from, size_t count);
-bool cblockhost_guarded_store_1(void *to, unsigned char value);
 bool cblockhost_guarded_copy_bytes(void *to, const void *from, size_t count);
 bool cblockhost_guarded_fill(void *to, unsigned char value, size_t count);
 

@@ -2,15 +2,17 @@
 // stack, so that the handler only has to go on at cblockhost_guarded_lost, which returns false.
 //
 // String instructions are as fast as memcpy(3) for a page and more (ERMS), and start slowly: what is
-// small and aligned goes by words. The direction flag is clear (System V ABI 3.2.1).
+// small goes by words. The direction flag is clear (System V ABI 3.2.1).
 #if defined(__x86_64__)
 
     .text
 
-    .macro routine name
+    .macro routine name, is_hidden=1
     .p2align 4
     .globl \name
+    .if \is_hidden
     .hidden \name
+    .endif
     .type \name, @function
 \name:
     .cfi_startproc
@@ -44,9 +46,24 @@
     copy_one 4, movl, %eax
     copy_one 8, movq, %rax
 
-    routine cblockhost_guarded_store_1
+    // These are called by their names from elsewhere.
+    routine cblockhost_store_byte, 0
     movb %sil, (%rdi)
-    done cblockhost_guarded_store_1
+    done cblockhost_store_byte
+
+    routine cblockhost_copy_16, 0
+    movups (%rsi), %xmm0
+    movups %xmm0, (%rdi)
+    done cblockhost_copy_16
+
+    routine cblockhost_copy_48, 0
+    movups (%rsi), %xmm0
+    movups %xmm0, (%rdi)
+    movups 16(%rsi), %xmm0
+    movups %xmm0, 16(%rdi)
+    movups 32(%rsi), %xmm0
+    movups %xmm0, 32(%rdi)
+    done cblockhost_copy_48
 
     routine cblockhost_guarded_copy_blocks
     addq %rdx, %rdi

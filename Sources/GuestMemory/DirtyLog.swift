@@ -1,7 +1,7 @@
 import BlockHost
-import CGuestMemory
+public import CGuestMemory
 import Glibc
-import Synchronization
+public import Synchronization
 
 // @safe: pages are limited to those of the log, whose bitmaps are freed with it.
 /// Records which pages of a ``GuestRAM`` have been written, for several consumers, and which pages
@@ -22,7 +22,7 @@ import Synchronization
 
     /// Bit n: consumer n wants pages. Bit `codeBit`: some page holds translated code. Bit
     /// `fenceBit`: a mark needs a memory barrier before it looks at the other bits.
-    private let active: Atomic<UInt8>
+    @usableFromInline let active: Atomic<UInt8>
     /// Every thread that marks knows of `codeBit`, which stays.
     private let isCodeKnown = Atomic(false)
     private let bitmaps: UnsafeMutablePointer<Atomic<UInt64>>
@@ -128,13 +128,15 @@ import Synchronization
     /// Marks the pages of the `length` bytes that begin at byte `offset`. Code that writes the
     /// memory without this library, such as a vCPU, calls it after the write.
     @inline(__always)
+    @inlinable
     public func mark(offset: Int, length: Int) {
         // The processor may still look before the bytes are visible: `settleWritesOfOthers`.
         cguestmemory_compiler_barrier()
         if active.load(ordering: .relaxed) != 0 { markActive(offset: offset, length: length) }
     }
 
-    private func markActive(offset: Int, length: Int) {
+    @usableFromInline
+    func markActive(offset: Int, length: Int) {
         Self.settleWrites()
         markPages(offset: offset, length: length)
     }

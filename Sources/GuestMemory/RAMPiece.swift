@@ -33,6 +33,8 @@ package struct RAMPiece {
     }
 
     /// Marks the pages of all bytes, which the device has written.
+    @inline(__always)
+    @inlinable
     package func markWritten() {
         log?.with { $0.mark(offset: logOffset, length: Int(truncatingIfNeeded: length)) }
     }

@@ -38,16 +38,14 @@ package struct RAMStretch {
         return outcome == .whole && isIntact(offset, size)
     }
 
-    /// The same for a multiple of 16 bytes, not 0.
+    /// The same for 16 bytes, of which some may be lost if ``MemoryWatch/isAnyLost`` afterwards: the
+    /// device looks once, after several copies.
     @inline(__always)
     @inlinable
-    package func readBlocks(
-        at offset: Int, into target: UnsafeMutableRawPointer, count size: Int
-    ) -> Bool {
-        check(offset, size)
-        let outcome = unsafe VolatileMemory.copyBlocks(
-            to: target, from: host + offset, count: size)
-        return outcome == .whole && isIntact(offset, size)
+    package func copy16(at offset: Int, to target: UnsafeMutableRawPointer) -> Bool {
+        // Also where the stretch is shorter.
+        precondition(offset >= 0 && offset <= count &- 16, "outside of a stretch of RAM")
+        return unsafe VolatileMemory.copy16(to: target, from: host + offset) == .whole
     }
 
     /// Copies `size` bytes of the device to the bytes that begin at `offset`, and marks their pages.
@@ -88,13 +86,16 @@ package struct RAMStretch {
     @inline(__always)
     @inlinable
     func isIntact(_ offset: Int, _ size: Int) -> Bool {
-        MemoryWatch.isAnyLost ? isStillIntact(offset, size) : true
+        MemoryWatch.isAnyLost ? unsafe Self.isStillIntact(watch, host + offset, size) : true
     }
 
+    // Static, so that the compiler does not copy the stretch for each call that might be.
     @inline(never)
     @usableFromInline
-    func isStillIntact(_ offset: Int, _ size: Int) -> Bool {
+    static func isStillIntact(
+        _ watch: MemoryWatch?, _ start: UnsafeRawPointer, _ size: Int
+    ) -> Bool {
         guard let watch else { return true }
-        return unsafe watch.intact(host + offset, size) == size
+        return unsafe watch.intact(start, size) == size
     }
 }

@@ -76,18 +76,29 @@ package struct RAMView: ~Copyable {
         return outcome == .whole && isIntact(address, count)
     }
 
-    /// The same for a multiple of 16 bytes, not 0.
+    /// The same for 16 bytes, of which some may be lost if ``MemoryWatch/isAnyLost`` afterwards: the
+    /// device looks once, after several copies.
     @inline(__always)
     @inlinable
-    package mutating func readBlocks(
-        at address: GuestAddress, into target: UnsafeMutableRawPointer, count: Int
+    package mutating func copy16(
+        at address: GuestAddress, to target: UnsafeMutableRawPointer
     ) -> Bool {
-        guard let offset = near.offset(of: address, UInt64(truncatingIfNeeded: count)) else {
-            return unsafe read(at: address, into: target, count: count)
-        }
-        let outcome = unsafe VolatileMemory.copyBlocks(
-            to: target, from: near.place(offset), count: count)
-        return outcome == .whole && isIntact(address, count)
+        let offset = address.offset(from: near.first)
+        guard offset < near.room else { return unsafe read(at: address, into: target, count: 16) }
+        return unsafe VolatileMemory.copy16(
+            to: target, from: near.place(Int(truncatingIfNeeded: offset))) == .whole
+    }
+
+    /// The same for 48 bytes.
+    @inline(__always)
+    @inlinable
+    package mutating func copy48(
+        at address: GuestAddress, to target: UnsafeMutableRawPointer
+    ) -> Bool {
+        let offset = address.offset(from: near.first)
+        guard offset < near.room else { return unsafe read(at: address, into: target, count: 48) }
+        return unsafe VolatileMemory.copy48(
+            to: target, from: near.place(Int(truncatingIfNeeded: offset))) == .whole
     }
 
     /// Writes one byte to RAM, and marks its page. Returns false where there is no RAM.
@@ -98,7 +109,7 @@ package struct RAMView: ~Copyable {
         if place == nil { place = openNear(at: address) }
         guard let offset = place else { return false }
         let outcome = unsafe VolatileMemory.store(byte, to: near.place(offset))
-        near.mark(offset)
+        near.log?.with { $0.mark(offset: near.logOffset &+ offset, length: 1) }
         return outcome == .whole && isIntact(address, 1)
     }
 
@@ -124,7 +135,9 @@ package struct RAMView: ~Copyable {
     ) -> UnsafeMutableRawPointer? {
         var place = data.offset(of: address, length)
         if place == nil { place = openData(at: address, length) }
-        guard let offset = place, !MemoryWatch.isAnyLost else { return nil }
+        guard let offset = place, isIntact(address, Int(truncatingIfNeeded: length)) else {
+            return nil
+        }
         piece = RAMPiece(
             address, length, slot: slot, log: data.log, logOffset: data.logOffset &+ offset)
         taken &+= 1
@@ -151,7 +164,7 @@ package struct RAMView: ~Copyable {
     }
 
     /// Releases the map that `slot` names for `count` pieces.
-    package func release(_ slot: Int, count: Int) { space.release(slot, count: count) }
+    package mutating func release(_ slot: Int, count: Int) { space.release(slot, count: count) }
 
     // MARK: The map
 
@@ -164,13 +177,14 @@ package struct RAMView: ~Copyable {
     /// of a lost page before the copy.
     @inline(__always)
     @inlinable
-    func isIntact(_ address: GuestAddress, _ count: Int) -> Bool {
+    mutating func isIntact(_ address: GuestAddress, _ count: Int) -> Bool {
         MemoryWatch.isAnyLost ? isStillIntact(address, count) : true
     }
 
+    // Mutating, so that the compiler does not copy the view for each call that might be.
     @inline(never)
     @usableFromInline
-    func isStillIntact(_ address: GuestAddress, _ count: Int) -> Bool {
+    mutating func isStillIntact(_ address: GuestAddress, _ count: Int) -> Bool {
         guard let range = range(at: address), let watch = range.pointee.watch,
             let base = unsafe range.pointee.host
         else { return true }

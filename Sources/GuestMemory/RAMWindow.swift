@@ -9,6 +9,8 @@ struct RAMWindow {
     @usableFromInline var first: GuestAddress = 0
     /// 0 while nothing is found.
     @usableFromInline var size: UInt64 = 0
+    /// How many of the first addresses have 47 others behind them.
+    @usableFromInline var room: UInt64 = 0
     @usableFromInline var host: UnsafeMutableRawPointer?
     @usableFromInline var log: UnretainedReference<DirtyLog>?
     /// The byte at `first` in the memory that `log` is of.
@@ -22,6 +24,7 @@ struct RAMWindow {
         first = range.pointee.first
         // RAM is smaller than 2^63 bytes.
         size = range.pointee.last.offset(from: first) &+ 1
+        room = size > 47 ? size &- 47 : 0
         unsafe host = unsafe range.pointee.host
         log = range.pointee.log
         logOffset = range.pointee.logOffset
@@ -44,8 +47,4 @@ struct RAMWindow {
         // A window with a size has memory.
         unsafe host.unsafelyUnwrapped + offset
     }
-
-    /// Marks the page of a byte that was written.
-    @usableFromInline
-    func mark(_ offset: Int) { log?.with { $0.mark(offset: logOffset &+ offset, length: 1) } }
 }

@@ -26,20 +26,21 @@ final class VolatileMemoryTests: XCTestCase {
         }
     }
 
-    func testBlocksOfEveryAlignment() {
-        let source = (0..<700).map { UInt8(truncatingIfNeeded: $0 &* 7 &+ 1) }
-        for count in stride(from: 16, through: 640, by: 16) {
+    func testFixedCountsAtEveryAlignment() {
+        let source = (0..<100).map { UInt8(truncatingIfNeeded: $0 &* 7 &+ 1) }
+        for count in [16, 48] {
             for (from, to) in [(0, 0), (1, 0), (0, 1), (3, 5), (8, 16)] {
-                var target = [UInt8](repeating: 0, count: 700)
+                var target = [UInt8](repeating: 0, count: 100)
                 let outcome = source.withUnsafeBytes { source in
                     target.withUnsafeMutableBytes { target in
-                        VolatileMemory.copyBlocks(
-                            to: target.baseAddress! + to, from: source.baseAddress! + from,
-                            count: count)
+                        let (to, from) = (target.baseAddress! + to, source.baseAddress! + from)
+                        return count == 16
+                            ? VolatileMemory.copy16(to: to, from: from)
+                            : VolatileMemory.copy48(to: to, from: from)
                     }
                 }
                 XCTAssertEqual(outcome, .whole)
-                var expected = [UInt8](repeating: 0, count: 700)
+                var expected = [UInt8](repeating: 0, count: 100)
                 expected.replaceSubrange(to..<to + count, with: source[from..<from + count])
                 XCTAssertEqual(target, expected, "\(count) bytes from \(from) to \(to)")
             }
@@ -81,10 +82,11 @@ final class VolatileMemoryTests: XCTestCase {
         var byte: UInt8 = 1
         XCTAssertEqual(VolatileMemory.copy(to: lost.base + 4100, from: &byte, count: 1), .lost)
         XCTAssertEqual(VolatileMemory.store(1, to: lost.base + 4100), .lost)
-        var blocks = [UInt8](repeating: 0, count: 64)
-        XCTAssertEqual(
-            VolatileMemory.copyBlocks(to: &blocks, from: lost.base + 4096 - 32, count: 64), .lost)
-        XCTAssertEqual(blocks, Array(repeating: 0xEE, count: 32) + Array(repeating: 0, count: 32))
+        var bytes = [UInt8](repeating: 0, count: 48)
+        XCTAssertEqual(VolatileMemory.copy16(to: &bytes, from: lost.base + 4096), .lost)
+        XCTAssertEqual(VolatileMemory.copy16(to: &bytes, from: lost.base + 4080), .whole)
+        XCTAssertEqual(VolatileMemory.copy48(to: &bytes, from: lost.base + 4064), .lost)
+        XCTAssertEqual(bytes, Array(repeating: 0xEE, count: 32) + Array(repeating: 0, count: 16))
         XCTAssertEqual(VolatileMemory.fill(lost.base, with: 2, count: 8192), .lost)
         XCTAssertEqual(lost.base.load(fromByteOffset: 4095, as: UInt8.self), 2)
     }

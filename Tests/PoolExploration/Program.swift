@@ -39,6 +39,9 @@ struct Program {
         case device
         /// The same, after enough of them have shown that they do not sleep for long.
         case prompt
+        /// Once the requests have been made, transfers are found not to sleep for long, and one thread
+        /// at a time to be enough.
+        case limited
         /// Copies of memory that threads make.
         case copies
         /// Copies of memory that the owner makes while it submits.

@@ -34,7 +34,8 @@ extension Program {
             programs.append(
                 Program(requests: [.read, .read], wait: wait, threads: 1, signals: 1))
         }
-        return programs + copies + helpers + watched.filter { $0.requests.count == 2 && !$0.pauses }
+        return programs + copies + helpers + limited
+            + watched.filter { $0.requests.count == 2 && !$0.pauses }
     }()
 
     /// Copies that the owner makes without the lock, several at a time, and together with a thread.
@@ -66,6 +67,32 @@ extension Program {
         return programs
     }()
 
+    /// As many as it takes for an owner that waits for one answer to sleep for several at first.
+    private static let five = [Request](repeating: .read, count: 5)
+
+    /// Fewer threads than requests, some of which are told, or called, only by a watcher or by time.
+    static let limited: [Program] = {
+        var programs: [Program] = []
+        for wait in [Wait.one, .all, .limited, .descriptor] {
+            programs.append(
+                Program(
+                    requests: [.read, .read], wait: wait, transfers: .limited, isBatch: true))
+        }
+        for stuck in [[], [1]] {
+            programs.append(
+                Program(
+                    requests: [.read, .read, .read], wait: .descriptor, transfers: .limited,
+                    threads: stuck.isEmpty ? 2 : 3, stuck: stuck))
+        }
+        programs.append(
+            Program(requests: five, transfers: .limited, threads: 1, isBatch: true))
+        programs.append(
+            Program(
+                requests: [.read, .read, .read], wait: .descriptor, transfers: .copies,
+                threads: 3, processors: 1, stuck: [1, 2], isBatch: true))
+        return programs
+    }()
+
     /// Discards beside a ring.
     static let helpers: [Program] = {
         var programs: [Program] = []
@@ -89,6 +116,11 @@ extension Program {
 
     static let medium: [Program] = {
         var programs = short + watched.filter { $0.requests.count > 2 || $0.pauses }
+        programs.append(
+            Program(
+                requests: five, transfers: .limited, threads: 1, earlyTimeouts: 1, isBatch: true))
+        programs.append(
+            Program(requests: five, transfers: .limited, threads: 2, stuck: [1], isBatch: true))
         for wait in Wait.allCases {
             programs.append(Program(requests: [.read, .read], wait: wait, rounds: 2))
             programs.append(
@@ -103,6 +135,8 @@ extension Program {
             programs.append(Program(requests: [.read, .write], wait: wait, signals: 1))
         }
         for wait in [Wait.one, .all] {
+            programs.append(
+                Program(requests: [.read, .read, .read], wait: wait, transfers: .limited))
             programs.append(
                 Program(
                     requests: [.read, .read, .read], wait: wait, transfers: .copies,

@@ -249,11 +249,11 @@ private func take(_ completion: BlockCompletion) {
     if !completion.isSuccess && !(isCancelled && mayBeCancelled) && !mayBeClosed {
         fail("a request failed")
     }
-    if !program.stuck.isEmpty && !program.stuck.contains(index) { checkProgress(program) }
+    if !program.stuck.isEmpty && !program.stuck.contains(index) { checkProgress(program, index) }
 }
 
 /// A request that is not stuck has ended.
-private func checkProgress(_ program: Program) {
+private func checkProgress(_ program: Program, _ index: Int) {
     guard currentRun.pointee.round == program.rounds - 1 else { return }
     let isBehind = program.stuck.contains {
         currentRun.pointee.delivered[$0] > currentRun.pointee.round
@@ -263,6 +263,11 @@ private func checkProgress(_ program: Program) {
     if isBehind || isLate {
         fail("a request waited for one that is stuck, although another thread could be had")
     }
+    // The owner waits for more answers, but not until the watcher calls a thread.
+    let isHeldBack = program.wait == .one && exploration_time() > 1_001_000_000
+    if isHeldBack && index == 0 && program.earlyTimeouts == 0 {
+        fail("the owner was told of the first answer too late")
+    }
 }
 
 private func make(_ queue: BlockQueue, _ program: Program) {
@@ -270,6 +275,11 @@ private func make(_ queue: BlockQueue, _ program: Program) {
     for index in program.requests.indices {
         note("makes request", index)
         currentRun.pointee.ids.append(start(queue, program.requests[index], index))
+    }
+    if program.transfers == .limited, let pool = queue.threadPool {
+        note("needs one thread only")
+        pool.state.pointee.pace.note(100_000, requests: 32, bytes: 0)
+        pool.state.pointee.tuning = ThreadTuning(limit: 1)
     }
     currentRun.pointee.areMade.pointee = 1
 }

@@ -1,5 +1,6 @@
 import CTestSupport
 import GuestMemory
+import VhostUserServer
 import XCTest
 
 @testable import TestSupport
@@ -29,7 +30,7 @@ final class FuzzTests: FrontEndTestCase {
 
     /// A message, and how many descriptors it has.
     private func message(_ frontEnd: FrontEnd) -> (VhostMessage, Int) {
-        let ring = pick([0, 0, 0, u32()])
+        let ring = pick([0, 0, UInt32(frontEnd.rings.count - 1), u32()])
         let descriptors = pick([0, 1, 1, 1, 2])
         let region = pick([
             FrontEnd.wholeMemory,
@@ -61,6 +62,7 @@ final class FuzzTests: FrontEndTestCase {
                     request: VhostRequest.setVringAddr,
                     body: pick([
                         frontEnd.addresses(of: frontEnd.driver),
+                        frontEnd.addresses(of: pick(frontEnd.rings).driver, index: ring),
                         le(ring) + le(u32()) + le(number()) + le(number()) + le(number())
                             + le(number()),
                     ]))
@@ -71,7 +73,7 @@ final class FuzzTests: FrontEndTestCase {
                     request: pick([
                         VhostRequest.setVringKick, VhostRequest.setVringCall,
                         VhostRequest.setVringErr,
-                    ]), body: le(pick([0, 0, UInt64(1 << 8), number()])))
+                    ]), body: le(pick([0, UInt64(ring), UInt64(1 << 8), number()])))
             case 11:
                 VhostMessage(
                     request: VhostRequest.setVringEnable, body: le(ring) + le(pick([0, 1, u32()])))
@@ -108,7 +110,8 @@ final class FuzzTests: FrontEndTestCase {
 
     /// Fills a stretch of the guest's memory with anything: rings, headers and tables.
     private func disturb(_ frontEnd: FrontEnd) {
-        let driver = frontEnd.driver
+        let ring = pick(frontEnd.rings)
+        let driver = ring.driver
         for _ in 0..<generator.number(0...40) {
             let place =
                 pick([driver.base, driver.available, driver.used, frontEnd.header(0)])
@@ -124,17 +127,21 @@ final class FuzzTests: FrontEndTestCase {
         driver.writeDescriptor(2, of: driver.base, frontEnd.header(0) + 32, 1, 2)
         driver.store(u32() & 15, at: frontEnd.header(0))
         driver.store(UInt64(generator.number(0...2100)), at: frontEnd.header(0) + 8)
-        frontEnd.signal()
+        ring.signal()
     }
 
     func testTheServerSurvives() throws {
+        image = try open(queueLimit: 3)
         for _ in 0..<20 * Rounds.count {
-            let frontEnd = try frontEnd()
+            let frontEnd = try frontEnd(
+                VhostUserOptions(queueCount: Int(generator.number(1...3))))
             try frontEnd.negotiate()
             if generator.number(0...3) > 0 {
                 try frontEnd.addMemory()
-                try frontEnd.setUpRing()
-                try frontEnd.enable()
+                for ring in frontEnd.rings.indices {
+                    try frontEnd.setUpRing(ring: ring)
+                    try frontEnd.enable(ring: ring)
+                }
             }
             let copies = [frontEnd.memory.descriptor, frontEnd.kick.raw, frontEnd.call.raw]
             for _ in 0..<100 where frontEnd.server.isConnected {

@@ -208,6 +208,21 @@ final class InflightTests: FrontEndTestCase {
         }
     }
 
+    /// A region that the front end makes shorter records nothing any more, and the ring goes on.
+    func testARegionThatIsTruncated() throws {
+        try GuestRAM.surviveTruncation()
+        let frontEnd = try frontEnd()
+        try frontEnd.negotiate()
+        let file = try PeerFile(size: 4096, fill: 0)
+        try start(frontEnd, file.file, 2048)
+        XCTAssertEqual(try frontEnd.run(VirtioType.read, length: 512), VirtioStatus.ok)
+        try file.shorten(to: 0)
+        for _ in 0..<3 {
+            XCTAssertEqual(try frontEnd.run(VirtioType.read, length: 512), VirtioStatus.ok)
+        }
+        XCTAssertEqual(try frontEnd.stop(), 4)
+    }
+
     func testRegionsThatCannotBe() throws {
         let frontEnd = try frontEnd()
         try frontEnd.negotiate()

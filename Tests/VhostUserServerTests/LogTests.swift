@@ -140,6 +140,22 @@ final class LogTests: FrontEndTestCase {
         }
     }
 
+    /// A log that the front end makes shorter has no bits any more, and the ring goes on.
+    func testALogThatIsTruncated() throws {
+        try GuestRAM.surviveTruncation()
+        let frontEnd = try started()
+        let file = try PeerFile(size: 4096, fill: 0)
+        let reply = try frontEnd.socket.ask(
+            VhostRequest.setLogBase, le(UInt64(4096)) + le(UInt64(0)), [file.descriptor])
+        XCTAssertEqual(reply.number(0, 8), 0)
+        try frontEnd.set(VhostRequest.setFeatures, le(Self.features))
+        try file.shorten(to: 0)
+        for _ in 0..<3 {
+            XCTAssertEqual(try frontEnd.run(VirtioType.read, length: 512), VirtioStatus.ok)
+        }
+        XCTAssertEqual(try frontEnd.stop(), 3)
+    }
+
     func testLogsThatCannotBe() throws {
         let frontEnd = try started()
         let log = try GuestRAM(size: 4096, sharing: .descriptor)

@@ -83,17 +83,22 @@ final class ToolTests: FrontEndTestCase {
     /// The program need not be able to open the image.
     func testAnImageByDescriptor() throws {
         let script =
-            #"exec "$0" vhost-user-blk --fd 0 --blk-file /dev/fd/9 --direct off 9<>"$1""#
+            #"exec "$0" vhost-user-blk --fd 0 --blk-file /dev/fd/9 --direct off "#
+            + #"--num-queues 2 9<>"$1""#
         var ends: [CInt] = [-1, -1]
         try SystemCall.check(cts_socketpair(&ends), "socketpair")
         let theirs = Descriptor(ends[0])
         let tool = try ProgramProcess(
             program: "blockio", [pathForChildren], script: script, input: theirs)
         theirs.close()
-        let frontEnd = try FrontEnd(nil, ends[1])
+        let frontEnd = try FrontEnd(nil, ends[1], ringCount: 2)
         try frontEnd.start()
-        XCTAssertEqual(try frontEnd.run(VirtioType.read, sector: 8, length: 512), VirtioStatus.ok)
-        XCTAssertEqual(frontEnd.bytes(512), Self.content(at: 4096, 512))
+        for ring in 0..<2 {
+            XCTAssertEqual(
+                try frontEnd.run(VirtioType.read, sector: 8, length: 512, ring: ring),
+                VirtioStatus.ok)
+            XCTAssertEqual(frontEnd.bytes(512), Self.content(at: 4096, 512))
+        }
         frontEnd.socket.socket.close()
         XCTAssertEqual(try tool.end().status, 0)
     }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import BenchSupport
 import BlockIO
+import Glibc
 
 /// Compares numbers of queues of one image, each with a thread of its own.
 @main
@@ -87,11 +88,26 @@ struct QueueScale: ParsableCommand {
         // Where sectors are as large as blocks, the queues share nothing.
         options.alignment = HostAlignment(memory: 4096, offset: 4096)
         options.logicalBlockSize = share ? 512 : 4096
-        let image = try BlockImage.open(
-            pathname: Pathname(bytes: RawArguments.bytes(of: path)), options)
         let work = Work(
-            image: image, depth: depth, blockSize: blockSize, writes: write,
+            image: try open(options), depth: depth, blockSize: blockSize, writes: write,
             nanoseconds: UInt64(seconds * 1e9))
         return try work.measure(queues: queues)
+    }
+
+    /// Opens the image. What the turn before has opened is given up some time after its end: by its threads, and by
+    /// the kernel, which closes a ring and the files of the ring later.
+    private func open(_ options: OpenOptions) throws(BlockError) -> BlockImage {
+        let pathname = Pathname(bytes: RawArguments.bytes(of: path))
+        var tries = 0
+        while true {
+            do throws(BlockError) {
+                return try BlockImage.open(pathname: pathname, options)
+            } catch {
+                tries += 1
+                let mayPass = error.code == .deviceBusy || error.code == .locked
+                guard mayPass && tries < 100 else { throw error }
+            }
+            usleep(50_000)
+        }
     }
 }

@@ -22,6 +22,11 @@ struct RequestCost: ParsableCommand {
     var vectors = 1
     @Flag(help: "Wait in poll(2) on the queue's descriptor, as an event loop does.")
     var eventLoop = false
+    @Flag(
+        help:
+            "Open the image for writing by up to two queues, and wait in one that has a descriptor."
+    )
+    var severalQueues = false
 
     mutating func validate() throws {
         guard EngineKind(rawValue: engine) != nil || engine == "auto" else {
@@ -37,12 +42,17 @@ struct RequestCost: ParsableCommand {
 
     func run() throws {
         var options = OpenOptions()
+        if severalQueues {
+            options.access = .readWrite
+            options.queueLimit = 2
+        }
         if let kind = EngineKind(rawValue: engine) { options.engine = .forced(kind) }
         // Not the argument parser's, whose accessors would be counted.
         let (depth, batches, vectors, isEventDriven) = (depth, batches, vectors, eventLoop)
+        let hasDescriptor = eventLoop || severalQueues
         let image = try BlockImage.open(
             pathname: Pathname(bytes: RawArguments.bytes(of: path)), options)
-        let queue = try BlockQueue(image, QueueOptions(depth: depth, hasDescriptor: isEventDriven))
+        let queue = try BlockQueue(image, QueueOptions(depth: depth, hasDescriptor: hasDescriptor))
         let piece = min(4096, (1 << 20) / vectors)
         let lists = ReadLists(requests: depth, vectors: vectors, piece: piece)
         var bytes: UInt64 = 0

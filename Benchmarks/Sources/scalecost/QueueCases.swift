@@ -127,7 +127,7 @@ extension ScaleCase {
             name: "blocked-by-another-queue",
             summary: "partial writes that wait for one of another queue in the same block"
         ) { n, image in
-            try withPair(image) { first, second in
+            try withPair(image, block: 1024) { first, second in
                 first.write(100, at: 0, offset: 1)
                 second.queue.batch { for _ in 0..<n { second.write(100, at: 0, offset: 1) } }
             }
@@ -135,7 +135,7 @@ extension ScaleCase {
         ScaleCase(
             name: "cancel-behind-another-queue", summary: "the same, cancelled"
         ) { n, image in
-            try withPair(image) { first, second in
+            try withPair(image, block: 1024) { first, second in
                 first.write(100, at: 0, offset: 1)
                 let requests = second.queue.batch {
                     (0..<n).map { _ in second.write(100, at: 0, offset: 1) }
@@ -147,9 +147,9 @@ extension ScaleCase {
             name: "held-back-by-another-queue",
             summary: "writes that a change of size in another queue holds back"
         ) { n, image in
-            try withPair(image) { first, second in
+            try withPair(image, block: Bench.block) { first, second in
                 second.write(Bench.block, at: 0)
-                first.resize(blocks: 2)
+                first.resize(blocks: 3)
                 second.queue.batch { for _ in 0..<n { second.write(Bench.block, at: 0) } }
                 // The change of size waits for the first write.
                 second.queue.poll()
@@ -198,12 +198,14 @@ extension ScaleCase {
         try require(failures == 0, "\(failures) requests failed")
     }
 
-    /// Runs `body`, which makes requests in two queues of an image of one block. The first queue is waited for first.
+    /// Runs `body`, which makes requests in two queues of an image of 1024 bytes. The queues share their writes if
+    /// a block is larger than a sector. The first queue is waited for first.
     private static func withPair(
-        _ image: ImageOptions, _ body: (_ first: Bench, _ second: Bench) -> Void
+        _ image: ImageOptions, block: Int, _ body: (_ first: Bench, _ second: Bench) -> Void
     ) throws {
         let first = try Bench(
-            image, blocks: 1, alignment: Bench.alignment, depth: 128, queueLimit: 2)
+            image, blocks: 2, alignment: HostAlignment(memory: 512, offset: block), depth: 128,
+            queueLimit: 2)
         let second = try Bench(first.queue.image, depth: 128)
         var failures = 0
         measured {

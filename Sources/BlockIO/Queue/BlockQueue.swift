@@ -239,7 +239,7 @@ public final class BlockQueue {
     }
 
     /// Delivers until nothing is outstanding, what `body` submits included. What `body` throws ends this
-    /// call as it ends ``poll(minimum:timeout:_:)``.
+    /// call as it ends ``poll(minimum:timeout:_:)``. It keeps to the rate limits of the image.
     @inlinable
     public func drain<Failure: Error>(
         _ body: (BlockCompletion) throws(Failure) -> Void
@@ -252,8 +252,8 @@ public final class BlockQueue {
     public func drain() { drain { _ in } }
 
     /// Waits until every request has completed, closes the engine and delivers the completions.
-    /// A request that is made afterwards completes with ``BlockError/Code/closed``. A second call has no
-    /// effect.
+    /// Requests that wait because of a rate limit go on at once. A request that is made afterwards completes with
+    /// ``BlockError/Code/closed``. A second call has no effect.
     ///
     /// The queue is closed even if `body` throws. The completions that were not delivered are then left to
     /// ``poll(minimum:timeout:_:)`` or to another call of this method.

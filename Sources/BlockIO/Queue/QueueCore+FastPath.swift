@@ -145,7 +145,7 @@ extension QueueCore {
     mutating func collect(minimum: Int, timeout: Duration?) -> Int {
         giveBackMemory()
         if isClosed { return completed.count }
-        let isCalled = readMail()
+        if mailbox.hasMail { obeyMail(beforeWaitFor: minimum) }
         closeIfDrained()
         if isClosed { return completed.count }
         let wanted = min(minimum, outstanding)
@@ -159,7 +159,7 @@ extension QueueCore {
                 } while completed.count < wanted
             }
         } else if minimum > 0 && outstanding == 0 && (timeout != nil || mailbox.isInUse) {
-            idle(timeout, isCalled: isCalled)
+            idle(timeout)
         } else {
             step(minimum: 0, limit: .nanoseconds(0))
         }

@@ -21,10 +21,10 @@ extension QueueCore {
     }
 
     /// Waits although nothing is under way: for a remote call, a signal or the end of the limit. What other
-    /// queues of the image leave in the mailbox does not end it. `isCalled` says that such a call has been
-    /// obeyed already.
-    mutating func idle(_ timeout: Duration?, isCalled: Bool) {
-        if isCalled {
+    /// queues of the image leave in the mailbox does not end it.
+    mutating func idle(_ timeout: Duration?) {
+        if isCalledBeforeIdling {
+            isCalledBeforeIdling = false
             step(minimum: 0, limit: .nanoseconds(0))
             return
         }
@@ -157,13 +157,21 @@ extension QueueCore {
         return true
     }
 
-    /// True when another thread's call was among the mail, and not only notices of other queues.
     @inline(__always)
-    @discardableResult
-    mutating func readMail() -> Bool { if mailbox.hasMail { obeyMail() } else { false } }
+    mutating func readMail() {
+        if mailbox.hasMail { obeyMail() }
+    }
+
+    /// What ``idle(_:)`` would wait for may be there already.
+    @inline(never)
+    mutating func obeyMail(beforeWaitFor minimum: Int) {
+        let known = remoteCalls
+        obeyMail()
+        isCalledBeforeIdling = remoteCalls != known && minimum > 0 && outstanding == 0
+    }
 
     @inline(never)
-    private mutating func obeyMail() -> Bool {
+    private mutating func obeyMail() {
         let mail = mailbox.takeAll()
         if !mail.notices.isEmpty { obey(mail.notices) }
         for message in mail.messages {
@@ -174,8 +182,7 @@ extension QueueCore {
                 releaseThrottled()
             }
         }
-        let isCall = mail.isCall || !mail.messages.isEmpty
-        if isCall { remoteCalls &+= 1 }
-        return isCall
+        // Not a notice.
+        if mail.isCall || !mail.messages.isEmpty { remoteCalls &+= 1 }
     }
 }

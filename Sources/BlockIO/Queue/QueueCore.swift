@@ -118,6 +118,8 @@ struct QueueCore: ~Copyable {
     let mailbox: Mailbox
     /// How often a call of another thread, as of ``BlockQueue/remote``, has been found in the mailbox.
     var remoteCalls: UInt64 = 0
+    /// One has been found by the `collect` that is about to wait although nothing is under way.
+    var isCalledBeforeIdling = false
     var counters = BlockStatistics()
     let latencies = LatencyRecorder()
     /// CLOCK_MONOTONIC of the batch that is being made; 0 until its first request, and while

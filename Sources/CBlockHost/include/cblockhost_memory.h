@@ -16,9 +16,10 @@
 /// and what is at `to` from there on must not be used. As with EFAULT from the kernel.
 bool cblockhost_copy(void *_Nonnull to, const void *_Nonnull from, size_t count);
 
-/// The same for a multiple of 16 bytes, not 0, at any address: descriptors, headers and the like, for which
-/// the choice that `cblockhost_copy` makes is most of the work.
-bool cblockhost_copy_blocks(void *_Nonnull to, const void *_Nonnull from, size_t count);
+/// The same for 16 and for 48 bytes at any address: a descriptor or a header, and a small table of
+/// descriptors, for which the choice that `cblockhost_copy` makes is most of the work.
+bool cblockhost_copy_16(void *_Nonnull to, const void *_Nonnull from);
+bool cblockhost_copy_48(void *_Nonnull to, const void *_Nonnull from);
 
 /// Stores one byte to memory of a guest, under the same conditions.
 bool cblockhost_store_byte(void *_Nonnull to, unsigned char value);

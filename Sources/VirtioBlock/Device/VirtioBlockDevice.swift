@@ -19,7 +19,7 @@ public final class VirtioBlockDevice: Sendable {
     let limits: BlockLimits
     private let accepted = Atomic<UInt64>(0)
     private let isCacheOn: Atomic<Bool>
-    private let shown: Mutex<Shown>
+    private let shown: Guarded<Shown>
 
     /// What of the configuration space changes without the driver. Both change at once, so that a driver
     /// that finds the same generation before and after has read one size.
@@ -54,7 +54,7 @@ public final class VirtioBlockDevice: Sendable {
         }
         offeredFeatures = features
         isCacheOn = Atomic(options.isWriteCacheOn)
-        shown = Mutex(Shown(size: image.size))
+        shown = Guarded(Shown(size: image.size))
     }
 
     // MARK: Features

@@ -27,7 +27,7 @@ extension VirtioBlockQueue {
     private func beginSimple(_ slot: StablePointer<RequestSlot>, _ head: UInt16) -> Bool {
         let state = state
         guard
-            let request = state.pointee.chain.readSimple(
+            let request = state.pointee.simple.read(
                 Int(head), of: &state.pointee.ring, allowsTables: state.pointee.allowsTables),
             request.length & (Self.sectorSize &- 1) == 0,
             isInside(request.sector, request.length / Self.sectorSize)

@@ -52,6 +52,7 @@ public final class VirtioBlockQueue {
     struct State: ~Copyable {
         var ring: SplitRing
         var chain: RequestChain
+        let simple = SimpleCopy()
         let slots: RequestTable
         var phase = Phase.stopped
         var isEnabled = true

@@ -7,7 +7,7 @@ import Synchronization
 final class LockedQueue: @unchecked Sendable {
     private let mutex = PthreadMutex()
     private let queue: VirtioBlockQueue
-    private let jobs = Mutex<[QueueJob]>([])
+    private let jobs = Guarded<[QueueJob]>([])
     /// Of the queue, when its lock was released last.
     private let wasResetting = Atomic(false)
     /// Of the queue, which never changes.

@@ -46,9 +46,9 @@ public final class VirtioMMIO: MMIODevice {
     private let resizing = PthreadMutex()
     private let signal: @Sendable (Signal) -> Void
     /// Held for a moment only, and not while a queue does a job.
-    let registers: Mutex<MMIORegisters>
+    let registers: Guarded<MMIORegisters>
     /// Taken after every other lock.
-    private let line = Mutex(Line())
+    private let line = Guarded(Line())
 
     private struct Line {
         /// The bits of InterruptStatus.
@@ -81,7 +81,7 @@ public final class VirtioMMIO: MMIODevice {
         self.queues = locked
         self.signal = signal
         descriptors = locked.map(\.descriptor)
-        registers = Mutex(
+        registers = Guarded(
             MMIORegisters(
                 queueCount: device.queueCount,
                 maximumQueueSize: device.options.maximumQueueSize))

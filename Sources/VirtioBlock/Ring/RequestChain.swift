@@ -17,10 +17,10 @@ struct RequestChain: ~Copyable {
     private(set) var status: GuestAddress?
     /// The last descriptor was one that the device writes.
     private var isWriting = false
-    let header = FixedMemory<UInt64>(repeating: 0, count: 2)
+    private let header = FixedMemory<UInt64>(repeating: 0, count: 2)
     private var headerBytes = 0
     /// A copy of a table of descriptors, or of a descriptor of the ring.
-    let table: FixedMemory<VirtqDescriptor>
+    private let table: FixedMemory<VirtqDescriptor>
 
     /// The size of the header.
     private static let headerSize = 16

@@ -162,11 +162,17 @@ struct SplitRing: ~Copyable {
     }
 
     /// Descriptor `index` of the table.
-    @inline(__always)
     func descriptor(_ index: Int, into target: UnsafeMutableRawPointer) -> Bool {
         guard let descriptors else { return false }
-        return unsafe descriptors.readBlocks(
+        return unsafe descriptors.read(
             at: VirtqDescriptor.size &* index, into: target, count: VirtqDescriptor.size)
+    }
+
+    /// The same without a look at what is lost.
+    @inline(__always)
+    func copyDescriptor(_ index: Int, to target: UnsafeMutableRawPointer) -> Bool {
+        guard let descriptors else { return false }
+        return unsafe descriptors.copy16(at: VirtqDescriptor.size &* index, to: target)
     }
 
     // MARK: Used requests
@@ -237,12 +243,16 @@ struct SplitRing: ~Copyable {
         unsafe view.read(at: address, into: target, count: count)
     }
 
-    /// The same for a multiple of 16 bytes, not 0.
+    /// Copies 16 bytes, without a look at what is lost.
     @inline(__always)
-    mutating func readBlocks(
-        at address: GuestAddress, into target: UnsafeMutableRawPointer, count: Int
-    ) -> Bool {
-        unsafe view.readBlocks(at: address, into: target, count: count)
+    mutating func copy16(at address: GuestAddress, to target: UnsafeMutableRawPointer) -> Bool {
+        unsafe view.copy16(at: address, to: target)
+    }
+
+    /// The same for 48 bytes.
+    @inline(__always)
+    mutating func copy48(at address: GuestAddress, to target: UnsafeMutableRawPointer) -> Bool {
+        unsafe view.copy48(at: address, to: target)
     }
 
     /// Takes the data of a request that is RAM in one piece: see `RAMView.take`.
@@ -257,7 +267,7 @@ struct SplitRing: ~Copyable {
     mutating func keepTaken() -> UInt64 { view.keepTaken() }
 
     /// Releases the map that `slot` names for the data of `count` requests.
-    func release(_ slot: Int, count: Int) { view.release(slot, count: count) }
+    mutating func release(_ slot: Int, count: Int) { view.release(slot, count: count) }
 
     /// Stores the status of a request.
     @inline(__always)

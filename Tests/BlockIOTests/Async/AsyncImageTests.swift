@@ -67,6 +67,27 @@ final class AsyncImageTests: XCTestCase {
         }
     }
 
+    func testRateLimits() async throws {
+        for engine in EngineKind.allCases {
+            try await withImage(engine) { disk, _ in
+                try disk.image.setRateLimits(
+                    RateLimits(operations: RateLimit(500, burst: 1)))
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    for index in 0..<6 {
+                        group.addTask {
+                            let block = AlignedBlock(filledWith: UInt8(index))
+                            let offset = UInt64(index) * 4096
+                            try await disk.write(from: block.readable, at: offset)
+                            try await disk.read(into: block.memory, at: offset)
+                            XCTAssertTrue(block.memory.allSatisfy { $0 == UInt8(index) })
+                        }
+                    }
+                    try await group.waitForAll()
+                }
+            }
+        }
+    }
+
     func testErrorsAreThrown() async throws {
         try await withImage(.ioURing) { disk, _ in
             let block = AlignedBlock(filledWith: 0)

@@ -23,12 +23,14 @@ final class RefusedSubmissionTests: HostileTestCase {
         }
     }
 
-    /// An error that may pass: what is made after the read waits, and the read does not wait.
+    /// An error that may pass: a helper thread does what is made after the read, perhaps before the read ends.
+    /// The read does not wait.
     func testForATime() throws {
         for threading in ["owned", "shared"] {
             for way in [WayOfWaiting.poll, .pollWithLimit, .descriptor] {
                 let lines = try linesOfChild(way, threading, EAGAIN, refused: 1)
-                XCTAssertEqual(lines, ["1: success"], "\(threading), \(way)")
+                XCTAssertEqual(
+                    lines.filter { $0 != "2: success" }, ["1: success"], "\(threading), \(way)")
                 if lines.contains("hangs") { return }
             }
         }

@@ -73,6 +73,12 @@ final class ServingPolicyTests: XCTestCase {
             // A thread for each request, less those on their way.
             (Situation(pace: .slow, queued: 8), [8, 7, 8]),
             (Situation(pace: .prompt, queued: 8, atWork: 3, coming: 2), [6, 5, 6]),
+            (Situation(pace: .slow, queued: 8, promptLimit: 4), [8, 7, 8]),
+            // As many as are as fast as more.
+            (Situation(pace: .prompt, queued: 8, promptLimit: 4), [4, 4, 4]),
+            (Situation(pace: .prompt, queued: 8, atWork: 3, coming: 1, promptLimit: 4), [1, 1, 1]),
+            (Situation(pace: .prompt, queued: 8, atWork: 5, promptLimit: 4), [0, 0, 0]),
+            (Situation(pace: .prompt, queued: 2, promptLimit: 4), [2, 1, 2]),
             // As many as there are processors, and beside an owner that serves only for work that lasts.
             (Situation(pace: .quick, queued: 8), [2, 0, 2]),
             (Situation(pace: .copy, queued: 8, firstTransfer: 4096), [2, 0, 2]),
@@ -103,6 +109,10 @@ final class ServingPolicyTests: XCTestCase {
         let owners = ServingPolicy.Owner.allCases
         let rows: [(Situation, [Bool])] = [
             (Situation(pace: .slow, queued: 8), [false, false, false]),
+            (Situation(pace: .prompt, queued: 8), [false, false, false]),
+            (Situation(pace: .prompt, queued: 8, promptLimit: 4), [true, true, true]),
+            (Situation(pace: .prompt, queued: 4, promptLimit: 4), [false, false, false]),
+            (Situation(pace: .prompt, queued: 1, atWork: 4, promptLimit: 4), [true, false, true]),
             (Situation(pace: .copy, queued: 3, firstTransfer: 4096), [true, false, true]),
             (Situation(pace: .copy, queued: 2, firstTransfer: 4096), [false, false, false]),
             (
@@ -118,6 +128,52 @@ final class ServingPolicyTests: XCTestCase {
             XCTAssertEqual(
                 owners.map { policy.threadsToCall(situation, $0).areShared }, areShared,
                 "\(situation)")
+        }
+    }
+
+    func testWhenAThreadIsSpare() {
+        for pace in RequestPace.Kind.allCases {
+            XCTAssertFalse(policy.isThreadSpare(pace, atWork: 4, promptLimit: 4))
+            XCTAssertEqual(policy.isThreadSpare(pace, atWork: 5, promptLimit: 4), pace == .prompt)
+        }
+    }
+
+    func testForHowManyAnswersAnOwnerSleepsAtFirst() {
+        let rows: [(Situation, Int, Int)] = [
+            (Situation(pace: .prompt, queued: 28, promptLimit: 4), 1, 14),
+            (Situation(pace: .prompt, queued: 28, promptLimit: 4), 20, 20),
+            (Situation(pace: .prompt, queued: 3, promptLimit: 4), 1, 1),
+            // Threads on their way take a request each.
+            (Situation(pace: .prompt, queued: 28, atWork: 28, coming: 28), 1, 1),
+            (Situation(pace: .quick, queued: 28, atWork: 2), 1, 14),
+            (Situation(pace: .copy, queued: 28, atWork: 2), 1, 1),
+            (Situation(pace: .slow, queued: 28, atWork: 64), 1, 1),
+        ]
+        for (situation, wanted, count) in rows {
+            XCTAssertEqual(
+                policy.answersWorthAWake(situation, wanted: wanted), count, "\(situation)")
+        }
+    }
+
+    func testWhenAThreadTellsOfSeveralAnswersTogether() {
+        let copies = Situation(pace: .copy, queued: 8, firstTransfer: 1 << 17)
+        let rows: [(Situation, Int, UInt64, Bool)] = [
+            (copies, 1, 15_000, true),
+            (copies, 3, 15_000, true),
+            (copies, 4, 15_000, false),
+            (copies, 1, 50_000, false),
+            (copies, 2, .max, false),
+            (copies, 7, 1_000, true),
+            (copies, 8, 1_000, false),
+            (Situation(pace: .copy, queued: 0), 1, 1_000, false),
+            (Situation(pace: .quick, queued: 8), 1, 1_000, false),
+            (Situation(pace: .prompt, queued: 8), 1, 1_000, false),
+            (Situation(pace: .slow, queued: 8), 1, 1_000, false),
+        ]
+        for (situation, answered, span, isLater) in rows {
+            XCTAssertEqual(
+                policy.tellsLater(situation, answered: answered, after: span), isLater,
+                "\(situation), \(answered) answered, \(span) ns")
         }
     }
 

@@ -66,6 +66,54 @@ final class ThreadPoolTests: XCTestCase {
         }
     }
 
+    /// In a pool that has found one thread to be enough.
+    func testFewerThreadsThanRequestsServeThemAll() throws {
+        var threads = 0
+        // Where the machine is busy one of them may be slow, and more threads are called.
+        for _ in 0..<50 where threads != 1 {
+            try withPool(pace: 500_000) { pool in
+                pool.withState { $0.tuning = ThreadTuning(limit: 1) }
+                XCTAssertGreaterThan(try threadsCalled(pool, requests: 20, minimum: 1), 0)
+                threads = pool.withState { $0.threads }
+            }
+        }
+        XCTAssertEqual(threads, 1)
+    }
+
+    /// It sleeps for two answers at first, as long as four requests are left.
+    func testAnOwnerThatWaitsForOneAnswerIsNotKeptForASecond() throws {
+        try withPool(pace: 500_000) { pool in
+            // The only thread is said to be at work, and the watcher to look.
+            pool.withState { state in
+                state.tuning = ThreadTuning(limit: 1)
+                state.idle = 0
+                state.watcher = .watching
+            }
+            nonisolated(unsafe) let slots = slots
+            let hasReturned = DispatchSemaphore(value: 0)
+            let hasCancelled = DispatchSemaphore(value: 0)
+            Thread.detachNewThread {
+                while pool.withState({ $0.awaited == 0 }) { usleep(100) }
+                pool.cancel(RequestPointer(slots))
+                if hasReturned.wait(timeout: .now() + 3) == .timedOut {
+                    pool.cancel(RequestPointer(slots + 1))
+                }
+                hasCancelled.signal()
+            }
+            var pending = requests(5)
+            var answered = RequestFIFO()
+            pool.collect(minimum: 1, limit: .forever, pending: &pending, into: &answered)
+            hasReturned.signal()
+            hasCancelled.wait()
+            XCTAssertEqual(answered.count, 1)
+            for index in 1..<5 { pool.cancel(RequestPointer(slots + index)) }
+            pool.withState { state in
+                state.idle = 1
+                state.watcher = .absent
+            }
+        }
+    }
+
     func testTheOwnerIsNotKeptFromATimeoutOrFromOthers() throws {
         try withPool(pace: 500_000) { pool in
             let short = WaitLimit.nanoseconds(1_000_000)

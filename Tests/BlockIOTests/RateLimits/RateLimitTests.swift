@@ -313,6 +313,23 @@ final class RateLimitTests: RateLimitTestCase {
         }
     }
 
+    /// A caller that always has reads does not keep a write from its turn.
+    func testReadsDoNotStarveAWrite() throws {
+        let limits = RateLimits(operations: RateLimit(2000, burst: 1))
+        try forEachSubject(limits) { limited in
+            let buffer = limited.subject.buffer(4096)
+            for _ in 0..<4 { limited.readBlock(0) }
+            limited.queue.write(from: .init(buffer.bytes), at: 8192, userData: 99)
+            var isWritten = false
+            while !isWritten {
+                try limited.queue.pollForOne {
+                    XCTAssertNil($0.failure)
+                    if $0.userData == 99 { isWritten = true } else { limited.readBlock(0) }
+                }
+            }
+        }
+    }
+
     /// The queue then asks for the time itself.
     func testTimePassesWithoutAThread() throws {
         let fault = CallFault(CTS_CALL_CREATE_THREAD, error: EAGAIN)

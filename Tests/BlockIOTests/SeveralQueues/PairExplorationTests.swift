@@ -30,8 +30,9 @@ final class PairExplorationTests: XCTestCase {
 
     /// Two resizes follow each other, and a third queue's request goes on between them or after them.
     func testTwoResizesBesideAThirdQueue() throws {
-        for request in [PairRun.Step.writeFirst, .shrinkInsideBlock] {
-            _ = try explore([[.shrink], [.shrink], [request]])
+        let resizes = [PairRun.Step.shrink, .shrinkInsideBlock]
+        for third in [[.writeFirst], [.shrinkInsideBlock], [.writeFirst, .cancel]] + [resizes] {
+            _ = try explore([[.shrink], [.shrinkInsideBlock], third])
         }
     }
 

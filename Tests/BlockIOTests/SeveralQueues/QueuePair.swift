@@ -68,6 +68,8 @@ final class QueuePair {
         let set = try EventSet(queues.map(\.descriptor))
         while queues.contains(where: { $0.outstanding > 0 }) {
             guard set.wait() != nil else {
+                // So that they can be closed.
+                for _ in queues { for queue in queues { queue.poll() } }
                 throw Stuck(outstanding: queues.reduce(0) { $0 + $1.outstanding })
             }
             for (number, queue) in queues.enumerated() where events[number].isReadable {

@@ -84,33 +84,42 @@ final class RAMViewTests: XCTestCase {
         XCTAssertTrue(released.withLock { $0 })
     }
 
-    /// Multiples of 16 bytes, at any address.
-    func testBlocks() throws {
+    /// Descriptors and headers, at any address.
+    func testFixedCounts() throws {
         let (space, ram) = try space()
         for index in 0..<65536 {
             ram.base.storeBytes(
                 of: UInt8(truncatingIfNeeded: index &* 7), toByteOffset: index, as: UInt8.self)
         }
+        func content(_ range: Range<Int>) -> [UInt8] {
+            range.map { UInt8(truncatingIfNeeded: $0 &* 7) }
+        }
         var view = RAMView(space)
         _ = view.begin()
         defer { view.end() }
+        // From the window and from elsewhere, up to the last byte.
         for (address, place): (GuestAddress, Int) in [
-            (0x1000, 0), (0x1001, 1), (0x1_0FC1, 0xFFC1), (0x10_0003, 3), (0x2008, 0x1008),
+            (0x1000, 0), (0x1001, 1), (0x1_0FD0, 0xFFD0), (0x10_0003, 3), (0x2008, 0x1008),
+            (0x1_0FCF, 0xFFCF),
         ] {
-            for count in [16, 48] {
-                var copy = [UInt8](repeating: 0, count: count)
-                XCTAssertTrue(view.readBlocks(at: address, into: &copy, count: count))
-                XCTAssertEqual(
-                    copy, (place..<place + count).map { UInt8(truncatingIfNeeded: $0 &* 7) })
-            }
+            var copy = [UInt8](repeating: 0, count: 16)
+            XCTAssertTrue(view.copy16(at: address, to: &copy))
+            XCTAssertEqual(copy, content(place..<place + 16))
+            copy = [UInt8](repeating: 0, count: 48)
+            XCTAssertTrue(view.copy48(at: address, to: &copy))
+            XCTAssertEqual(copy, content(place..<place + 48))
         }
         var copy = [UInt8](repeating: 0, count: 48)
-        for address: GuestAddress in [0xFF8, 0x1_0FD1, 0x1_1000, 0x20_0000, .max, 0x10_0FF8] {
-            XCTAssertFalse(view.readBlocks(at: address, into: &copy, count: 48), "\(address)")
+        XCTAssertTrue(view.copy16(at: 0x1_0FF0, to: &copy))
+        XCTAssertEqual(copy[..<16], content(0xFFF0..<0x10000)[...])
+        for address: GuestAddress in [0xFF8, 0x1_0FF1, 0x1_1000, 0x20_0000, .max, 0x10_0FF8] {
+            XCTAssertFalse(view.copy16(at: address, to: &copy), "\(address)")
+            XCTAssertFalse(view.copy48(at: address, to: &copy), "\(address)")
         }
+        XCTAssertFalse(view.copy48(at: 0x1_0FD1, to: &copy))
         let stretch = try XCTUnwrap(view.stretch(at: 0x1003, count: 64))
-        XCTAssertTrue(stretch.readBlocks(at: 16, into: &copy, count: 48))
-        XCTAssertEqual(copy, (19..<67).map { UInt8(truncatingIfNeeded: $0 &* 7) })
+        XCTAssertTrue(stretch.copy16(at: 48, to: &copy))
+        XCTAssertEqual(copy[..<16], content(51..<67)[...])
     }
 
     /// The data of requests that is RAM in one piece.
@@ -203,5 +212,42 @@ final class RAMViewTests: XCTestCase {
         let released = Locked(false)
         try space.unmap(region) { released.withLock { $0 = true } }
         XCTAssertTrue(released.withLock { $0 })
+    }
+
+    /// Another thread changes the map at any moment: each region that was removed is released once, when
+    /// nothing that was taken holds it any more.
+    func testTheMapChangesMeanwhile() throws {
+        let (space, ram) = try space()
+        let changes = 5000
+        let released = Locked(0)
+        let isChanging = Locked(true)
+        let changer = Worker {
+            for _ in 0..<changes {
+                guard let region = try? space.map(.ram(ram), at: 0x40_0000) else { break }
+                try? space.unmap(region) { released.withLock { $0 += 1 } }
+            }
+            isChanging.withLock { $0 = false }
+        }
+        var view = RAMView(space)
+        var held: [RAMPiece] = []
+        var round = 0
+        while isChanging.withLock({ $0 }) {
+            _ = view.begin()
+            for _ in 0..<3 {
+                var piece = RAMPiece()
+                if view.take(0x1000, length: 512, as: &piece) != nil { held.append(piece) }
+            }
+            _ = view.keepTaken()
+            view.end()
+            round += 1
+            // Some are held over several changes.
+            if round % 4 != 0 { continue }
+            for piece in held { view.release(piece.slot, count: 1) }
+            held = []
+        }
+        changer.join()
+        for piece in held { view.release(piece.slot, count: 1) }
+        XCTAssertGreaterThan(round, 0)
+        XCTAssertEqual(released.withLock { $0 }, changes)
     }
 }

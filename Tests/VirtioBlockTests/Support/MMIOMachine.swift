@@ -133,7 +133,7 @@ final class MMIOMachine {
     ) throws -> Result {
         let result = Locked<Result?>(nil)
         // The thread has no reference that could outlive its answer.
-        nonisolated(unsafe) let device = Unmanaged.passRetained(mmio)
+        let device = Unmanaged.passRetained(mmio)
         Thread.detachNewThread {
             let value = device._withUnsafeGuaranteedRef { body($0) }
             result.withLock { $0 = value }

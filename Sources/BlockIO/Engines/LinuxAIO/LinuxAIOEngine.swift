@@ -132,10 +132,10 @@ import Glibc
         let before = answered.count
         submit(&pending, answered: &answered)
         if isWakeDue { armWake() }
-        // A wait in the kernel's queue is ended by completions, and clears afterwards what they have signalled.
-        let clearsLater = hasDescriptor && minimum > 0 && !mayBeWoken
-        // What ends after this is taken below or signals anew.
-        var isWoken = hasDescriptor && !clearsLater && !isUnwatched && event.take()
+        // What ends after this is taken below or signals anew. After a wait in the kernel's queue, which nothing
+        // but completions can end, what they have signalled is cleared afterwards.
+        var isWoken =
+            hasDescriptor && !isUnwatched && (minimum == 0 || mayBeWoken) && event.take()
         helpers.collect(into: &answered)
         let help = helpers.serveIfDue(isIdleBeside: inKernel == 0, &answered)
         let mayWait = minimum > 0 && answered.count == before && !isWoken
@@ -156,7 +156,6 @@ import Glibc
             // Or the kernel refuses to wait (a seccomp filter); completions show without it.
             end = waitOutside(span, &answered, &isWoken)
         }
-        if clearsLater { quiet(&answered, &isWoken) }
         if isWoken {
             if !hasDescriptor {
                 event.clear()
@@ -165,8 +164,12 @@ import Glibc
             if end == .normal { end = .woken }
         }
         helpers.collect(into: &answered)
-        // The owner has a call to make. One that others go before brings the owner back with the last of them.
-        if hasDescriptor && (help == .now || help == .later && inKernel == 0) { event.signal() }
+        if hasDescriptor {
+            if minimum > 0 && !mayBeWoken { quiet(&answered) }
+            // The owner has a call to make. One that others go before brings the owner back with the last of
+            // them.
+            if help == .now || help == .later && inKernel == 0 { event.signal() }
+        }
         return end
     }
 
@@ -183,10 +186,11 @@ import Glibc
         return answer
     }
 
-    /// Makes the descriptor quiet, and takes what signalled it.
+    /// Makes the descriptor quiet, which only completions have signalled, and takes them.
     @inline(never)
-    private mutating func quiet(_ answered: inout RequestFIFO, _ isWoken: inout Bool) {
-        if event.take() { isWoken = true }
+    private mutating func quiet(_ answered: inout RequestFIFO) {
+        event.clear()
+        var isWoken = false
         _ = take(0, .nanoseconds(0), &answered, &isWoken)
     }
 

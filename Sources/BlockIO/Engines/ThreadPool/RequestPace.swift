@@ -1,7 +1,7 @@
 import BlockHost
 
 /// How long the latest transfers of a pool took, and what that says about the next one.
-struct RequestPace {
+package struct RequestPace {
     private var quick = Streak()
     private var prompt = Streak()
 
@@ -20,7 +20,7 @@ struct RequestPace {
         case slow
     }
 
-    init(areCopies: Bool = false) {
+    package init(areCopies: Bool = false) {
         self.areCopies = areCopies
         if areCopies { note(1, requests: Streak.long, bytes: 0) }
     }
@@ -47,7 +47,7 @@ struct RequestPace {
     }
 
     /// Notes `requests` transfers of `bytes` bytes together, which took `nanoseconds` one after the other.
-    mutating func note(_ nanoseconds: UInt64, requests: Int = 1, bytes: UInt64) {
+    package mutating func note(_ nanoseconds: UInt64, requests: Int = 1, bytes: UInt64) {
         quick.note(nanoseconds, limit: Self.quickLimit(requests, bytes), requests)
         // Not multiplied: a slow transfer among several must be seen.
         prompt.note(nanoseconds, limit: Self.promptSpan, requests)

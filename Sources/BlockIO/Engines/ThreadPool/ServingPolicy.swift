@@ -28,6 +28,8 @@ struct ServingPolicy {
         var coming = 0
         /// Requests that the owner has served alone since it last called a thread.
         var servedAlone = 0
+        /// Threads that may serve prompt transfers at the same time (``ThreadTuning``).
+        var promptLimit = Int.max
     }
 
     /// An owner that waits for completions.
@@ -57,6 +59,9 @@ struct ServingPolicy {
     static let shareBytes: UInt64 = 1 << 16
     /// Requests that an owner copies before it delivers what it has waited for, when no thread helps.
     static let aloneLimit = 16
+    /// How long, in nanoseconds, an answer may wait for others before the owner is told of it, while
+    /// requests are queued.
+    static let tellDelay: UInt64 = 50_000
     /// Work, in nanoseconds, that is worth the call of a sleeping thread.
     private static let calledSpan: UInt64 = 10_000
     /// So many requests served alone are worth one too, if at least `sharedQueue` are queued now.
@@ -97,7 +102,10 @@ struct ServingPolicy {
         let own = owner == .serves ? 1 : 0
         let needed = situation.queued - situation.coming - own
         switch situation.pace {
-        case .prompt, .slow: return (max(0, needed), false)
+        case .slow: return (max(0, needed), false)
+        case .prompt:
+            let count = max(0, min(needed, situation.promptLimit - situation.atWork))
+            return (count, count < needed)
         case .copy, .quick: break
         }
         var count = min(needed, processors - situation.atWork - own)
@@ -116,6 +124,28 @@ struct ServingPolicy {
         if count > 0 { return Int(count) }
         let isSteady = situation.servedAlone >= Self.servedAloneLimit
         return isSteady && situation.queued >= Self.sharedQueue ? 1 : 0
+    }
+
+    /// Whether a thread that has served a request goes to sleep although others are queued, because
+    /// enough threads are at work without it.
+    func isThreadSpare(_ pace: RequestPace.Kind, atWork: Int, promptLimit: Int) -> Bool {
+        pace == .prompt && atWork > promptLimit
+    }
+
+    /// Answers for which an owner that waits for `wanted` sleeps during the first ``tellDelay``: half of
+    /// the queue, so that the other half keeps the threads busy while the owner makes new requests.
+    func answersWorthAWake(_ situation: Situation, wanted: Int) -> Int {
+        switch situation.pace {
+        case .quick, .prompt: max(wanted, (situation.queued - situation.coming) / 2)
+        case .copy, .slow: wanted
+        }
+    }
+
+    /// Whether a thread that has just served a request in `span` nanoseconds serves the next one before
+    /// it tells an owner that is elsewhere. Copies only: another transfer may take long.
+    func tellsLater(_ situation: Situation, answered: Int, after span: UInt64) -> Bool {
+        situation.pace == .copy && answered < situation.queued && span < Self.tellDelay
+            && UInt64(answered) &* span < Self.tellDelay
     }
 
     /// Whether a thread, or the owner, that has nothing to do looks for news a few times before it sleeps. News

@@ -166,16 +166,17 @@ extension ThreadPool {
                 isInterruptible: wakes.load(ordering: .relaxed) != 0))
     }
 
-    private var situation: ServingPolicy.Situation {
+    var situation: ServingPolicy.Situation {
         ServingPolicy.Situation(
             pace: state.pointee.pace.kind, queued: state.pointee.queued.count,
             firstTransfer: state.pointee.queued.firstTransfer, atWork: atWork,
             coming: state.pointee.called + state.pointee.made + state.pointee.looking,
-            servedAlone: state.pointee.servedAlone)
+            servedAlone: state.pointee.servedAlone,
+            promptLimit: state.pointee.tuning.limit)
     }
 
     /// Threads that are at work on transfers or on their way.
-    private var atWork: Int {
+    var atWork: Int {
         state.pointee.threads - state.pointee.idle - state.pointee.inLongCall
     }
 
@@ -200,7 +201,7 @@ extension ThreadPool {
     }
 
     /// Gives up the lock for it.
-    private func wakeThreads(_ threads: Int) {
+    func wakeThreads(_ threads: Int) {
         if threads == 0 { return }
         lock.unlock()
         work.wake(threads)

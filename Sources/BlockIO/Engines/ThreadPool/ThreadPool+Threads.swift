@@ -48,6 +48,8 @@ extension ThreadPool {
         var sleeps = ThreadSleeps()
         /// The time at which its last request ended and it came to the next one; 0 if that is not known.
         var clock: UInt64 = 0
+        /// What its last request took, in nanoseconds.
+        var span: UInt64 = 0
         /// The pace after its last request. Once that has been answered, the owner may change the pace without
         /// the lock.
         var pace = RequestPace.Kind.slow
@@ -58,8 +60,8 @@ extension ThreadPool {
         state.pointee.made -= 1
         var server = Server()
         while waitForWork(&server) {
-            while serveNext(&server) {
-                if announce() {
+            while !isSpare, serveNext(&server) {
+                if !tellsLater(after: server.span) && announce() {
                     unlockAndTell(true)
                     server.clock = 0
                     lock.lock()
@@ -69,6 +71,20 @@ extension ThreadPool {
         state.pointee.threads -= 1
         departure.signal()
         lock.unlock()
+    }
+
+    /// Under the lock: enough threads are at work without this one.
+    private var isSpare: Bool {
+        policy.isThreadSpare(
+            state.pointee.pace.kind, atWork: atWork, promptLimit: state.pointee.tuning.limit)
+    }
+
+    /// Under the lock: whether the owner, which is elsewhere, is told of this answer together with a
+    /// later one. Only while the watcher looks, which tells it if no later answer comes.
+    private func tellsLater(after span: UInt64) -> Bool {
+        state.pointee.awaited == 0 && state.pointee.watcher == .watching
+            && policy.tellsLater(
+                situation, answered: state.pointee.answered.count, after: span)
     }
 
     /// Gives up the lock. The owner is told when it is the last thread there is that goes into a long call.
@@ -81,29 +97,45 @@ extension ThreadPool {
         guard let request = state.pointee.queued.popFirst() else { return false }
         request.pointee.cSubmission.is_queued = false
         state.pointee.taken &+= 1
+        var mayNeedThreads = false
         if request.isTransfer {
             lock.unlock()
             if policy.inlineLimit != nil { server.sleeps.prepare() }
             let start = server.clock == 0 ? monotonicNanoseconds() : server.clock
             request.pointee.result = makeCall(for: request)
             server.clock = monotonicNanoseconds()
+            server.span = server.clock &- start
             lock.lock()
-            state.pointee.pace.note(
-                server.clock &- start, bytes: request.pointee.cSubmission.length,
-                &server.sleeps)
-            server.pace = state.pointee.pace.kind
+            mayNeedThreads = noteTransfer(request.pointee.cSubmission.length, &server)
         } else {
             state.pointee.inLongCall += 1
             unlockForLongCall()
             request.pointee.result = makeCall(for: request)
             server.clock = 0
+            server.span = .max
             server.sleeps.forget()
             lock.lock()
             state.pointee.inLongCall -= 1
         }
         state.pointee.unanswered -= 1
         state.pointee.answered.append(request)
+        if mayNeedThreads { wakeThreads(callThreads(.elsewhere)) }
         return true
+    }
+
+    /// Under the lock: notes the end of a transfer of `bytes` bytes. Returns whether more threads may
+    /// serve from now on.
+    private func noteTransfer(_ bytes: UInt64, _ server: inout Server) -> Bool {
+        let before = state.pointee.pace.kind
+        state.pointee.pace.note(server.span, bytes: bytes, &server.sleeps)
+        server.pace = state.pointee.pace.kind
+        switch server.pace {
+        case .copy, .quick: return false
+        case .slow: return before != .slow
+        case .prompt:
+            return state.pointee.tuning.note(
+                server.clock, atWork: atWork, areLeft: !state.pointee.queued.isEmpty)
+        }
     }
 
     /// Under the lock: looks for work for a moment, then sleeps until there is some. False when this thread is to
@@ -121,8 +153,9 @@ extension ThreadPool {
             state.pointee.looking -= 1
             server.habit.note(!state.pointee.queued.isEmpty)
         }
-        while state.pointee.queued.isEmpty {
+        while state.pointee.queued.isEmpty || isSpare {
             if state.pointee.isStopping { return false }
+            if !state.pointee.queued.isEmpty { startWatch() }
             let seen = work.value
             state.pointee.idle += 1
             lock.unlock()
@@ -135,7 +168,7 @@ extension ThreadPool {
             } else {
                 state.pointee.idle -= 1
             }
-            if result == -ETIMEDOUT && state.pointee.queued.isEmpty { return false }
+            if result == -ETIMEDOUT && (state.pointee.queued.isEmpty || isSpare) { return false }
         }
         return true
     }

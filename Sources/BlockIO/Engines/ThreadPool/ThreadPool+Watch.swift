@@ -31,6 +31,8 @@ extension ThreadPool {
             lock.unlock()
             let result = watch.wait(seen, isAsleep ? Self.idleLimit : Self.period)
             lock.lock()
+            // Of answers that threads have put off telling.
+            if state.pointee.awaited == 0 && !state.pointee.answered.isEmpty { signalDescriptor() }
             if isAsleep {
                 quiet = 0
                 if result == -ETIMEDOUT && state.pointee.watcher == .asleep { break }

@@ -16,7 +16,8 @@ import Synchronization
 /// - An owner that waits for the only request there is serves it without the lock (`serveOnlyRequest`).
 /// - A thread, or the owner, that runs out of work on copies looks for news for a moment before it sleeps, and
 ///   whoever has news wakes only those that sleep, once for each batch.
-/// - A watcher calls more threads when those that serve come to a halt.
+/// - A watcher calls more threads when those that serve come to a halt, and tells the owner of answers
+///   of which threads have not told it yet.
 ///
 /// A thread is added when there is work that no idle one is there for, up to the limit; one that
 /// has been idle for long leaves.
@@ -94,7 +95,8 @@ package final class ThreadPool: @unchecked Sendable {
         /// Requests that the owner has served alone since it last called a thread.
         var servedAlone = 0
         var isStopping = false
-        var pace: RequestPace
+        package var pace: RequestPace
+        package var tuning = ThreadTuning()
         /// Requests that the owner did while it submitted.
         var inlineCompletions: UInt64 = 0
         /// Requests that the owner did because there was no thread.
@@ -167,14 +169,29 @@ package final class ThreadPool: @unchecked Sendable {
         var left = limit
         let deadline = limit.deadline()
         repeat {
-            state.pointee.awaited = wanted
-            let end = waitForProgress(left)
-            state.pointee.awaited = 0
+            var end = waitForMany(wanted, left)
             if let deadline { left = WaitLimit(until: deadline) }
+            if end == .normal && !left.hasPassed {
+                end = waitForAnswers(wanted, left)
+                if let deadline { left = WaitLimit(until: deadline) }
+            }
             guard end == .normal, isWithoutThread, !left.hasPassed else { return end }
             distribute(wanted: wanted, &left)
         } while state.pointee.answered.count < wanted && !state.pointee.isWoken
         return .normal
+    }
+
+    /// While threads are busy, sleeps for a moment until there are more answers than the owner waits for.
+    private func waitForMany(_ wanted: Int, _ limit: WaitLimit) -> WaitEnd {
+        let many = policy.answersWorthAWake(situation, wanted: wanted)
+        if many == wanted { return .normal }
+        return waitForAnswers(many, limit.atMost(Int64(ServingPolicy.tellDelay)))
+    }
+
+    private func waitForAnswers(_ count: Int, _ limit: WaitLimit) -> WaitEnd {
+        state.pointee.awaited = count
+        defer { state.pointee.awaited = 0 }
+        return waitForProgress(limit)
     }
 
     /// Whether only its owner can serve what is queued.

@@ -130,16 +130,15 @@ import Glibc
         var end = WaitEnd.normal
         if entered >= 0 {
             // An entry that the kernel refuses ends a submission; what is behind it goes on.
-            if unsafe cbio_uring_unsubmitted(ring) > 0 { submit(&pending, answered: &answered) }
+            if unsafe cbio_uring_unsubmitted(ring) > 0 {
+                submit(&pending, answered: &answered)
+                help = helpRefused(&span, &answered)
+            }
             if takeCompletions(&answered) { isWoken = true }
         } else {
             waitsOutside = !reapAfter(entered, &answered, &isWoken) && mayWait
             if entered == -EINTR { end = .interrupted }
-        }
-        // What the kernel has just refused went to the helpers, and perhaps only the owner can serve it.
-        if !isReady {
-            help = helpers.serveIfDue(isIdleBeside: inRing == 0, &answered)
-            if help == .later { span = span.atMost(HelperThreads.patience) }
+            help = helpRefused(&span, &answered)
         }
         if waitsOutside && end == .normal && answered.count == before && !isWoken {
             end = waitOutside(span, &answered)
@@ -164,6 +163,16 @@ import Glibc
         if unsafe cbio_uring_has_unposted(ring) { _ = unsafe cbio_uring_post(ring) }
         if takeCompletions(&answered) { isWoken = true }
         return answer == -EINTR
+    }
+
+    /// What the kernel has just refused may be with the helpers, and perhaps only the owner can serve it.
+    @inline(never)
+    private mutating func helpRefused(
+        _ span: inout WaitLimit, _ answered: inout RequestFIFO
+    ) -> HelperThreads.Help {
+        let help = helpers.serveIfDue(isIdleBeside: inRing == 0, &answered)
+        if help == .later { span = span.atMost(HelperThreads.patience) }
+        return help
     }
 
     mutating func cancel(_ request: RequestPointer) {
