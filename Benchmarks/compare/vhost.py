@@ -209,7 +209,7 @@ def arguments():
     parser.add_argument(
         "--directory", default="/dev/shm", metavar="DIR", help="of the file behind ext4 (default: /dev/shm)")
     parser.add_argument(
-        "--poll-microseconds", type=int, default=0, metavar="N", help="of our server (default: 0)")
+        "--poll-microseconds", type=int, default=32, metavar="N", help="of our server (default: 32)")
     parser.add_argument("--blockio", default=BLOCKIO, metavar="PATH")
     parser.add_argument("--daemon", default=PEERS / "qemu-storage-daemon", metavar="PATH")
     parser.add_argument("--bench", default=PEERS / "blkio-bench", metavar="PATH")

@@ -12,6 +12,20 @@ package enum SharedEvent {
     @discardableResult
     package static func signal(_ descriptor: CInt) -> Bool { cblockhost_signal(descriptor) }
 
+    /// The same in one system call, which waits if the other process has made the event a blocking one again and
+    /// has filled it. Another thread must be there to call ``makeRoom(_:)`` then.
+    package static func signalUnchecked(_ descriptor: CInt) -> Bool {
+        cblockhost_signal_unchecked(descriptor)
+    }
+
+    /// Takes what is in a full counter, so that a thread that waits in ``signalUnchecked(_:)`` goes on.
+    package static func makeRoom(_ descriptor: CInt) { cblockhost_make_room(descriptor) }
+
+    /// A descriptor of the same event, for another thread.
+    package static func duplicate(_ descriptor: CInt) throws(SystemCallError) -> CInt {
+        try SystemCallError.check(cblockhost_duplicate(descriptor), "fcntl(2)")
+    }
+
     /// Reads the counter back to 0, without waiting. Returns false if it was 0.
     package static func take(_ descriptor: CInt) -> Bool { cblockhost_take(descriptor) }
 }

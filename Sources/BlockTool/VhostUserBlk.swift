@@ -58,9 +58,10 @@ struct VhostUserBlk: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "How many microseconds a thread looks for work at most before it sleeps.",
+            "How many microseconds a thread looks for work at most before it sleeps; a thread that has "
+                + "found nothing of late sleeps at once.",
             valueName: "N"))
-    var pollMicroseconds = 0
+    var pollMicroseconds = 32
 
     @Flag(help: "Print what this program can do, as JSON, and end.")
     var printCapabilities = false

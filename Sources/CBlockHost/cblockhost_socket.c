@@ -104,11 +104,25 @@ int cblockhost_prepare_event(int descriptor) {
     return cblockhost_set_nonblocking(descriptor);
 }
 
-bool cblockhost_signal(int event) {
+static bool has_room(int event) {
     struct pollfd room = {.fd = event, .events = POLLOUT};
+    return poll(&room, 1, 0) == 1 && (room.revents & POLLOUT);
+}
+
+bool cblockhost_signal(int event) { return has_room(event) && cblockhost_signal_unchecked(event); }
+
+bool cblockhost_signal_unchecked(int event) {
     uint64_t one = 1;
-    return poll(&room, 1, 0) == 1 && (room.revents & POLLOUT) &&
-           write(event, &one, sizeof(one)) == sizeof(one);
+    return write(event, &one, sizeof(one)) == sizeof(one);
+}
+
+void cblockhost_make_room(int event) {
+    if (!has_room(event)) (void)cblockhost_take(event);
+}
+
+int cblockhost_duplicate(int descriptor) {
+    int copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
+    return copy < 0 ? -errno : copy;
 }
 
 bool cblockhost_take(int event) {

@@ -244,10 +244,11 @@ public final class VhostUserServer {
         milliseconds: CInt, _ other: (CInt) -> Void
     ) throws(VhostUserError) {
         var mustAccept = false
-        // What is logged moves to the front end's log from time to time, and a front end that could not be
-        // accepted is tried again.
-        let interval: CInt = 100
-        let isLimited = isAcceptDeferred || session?.isLogging ?? false
+        // What is logged moves to the front end's log from time to time, a front end that could not be accepted is
+        // tried again, and a thread that the session waits for may need help (`QueueThread.keepCall`).
+        let interval = CInt(QueueThread.patience)
+        let isWaiting = session.map { !$0.isListening } ?? false
+        let isLimited = isAcceptDeferred || isWaiting || session?.isLogging ?? false
         let milliseconds =
             isLimited && !(0...interval).contains(milliseconds) ? interval : milliseconds
         try host { () throws(SystemCallError) in
@@ -325,7 +326,7 @@ public final class VhostUserServer {
         guard let session else { return }
         session.end()
         while !session.isOver {
-            _ = news.wait(.forever)
+            _ = news.wait(.nanoseconds(Int64(QueueThread.patience) * 1_000_000))
             news.clear()
             session.goOn()
         }

@@ -78,12 +78,8 @@ extension Program {
                 Program(
                     requests: [.read, .read], wait: wait, transfers: .limited, isBatch: true))
         }
-        for stuck in [[], [1]] {
-            programs.append(
-                Program(
-                    requests: [.read, .read, .read], wait: .descriptor, transfers: .limited,
-                    threads: stuck.isEmpty ? 2 : 3, stuck: stuck))
-        }
+        programs.append(
+            Program(requests: [.read, .read, .read], wait: .descriptor, transfers: .limited))
         programs.append(
             Program(requests: five, transfers: .limited, threads: 1, isBatch: true))
         programs.append(
@@ -121,6 +117,10 @@ extension Program {
                 requests: five, transfers: .limited, threads: 1, earlyTimeouts: 1, isBatch: true))
         programs.append(
             Program(requests: five, transfers: .limited, threads: 2, stuck: [1], isBatch: true))
+        programs.append(
+            Program(
+                requests: [.read, .read, .read], wait: .descriptor, transfers: .limited,
+                threads: 3, stuck: [1]))
         for wait in Wait.allCases {
             programs.append(Program(requests: [.read, .read], wait: wait, rounds: 2))
             programs.append(

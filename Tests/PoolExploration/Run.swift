@@ -278,7 +278,7 @@ private func make(_ queue: BlockQueue, _ program: Program) {
     }
     if program.transfers == .limited, let pool = queue.threadPool {
         note("needs one thread only")
-        pool.state.pointee.pace.note(100_000, requests: 32, bytes: 0)
+        for _ in 0..<32 { pool.state.pointee.pace.note(100_000, bytes: 0) }
         pool.state.pointee.tuning = ThreadTuning(limit: 1)
     }
     currentRun.pointee.areMade.pointee = 1

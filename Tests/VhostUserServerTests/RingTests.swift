@@ -91,6 +91,37 @@ final class RingTests: FrontEndTestCase {
         }
     }
 
+    /// No kick is lost between a thread that stops to look for work and a driver that kicks only when it is asked
+    /// to, whatever the time between requests.
+    func testNoKickIsLostWhenAThreadGoesToSleep() throws {
+        var generator = SplitMix64(seed: Seed.value)
+        for features in [
+            FrontEnd.usualFeatures, FrontEnd.usualFeatures & ~VhostFeature.eventIndex,
+        ] {
+            let frontEnd = try frontEnd(VhostUserOptions(pollLimit: .microseconds(50)))
+            try frontEnd.negotiate(features: features)
+            try frontEnd.addMemory()
+            try frontEnd.setUpRing()
+            try frontEnd.enable()
+            for index in 0..<8000 {
+                frontEnd.add(VirtioType.identify, length: 20)
+                frontEnd.publish()
+                let end = ContinuousClock.now + Patience.limit
+                // Without a system call, so that the thread goes to sleep at any time.
+                while frontEnd.driver.reap().isEmpty {
+                    guard ContinuousClock.now < end else {
+                        return XCTFail("request \(index) was not noticed")
+                    }
+                }
+                let next = ContinuousClock.now + .microseconds(generator.number(0...120))
+                while ContinuousClock.now < next {}
+            }
+            XCTAssertEqual(frontEnd.server.statistics.requests, 8000)
+            XCTAssertLessThanOrEqual(frontEnd.server.statistics.kicks, 8000)
+            XCTAssertEqual(try frontEnd.stop(), 8000)
+        }
+    }
+
     // MARK: Kicks
 
     /// A kick that comes before the ring is enabled is not repeated.
@@ -214,6 +245,30 @@ final class RingTests: FrontEndTestCase {
             XCTAssertEqual(fcntl(event.raw, F_SETFL, 0), 0)
             try frontEnd.set(request, le(UInt64(0)), [event.raw])
             XCTAssertNotEqual(fcntl(event.raw, F_GETFL) & O_NONBLOCK, 0)
+        }
+    }
+
+    /// A front end that makes its event a waiting one again, and full, stops its own queue and nothing else.
+    func testAFrontEndThatMakesItsEventWaitAgain() throws {
+        for ends in [false, true] {
+            let frontEnd = try frontEnd()
+            try frontEnd.start()
+            XCTAssertEqual(try frontEnd.run(VirtioType.read, length: 512), VirtioStatus.ok)
+            try eventually("the call is there") { FrontEnd.take(frontEnd.call) }
+            var full = UInt64.max - 1
+            XCTAssertEqual(write(frontEnd.call.raw, &full, 8), 8)
+            XCTAssertEqual(fcntl(frontEnd.call.raw, F_SETFL, 0), 0)
+            XCTAssertEqual(try frontEnd.run(VirtioType.read, length: 512), VirtioStatus.ok)
+            XCTAssertEqual(frontEnd.server.statistics.requests, 2)
+            XCTAssertTrue(FrontEnd.take(frontEnd.call))
+            XCTAssertEqual(write(frontEnd.call.raw, &full, 8), 8)
+            XCTAssertEqual(try frontEnd.run(VirtioType.read, length: 512), VirtioStatus.ok)
+            if ends {
+                try frontEnd.server.disconnect()
+                XCTAssertFalse(frontEnd.server.isConnected)
+            } else {
+                XCTAssertEqual(try frontEnd.stop(), 3)
+            }
         }
     }
 

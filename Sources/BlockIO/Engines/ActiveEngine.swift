@@ -103,6 +103,8 @@ extension ActiveEngine {
 
     func openToWakes() { open.openToWakes() }
 
+    func setDescriptorWatched(_ isWatched: Bool) { open.setDescriptorWatched(isWatched) }
+
     /// Has the kernel keep memory ready for transfers, in place of what it kept before.
     func registerMemory(_ memory: RegisteredMemory, of image: BlockImage) throws(BlockError) {
         guard case .ioURing(let engine) = self else {

@@ -47,6 +47,11 @@ package protocol Engine: ~Copyable {
     /// and no wait need end because of it.
     mutating func openToWakes()
 
+    /// Whether anybody watches `descriptor`; true at first. While nobody does, the descriptor may be readable
+    /// without cause or quiet in spite of one, which can save system calls; `reap` finds all the same. When
+    /// somebody watches again, it is readable if there is a cause, and tells the truth from the next `reap` on.
+    mutating func setDescriptorWatched(_ isWatched: Bool)
+
     /// Requests that had been carried out when `submit` returned.
     var inlineCompletions: UInt64 { get }
 
@@ -59,6 +64,7 @@ package protocol Engine: ~Copyable {
 
 extension Engine where Self: ~Copyable {
     package mutating func openToWakes() {}
+    package mutating func setDescriptorWatched(_ isWatched: Bool) {}
     package var inlineCompletions: UInt64 { 0 }
     package var pollerOperations: UInt64 { 0 }
 }

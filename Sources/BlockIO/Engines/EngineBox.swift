@@ -26,6 +26,9 @@ package struct EngineBox<Content: Engine & ~Copyable>: OpenEngine {
     package var descriptor: CInt { content.pointee.descriptor }
     package var wakeEvent: WakeEvent { content.pointee.wakeEvent }
     package func openToWakes() { content.pointee.openToWakes() }
+    package func setDescriptorWatched(_ isWatched: Bool) {
+        content.pointee.setDescriptorWatched(isWatched)
+    }
     package var inlineCompletions: UInt64 { content.pointee.inlineCompletions }
     package var pollerOperations: UInt64 { content.pointee.pollerOperations }
 

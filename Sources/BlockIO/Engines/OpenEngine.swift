@@ -11,6 +11,7 @@ package protocol OpenEngine {
     var descriptor: CInt { get }
     var wakeEvent: WakeEvent { get }
     func openToWakes()
+    func setDescriptorWatched(_ isWatched: Bool)
     var inlineCompletions: UInt64 { get }
     var pollerOperations: UInt64 { get }
     /// Shuts the engine down and frees its memory. Nothing may be in flight, and nothing comes after.

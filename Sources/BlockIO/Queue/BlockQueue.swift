@@ -56,6 +56,13 @@ public final class BlockQueue {
     /// was opened without one. It is for epoll(7), level-triggered. Do not read it: the queue does.
     public var descriptor: CInt { core.pointee.descriptor }
 
+    /// Whether anybody watches ``descriptor``; true at first. While nobody does, the descriptor says nothing,
+    /// and ``poll(minimum:timeout:_:)`` with `minimum: 0` makes no system call where there is nothing to submit
+    /// and nothing to deliver. Before somebody watches again, `poll` has to be called once more.
+    package func setDescriptorWatched(_ isWatched: Bool) {
+        if !isClosed { core.pointee.engine.setDescriptorWatched(isWatched) }
+    }
+
     /// Whether the queue is closed: no request is taken and none is under way.
     public var isClosed: Bool { core.pointee.isClosed }
 

@@ -28,6 +28,15 @@ int cblockhost_prepare_event(int descriptor);
 /// that, and fills the eventfd, between the look and the write.
 bool cblockhost_signal(int event);
 
+/// The same without the look: it waits while the eventfd is a waiting one and full.
+bool cblockhost_signal_unchecked(int event);
+
+/// Makes room in an eventfd(2) that is full, so that whoever waits in write(2) goes on.
+void cblockhost_make_room(int event);
+
+/// A descriptor of the same open file, close-on-exec, or -errno.
+int cblockhost_duplicate(int descriptor);
+
 /// Takes what an eventfd(2) has counted, without waiting (RWF_NOWAIT); false when that is nothing.
 bool cblockhost_take(int event);
 

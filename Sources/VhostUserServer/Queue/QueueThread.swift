@@ -1,9 +1,10 @@
 import BlockHost
+import Glibc
 
 /// The thread of one virtqueue. It serves the queue, and does what the thread of the session asks for
 /// between two services.
 ///
-/// `@unchecked`: the mutex guards every variable.
+/// `@unchecked`: the mutex guards every variable but one, which only the thread of the session uses.
 final class QueueThread: @unchecked Sendable {
     private typealias Job = @Sendable (ServedQueue) -> Void
     typealias Maker = @Sendable (QueueWake) throws(VhostUserError) -> ServedQueue
@@ -18,6 +19,8 @@ final class QueueThread: @unchecked Sendable {
     }
 
     private let wake: QueueWake
+    /// The same event as the queue's for calls, of the thread of the session; -1 when there is none.
+    private var callCopy: CInt = -1
     private let mutex = PthreadMutex()
     private let changed = PthreadCondition()
 
@@ -63,7 +66,32 @@ final class QueueThread: @unchecked Sendable {
         defer { mutex.unlock() }
         while true {
             if let result = answer.result { return result }
-            changed.wait(mutex)
+            waitForChange()
+        }
+    }
+
+    /// Keeps a copy of the descriptor for calls that the queue is about to get; -1 for none.
+    ///
+    /// The queue writes the event in one system call. A front end can make the event a blocking one and fill it, and
+    /// the thread of the queue then waits in write(2). That must not last when the session wants something of it.
+    func keepCall(_ descriptor: CInt) throws(SystemCallError) {
+        let copy = descriptor < 0 ? -1 : try SharedEvent.duplicate(descriptor)
+        forgetCall()
+        callCopy = copy
+    }
+
+    /// The front end has gone.
+    func forgetCall() {
+        if callCopy >= 0 { close(callCopy) }
+        callCopy = -1
+    }
+
+    /// The longest time, in milliseconds, that a call of the session waits for a thread that waits in write(2).
+    static let patience = 100
+
+    private func waitForChange() {
+        if !changed.wait(mutex, milliseconds: Self.patience) && callCopy >= 0 {
+            SharedEvent.makeRoom(callCopy)
         }
     }
 
@@ -79,9 +107,10 @@ final class QueueThread: @unchecked Sendable {
         mutex.lock()
         while true {
             if case .ended = phase { break }
-            changed.wait(mutex)
+            waitForChange()
         }
         mutex.unlock()
+        forgetCall()
     }
 
     /// `@unchecked`: the mutex of the thread guards it.

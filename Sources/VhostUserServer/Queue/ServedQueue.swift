@@ -201,7 +201,8 @@ final class ServedQueue {
         return 0
     }
 
-    /// Takes over the descriptor of calls; -1 for none.
+    /// Takes over the descriptor of calls; -1 for none. While the front end keeps it full and blocking, this thread
+    /// waits: see ``QueueThread/keepCall(_:)``.
     func setCall(_ descriptor: CInt) {
         if state.pointee.call >= 0 { close(state.pointee.call) }
         state.pointee.call = descriptor
@@ -218,7 +219,7 @@ final class ServedQueue {
     private func signalCall() {
         guard state.pointee.call >= 0 else { return }
         // It is the front end's descriptor; if it cannot be written, that is the front end's loss.
-        if SharedEvent.signal(state.pointee.call) { state.pointee.calls &+= 1 }
+        if SharedEvent.signalUnchecked(state.pointee.call) { state.pointee.calls &+= 1 }
     }
 
     /// Tells the front end that the ring cannot be used.
@@ -296,16 +297,20 @@ final class ServedQueue {
         guard state.pointee.polling.limit > 0 else { return }
         state.pointee.idleSince = monotonicNanoseconds()
         guard queue.isRunning, state.pointee.polling.window > 0 else { return }
-        while !wake.isRaised && !state.pointee.isServeDue {
-            if serve() {
-                finishStopping()
-                state.pointee.idleSince = monotonicNanoseconds()
-            } else if monotonicNanoseconds() &- state.pointee.idleSince
-                > state.pointee.polling.window
-            {
-                return
+        queue.setPolling(true)
+        while !wake.isRaised && queue.isRunning {
+            state.pointee.isServeDue = false
+            let isBusy = serve()
+            let now = monotonicNanoseconds()
+            if isBusy {
+                state.pointee.idleSince = now
+            } else if now &- state.pointee.idleSince > state.pointee.polling.window {
+                break
             }
         }
+        queue.setPolling(false)
+        // What came without a kick, and from here on each has one.
+        if serve() { state.pointee.isServeDue = true }
     }
 
     /// Adds what the queue has done.

@@ -64,6 +64,12 @@ extension VhostUserSession {
 
     func setCall(_ body: MessageBody) throws(Refusal) -> Answer {
         let (index, descriptor) = try ringEvent(body)
+        do throws(SystemCallError) {
+            try threads[index].keepCall(descriptor)
+        } catch {
+            if descriptor >= 0 { close(descriptor) }
+            throw Refusal(error.errno)
+        }
         threads[index].run { $0.setCall(descriptor) }
         return .acknowledgement
     }

@@ -219,6 +219,7 @@ final class VhostUserSession {
         case .end(let release?):
             guard release.isDone else { return }
             wait = nil
+            for thread in threads { thread.forgetCall() }
             device.reset()
             isOver = true
         }

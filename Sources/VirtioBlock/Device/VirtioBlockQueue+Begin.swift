@@ -174,6 +174,10 @@ extension VirtioBlockQueue {
     private func beginRange(
         _ kind: RequestSlot.Kind, _ slot: StablePointer<RequestSlot>, _ head: UInt16
     ) {
+        // More than one range, which QEMU's device answers in this way too.
+        guard state.pointee.chain.readableBytes <= 16 else {
+            return finish(slot, head, .unsupported, written: 0)
+        }
         guard let range = readRange() else { return finish(slot, head, .ioError, written: 0) }
         let unmaps = range.flags == 1
         // A discard has no flags (virtio 1.2, 5.2.6.2).

@@ -49,6 +49,17 @@ extension VirtioBlockQueue {
     /// case.
     public func setEnabled(_ isEnabled: Bool) { state.pointee.isEnabled = isEnabled }
 
+    /// Whether the caller looks at the queue by ``serve()`` again and again, and sleeps for nothing; false at
+    /// first. From the next `serve` on, a driver is then not asked to notify the queue, and ``descriptor`` says
+    /// nothing, which saves both sides the system calls for it.
+    ///
+    /// Before the caller sleeps, it makes this false and calls `serve` once more: that takes the requests that
+    /// came without a notification, and asks for a notification of the next one.
+    public func setPolling(_ isPolling: Bool) {
+        state.pointee.ring.wantsNotifications = !isPolling
+        queue.setDescriptorWatched(!isPolling)
+    }
+
     /// Takes no more requests. Those under way still complete into the ring.
     public func stop() {
         if state.pointee.phase == .running { state.pointee.phase = .draining }

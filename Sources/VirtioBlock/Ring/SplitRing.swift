@@ -25,6 +25,10 @@ struct SplitRing: ~Copyable {
     private(set) var nextUsed: UInt16 = 0
     /// The index of the used ring at the last decision about an interrupt; `nil` before the first.
     private var signalled: UInt16?
+    /// Whether ``arm()`` asks the driver to notify the device.
+    var wantsNotifications = true
+    /// What the flags of the used ring say of notifications; `nil` before they have been written.
+    private var isFlaggedQuiet: Bool?
     /// Requests that were fetched last.
     private let heads: FixedMemory<UInt16>
     /// Requests that are used and not published.
@@ -55,6 +59,7 @@ struct SplitRing: ~Copyable {
         self.hasEventIndex = hasEventIndex
         self.nextAvailable = nextAvailable
         signalled = nil
+        isFlaggedQuiet = nil
         collected = 0
         _ = view.begin()
         defer { view.end() }
@@ -127,16 +132,33 @@ struct SplitRing: ~Copyable {
     /// The first descriptor of a request that ``fetch(atMost:)`` has taken.
     func head(_ index: Int) -> UInt16 { UInt16(littleEndian: heads[index]) }
 
-    /// Asks the driver to notify the device of the next request. Returns whether it has come in the
-    /// meantime; `nil` when the memory has gone.
+    /// Asks the driver to notify the device of the next request, if the device ``wantsNotifications``. Returns
+    /// whether it has come in the meantime; `nil` when the memory has gone.
+    ///
+    /// With an event index, a device that wants no notifications leaves the index behind: the driver notifies
+    /// it only when its own index passes that (virtio 1.2, 2.7.10). Without, a flag says it.
     mutating func arm() -> Bool? {
         if hasEventIndex {
-            guard let used, used.store16(nextAvailable, at: 4 + 8 * size) else { return nil }
-            // The driver sees this, or the device sees the request (virtio 1.2, 2.7.10).
-            atomicMemoryFence(ordering: .sequentiallyConsistent)
+            if wantsNotifications {
+                guard let used, used.store16(nextAvailable, at: 4 + 8 * size) else { return nil }
+                // The driver sees this, or the device sees the request.
+                atomicMemoryFence(ordering: .sequentiallyConsistent)
+            }
+        } else if isFlaggedQuiet != !wantsNotifications {
+            guard setFlag(isQuiet: !wantsNotifications) else { return nil }
         }
         guard let index = available?.load16(at: 2) else { return nil }
         return index != nextAvailable
+    }
+
+    /// VIRTQ_USED_F_NO_NOTIFY (virtio 1.2, 2.7.8). False when the memory has gone.
+    @inline(never)
+    private mutating func setFlag(isQuiet: Bool) -> Bool {
+        guard let used, used.store16(isQuiet ? 1 : 0, at: 0) else { return false }
+        isFlaggedQuiet = isQuiet
+        // As in `arm`.
+        atomicMemoryFence(ordering: .sequentiallyConsistent)
+        return true
     }
 
     /// Descriptor `index` of the table.

@@ -38,6 +38,7 @@ private struct CountedEngine: OpenEngine {
 
     func cancel(_ request: RequestPointer) { base.cancel(request) }
 
+    func setDescriptorWatched(_ isWatched: Bool) { base.setDescriptorWatched(isWatched) }
     func openToWakes() {
         openings.note()
         base.openToWakes()

@@ -1,5 +1,6 @@
 import Glibc
 import GuestMemory
+import Synchronization
 
 /// The driver's side of a split virtqueue (virtio 1.2, 2.7), in memory of the guest.
 ///
@@ -142,6 +143,8 @@ final class RingDriver {
         let former = publishedAvailable
         publishedAvailable = nextAvailable
         store(nextAvailable, at: available + 2)
+        // The device sees this, or the driver sees what the device asks for.
+        atomicMemoryFence(ordering: .sequentiallyConsistent)
         guard hasEventIndex else { return load(used, as: UInt16.self) & 1 == 0 }
         let event = load(used + 4 + 8 * UInt64(size), as: UInt16.self)
         return nextAvailable &- event &- 1 < nextAvailable &- former

@@ -297,7 +297,11 @@ final class FuzzDriver {
         guard rest.allSatisfy({ $0 == 0x5C }) else { throw Finding(text: "guest memory") }
         let half = Self.imageSize / 2
         let image = try plain.contents(at: half, half)
-        guard image.bytes.allSatisfy({ $0 == 0x11 }) else { throw Finding(text: "the image") }
+        let wrong = image.bytes.indices.filter { image.bytes[$0] != 0x11 }
+        if let first = wrong.first, let last = wrong.last {
+            let place = "\(wrong.count) bytes from \(half + first) to \(half + last)"
+            throw Finding(text: "the image: \(place), first \(image.bytes[first])")
+        }
         guard queue.mapper.statistics.active == 0 else { throw Finding(text: "transfers") }
         guard queue.isIdle, !queue.isResetting else { throw Finding(text: "requests") }
     }

@@ -61,6 +61,50 @@ final class NotificationTests: VirtioTestCase {
         }
     }
 
+    /// While the caller looks by itself, the driver need not notify. In `serve` after that the queue takes what
+    /// came without a notification, and asks for one.
+    func testAQueueThatIsPolledWantsNoNotification() throws {
+        for hasEventIndex in [true, false] {
+            var options = VirtioWorld.Options()
+            options.hasEventIndex = hasEventIndex
+            try forEachEngine(options) { world, _ in
+                for index in 0..<40 {
+                    // The first one of a queue that sleeps.
+                    self.addReads(world, 1)
+                    XCTAssertTrue(world.driver.publish(), "round \(index)")
+                    world.queue.setPolling(true)
+                    XCTAssertEqual(try world.finish(1, isPolling: true).count, 1)
+                    for _ in 0..<3 {
+                        self.addReads(world, 2)
+                        XCTAssertFalse(world.driver.publish())
+                        XCTAssertEqual(try world.finish(2, isPolling: true).count, 2)
+                    }
+                    // Just before the end.
+                    let count = index % 3
+                    self.addReads(world, count)
+                    XCTAssertFalse(world.driver.publish())
+                    world.queue.setPolling(false)
+                    XCTAssertEqual(try world.finish(count).count, count)
+                }
+            }
+        }
+    }
+
+    /// A device that has ended may have left the flag that suppresses notifications.
+    func testTheFlagOfAFormerDevice() throws {
+        var options = VirtioWorld.Options()
+        options.hasEventIndex = false
+        options.starts = false
+        try forEachEngine(options) { world, _ in
+            world.driver.store(UInt16(1), at: world.driver.used)
+            try world.queue.start(world.driver.layout)
+            XCTAssertEqual(world.queue.serve(), VirtioService())
+            world.add(VirtioType.flush)
+            XCTAssertTrue(world.driver.publish())
+            XCTAssertEqual(try world.finish(1).count, 1)
+        }
+    }
+
     /// With an event index the driver says after how many requests it wants an interrupt.
     func testWhenTheDriverWantsAnInterrupt() throws {
         try forEachEngine { world, _ in

@@ -113,14 +113,20 @@ final class VirtioWorld {
         }
     }
 
-    /// Serves until the driver finds `count` used requests; the services are in `services`.
+    /// Serves until the driver finds `count` used requests; the services are in `services`. Does not sleep if
+    /// the queue `isPolling`.
     @discardableResult
-    func finish(_ count: Int) throws -> [(head: UInt16, length: UInt32)] {
+    func finish(_ count: Int, isPolling: Bool = false) throws -> [(head: UInt16, length: UInt32)] {
+        let end = ContinuousClock.now + Patience.limit
         var used: [(head: UInt16, length: UInt32)] = []
         services.append(queue.serve())
         used += driver.reap()
         while used.count < count {
-            try wait()
+            if isPolling {
+                guard ContinuousClock.now < end else { throw Stuck(outstanding: count) }
+            } else {
+                try wait()
+            }
             services.append(queue.serve())
             used += driver.reap()
         }

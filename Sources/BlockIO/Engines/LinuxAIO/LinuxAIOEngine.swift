@@ -16,6 +16,8 @@ import Glibc
     /// signals the event at each completion. Without one, the kernel's queue polls the event.
     private let event: Event
     private let hasDescriptor: Bool
+    /// Nobody needs to be told by the event: it is not read.
+    private var isUnwatched = false
     private var helpers: HelperThreads
     /// Other threads may signal the event.
     private var isOpenToWakes = false
@@ -63,6 +65,9 @@ import Glibc
         isOpenToWakes = true
         isWakeDue = !hasDescriptor && !isWakeArmed
     }
+
+    /// The kernel and the helpers signal the event in any case, so there is nothing to make up for.
+    mutating func setDescriptorWatched(_ isWatched: Bool) { isUnwatched = !isWatched }
 
     /// Whether another thread may end a wait.
     private var mayBeWoken: Bool { isOpenToWakes || helpers.inFlight > 0 }
@@ -129,7 +134,8 @@ import Glibc
         if isWakeDue { armWake() }
         // What ends after this is taken below or signals anew. After a wait in the kernel's queue, which nothing
         // but completions can end, what they have signalled is cleared afterwards.
-        var isWoken = hasDescriptor && (minimum == 0 || mayBeWoken) && event.take()
+        var isWoken =
+            hasDescriptor && !isUnwatched && (minimum == 0 || mayBeWoken) && event.take()
         helpers.collect(into: &answered)
         let help = helpers.serveIfDue(isIdleBeside: inKernel == 0, &answered)
         let mayWait = minimum > 0 && answered.count == before && !isWoken

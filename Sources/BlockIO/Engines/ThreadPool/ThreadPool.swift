@@ -83,6 +83,8 @@ package final class ThreadPool: @unchecked Sendable {
         /// It has been told and has not looked since.
         var isTold = false
         var isSignalled = false
+        /// Nobody needs to be told by the descriptor.
+        var isUnwatched = false
         package var isWoken = false
         /// ``ThreadPool/wakes`` when the owner last came to the lock. The owner's.
         var seenWakes: UInt32 = 0
@@ -296,9 +298,19 @@ package final class ThreadPool: @unchecked Sendable {
     }
 
     func signalDescriptor() {
-        guard let event, !state.pointee.isSignalled else { return }
+        guard let event, !state.pointee.isSignalled, !state.pointee.isUnwatched else { return }
         state.pointee.isSignalled = true
         event.signal()
+    }
+
+    /// Whether anybody watches the descriptor. What was not told meanwhile is told now.
+    func setDescriptorWatched(_ isWatched: Bool) {
+        lock.lock()
+        state.pointee.isUnwatched = !isWatched
+        if !state.pointee.answered.isEmpty || state.pointee.isWoken || isWithoutThread {
+            signalDescriptor()
+        }
+        lock.unlock()
     }
 
     func unlockAndTell(_ isSleeping: Bool) {

@@ -64,6 +64,8 @@ struct ThreadPoolEngine: ~Copyable, Engine {
 
     var wakeEvent: WakeEvent { .pool(pool) }
 
+    mutating func setDescriptorWatched(_ isWatched: Bool) { pool.setDescriptorWatched(isWatched) }
+
     var inlineCompletions: UInt64 { pool.inlineCompletions }
 
     var pollerOperations: UInt64 { pool.pollerOperations }

@@ -18,6 +18,8 @@ import Glibc
     /// DEFER_TASKRUN a sleeping owner would watch in vain. Without one, the ring polls the event.
     private let event: Event
     private let hasDescriptor: Bool
+    /// Nobody needs to be told by the event: it is not read.
+    private var isUnwatched = false
     /// Completions are found only by entering the kernel, which then polls the device.
     private let pollsDevice: Bool
     /// A wait need not be one in the ring.
@@ -84,6 +86,9 @@ import Glibc
         isReady = false
     }
 
+    /// The kernel and the helpers signal the event in any case, so there is nothing to make up for.
+    mutating func setDescriptorWatched(_ isWatched: Bool) { isUnwatched = !isWatched }
+
     var pollerOperations: UInt64 { helpers.pollerOperations }
 
     mutating func submit(_ pending: inout RequestFIFO, answered: inout RequestFIFO) {
@@ -139,7 +144,7 @@ import Glibc
             end = waitOutside(span, &answered)
         }
         if hasDescriptor {
-            if quiet(&answered) { isWoken = true }
+            if !isUnwatched && quiet(&answered) { isWoken = true }
             // The owner has a call to make. One that others go before brings the owner back with the last
             // of them.
             if help == .now || help == .later && inRing == 0 { event.signal() }
