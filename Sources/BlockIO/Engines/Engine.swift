@@ -49,7 +49,7 @@ package protocol Engine: ~Copyable {
 
     /// Whether anybody watches `descriptor`; true at first. While nobody does, the descriptor may be readable
     /// without cause or quiet in spite of one, which can save system calls; `reap` finds all the same. When
-    /// somebody watches again, it is readable if there is a cause, and tells the truth from the next `reap` on.
+    /// somebody watches again, it tells the truth from the next `reap` on.
     mutating func setDescriptorWatched(_ isWatched: Bool)
 
     /// Requests that had been carried out when `submit` returned.

@@ -16,8 +16,8 @@ import Glibc
     /// signals the event at each completion. Without one, the kernel's queue polls the event.
     private let event: Event
     private let hasDescriptor: Bool
-    /// Nobody needs to be told by the event: it is not read.
-    private var isUnwatched = false
+    /// Somebody watches the descriptor. Otherwise the event is not read.
+    private var isWatched: Bool
     private var helpers: HelperThreads
     /// Other threads may signal the event.
     private var isOpenToWakes = false
@@ -50,6 +50,7 @@ import Glibc
         }
         capacity = options.depth
         hasDescriptor = options.hasDescriptor
+        isWatched = options.hasDescriptor
         event = made
         unsafe context = created
         helpers = HelperThreads(image: image, engine: .linuxAIO, wake: made)
@@ -67,7 +68,9 @@ import Glibc
     }
 
     /// The kernel and the helpers signal the event in any case, so there is nothing to make up for.
-    mutating func setDescriptorWatched(_ isWatched: Bool) { isUnwatched = !isWatched }
+    mutating func setDescriptorWatched(_ isWatched: Bool) {
+        self.isWatched = hasDescriptor && isWatched
+    }
 
     /// Whether another thread may end a wait.
     private var mayBeWoken: Bool { isOpenToWakes || helpers.inFlight > 0 }
@@ -134,8 +137,7 @@ import Glibc
         if isWakeDue { armWake() }
         // What ends after this is taken below or signals anew. After a wait in the kernel's queue, which nothing
         // but completions can end, what they have signalled is cleared afterwards.
-        var isWoken =
-            hasDescriptor && !isUnwatched && (minimum == 0 || mayBeWoken) && event.take()
+        var isWoken = isWatched && (minimum == 0 || mayBeWoken) && event.take()
         helpers.collect(into: &answered)
         let help = helpers.serveIfDue(isIdleBeside: inKernel == 0, &answered)
         let mayWait = minimum > 0 && answered.count == before && !isWoken
@@ -164,7 +166,7 @@ import Glibc
             if end == .normal { end = .woken }
         }
         helpers.collect(into: &answered)
-        if hasDescriptor {
+        if isWatched {
             if minimum > 0 && !mayBeWoken { quiet(&answered) }
             // The owner has a call to make. One that others go before brings the owner back with the last of
             // them.

@@ -18,8 +18,8 @@ import Glibc
     /// DEFER_TASKRUN a sleeping owner would watch in vain. Without one, the ring polls the event.
     private let event: Event
     private let hasDescriptor: Bool
-    /// Nobody needs to be told by the event: it is not read.
-    private var isUnwatched = false
+    /// Somebody watches the descriptor. Otherwise the event is not read.
+    private var isWatched = true
     /// Completions are found only by entering the kernel, which then polls the device.
     private let pollsDevice: Bool
     /// A wait need not be one in the ring.
@@ -87,7 +87,9 @@ import Glibc
     }
 
     /// The kernel and the helpers signal the event in any case, so there is nothing to make up for.
-    mutating func setDescriptorWatched(_ isWatched: Bool) { isUnwatched = !isWatched }
+    mutating func setDescriptorWatched(_ isWatched: Bool) {
+        self.isWatched = isWatched
+    }
 
     var pollerOperations: UInt64 { helpers.pollerOperations }
 
@@ -144,7 +146,7 @@ import Glibc
             end = waitOutside(span, &answered)
         }
         if hasDescriptor {
-            if !isUnwatched && quiet(&answered) { isWoken = true }
+            if quiet(&answered) { isWoken = true }
             // The owner has a call to make. One that others go before brings the owner back with the last
             // of them.
             if help == .now || help == .later && inRing == 0 { event.signal() }
@@ -356,7 +358,9 @@ import Glibc
     /// Clears the event when it is the descriptor. Only after the kernel was entered, because posting
     /// completions there signals it again; what came since then shows in the ring's flags, and what helpers
     /// have done is collected. True when another thread has woken the owner.
+    @inline(never)
     private mutating func quiet(_ answered: inout RequestFIFO) -> Bool {
+        guard isWatched else { return false }
         let isWoken = event.take()
         helpers.collect(into: &answered)
         let hasMore = unsafe !isSilent && cbio_uring_has_more(ring)
