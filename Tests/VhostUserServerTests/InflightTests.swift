@@ -228,6 +228,7 @@ final class InflightTests: FrontEndTestCase {
         try frontEnd.negotiate()
         let (file, size) = try region(frontEnd)
         let short = Descriptor(try SystemCall.check(cts_memfd(100), "memfd_create"))
+        let roomy = Descriptor(try SystemCall.check(cts_memfd(8192), "memfd_create"))
         let count = UInt64(size)
         let wrong: [(String, [UInt8], [CInt])] = [
             ("no descriptor", le(count) + le(UInt64(0)) + Self.layout, []),
@@ -235,6 +236,9 @@ final class InflightTests: FrontEndTestCase {
             ("past the file", le(count) + le(UInt64(4096)) + Self.layout, [file.raw]),
             ("past everything", le(count) + le(UInt64.max - 100) + Self.layout, [file.raw]),
             ("shorter than it says", le(count) + le(UInt64(4096)) + Self.layout, [short.raw]),
+            ("at an odd place", le(count) + le(UInt64(1)) + Self.layout, [roomy.raw]),
+            ("between two words", le(count) + le(UInt64(8 + 1)) + Self.layout, [roomy.raw]),
+            ("between two parts", le(count) + le(UInt64(32)) + Self.layout, [roomy.raw]),
             ("no queues", le(count) + le(UInt64(0)) + le(UInt64(64) << 16), [file.raw]),
             ("no memory", le(count) + le(UInt64(0)) + Self.layout, [frontEnd.kick.raw]),
             ("no layout", le(count) + le(UInt64(0)), [file.raw]),
@@ -251,6 +255,9 @@ final class InflightTests: FrontEndTestCase {
             le(UInt64(512)) + le(UInt64(0)) + le(UInt16(1)) + le(UInt16(16)) + le(UInt32(0)),
             [file.raw])
         XCTAssertThrowsError(try frontEnd.setUpRing())
+        // Where a part may begin.
+        try frontEnd.set(
+            VhostRequest.setInflightFD, le(count) + le(UInt64(64)) + Self.layout, [roomy.raw])
         try set(frontEnd, file, size)
         try frontEnd.setUpRing()
         try frontEnd.enable()
