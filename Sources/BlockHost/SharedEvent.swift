@@ -9,6 +9,9 @@ package enum SharedEvent {
     }
 
     /// Adds 1 to the counter. Returns false if that would block, or if the descriptor cannot be written.
+    ///
+    /// It does not block, whatever the other process does, as long as the kernel has asynchronous I/O on eventfds:
+    /// from Linux 5.8 on, and if io_setup(2) and io_submit(2) are allowed.
     @discardableResult
     package static func signal(_ descriptor: CInt) -> Bool { cblockhost_signal(descriptor) }
 
@@ -18,7 +21,8 @@ package enum SharedEvent {
         cblockhost_signal_unchecked(descriptor)
     }
 
-    /// Takes what is in a full counter, so that a thread that waits in ``signalUnchecked(_:)`` goes on.
+    /// Takes what is in a full counter, so that a thread that waits in ``signalUnchecked(_:)`` goes on, a thousand
+    /// times if another process fills it again. To be repeated until the thread goes on.
     package static func makeRoom(_ descriptor: CInt) { cblockhost_make_room(descriptor) }
 
     /// A descriptor of the same event, for another thread.

@@ -121,6 +121,41 @@ final class InflightTests: FrontEndTestCase {
         XCTAssertEqual(frontEnd.server.statistics.requests, 4)
     }
 
+    /// A ring that stops before it was enabled ends the requests that the former server took: where it stopped is
+    /// behind them, and a server without the region begins there.
+    func testARingThatWasNeverEnabledLosesNothing() throws {
+        let frontEnd = try frontEnd()
+        try frontEnd.negotiate()
+        let (file, size) = try region(frontEnd)
+        let region = try Region(file)
+        let heads = (0..<3).map {
+            frontEnd.add(VirtioType.read, sector: UInt64(8 * $0), length: 512, index: $0)
+        }
+        frontEnd.driver.publish()
+        region.set(heads[0], isUnderWay: true, number: 1)
+        region.set(heads[1], isUnderWay: true, number: 2)
+        try frontEnd.addMemory()
+        try set(frontEnd, file, size)
+        try frontEnd.setUpRing()
+        XCTAssertEqual(frontEnd.server.statistics.requests, 0)
+        let base = try frontEnd.stop()
+        XCTAssertEqual(base, 2)
+        XCTAssertEqual(Set(frontEnd.driver.reap().map(\.head)), Set(heads[..<2]))
+        for head in heads { XCTAssertFalse(region.isUnderWay(head)) }
+        // A device without the region.
+        try frontEnd.set(VhostRequest.resetDevice)
+        try frontEnd.negotiate(keepsRing: true)
+        try frontEnd.setUpRing(base: base)
+        try frontEnd.enable()
+        XCTAssertEqual(try frontEnd.finish(1), [heads[2]])
+        for index in 0..<3 {
+            XCTAssertEqual(frontEnd.status(index), VirtioStatus.ok)
+            XCTAssertEqual(
+                frontEnd.bytes(512, index: index), Self.content(at: 4096 * index, 512))
+        }
+        XCTAssertEqual(try frontEnd.stop(), 3)
+    }
+
     /// cloud-hypervisor says where the available ring ends, with requests in it that no server has taken.
     func testTheIndexOfTheAvailableRingIsNotTheBase() throws {
         let frontEnd = try frontEnd()
@@ -228,6 +263,7 @@ final class InflightTests: FrontEndTestCase {
         try frontEnd.negotiate()
         let (file, size) = try region(frontEnd)
         let short = Descriptor(try SystemCall.check(cts_memfd(100), "memfd_create"))
+        let roomy = Descriptor(try SystemCall.check(cts_memfd(8192), "memfd_create"))
         let count = UInt64(size)
         let wrong: [(String, [UInt8], [CInt])] = [
             ("no descriptor", le(count) + le(UInt64(0)) + Self.layout, []),
@@ -235,6 +271,9 @@ final class InflightTests: FrontEndTestCase {
             ("past the file", le(count) + le(UInt64(4096)) + Self.layout, [file.raw]),
             ("past everything", le(count) + le(UInt64.max - 100) + Self.layout, [file.raw]),
             ("shorter than it says", le(count) + le(UInt64(4096)) + Self.layout, [short.raw]),
+            ("at an odd place", le(count) + le(UInt64(1)) + Self.layout, [roomy.raw]),
+            ("between two words", le(count) + le(UInt64(8 + 1)) + Self.layout, [roomy.raw]),
+            ("between two parts", le(count) + le(UInt64(32)) + Self.layout, [roomy.raw]),
             ("no queues", le(count) + le(UInt64(0)) + le(UInt64(64) << 16), [file.raw]),
             ("no memory", le(count) + le(UInt64(0)) + Self.layout, [frontEnd.kick.raw]),
             ("no layout", le(count) + le(UInt64(0)), [file.raw]),
@@ -251,6 +290,9 @@ final class InflightTests: FrontEndTestCase {
             le(UInt64(512)) + le(UInt64(0)) + le(UInt16(1)) + le(UInt16(16)) + le(UInt32(0)),
             [file.raw])
         XCTAssertThrowsError(try frontEnd.setUpRing())
+        // Where a part may begin.
+        try frontEnd.set(
+            VhostRequest.setInflightFD, le(count) + le(UInt64(64)) + Self.layout, [roomy.raw])
         try set(frontEnd, file, size)
         try frontEnd.setUpRing()
         try frontEnd.enable()

@@ -272,6 +272,31 @@ final class RingTests: FrontEndTestCase {
         }
     }
 
+    /// Nor does one that fills it again as soon as somebody makes room.
+    func testAFrontEndThatKeepsItsEventFull() throws {
+        for request in [VhostRequest.getVringBase, VhostRequest.resetDevice] {
+            let frontEnd = try frontEnd()
+            try frontEnd.start()
+            XCTAssertEqual(try frontEnd.run(VirtioType.read, length: 512), VirtioStatus.ok)
+            XCTAssertEqual(fcntl(frontEnd.call.raw, F_SETFL, 0), 0)
+            let fillers = try (0..<2).map { _ in
+                try EventFiller(frontEnd.call.raw, adding: UInt64.max - 1)
+            }
+            defer { for filler in fillers { XCTAssertNoThrow(try filler.end()) } }
+            for _ in 0..<3 {
+                frontEnd.add(VirtioType.read, length: 512)
+                frontEnd.publish(always: true)
+            }
+            if request == VhostRequest.getVringBase {
+                _ = try frontEnd.stop()
+            } else {
+                try frontEnd.set(request)
+            }
+            try frontEnd.server.disconnect()
+            XCTAssertFalse(frontEnd.server.isConnected)
+        }
+    }
+
     /// What completed before a call descriptor came is announced to the new one.
     func testALateCallDescriptor() throws {
         let frontEnd = try frontEnd()

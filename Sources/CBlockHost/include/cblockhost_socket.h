@@ -24,14 +24,16 @@ int cblockhost_set_nonblocking(int descriptor);
 int cblockhost_prepare_event(int descriptor);
 
 /// Adds 1 to an eventfd(2); false when it would have to wait. Whoever else has the eventfd may make
-/// it a waiting one at any time, so O_NONBLOCK alone does not do. It waits only if the other process does
-/// that, and fills the eventfd, between the look and the write.
+/// it a waiting one at any time, and may fill it between a look and a write(2), so the kernel adds the 1 at the
+/// end of an asynchronous operation (IOCB_FLAG_RESFD). Only without these (before Linux 5.8, or where io_setup(2)
+/// or io_submit(2) is forbidden) write(2) does it, and can wait then.
 bool cblockhost_signal(int event);
 
-/// The same without the look: it waits while the eventfd is a waiting one and full.
+/// The same by write(2), without a look: it waits while the eventfd is a waiting one and full.
 bool cblockhost_signal_unchecked(int event);
 
-/// Makes room in an eventfd(2) that is full, so that whoever waits in write(2) goes on.
+/// Makes room in an eventfd(2) that is full, so that whoever waits in write(2) goes on; many times, for a
+/// process that fills it again at once. If it is not full, nothing is taken.
 void cblockhost_make_room(int event);
 
 /// A descriptor of the same open file, close-on-exec, or -errno.

@@ -9,6 +9,7 @@ import GuestMemory
 final class InflightRegion: Sendable {
     private static let headerSize = 16
     private static let entrySize = 16
+    private static let alignment = 64
     /// "QueueRegionSplit", version.
     private static let version: UInt16 = 1
 
@@ -19,14 +20,17 @@ final class InflightRegion: Sendable {
     /// Where the region begins in the memory.
     private let offset: Int
 
-    /// A region that the front end has kept, `offset` bytes into the file.
+    /// A region that the front end has kept, `offset` bytes into the file: a multiple of 64.
     init(
         descriptor: CInt, offset: UInt64, size: UInt64, queueCount: Int, queueSize: Int
     ) throws(Refusal) {
         let needed = Self.byteCount(queueCount: queueCount, queueSize: queueSize)
         let page = UInt64(GuestRAM.pageSize)
         let before = offset & (page - 1)
-        guard size >= UInt64(needed), let start = Int(exactly: offset - before) else {
+        // The server has given the region at 0; elsewhere its numbers have to be aligned as there.
+        guard offset % UInt64(Self.alignment) == 0, size >= UInt64(needed),
+            let start = Int(exactly: offset - before)
+        else {
             throw Refusal(EINVAL)
         }
         let length = (Int(before) + needed + Int(page) - 1) & ~(Int(page) - 1)
@@ -72,7 +76,7 @@ final class InflightRegion: Sendable {
     }
 
     private static func partSize(_ queueSize: Int) -> Int {
-        (headerSize + queueSize * entrySize + 63) & ~63
+        (headerSize + queueSize * entrySize + alignment - 1) & ~(alignment - 1)
     }
 
     /// The part of a queue, which is valid as long as this object. Other processes may change it at any

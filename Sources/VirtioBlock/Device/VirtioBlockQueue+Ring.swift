@@ -60,7 +60,8 @@ extension VirtioBlockQueue {
         queue.setDescriptorWatched(!isPolling)
     }
 
-    /// Takes no more requests. Those under way still complete into the ring.
+    /// Takes no more requests. Those under way still complete into the ring; in a ring with an inflight log also
+    /// those that were taken before and are to be begun again, even if the queue is not enabled.
     public func stop() {
         if state.pointee.phase == .running { state.pointee.phase = .draining }
     }

@@ -20,9 +20,8 @@ extension VirtioBlockQueue {
         // Where the host has nothing, only the descriptor is to be looked after, once.
         let isFirst = minimum > 0 || queue.outstanding > 0 || mapper.isWaiting
         if isFirst { deliver(minimum) }
-        if state.pointee.phase == .running && state.pointee.isEnabled
-            && state.pointee.abandoned == 0
-        {
+        let isTaking = state.pointee.phase == .running ? state.pointee.isEnabled : isOwing
+        if isTaking && state.pointee.abandoned == 0 {
             let size = state.pointee.ring.size
             queue.batch {
                 take(atMost: size)
@@ -61,7 +60,7 @@ extension VirtioBlockQueue {
         state.pointee.statistics.interrupts &+= 1
     }
 
-    /// Takes up to `limit` requests, and asks the driver to notify the queue of the next one.
+    /// Takes up to `limit` requests of a ring that runs, after those that are to be begun again, and asks the driver to notify the queue of the next one.
     private func take(atMost limit: Int) {
         let state = state
         if !state.pointee.owed.isEmpty {
@@ -109,7 +108,15 @@ extension VirtioBlockQueue {
     private func startOwed() {
         let heads = state.pointee.owed
         state.pointee.owed = []
-        for head in heads where state.pointee.phase == .running { begin(head) }
+        for head in heads where state.pointee.phase != .broken { begin(head) }
+    }
+
+    /// Whether a ring that stops has requests to begin again. The index that ``end()`` returns counts them, so
+    /// that a start from there would not find them: in a ring with an inflight log, ``keptHeads`` goes nowhere.
+    @inline(never)
+    private var isOwing: Bool {
+        state.pointee.phase == .draining && state.pointee.log != nil
+            && !state.pointee.owed.isEmpty
     }
 
     // MARK: Completions
