@@ -29,13 +29,15 @@ extension QueueCore {
             return admit(request)
         case .read, .write, .discard, .writeZeroes: break
         }
-        let demand = RateDemand(request)
         // One that does not go on takes no tokens. One that waits for a resize may go on when the image has grown.
         let waitsForResize =
-            !demand.isRead && (files.first.pointee.barrier != nil || isHeldByGroup)
+            request.pointee.operation != .read
+            && (files.first.pointee.barrier != nil || isHeldByGroup)
         let goesOn = check(request).goesOn || waitsForResize
         forgetCheck(request)
         guard goesOn else { return admit(request) }
+        // Its length is known only now.
+        let demand = RateDemand(request)
         let isFirst = throttled[isRead: demand.isRead].requests.isEmpty
         if isFirst {
             let reservation = image.rateLimiter.reserve(demand)
