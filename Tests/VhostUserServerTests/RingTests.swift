@@ -278,15 +278,17 @@ final class RingTests: FrontEndTestCase {
             let frontEnd = try frontEnd()
             try frontEnd.start()
             XCTAssertEqual(try frontEnd.run(VirtioType.read, length: 512), VirtioStatus.ok)
+            try eventually("the call is there") { FrontEnd.take(frontEnd.call) }
             XCTAssertEqual(fcntl(frontEnd.call.raw, F_SETFL, 0), 0)
             let fillers = try (0..<2).map { _ in
                 try EventFiller(frontEnd.call.raw, adding: UInt64.max - 1)
             }
             defer { for filler in fillers { XCTAssertNoThrow(try filler.end()) } }
-            for _ in 0..<3 {
-                frontEnd.add(VirtioType.read, length: 512)
-                frontEnd.publish(always: true)
+            try eventually("the event is full") {
+                var room = pollfd(fd: frontEnd.call.raw, events: Int16(POLLOUT), revents: 0)
+                return poll(&room, 1, 0) == 0
             }
+            XCTAssertEqual(try frontEnd.run(VirtioType.read, length: 512), VirtioStatus.ok)
             if request == VhostRequest.getVringBase {
                 _ = try frontEnd.stop()
             } else {
