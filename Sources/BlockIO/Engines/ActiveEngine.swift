@@ -103,6 +103,7 @@ extension ActiveEngine {
 
     func openToWakes() { open.openToWakes() }
 
+    @inline(never)
     func setDescriptorWatched(_ isWatched: Bool) { open.setDescriptorWatched(isWatched) }
 
     /// Has the kernel keep memory ready for transfers, in place of what it kept before.

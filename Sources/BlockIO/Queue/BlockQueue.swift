@@ -59,6 +59,7 @@ public final class BlockQueue {
     /// Whether anybody watches ``descriptor``; true at first. While nobody does, the descriptor says nothing,
     /// and ``poll(minimum:timeout:_:)`` with `minimum: 0` makes no system call where there is nothing to submit
     /// and nothing to deliver. Before somebody watches again, `poll` has to be called once more.
+    @inline(never)
     package func setDescriptorWatched(_ isWatched: Bool) {
         if !isClosed { core.pointee.engine.setDescriptorWatched(isWatched) }
     }
