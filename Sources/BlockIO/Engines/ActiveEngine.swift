@@ -99,6 +99,7 @@ extension ActiveEngine {
     var wakeEvent: WakeEvent { open.wakeEvent }
 
     /// Makes the descriptor readable, by the queue's own thread.
+    @inline(never)
     func wake() { wakeEvent.signalToSelf() }
 
     func openToWakes() { open.openToWakes() }
