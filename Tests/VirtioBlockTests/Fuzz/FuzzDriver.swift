@@ -181,7 +181,9 @@ final class FuzzDriver {
         let types = [
             VirtioType.read, VirtioType.read, VirtioType.read, VirtioType.write,
             VirtioType.write, VirtioType.flush, VirtioType.identify, VirtioType.discard,
-            VirtioType.writeZeroes, 99,
+            // Not a type that there is. A spoiled chain can make a header the range of a discard: its type is
+            // then the first sector and its sector the number of sectors, and 55 + 200 is in the first half.
+            VirtioType.writeZeroes, 55,
         ]
         let type = types.randomElement(using: &random) ?? 0
         var segments: [RingDriver.Segment] = []
