@@ -98,7 +98,11 @@ static void hold_read(
 }
 
 static void release_read(struct server *server) {
-    if (server->held_header.unique == 0) return;
+    if (server->held_header.unique == 0) {
+        // It is under way: the kernel has other threads for other reads.
+        server->held = SIZE_MAX;
+        return;
+    }
     answer_read(server, &server->held_header, &server->held_read);
     server->held_header.unique = 0;
 }
