@@ -186,11 +186,7 @@ final class MemoryTests: FrontEndTestCase {
         frontEnd.add(VirtioType.read, sector: 8, length: 512, index: 0)
         frontEnd.publish()
         try waitForHeld(1)
-        try frontEnd.socket.send(
-            VhostMessage(
-                request: VhostRequest.remMemReg, flags: 1 | VhostMessage.needReply,
-                body: le(UInt64(0)) + FrontEnd.wholeMemory))
-        XCTAssertTrue(try frontEnd.socket.isQuiet())
+        try sendRemovalThatWaits(frontEnd)
         frontEnd.add(VirtioType.read, sector: 16, length: 512, index: 1)
         frontEnd.publish(always: true)
         XCTAssertTrue(try frontEnd.socket.isQuiet())
@@ -250,11 +246,7 @@ final class MemoryTests: FrontEndTestCase {
                 ])
                 frontEnd.publish()
                 try waitForHeld(1)
-                try frontEnd.socket.send(
-                    VhostMessage(
-                        request: VhostRequest.remMemReg, flags: 1 | VhostMessage.needReply,
-                        body: le(UInt64(0)) + FrontEnd.wholeMemory))
-                XCTAssertTrue(try frontEnd.socket.isQuiet())
+                try sendRemovalThatWaits(frontEnd)
                 release()
                 XCTAssertEqual(try frontEnd.socket.receive().number(0, 8), 0)
             } else {
@@ -295,5 +287,14 @@ final class MemoryTests: FrontEndTestCase {
         try frontEnd.setUpRing()
         try frontEnd.enable()
         XCTAssertEqual(try frontEnd.run(VirtioType.read, length: 512), VirtioStatus.ok)
+    }
+
+    /// Sends REM_MEM_REG for all memory, whose reply has to wait for what is under way.
+    private func sendRemovalThatWaits(_ frontEnd: FrontEnd) throws {
+        try frontEnd.socket.send(
+            VhostMessage(
+                request: VhostRequest.remMemReg, flags: 1 | VhostMessage.needReply,
+                body: le(UInt64(0)) + FrontEnd.wholeMemory))
+        XCTAssertTrue(try frontEnd.socket.isQuiet())
     }
 }

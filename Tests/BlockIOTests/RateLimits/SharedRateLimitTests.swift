@@ -7,17 +7,23 @@ import XCTest
 final class SharedRateLimitTests: RateLimitTestCase {
     override var layouts: Set<Configuration.Layout> { [.raw] }
 
-    private func forEachPair(
-        _ limits: RateLimits, _ check: (BlockImage, BlockQueue, BlockQueue) throws -> Void
+    private func forEachImage(
+        _ limits: RateLimits = RateLimits(), _ check: (Configuration, BlockImage) throws -> Void
     ) throws {
         try forEachTarget(
             size: 1 << 18, where: { $0.target == .tmpfsFile && $0.caching == .direct }
         ) { configuration, target in
-            let image = try BlockImage.open(
-                target.path,
-                OpenOptions(
-                    access: .readWrite, engine: .forced(configuration.engine), queueLimit: 3,
-                    rateLimits: limits))
+            let options = OpenOptions(
+                access: .readWrite, engine: .forced(configuration.engine), queueLimit: 3,
+                rateLimits: limits)
+            try check(configuration, BlockImage.open(target.path, options))
+        }
+    }
+
+    private func forEachPair(
+        _ limits: RateLimits, _ check: (BlockImage, BlockQueue, BlockQueue) throws -> Void
+    ) throws {
+        try forEachImage(limits) { configuration, image in
             let first = try configuration.queue(on: image)
             let second = try configuration.queue(on: image)
             try check(image, first, second)
@@ -79,14 +85,7 @@ final class SharedRateLimitTests: RateLimitTestCase {
     /// A queue that always has requests leaves the other its turn: both come to their end, each in a thread.
     func testNoQueueStarves() throws {
         let limits = RateLimits(operations: RateLimit(5000, burst: 1))
-        try forEachTarget(
-            size: 1 << 18, where: { $0.target == .tmpfsFile && $0.caching == .direct }
-        ) { configuration, target in
-            let image = try BlockImage.open(
-                target.path,
-                OpenOptions(
-                    access: .readWrite, engine: .forced(configuration.engine), queueLimit: 2,
-                    rateLimits: limits))
+        try forEachImage(limits) { configuration, image in
             let isOver = Locked(false)
             let greedy = TestThread {
                 Self.attempt {
@@ -118,13 +117,7 @@ final class SharedRateLimitTests: RateLimitTestCase {
 
     /// Another thread changes the limits all the time, and lifts them at the end.
     func testLimitsChangeUnderLoad() throws {
-        try forEachTarget(
-            size: 1 << 18, where: { $0.target == .tmpfsFile && $0.caching == .direct }
-        ) { configuration, target in
-            let image = try BlockImage.open(
-                target.path,
-                OpenOptions(
-                    access: .readWrite, engine: .forced(configuration.engine), queueLimit: 2))
+        try forEachImage { configuration, image in
             let threads = (0..<2).map { number in
                 TestThread {
                     Self.attempt {
