@@ -196,6 +196,18 @@ bool cbio_uring_has_more(const struct cbio_uring *self) {
     return cbio_uring_has_unposted(self) || cbio_uring_is_posted(self);
 }
 
+bool cbio_uring_look(const struct cbio_uring *self, uint32_t rounds) {
+    for (; rounds > 0; rounds--) {
+        if (cbio_uring_has_more(self)) return true;
+#if defined(__x86_64__) || defined(__i386__)
+        __builtin_ia32_pause();
+#elif defined(__aarch64__)
+        __asm__ volatile("isb");
+#endif
+    }
+    return false;
+}
+
 // A request that does nothing, there and back.
 static int go_round(struct cbio_uring *self) {
     struct io_uring_sqe *sqe = io_uring_get_sqe(&self->ring);

@@ -73,6 +73,9 @@ bool cbio_uring_is_posted(const struct cbio_uring *ring);
 /// Either of the two.
 bool cbio_uring_has_more(const struct cbio_uring *ring);
 
+/// The same, asked up to `rounds` times, about 50 ns apart, until it is so.
+bool cbio_uring_look(const struct cbio_uring *ring, uint32_t rounds);
+
 /// Tries a ring for which no request has been made: asks for the opcodes that this library uses
 /// (IORING_REGISTER_PROBE), then submits a request that does nothing and waits for it. Returns 0,
 /// -EOPNOTSUPP when the kernel lacks an opcode, or another -errno; `call` names the system call that

@@ -24,6 +24,9 @@ import Glibc
     private let pollsDevice: Bool
     /// A wait need not be one in the ring.
     private let canWaitOutside: Bool
+    /// The owner looks for completions for a moment before it sleeps in the ring.
+    private let looksBeforeSleep: Bool
+    private var habit = LookHabit()
     private var helpers: HelperThreads
     private var isEnabled: Bool
     /// The ring is enabled, and polls the event if it has to.
@@ -65,6 +68,8 @@ import Glibc
         isEnabled = !isOwned
         pollsDevice = options.ring.pollsDevice
         canWaitOutside = options.hasDescriptor || options.ring.pollsDevice
+        looksBeforeSleep =
+            isOwned && !options.ring.pollsDevice && sysconf(CInt(_SC_NPROCESSORS_ONLN)) > 1
         hasDescriptor = options.hasDescriptor
         event = made
         unsafe ring = created
@@ -126,8 +131,10 @@ import Glibc
         // At least one: a wake-up counts too, and brings the answers of helpers. No more than one while
         // others wait for the room that it makes.
         let most = pending.isEmpty ? max(1, min(minimum, inRing)) : 1
-        let awaited = mayWait && !waitsOutside ? most : 0
+        var awaited = mayWait && !waitsOutside ? most : 0
         var span = help == .later ? limit.atMost(HelperThreads.patience) : limit
+        // One that waits for the only request sleeps: it has nothing to do meanwhile.
+        if looksBeforeSleep && awaited == 1 && inRing > 1 && hasNews() { awaited = 0 }
         let entered = unsafe cbio_uring_submit_and_wait(ring, UInt32(awaited), span.rawNanoseconds)
         var end = WaitEnd.normal
         if entered >= 0 {
@@ -152,6 +159,19 @@ import Glibc
             if help == .now || help == .later && inRing == 0 { event.signal() }
         }
         return isWoken && end == .normal ? .woken : end
+    }
+
+    /// Submits what has been prepared, and looks whether something completes in the time that it takes to fall
+    /// asleep and to be woken.
+    @inline(never)
+    private mutating func hasNews() -> Bool {
+        guard habit.shouldLook() else { return false }
+        if unsafe cbio_uring_unsubmitted(ring) > 0 { _ = unsafe cbio_uring_submit(ring) }
+        // The caller offers the rest again, and hears what is wrong.
+        if unsafe cbio_uring_unsubmitted(ring) > 0 { return false }
+        let hadNews = unsafe cbio_uring_look(ring, UInt32(LookHabit.rounds))
+        habit.note(hadNews)
+        return hadNews
     }
 
     /// What to do in `reap` when io_uring_enter(2) failed. True when all that was prepared is in the ring, or
