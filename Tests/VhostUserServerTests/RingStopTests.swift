@@ -41,6 +41,29 @@ final class RingStopTests: FrontEndTestCase {
         XCTAssertEqual(try frontEnd.stop(), 5)
     }
 
+    /// Requests that wait because of a rate limit do not delay the base, a reset, or the end of the front end.
+    func testARingWithARateLimitStops() throws {
+        try image.setRateLimits(RateLimits(operations: RateLimit(1, per: .seconds(3600))))
+        for end in 0..<3 {
+            let frontEnd = try frontEnd()
+            try frontEnd.start()
+            for index in 0..<8 { frontEnd.add(VirtioType.read, length: 512, index: index) }
+            frontEnd.publish()
+            try eventually("all are taken") { frontEnd.server.statistics.requests == 8 }
+            switch end {
+            case 0: XCTAssertEqual(try frontEnd.stop(), 8)
+            case 1: try frontEnd.set(VhostRequest.resetDevice)
+            default:
+                frontEnd.socket.socket.close()
+                try eventually("the front end is gone") {
+                    try? frontEnd.server.turn(milliseconds: 1)
+                    return !frontEnd.server.isConnected
+                }
+            }
+            for index in 0..<8 { XCTAssertEqual(frontEnd.status(index), VirtioStatus.ok) }
+        }
+    }
+
     /// A ring that has stopped, by GET_VRING_BASE or a reset, has no addresses any more: it waits for new ones.
     func testARingThatHasStoppedHasNoAddresses() throws {
         for resets in [false, true] {

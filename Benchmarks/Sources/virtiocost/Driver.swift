@@ -71,7 +71,7 @@ final class Driver {
     /// What is counted.
     @inline(never)
     func serve() {
-        if queue.serve().isInterruptDue { interrupts += 1 }
+        if queue.serve(raiseInterrupt: { interrupts += 1 }).isInterruptDue { interrupts += 1 }
     }
 
     /// Request number `request` has the descriptors from 4 * `request` on.

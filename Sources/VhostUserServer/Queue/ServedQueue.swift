@@ -245,7 +245,7 @@ final class ServedQueue {
     /// One service. Returns whether there was anything to do.
     @discardableResult
     private func serve() -> Bool {
-        let service = queue.serve()
+        let service = queue.serve { signalCall() }
         if service.isInterruptDue { signalCall() }
         if service.isBroken {
             state.pointee.isBroken = true

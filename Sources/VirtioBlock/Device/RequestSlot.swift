@@ -15,8 +15,6 @@ struct RequestSlot: ~Copyable {
         case discard
         case writeZeroes
         case identify
-        /// A write of zeroes that is done, and is being made stable.
-        case flushAfterZeroes
     }
 
     /// What the host does for it.

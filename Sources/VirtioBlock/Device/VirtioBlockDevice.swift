@@ -87,8 +87,7 @@ public final class VirtioBlockDevice: Sendable {
     public var isWriteCacheOn: Bool {
         let features = features
         if features == [] { return isCacheOn.load(ordering: .acquiring) }
-        guard features.contains(.flush) else { return false }
-        return !features.contains(.configurableWriteCache) || isCacheOn.load(ordering: .acquiring)
+        return features.contains(.flush) && isCacheOn.load(ordering: .acquiring)
     }
 
     /// What the driver has set, whether or not it is what counts.

@@ -194,8 +194,9 @@ extension VirtioBlockQueue {
         if kind == .discard {
             queue.discard(at: offset, length: length, userData: tag)
         } else {
-            queue.writeZeroes(
-                at: offset, length: length, options: unmaps ? .unmap : [], userData: tag)
+            var options: ZeroOptions = device.isWriteCacheOn ? [] : .forceUnitAccess
+            if unmaps { options.insert(.unmap) }
+            queue.writeZeroes(at: offset, length: length, options: options, userData: tag)
         }
     }
 

@@ -95,6 +95,8 @@ extension VirtioBlockQueue {
         let state = state
         if state.pointee.inFlight > 0 {
             for head in 0..<state.pointee.slots.count { abandon(head) }
+            // Nobody calls `serve` for them before one has completed.
+            queue.releaseThrottled()
         }
         state.pointee.inFlight = 0
         state.pointee.parked = 0

@@ -12,28 +12,94 @@ extension VirtioBlockQueue {
     /// ``VirtioService/isMoreWaiting`` is true.
     public func serve() -> VirtioService { serve(minimum: 0) }
 
-    /// The same; waits until the host has completed `minimum` requests.
-    func serve(minimum: Int) -> VirtioService {
+    /// Does the same, for a transport that can raise an interrupt before the call returns.
+    ///
+    /// Where the host has completed requests when their submission returns, as libaio does on a tmpfs, a driver
+    /// would have nothing to do until all of them have completed. There, this call takes the requests in parts of
+    /// 8, and shows the driver each part before it takes the next one. It calls `raiseInterrupt` when an
+    /// interrupt is due for a part that others follow; ``VirtioService/isInterruptDue`` is about the last part.
+    public func serve(raiseInterrupt: () -> Void) -> VirtioService {
+        serve(minimum: 0, inParts: true, raiseInterrupt)
+    }
+
+    /// As ``serve()``; waits until the host has completed `minimum` requests.
+    func serve(minimum: Int) -> VirtioService { serve(minimum: minimum, inParts: false) {} }
+
+    private func serve(
+        minimum: Int, inParts: Bool, _ raiseInterrupt: () -> Void
+    ) -> VirtioService {
         let state = state
         state.pointee.service = VirtioService()
         if !state.pointee.ring.begin() { breakRing(.memory) }
+        liftRateLimits()
         // Where the host has nothing, only the descriptor is to be looked after, once.
         let isFirst = minimum > 0 || queue.outstanding > 0 || mapper.isWaiting
         if isFirst { deliver(minimum) }
         let isTaking = state.pointee.phase == .running ? state.pointee.isEnabled : isOwing
         if isTaking && state.pointee.abandoned == 0 {
-            let size = state.pointee.ring.size
-            queue.batch {
-                take(atMost: size)
-                // Before the host can have any of them.
-                mapper.countDirect(state.pointee.ring.keepTaken())
+            var left = state.pointee.ring.size
+            if inParts && state.pointee.completesInSubmission {
+                left = takeParts(of: left, raiseInterrupt)
             }
+            if left > 0 { takeBatch(atMost: left) }
         }
+        let taken = state.pointee.service.taken
         // What was in the page cache has completed by now.
-        if state.pointee.service.taken > 0 || !isFirst { deliver(0) }
+        if taken > 0 || !isFirst { deliver(0) }
+        if taken > 0 {
+            state.pointee.statistics.requests &+= UInt64(taken)
+            state.pointee.statistics.batches &+= 1
+            state.pointee.completesInSubmission = queue.outstanding == 0
+        }
+        // For what was begun meanwhile.
+        liftRateLimits()
         if state.pointee.ring.hasCollected { publish() }
         state.pointee.ring.end()
         return state.pointee.service
+    }
+
+    /// A ring that stops, and requests from before a reset, do not wait because of a rate limit of the image.
+    @inline(__always)
+    private func liftRateLimits() {
+        if state.pointee.phase == .draining || state.pointee.abandoned > 0 {
+            queue.releaseThrottled()
+        }
+    }
+
+    /// The most requests of a part.
+    static let partSize = 8
+
+    /// Takes up to `limit` requests, in parts for as long as the host completes each part in its submission.
+    /// Returns how many may still be taken; 0 when there are no more.
+    @inline(never)
+    private func takeParts(of limit: Int, _ raiseInterrupt: () -> Void) -> Int {
+        let state = state
+        var left = limit
+        while true {
+            let part = min(left, Self.partSize)
+            takeBatch(atMost: part)
+            left -= part
+            // The caller goes on with the last part.
+            guard state.pointee.service.isMoreWaiting, left > 0 else { return 0 }
+            deliver(0)
+            guard queue.outstanding == 0 else { return left }
+            if state.pointee.ring.hasCollected { publish() }
+            guard state.pointee.phase == .running else { return 0 }
+            if state.pointee.service.isInterruptDue {
+                state.pointee.service.isInterruptDue = false
+                raiseInterrupt()
+            }
+        }
+    }
+
+    /// Takes up to `limit` requests, and gives them to the host together.
+    @inline(__always)
+    private func takeBatch(atMost limit: Int) {
+        queue.batch {
+            take(atMost: limit)
+            // Before the host can have any of them.
+            mapper.countDirect(state.pointee.ring.keepTaken())
+        }
     }
 
     /// Delivers the completions of the host, and goes on with transfers that have waited.
@@ -63,6 +129,7 @@ extension VirtioBlockQueue {
     /// Takes up to `limit` requests of a ring that runs, after those that are to be begun again, and asks the driver to notify the queue of the next one.
     private func take(atMost limit: Int) {
         let state = state
+        state.pointee.service.isMoreWaiting = false
         if !state.pointee.owed.isEmpty {
             noteDisk()
             startOwed()
@@ -90,9 +157,6 @@ extension VirtioBlockQueue {
             }
             break
         }
-        let taken = state.pointee.service.taken
-        state.pointee.statistics.requests &+= UInt64(taken)
-        if taken > 0 { state.pointee.statistics.batches &+= 1 }
     }
 
     /// Looks at what a driver can have changed, or can have been told, before it made a request available:
@@ -189,7 +253,7 @@ extension VirtioBlockQueue {
         switch answer {
         case .transferCompleted(let result): finishTransfer(result, slot, head)
         case .pending: break
-        case .succeeded: finishRequest(slot, head)
+        case .succeeded: finish(slot, head, .ok, written: 0)
         case .released: released(slot)
         case .failed:
             if let completion { decide(completion, slot, head) }
@@ -233,17 +297,6 @@ extension VirtioBlockQueue {
         var status = RequestStatus.ioError
         if case .success = result.outcome { status = .ok }
         finish(slot, head, status, written: isRead ? result.transferred : 0)
-    }
-
-    /// A request without data has succeeded.
-    @inline(never)
-    private func finishRequest(_ slot: StablePointer<RequestSlot>, _ head: UInt16) {
-        if slot.pointee.kind == .writeZeroes && !device.isWriteCacheOn {
-            slot.pointee.kind = .flushAfterZeroes
-            queue.flush(userData: slot.pointee.host.submit())
-            return
-        }
-        finish(slot, head, .ok, written: 0)
     }
 
     /// Ends a request: its status, and its place in the used ring. `written` is how many bytes of

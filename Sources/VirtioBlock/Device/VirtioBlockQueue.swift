@@ -69,6 +69,8 @@ public final class VirtioBlockQueue {
         var inFlight = 0
         /// Requests that an error policy keeps.
         var parked = 0
+        /// The host had completed all requests of the last batch when their submission returned.
+        var completesInSubmission = false
         /// Requests that the host has still, although the driver has forgotten them.
         var abandoned = 0
         /// What became of the last change of the size.

@@ -278,11 +278,36 @@ final class RequestTests: VirtioTestCase {
             XCTAssertTrue(world.device.writeConfiguration(at: 32, width: 1, value: 0))
             _ = try world.run(VirtioType.write, write)
             XCTAssertEqual(world.queue.queue.statistics.durableWrites.operations, 1)
-            XCTAssertEqual(
-                try world.runRange(VirtioType.writeZeroes, sector: 0, count: 8), VirtioStatus.ok)
-            XCTAssertEqual(world.queue.queue.statistics.flushes.operations, 1)
+            // Zeroes too, in one request of the queue.
+            for flags: UInt32 in [0, 1] {
+                let before = world.queue.queue.statistics
+                XCTAssertEqual(
+                    try world.runRange(VirtioType.writeZeroes, sector: 0, count: 8, flags: flags),
+                    VirtioStatus.ok)
+                let after = world.queue.queue.statistics
+                XCTAssertEqual(after.writeZeroes.operations, before.writeZeroes.operations + 1)
+                XCTAssertEqual(after.flushes.operations, 0)
+                // It fails if the host cannot make them stable.
+                world.faults.add(.init(.transientError(EIO), operations: [.flush], count: 1))
+                XCTAssertEqual(
+                    try world.runRange(VirtioType.writeZeroes, sector: 0, count: 8, flags: flags),
+                    VirtioStatus.ioError)
+            }
         }
         var options = VirtioWorld.Options()
+        // With the option, the cache is off for a driver that can flush and cannot switch it.
+        options.features = [.version1, .eventIndex, .flush]
+        for isOn in [true, false] {
+            options.device.isWriteCacheOn = isOn
+            try forEachEngine(options) { world, _ in
+                XCTAssertEqual(world.device.isWriteCacheOn, isOn)
+                XCTAssertEqual(world.device.readConfiguration(at: 32, width: 1), isOn ? 1 : 0)
+                _ = try world.run(VirtioType.write, [world.segment(512, isWritable: false)])
+                XCTAssertEqual(
+                    world.queue.queue.statistics.durableWrites.operations, isOn ? 0 : 1)
+            }
+        }
+        options.device.isWriteCacheOn = true
         // The last driver cannot flush, although it can switch the cache, which is on at first.
         for features: VirtioFeatures in [
             [.version1, .eventIndex], [.version1, .eventIndex, .configurableWriteCache],

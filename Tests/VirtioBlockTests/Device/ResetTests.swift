@@ -36,6 +36,56 @@ final class ResetTests: VirtioTestCase {
         }
     }
 
+    /// One operation in an hour.
+    private static let hourly = RateLimits(operations: RateLimit(1, per: .seconds(3600)))
+
+    private func addReads(_ world: VirtioWorld, _ count: Int) {
+        for index in 0..<count {
+            let place = VirtioWorld.data + UInt64(index * 4096)
+            world.add(
+                VirtioType.read, sector: UInt64(index),
+                [world.segment(512, isWritable: true, at: place)], index: index)
+        }
+        world.driver.publish()
+    }
+
+    /// Requests that wait because of a rate limit go on when their ring stops.
+    func testARingWithARateLimitStops() throws {
+        try forEachEngine { world, _ in
+            let image = world.device.image
+            try image.setRateLimits(Self.hourly)
+            // The queue adopts them.
+            _ = world.queue.serve()
+            self.addReads(world, 8)
+            XCTAssertEqual(try world.finish(1).count, 1)
+            XCTAssertEqual(world.queue.queue.statistics.throttledRequests, 7)
+            world.queue.stop()
+            let service = try Rescue.watching(help: { try? image.setRateLimits(RateLimits()) }) {
+                world.queue.drain()
+            }
+            XCTAssertEqual(service.completed, 7)
+            for index in 0..<8 { XCTAssertEqual(world.status(index), VirtioStatus.ok) }
+            XCTAssertEqual(world.queue.end(), 8)
+        }
+    }
+
+    /// They also do after a reset.
+    func testARingWithARateLimitIsReset() throws {
+        try forEachEngine { world, _ in
+            try world.device.image.setRateLimits(Self.hourly)
+            _ = world.queue.serve()
+            self.addReads(world, 8)
+            XCTAssertEqual(try world.finish(1).count, 1)
+            world.queue.reset()
+            XCTAssertTrue(world.queue.isResetting)
+            while world.queue.isResetting {
+                try world.wait()
+                _ = world.queue.serve()
+            }
+            for index in 1..<8 { XCTAssertEqual(world.status(index), VirtioStatus.untouched) }
+        }
+    }
+
     private func check(_ world: VirtioWorld, _ kinds: (UInt32, UInt32), _ order: [Event]) throws {
         let rules = [hold(world, kinds.0, 0), hold(world, kinds.1, 1)]
         add(world, kinds.0, 0)

@@ -132,7 +132,7 @@ final class FuzzDriver {
     }
 
     private func visit() {
-        let service = queue.serve()
+        let service = queue.serve { tally.interrupts += 1 }
         if service.isInterruptDue { tally.interrupts += 1 }
         if service.isBroken {
             guard let fault = queue.fault else { return }

@@ -47,6 +47,91 @@ final class NotificationTests: VirtioTestCase {
         }
     }
 
+    /// Where the host completes requests in their submission, the driver is told of each part of a batch before the
+    /// next part is taken, if it wants to be.
+    func testABatchInParts() throws {
+        for hasEventIndex in [true, false] {
+            var options = VirtioWorld.Options()
+            options.hasEventIndex = hasEventIndex
+            try forEachEngine(options) { world, _ in
+                // On a tmpfs only libaio does that in any case.
+                guard world.device.image.engine == .linuxAIO else { return }
+                var parts: [Int] = []
+                func serve() -> VirtioService {
+                    self.addReads(world, 20)
+                    world.driver.publish()
+                    parts = []
+                    let service = world.queue.serve {
+                        parts.append(world.driver.reap().count)
+                        XCTAssertEqual(world.status(8 * parts.count - 1), VirtioStatus.ok)
+                        XCTAssertEqual(world.status(8 * parts.count), VirtioStatus.untouched)
+                    }
+                    XCTAssertEqual(service.taken, 20)
+                    XCTAssertEqual(service.completed, 20)
+                    XCTAssertFalse(service.isMoreWaiting)
+                    return service
+                }
+                // The queue does not know the host yet.
+                XCTAssertTrue(serve().isInterruptDue)
+                XCTAssertEqual(parts, [])
+                XCTAssertEqual(world.driver.reap().count, 20)
+                XCTAssertTrue(serve().isInterruptDue)
+                XCTAssertEqual(parts, [8, 8])
+                XCTAssertEqual(world.driver.reap().count, 4)
+                // One interrupt for all, or none.
+                world.driver.askForInterrupt(after: world.driver.lastUsed &+ 19)
+                if !hasEventIndex { world.driver.store(UInt16(1), at: world.driver.available) }
+                XCTAssertEqual(serve().isInterruptDue, hasEventIndex)
+                XCTAssertEqual(parts, [])
+                XCTAssertEqual(world.driver.reap().count, 20)
+                XCTAssertEqual(world.queue.statistics.requests, 60)
+                XCTAssertEqual(world.queue.statistics.batches, 3)
+                XCTAssertEqual(world.queue.statistics.interrupts, hasEventIndex ? 5 : 4)
+            }
+        }
+    }
+
+    /// A first part that the host does not complete in its submission is followed by all the rest.
+    func testAPartThatIsUnderWay() throws {
+        try forEachEngine { world, _ in
+            _ = try world.run(VirtioType.identify)
+            let rule = world.faults.add(.init(.hold, operations: [.read]))
+            self.addReads(world, 20)
+            world.driver.publish()
+            let service = world.queue.serve { XCTFail("an interrupt") }
+            XCTAssertEqual(service.taken, 20)
+            XCTAssertEqual(service.completed, 0)
+            XCTAssertFalse(service.isMoreWaiting)
+            XCTAssertEqual(world.queue.queue.outstanding, 20)
+            world.faults.remove(rule)
+            world.faults.release()
+            XCTAssertEqual(try world.finish(20).count, 20)
+            XCTAssertEqual(world.queue.statistics.batches, 2)
+        }
+    }
+
+    /// A driver that adds requests whenever it is told of a part does not keep the call from its end.
+    func testTheWorkOfOneCallInPartsIsLimited() throws {
+        try forEachEngine { world, _ in
+            for index in 0..<16 { world.add(VirtioType.identify, index: index) }
+            world.driver.publish()
+            XCTAssertEqual(world.queue.serve().taken, 16)
+            XCTAssertEqual(world.driver.reap().count, 16)
+            for index in 0..<24 { world.add(VirtioType.identify, index: index) }
+            world.driver.publish()
+            var parts: [Int] = []
+            let service = world.queue.serve {
+                parts.append(world.driver.reap().count)
+                for index in 0..<8 { world.add(VirtioType.identify, index: index) }
+                world.driver.publish()
+            }
+            XCTAssertEqual(parts, [Int](repeating: 8, count: 7))
+            XCTAssertEqual(service.taken, 64)
+            XCTAssertTrue(service.isMoreWaiting)
+            XCTAssertEqual(try world.finish(24).count, 24)
+        }
+    }
+
     /// After a visit the device asks to be notified of the next request; not of those that it has taken.
     func testWhenTheDeviceWantsToBeNotified() throws {
         try forEachEngine { world, _ in
