@@ -181,6 +181,7 @@ let package = Package(
             dependencies: [
                 "VhostUserServer", "BlockHost", "BlockIO", "BlockIOTesting", "BlockTool",
                 "GuestMemory", "CTestSupport", "TestSupport",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .testTarget(
             name: "IDEMachineTests",

@@ -63,6 +63,9 @@ struct VhostUserBlk: ParsableCommand {
             valueName: "N"))
     var pollMicroseconds = 32
 
+    @OptionGroup(title: "Rate limits")
+    var rateLimits: RateLimitOptions
+
     @Flag(help: "Print what this program can do, as JSON, and end.")
     var printCapabilities = false
 
@@ -108,7 +111,7 @@ struct VhostUserBlk: ParsableCommand {
         let options = OpenOptions(
             access: readOnly ? .readOnly : .readWrite,
             caching: direct == .on ? .direct : .buffered, engine: engine.choice,
-            queueLimit: numQueues)
+            queueLimit: numQueues, rateLimits: rateLimits.limits)
         let inherited = "/dev/fd/"
         if path.hasPrefix(inherited), let descriptor = CInt(path.dropFirst(inherited.count)) {
             return try BlockImage.open(descriptor: descriptor, ownership: .transferred, options)

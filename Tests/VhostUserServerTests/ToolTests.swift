@@ -41,6 +41,13 @@ final class ToolTests: FrontEndTestCase {
             (["--fd", "0", "--num-queues", "0"] + image, "--num-queues 0 is not 1 to 256"),
             (["--fd", "0", "--num-queues", "257"] + image, "--num-queues 257 is not 1 to 256"),
             (["--fd", "0", "--queue-size", "5"] + image, "power of two"),
+            (["--fd", "0", "--iops-total", "-1"] + image, "iops-total"),
+            (["--fd", "0", "--bps-read", "1M"] + image, "bps-read"),
+            (["--fd", "0", "--bps-read-max", "9"] + image, "--bps-read-max needs --bps-read"),
+            (
+                ["--fd", "0", "--iops-write", "9", "--iops-write-max", "8"] + image,
+                "--iops-write-max 8 is less than --iops-write 9"
+            ),
         ] {
             let end = try tool(arguments).end()
             XCTAssertEqual(end.status, 1, "\(arguments)")
@@ -101,6 +108,38 @@ final class ToolTests: FrontEndTestCase {
         }
         frontEnd.socket.socket.close()
         XCTAssertEqual(try tool.end().status, 0)
+    }
+
+    /// Limits of a byte in a second: a second read of a sector waits for minutes, and so does the third write. The end
+    /// of the program does not wait for them.
+    func testRateLimits() throws {
+        var ends: [CInt] = [-1, -1]
+        try SystemCall.check(cts_socketpair(&ends), "socketpair")
+        let theirs = Descriptor(ends[0])
+        let tool = try ProgramProcess(
+            program: "blockio",
+            [
+                "vhost-user-blk", "--fd", "0", "--blk-file", pathForChildren, "--direct", "off",
+                "--bps-read", "1", "--bps-write", "1", "--bps-write-max", "1024",
+            ], input: theirs)
+        theirs.close()
+        let frontEnd = try FrontEnd(nil, ends[1])
+        try frontEnd.start()
+        XCTAssertEqual(try frontEnd.run(VirtioType.read, length: 512), VirtioStatus.ok)
+        frontEnd.add(VirtioType.read, length: 512, index: 1)
+        frontEnd.publish()
+        for _ in 0..<2 {
+            XCTAssertEqual(try frontEnd.run(VirtioType.write, length: 512), VirtioStatus.ok)
+        }
+        frontEnd.add(VirtioType.write, length: 512, index: 2)
+        frontEnd.publish()
+        XCTAssertEqual(try frontEnd.run(VirtioType.flush), VirtioStatus.ok)
+        for index in 1...2 {
+            XCTAssertEqual(frontEnd.status(index), VirtioStatus.untouched)
+        }
+        tool.signal(SIGTERM)
+        XCTAssertEqual(try tool.end().status, 0)
+        for index in 1...2 { XCTAssertEqual(frontEnd.status(index), VirtioStatus.ok) }
     }
 
     /// By descriptor: QEMU's tests pass a socket that listens, the protocol's text means one that is
