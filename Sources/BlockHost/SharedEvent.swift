@@ -3,7 +3,7 @@ import CBlockHost
 /// An eventfd(2) that another process has too, and may have made a blocking one.
 package enum SharedEvent {
     /// Makes a descriptor of another process's one whose ``signal(_:)`` does not block. Returns 0, or the errno:
-    /// EINVAL for a file, a pipe or a socket.
+    /// EINVAL for anything but an eventfd. Without /proc, what has no type of file is taken for an eventfd.
     package static func prepare(_ descriptor: CInt) -> CInt {
         -cblockhost_prepare_event(descriptor)
     }

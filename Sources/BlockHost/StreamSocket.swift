@@ -4,22 +4,6 @@ import Glibc
 /// UNIX stream sockets that carry descriptors (unix(7), SCM_RIGHTS). A socket is a descriptor, which
 /// the caller closes.
 package enum StreamSocket {
-    /// A new socket that listens at `path`, the bytes of a pathname without a terminating zero. A socket
-    /// at that path that no process listens at is replaced; anything else there is an error.
-    package static func listen(at path: [UInt8]) throws(SystemCallError) -> CInt {
-        let path = path.map { CChar(bitPattern: $0) } + [0]
-        return try SystemCallError.check(unsafe cblockhost_listen(path), "bind(2)")
-    }
-
-    /// Removes the path of a listening socket, bytes with a terminating zero, and then closes the socket.
-    package static func stopListening(_ listener: CInt, at path: [CChar]?) {
-        if let path {
-            unsafe cblockhost_stop_listening(listener, path)
-        } else {
-            unsafe cblockhost_stop_listening(listener, nil)
-        }
-    }
-
     /// The answer of a listening socket to ``accept(_:)``.
     package enum Accepted: Equatable {
         /// The next peer.

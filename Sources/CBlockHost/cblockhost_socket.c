@@ -100,11 +100,20 @@ int cblockhost_set_nonblocking(int descriptor) {
     return flags < 0 || fcntl(descriptor, F_SETFL, flags | O_NONBLOCK) < 0 ? -errno : 0;
 }
 
+// Whether /proc says that a descriptor is something else than an eventfd.
+static bool is_known_as_other(int descriptor) {
+    static const char expected[] = "anon_inode:[eventfd]";
+    char path[32], name[sizeof(expected)];
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", descriptor);
+    ssize_t length = readlink(path, name, sizeof(name));
+    return length >= 0 && (length != sizeof(expected) - 1 || memcmp(name, expected, sizeof(expected) - 1));
+}
+
 int cblockhost_prepare_event(int descriptor) {
     struct stat status;
     if (fstat(descriptor, &status) < 0) return -errno;
-    // An eventfd has no type of file. What else has none does not wait in write(2).
-    if (status.st_mode & S_IFMT) return -EINVAL;
+    // An eventfd has no type of file, as an inotify(7) descriptor, in which read(2) waits, has none.
+    if ((status.st_mode & S_IFMT) || is_known_as_other(descriptor)) return -EINVAL;
     return cblockhost_set_nonblocking(descriptor);
 }
 
@@ -144,6 +153,7 @@ bool cblockhost_signal_unchecked(int event) {
 }
 
 void cblockhost_make_room(int event) {
+    if (has_room(event)) return;
     // Whoever fills it may be faster than the thread that waits, but not each time.
     for (int round = 0; round < 1000; round++) {
         if (!has_room(event)) (void)cblockhost_take(event);
@@ -222,14 +232,21 @@ static bool take_away(const struct sockaddr_un *address) {
     return result;
 }
 
-int cblockhost_listen(const char *path) {
+static bool identify(const char *path, cblockhost_file *file) {
+    struct stat status;
+    if (lstat(path, &status) < 0) return false;
+    *file = (cblockhost_file){.device = status.st_dev, .inode = status.st_ino};
+    return true;
+}
+
+int cblockhost_listen(const char *path, cblockhost_file *file) {
     struct sockaddr_un address = {.sun_family = AF_UNIX}, name;
     int listener = listen_beside(path, &name);
     if (listener < 0) return listener;
     strcpy(address.sun_path, path);
     int reason;
     do {
-        reason = link(name.sun_path, path) < 0 ? errno : 0;
+        reason = !identify(name.sun_path, file) || link(name.sun_path, path) < 0 ? errno : 0;
     } while (reason == EEXIST && is_abandoned(&address) && take_away(&address));
     unlink(name.sun_path);
     if (reason == 0) return listener;
@@ -237,9 +254,10 @@ int cblockhost_listen(const char *path) {
     return reason == EEXIST ? -EADDRINUSE : -reason;
 }
 
-void cblockhost_stop_listening(int listener, const char *path) {
-    if (path) unlink(path);
-    close(listener);
+void cblockhost_remove(const char *path, cblockhost_file file) {
+    cblockhost_file present;
+    if (identify(path, &present) && present.device == file.device && present.inode == file.inode)
+        unlink(path);
 }
 
 int cblockhost_accept(int listener) {

@@ -25,8 +25,8 @@ public final class VFIOUserServer {
     private let function: PCIFunction
     private let line = InterruptLine()
     private let loop: EventLoop
-    private let listener: CInt
-    private let path: [CChar]?
+    /// Without a socket when the server has one peer only.
+    private var listener: PeerListener
     private let functionDescriptors: Set<CInt>
 
     private var session: VFIOUserSession?
@@ -48,16 +48,16 @@ public final class VFIOUserServer {
     public init(
         listeningAt path: [UInt8], named name: String, function: PCIFunction
     ) throws(VFIOUserError) {
+        let loop = try host { () throws(SystemCallError) in try EventLoop() }
         do throws(SystemCallError) {
-            listener = try StreamSocket.listen(at: path)
+            listener = try PeerListener(listeningAt: path)
         } catch {
             throw VFIOUserError("listen at \(name)", error.errno)
         }
-        self.path = path.map { CChar(bitPattern: $0) } + [0]
+        self.loop = loop
         self.function = function
         functionDescriptors = Set(function.descriptors)
-        loop = try host { () throws(SystemCallError) in try EventLoop() }
-        try watch(listener)
+        try host { () throws(SystemCallError) in try listener.watch(true, in: self.loop) }
         try attach()
     }
 
@@ -65,8 +65,7 @@ public final class VFIOUserServer {
     public init(
         connectedTo socket: CInt, function: PCIFunction
     ) throws(VFIOUserError) {
-        listener = -1
-        path = nil
+        listener = PeerListener(-1)
         self.function = function
         functionDescriptors = Set(function.descriptors)
         loop = try host { () throws(SystemCallError) in try EventLoop() }
@@ -92,7 +91,7 @@ public final class VFIOUserServer {
     deinit {
         line.unmaskEventWillClose = { _ in }
         if let session { session.end() }
-        if listener >= 0 { StreamSocket.stopListening(listener, at: path) }
+        listener.close()
     }
 
     /// Whether a peer is connected.
@@ -138,10 +137,10 @@ public final class VFIOUserServer {
         var mustPoll = false
         var mustAccept = false
         try host { () throws(SystemCallError) in
-            try loop.wait(milliseconds) { descriptor in
+            try loop.wait(listener.limited(milliseconds)) { descriptor in
                 if descriptor == session?.socket {
                     session?.serve()
-                } else if descriptor == listener {
+                } else if descriptor == listener.socket {
                     mustAccept = true
                 } else if descriptor == line.unmaskEvent {
                     line.unmaskEventCame()
@@ -153,7 +152,8 @@ public final class VFIOUserServer {
             }
         }
         if mustPoll { function.poll() }
-        if mustAccept && session == nil { try accept() }
+        try host { () throws(SystemCallError) in try listener.endDeferral(in: loop) }
+        if mustAccept, session == nil, let socket = listener.accept(in: loop) { try begin(socket) }
         try attend()
     }
 
@@ -180,16 +180,13 @@ public final class VFIOUserServer {
 
     // MARK: Peers
 
-    private func accept() throws(VFIOUserError) {
-        // Without a peer, the next turn tries again.
-        if case .peer(let socket) = StreamSocket.accept(listener) { try begin(socket) }
-    }
-
     private func begin(_ socket: CInt) throws(VFIOUserError) {
-        if listener >= 0 { loop.remove(listener) }
         session = VFIOUserSession(socket, function, line)
         watched = EpollSet.Interest()
-        try watch(socket)
+        try host { () throws(SystemCallError) in
+            try listener.watch(false, in: loop)
+            try loop.add(socket)
+        }
     }
 
     private func endSession() throws(VFIOUserError) {
@@ -199,7 +196,7 @@ public final class VFIOUserServer {
         session.end()
         function.poll()
         self.session = nil
-        if listener >= 0 { try watch(listener) }
+        try host { () throws(SystemCallError) in try listener.watch(true, in: loop) }
         peerDisconnected()
     }
 

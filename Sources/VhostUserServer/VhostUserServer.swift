@@ -26,19 +26,16 @@ public final class VhostUserServer {
     private let options: VhostUserOptions
     private let memory: FrontEndMemory
     private let threads: [QueueThread]
+    private let calls: CallCopies
     private let loop: EventLoop
     /// Signaled when a session has to look whether what it waits for has come.
     private let news: Event
-    /// -1 when the server has one front end only.
-    private let listener: CInt
-    /// What is removed with the server.
-    private let path: [CChar]?
+    /// Without a socket when the server has one front end only.
+    private var listener: PeerListener
 
     private var session: VhostUserSession?
     /// Whether the socket of the session is in the loop.
     private var isWatched = false
-    /// A front end could not be accepted, and the listener is left out of the next wait.
-    private var isAcceptDeferred = false
     private var former: UInt64 = 0
     private var frontEndDisconnected: () -> Void = {}
 
@@ -58,9 +55,8 @@ public final class VhostUserServer {
         options: VhostUserOptions = VhostUserOptions()
     ) throws(VhostUserError) {
         try self.init(
-            image: image, options: options, queue: QueueOptions(),
-            path: path.map { CChar(bitPattern: $0) } + [0]
-        ) { () throws(SystemCallError) in try StreamSocket.listen(at: path) }
+            image: image, options: options, queue: QueueOptions()
+        ) { () throws(SystemCallError) in try PeerListener(listeningAt: path) }
     }
 
     /// A server on a socket of the caller's, which it closes: one that listens, or one that is connected to
@@ -75,12 +71,12 @@ public final class VhostUserServer {
     package convenience init(
         socket: CInt, image: BlockImage, options: VhostUserOptions, queue: QueueOptions
     ) throws(VhostUserError) {
-        try self.init(image: image, options: options, queue: queue, path: nil) { socket }
+        try self.init(image: image, options: options, queue: queue) { PeerListener(socket) }
     }
 
     private init(
         image: BlockImage, options: VhostUserOptions, queue queueOptions: QueueOptions,
-        path: [CChar]?, _ makeSocket: () throws(SystemCallError) -> CInt
+        _ makeListener: () throws(SystemCallError) -> PeerListener
     ) throws(VhostUserError) {
         try options.validate()
         let device = try ofDevice { () throws(VirtioError) in
@@ -94,26 +90,29 @@ public final class VhostUserServer {
         let space = try ofMemory { () throws(GuestMemoryError) in try AddressSpace() }
         let loop = try host { () throws(SystemCallError) in try EventLoop() }
         let news = try host { () throws(SystemCallError) in try Event() }
+        let calls = CallCopies()
         var threads: [QueueThread] = []
-        var listener: CInt = -1
+        var listener: PeerListener
         var connected: CInt = -1
         do throws(VhostUserError) {
             for _ in 0..<options.queueCount {
                 threads.append(
-                    try Self.thread(device, space, queueOptions, options, news: news))
+                    try Self.thread(device, space, queueOptions, options, news: news, calls))
             }
-            let socket = try host(makeSocket)
+            listener = try host(makeListener)
             do throws(SystemCallError) {
-                let isListening = try StreamSocket.isListening(socket)
+                let isListening = try StreamSocket.isListening(listener.socket)
                 try loop.add(news.descriptor)
                 if isListening {
                     // Another process that has it may take the peer that this one was woken for.
-                    try StreamSocket.setNonblocking(socket)
-                    try loop.add(socket)
+                    try StreamSocket.setNonblocking(listener.socket)
+                    try listener.watch(true, in: loop)
+                } else {
+                    connected = listener.socket
+                    listener = PeerListener(-1)
                 }
-                (listener, connected) = isListening ? (socket, -1) : (-1, socket)
             } catch {
-                close(socket)
+                listener.close()
                 throw VhostUserError(error)
             }
         } catch {
@@ -124,9 +123,9 @@ public final class VhostUserServer {
         self.device = device
         self.options = options
         self.threads = threads
+        self.calls = calls
         self.loop = loop
         self.news = news
-        self.path = path
         self.listener = listener
         memory = FrontEndMemory(space, news: news)
         if connected >= 0 {
@@ -137,11 +136,11 @@ public final class VhostUserServer {
 
     private static func thread(
         _ blockDevice: VirtioBlockDevice, _ space: AddressSpace, _ queueOptions: QueueOptions,
-        _ options: VhostUserOptions, news: Event
+        _ options: VhostUserOptions, news: Event, _ calls: CallCopies
     ) throws(VhostUserError) -> QueueThread {
         let (seconds, attoseconds) = options.pollLimit.components
         let pollLimit = UInt64(seconds) * 1_000_000_000 + UInt64(attoseconds) / 1_000_000_000
-        return try QueueThread { (wake) throws(VhostUserError) in
+        return try QueueThread(calls) { (wake) throws(VhostUserError) in
             let queue = try ofImage { () throws(BlockError) in
                 try BlockQueue(blockDevice.image, queueOptions)
             }
@@ -158,7 +157,7 @@ public final class VhostUserServer {
         finish()
         for thread in threads { thread.end() }
         news.close()
-        if listener >= 0 { StreamSocket.stopListening(listener, at: path) }
+        listener.close()
     }
 
     // MARK: State
@@ -228,7 +227,7 @@ public final class VhostUserServer {
             self.frontEndDisconnected = {}
         }
         var isOver = false
-        while !isOver && (listener >= 0 || session != nil) {
+        while !isOver && (listener.isListening || session != nil) {
             try turn(milliseconds: -1) { descriptor in
                 if descriptor == termination { isOver = true } else { ready(descriptor) }
             }
@@ -244,20 +243,19 @@ public final class VhostUserServer {
         milliseconds: CInt, _ other: (CInt) -> Void
     ) throws(VhostUserError) {
         var mustAccept = false
-        // What is logged moves to the front end's log from time to time, a front end that could not be accepted is
-        // tried again, and a thread that the session waits for may need help (`QueueThread.keepCall`).
+        // What is logged moves to the front end's log from time to time, and the threads that the session waits for may
+        // need help (`CallCopies`).
         let interval = CInt(QueueThread.patience)
-        let isWaiting = session.map { !$0.isListening } ?? false
-        let isLimited = isAcceptDeferred || isWaiting || session?.isLogging ?? false
-        let milliseconds =
-            isLimited && !(0...interval).contains(milliseconds) ? interval : milliseconds
+        let isLimited = session.map { $0.isWaiting || $0.isLogging } ?? false
+        let milliseconds = listener.limited(
+            isLimited && !(0...interval).contains(milliseconds) ? interval : milliseconds)
         try host { () throws(SystemCallError) in
             try loop.wait(milliseconds) { descriptor in
                 if descriptor == news.descriptor {
                     news.clear()
                 } else if descriptor == session?.socket {
                     session?.serve()
-                } else if descriptor == listener {
+                } else if descriptor == listener.socket {
                     mustAccept = true
                 } else {
                     other(descriptor)
@@ -265,41 +263,29 @@ public final class VhostUserServer {
             }
         }
         session?.goOn()
+        if session?.isWaiting ?? false { calls.makeRoom() }
         session?.moveLog()
         noteSize()
-        if isAcceptDeferred {
-            isAcceptDeferred = false
-            try host { () throws(SystemCallError) in try loop.add(listener) }
-        }
-        if mustAccept && session == nil { accept() }
-        try attend()
-    }
-
-    private func accept() {
-        switch StreamSocket.accept(listener) {
-        case .peer(let socket):
+        try host { () throws(SystemCallError) in try listener.endDeferral(in: loop) }
+        if mustAccept, session == nil, let socket = listener.accept(in: loop) {
             session = VhostUserSession(socket, device, threads, memory, options)
-        case .none: break
-        case .noResources:
-            // The listener stays readable; to look at it again at once would keep a processor busy.
-            loop.remove(listener)
-            isAcceptDeferred = true
         }
+        try attend()
     }
 
     /// After each event: updates what is watched.
     private func attend() throws(VhostUserError) {
         if let session, session.isOver {
             endSession(session)
-            if listener >= 0 {
-                try host { () throws(SystemCallError) in try loop.add(listener) }
-            }
+            try host { () throws(SystemCallError) in try listener.watch(true, in: loop) }
             return frontEndDisconnected()
         }
         guard let session, session.isListening != isWatched else { return }
         if session.isListening {
-            try host { () throws(SystemCallError) in try loop.add(session.socket) }
-            if listener >= 0 { loop.remove(listener) }
+            try host { () throws(SystemCallError) in
+                try loop.add(session.socket)
+                try listener.watch(false, in: loop)
+            }
         } else {
             loop.remove(session.socket)
         }
@@ -329,6 +315,7 @@ public final class VhostUserServer {
             _ = news.wait(.nanoseconds(Int64(QueueThread.patience) * 1_000_000))
             news.clear()
             session.goOn()
+            calls.makeRoom()
         }
         endSession(session)
     }

@@ -22,6 +22,26 @@ final class SharedEventTests: XCTestCase {
         XCTAssertFalse(SharedEvent.signal(-1))
     }
 
+    /// Something else could make a reader or a writer wait, and is left as it is.
+    func testWhatIsNoEvent() throws {
+        let pipe = try Descriptor.pipe()
+        let set = Descriptor(try EpollSet().descriptor)
+        for descriptor in [pipe.reading.raw, pipe.writing.raw, set.raw] {
+            let flags = fcntl(descriptor, F_GETFL)
+            XCTAssertEqual(SharedEvent.prepare(descriptor), EINVAL)
+            XCTAssertEqual(fcntl(descriptor, F_GETFL), flags)
+        }
+        XCTAssertEqual(SharedEvent.prepare(-1), EBADF)
+    }
+
+    /// An event of another process may be one that waits.
+    func testAnEventDoesNotWaitAnyMore() throws {
+        let event = Descriptor(try SystemCall.check(cts_eventfd(), "eventfd"))
+        XCTAssertEqual(fcntl(event.raw, F_SETFL, 0), 0)
+        XCTAssertEqual(SharedEvent.prepare(event.raw), 0)
+        XCTAssertNotEqual(fcntl(event.raw, F_GETFL) & O_NONBLOCK, 0)
+    }
+
     /// Another process makes the event a blocking one, and takes the last room in it at any moment.
     func testASignalNeverWaits() throws {
         let event = Descriptor(try SystemCall.check(cts_eventfd(), "eventfd"))

@@ -1,3 +1,4 @@
+import BlockHost
 import CTestSupport
 import XCTest
 
@@ -146,6 +147,16 @@ final class InterruptTests: ServerTestCase {
         return count
     }
 
+    /// A peer's eventfd may be one that waits.
+    func testEventsDoNotWaitAnyMore() throws {
+        for flags in [VFIOIRQFlags.triggerByEvent, VFIOIRQFlags.unmaskByEvent] {
+            let event = try event()
+            XCTAssertEqual(fcntl(event.raw, F_SETFL, 0), 0)
+            try assertWorks(VFIORequest.setIRQs(flags), [event.raw])
+            XCTAssertNotEqual(fcntl(event.raw, F_GETFL) & O_NONBLOCK, 0)
+        }
+    }
+
     /// The eventfd is full and its owner has made it one that waits: the peer's loss, and nobody waits.
     func testAnEventThatCannotBeWritten() throws {
         let event = try connected()
@@ -169,7 +180,11 @@ final class InterruptTests: ServerTestCase {
     func testWhatMakesNoSenseIsRefused() throws {
         let event = try event()
         let pipe = try Descriptor.pipe()
-        try assertFails(VFIORequest.setIRQs(VFIOIRQFlags.triggerByEvent), [pipe.writing.raw])
+        let set = Descriptor(try EpollSet().descriptor)
+        for other in [pipe.reading.raw, pipe.writing.raw, set.raw] {
+            try assertFails(VFIORequest.setIRQs(VFIOIRQFlags.triggerByEvent), [other])
+            try assertFails(VFIORequest.setIRQs(VFIOIRQFlags.unmaskByEvent), [other])
+        }
         try assertFails(VFIORequest.setIRQs(VFIOIRQFlags.triggerByEvent), [event.raw, event.raw])
         try assertFails(VFIORequest.setIRQs(VFIOIRQFlags.triggerByEvent, index: 1), [event.raw])
         try assertFails(VFIORequest.setIRQs(VFIOIRQFlags.triggerByEvent, start: 1), [event.raw])

@@ -242,6 +242,21 @@ final class LifetimeTests: FrontEndTestCase {
         }
     }
 
+    /// A server that ends leaves the path alone that another server has by now.
+    func testAServerEndsWhosePathAnotherHas() throws {
+        let directory = try TemporaryDirectory()
+        let socketPath = directory.path("socket")
+        var former: VhostUserServer? = try VhostUserServer(
+            listeningAt: socketPath, image: open(.readOnly))
+        XCTAssertEqual(unlink(socketPath), 0)
+        let server = try VhostUserServer(listeningAt: socketPath, image: open(.readOnly))
+        XCTAssertFalse(former?.isConnected ?? true)
+        former = nil
+        let socket = Descriptor(try SystemCall.check(cts_connect(socketPath), "connect"))
+        try until(server, true)
+        socket.close()
+    }
+
     /// As long as a server has its path it listens there, so that no other takes the path for abandoned.
     func testAServerListensUntilItsPathIsGone() throws {
         let fault = CallFault(CTS_CALL_UNLINK, count: 1, holdMilliseconds: 60_000)

@@ -1,3 +1,4 @@
+import BlockHost
 import BlockIO
 import CTestSupport
 import VhostUserServer
@@ -167,6 +168,29 @@ final class RingTests: FrontEndTestCase {
         try eventually("the call descriptor is written") { FrontEnd.take(frontEnd.call) }
     }
 
+    func testARingStartsWhateverComesLast() throws {
+        for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+            let frontEnd = try frontEnd()
+            try frontEnd.negotiate()
+            try frontEnd.addMemory()
+            try frontEnd.enable()
+            for part in order {
+                switch part {
+                case 0:
+                    try frontEnd.set(
+                        VhostRequest.setVringNum, le(UInt32(0)) + le(UInt32(FrontEnd.ringSize)))
+                case 1:
+                    try frontEnd.set(
+                        VhostRequest.setVringAddr, frontEnd.addresses(of: frontEnd.driver))
+                default:
+                    try frontEnd.set(
+                        VhostRequest.setVringKick, le(UInt64(0)), [frontEnd.kick.raw])
+                }
+            }
+            XCTAssertEqual(try frontEnd.run(VirtioType.read, length: 512), VirtioStatus.ok)
+        }
+    }
+
     /// Another kick descriptor neither disables a ring nor loses what came with the last one.
     func testAnotherKickDescriptor() throws {
         let frontEnd = try frontEnd()
@@ -272,6 +296,30 @@ final class RingTests: FrontEndTestCase {
         }
     }
 
+    /// Nor does one that sends another event, or says that there is none, while the queue waits for the former one.
+    func testAFrontEndThatReplacesAFullEvent() throws {
+        for hasNext in [true, false] {
+            let frontEnd = try frontEnd()
+            try frontEnd.start()
+            XCTAssertEqual(try frontEnd.run(VirtioType.read, length: 512), VirtioStatus.ok)
+            try eventually("the call is there") { FrontEnd.take(frontEnd.call) }
+            var full = UInt64.max - 1
+            XCTAssertEqual(write(frontEnd.call.raw, &full, 8), 8)
+            XCTAssertEqual(fcntl(frontEnd.call.raw, F_SETFL, 0), 0)
+            XCTAssertEqual(try frontEnd.run(VirtioType.read, length: 512), VirtioStatus.ok)
+            let next = Descriptor(try SystemCall.check(cts_eventfd(), "eventfd"))
+            let former = frontEnd.call.raw
+            try Rescue.watching(help: { _ = SharedEvent.take(former) }) {
+                try frontEnd.set(
+                    VhostRequest.setVringCall, le(UInt64(hasNext ? 0 : 1 << 8)),
+                    hasNext ? [next.raw] : [])
+            }
+            XCTAssertEqual(FrontEnd.take(next), hasNext)
+            XCTAssertEqual(try frontEnd.run(VirtioType.read, length: 512), VirtioStatus.ok)
+            XCTAssertEqual(try frontEnd.stop(), 3)
+        }
+    }
+
     /// Nor does one that fills it again as soon as somebody makes room.
     func testAFrontEndThatKeepsItsEventFull() throws {
         for request in [VhostRequest.getVringBase, VhostRequest.resetDevice] {
@@ -313,6 +361,23 @@ final class RingTests: FrontEndTestCase {
         XCTAssertFalse(FrontEnd.take(frontEnd.call))
         try frontEnd.set(VhostRequest.setVringCall, le(UInt64(0)), [frontEnd.call.raw])
         XCTAssertTrue(FrontEnd.take(frontEnd.call))
+    }
+
+    /// Where the host completes requests in their submission, the driver is called for each part of a batch.
+    func testCallsForTheParts() throws {
+        let image = try BlockImage.open(
+            path, OpenOptions(lock: .off, engine: .forced(.linuxAIO)))
+        let frontEnd = try FrontEnd(image)
+        try frontEnd.negotiate(features: FrontEnd.usualFeatures & ~VhostFeature.eventIndex)
+        try frontEnd.addMemory()
+        try frontEnd.setUpRing()
+        try frontEnd.enable()
+        XCTAssertEqual(try frontEnd.run(VirtioType.read, length: 512), VirtioStatus.ok)
+        let before = frontEnd.server.statistics.calls
+        for index in 0..<20 { frontEnd.add(VirtioType.read, length: 512, index: index) }
+        frontEnd.publish()
+        try frontEnd.finish(20)
+        XCTAssertEqual(frontEnd.server.statistics.calls, before + 3)
     }
 
     func testFailedRequestsAreReported() throws {

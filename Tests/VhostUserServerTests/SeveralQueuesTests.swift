@@ -1,3 +1,4 @@
+import BlockHost
 import BlockIO
 import BlockIOTesting
 import CTestSupport
@@ -208,6 +209,61 @@ final class SeveralQueuesTests: FrontEndTestCase {
             return !frontEnd.server.isConnected
         }
         XCTAssertEqual(frontEnd.status(2), VirtioStatus.ok)
+    }
+
+    // MARK: A front end that keeps a call descriptor full
+
+    /// The thread of ring 1 waits for room in its call descriptor, with a write of 512 bytes at `sector` under way,
+    /// which the host completes after the returned function has been called.
+    private func blockRing1(_ frontEnd: FrontEnd, sector: UInt64) throws -> () -> Void {
+        try read(frontEnd, ring: 1)
+        let call = frontEnd.rings[1].call
+        try eventually("the call is there") { FrontEnd.take(call) }
+        var full = UInt64.max - 1
+        XCTAssertEqual(write(call.raw, &full, 8), 8)
+        XCTAssertEqual(fcntl(call.raw, F_SETFL, 0), 0)
+        let release = hold([.write])
+        frontEnd.add(VirtioType.write, sector: sector, length: 512, index: 8, ring: 1)
+        frontEnd.publish(ring: 1)
+        try waitForHeld(1)
+        try read(frontEnd, ring: 1)
+        return release
+    }
+
+    /// A resize, which waits for the writes of all queues.
+    func testAResizeWaitsForAQueueWhoseCallIsFull() throws {
+        let frontEnd = try rings(2, queueLimit: 2)
+        try frontEnd.start()
+        let release = try blockRing1(frontEnd, sector: 8)
+        release()
+        let call = frontEnd.rings[1].call.raw
+        try Rescue.watching(help: { _ = SharedEvent.take(call) }) {
+            try frontEnd.server.resize(to: UInt64(2 * Self.size))
+        }
+        XCTAssertEqual(image.size, UInt64(2 * Self.size))
+        try frontEnd.finish(1, ring: 1)
+        XCTAssertEqual(frontEnd.status(8), VirtioStatus.ok)
+    }
+
+    /// A ring that stops while its write waits for one of another ring, in the same block of the host.
+    func testARingStopsBesideOneWhoseCallIsFull() throws {
+        image = try BlockImage.open(
+            path,
+            OpenOptions(
+                access: .readWrite, lock: .off, queueLimit: 2,
+                alignment: HostAlignment(memory: 512, offset: 4096)))
+        let frontEnd = try frontEnd(VhostUserOptions(queueCount: 2))
+        try frontEnd.start()
+        let release = try blockRing1(frontEnd, sector: 8)
+        frontEnd.add(VirtioType.write, sector: 9, length: 512)
+        frontEnd.publish()
+        let event = frontEnd.driver.used + 4 + 8 * UInt64(FrontEnd.ringSize)
+        try eventually("ring 0 has taken its request") {
+            frontEnd.driver.load(event, as: UInt16.self) == 1
+        }
+        release()
+        XCTAssertEqual(try frontEnd.stop(), 1)
+        XCTAssertEqual(frontEnd.status(0), VirtioStatus.ok)
     }
 
     // MARK: Inflight regions

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /// Receives at most `count` bytes without waiting, and the descriptors that came with them
 /// (recvmsg(2) with MSG_CMSG_CLOEXEC). The first `room` descriptors are stored and `*received` says
@@ -20,7 +21,8 @@ ptrdiff_t cblockhost_send(int socket, const void *_Nonnull from, size_t count);
 int cblockhost_set_nonblocking(int descriptor);
 
 /// Makes an eventfd(2) that another process has given one that does not wait (O_NONBLOCK): 0 or -errno, which
-/// is EINVAL when it is a file, a pipe or a socket, in which a write could wait.
+/// is EINVAL when it is something else, in which a read or a write could wait. Without /proc, what has no type of
+/// file (st_mode) is taken for an eventfd.
 int cblockhost_prepare_event(int descriptor);
 
 /// Adds 1 to an eventfd(2); false when it would have to wait. Whoever else has the eventfd may make
@@ -42,14 +44,20 @@ int cblockhost_duplicate(int descriptor);
 /// Takes what an eventfd(2) has counted, without waiting (RWF_NOWAIT); false when that is nothing.
 bool cblockhost_take(int event);
 
+/// What identifies a file while somebody uses it.
+typedef struct {
+    uint64_t device;
+    uint64_t inode;
+} cblockhost_file;
+
 /// A socket that listens at `path` for one peer at a time, where a socket that nobody listens at any
 /// more is replaced; or -errno, which is EADDRINUSE if anything else is there. The socket listens before it
-/// has its path (it is bound at another name), so that no other caller takes it for one that is abandoned.
-int cblockhost_listen(const char *_Nonnull path);
+/// has its path (it is bound at another name), so that no other caller takes it for one that is abandoned. `file` is
+/// set to what is at the path then.
+int cblockhost_listen(const char *_Nonnull path, cblockhost_file *_Nonnull file);
 
-/// Closes a socket that listens, after its path, if it has one, is removed: a socket that has a path and does
-/// not listen would be taken for one that is abandoned, and the path of its successor would be removed.
-void cblockhost_stop_listening(int listener, const char *_Nullable path);
+/// Removes `path`, unless something else than `file` is there by now, such as the socket of a successor.
+void cblockhost_remove(const char *_Nonnull path, cblockhost_file file);
 
 /// Sends all of the bytes and the descriptors with the first of them (sendmsg(2), SCM_RIGHTS) without
 /// waiting: the number of bytes, which may be less than `count`, or -errno. At most 8 descriptors.

@@ -60,24 +60,13 @@ extension VFIOUserSession {
         }
     }
 
-    /// The message's descriptor, which will not make anybody wait; -1 when there is none.
+    /// The message's descriptor, an eventfd that will not make anybody wait; -1 when there is none.
     private func takeEvent() throws(Refusal) -> CInt {
         guard let event = reader.takeDescriptor(0) else { return -1 }
-        let flags = fcntl(event, F_GETFL)
-        guard isEventDescriptor(event), flags >= 0, fcntl(event, F_SETFL, flags | O_NONBLOCK) == 0
-        else {
+        guard SharedEvent.prepare(event) == 0 else {
             close(event)
             throw Refusal(EINVAL)
         }
         return event
-    }
-
-    /// eventfd(2) only: writing to another thing of the peer's could do anything.
-    private func isEventDescriptor(_ descriptor: CInt) -> Bool {
-        var name = [CChar](repeating: 0, count: 64)
-        let length = unsafe readlink("/proc/self/fd/\(descriptor)", &name, name.count - 1)
-        guard length > 0 else { return false }
-        return String(decoding: name[..<length].map { UInt8(bitPattern: $0) }, as: UTF8.self)
-            == "anon_inode:[eventfd]"
     }
 }

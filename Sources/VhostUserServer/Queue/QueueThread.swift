@@ -19,7 +19,8 @@ final class QueueThread: @unchecked Sendable {
     }
 
     private let wake: QueueWake
-    /// The same event as the queue's for calls, of the thread of the session; -1 when there is none.
+    private let calls: CallCopies
+    /// The copy of the queue's descriptor for calls, of the thread of the session; -1 when there is none.
     private var callCopy: CInt = -1
     private let mutex = PthreadMutex()
     private let changed = PthreadCondition()
@@ -32,8 +33,9 @@ final class QueueThread: @unchecked Sendable {
     private var mustEnd = false
 
     /// Starts a thread for the queue that `make` returns. `make` is called on the thread, because the
-    /// thread that uses a queue first is the only one that may use it.
-    init(_ make: @escaping Maker) throws(VhostUserError) {
+    /// thread that uses a queue first is the only one that may use it. `calls` is that of all threads of the server.
+    init(_ calls: CallCopies, _ make: @escaping Maker) throws(VhostUserError) {
+        self.calls = calls
         self.make = make
         do throws(SystemCallError) {
             wake = try QueueWake()
@@ -70,19 +72,20 @@ final class QueueThread: @unchecked Sendable {
         }
     }
 
-    /// Keeps a copy of the descriptor for calls that the queue is about to get; -1 for none.
+    /// Gives the queue another descriptor for calls; -1 for none. Throws, and changes nothing, if the descriptor
+    /// cannot be duplicated.
     ///
-    /// The queue writes the event in one system call. A front end can make the event a blocking one and fill it, and
-    /// the thread of the queue then waits in write(2). That must not last when the session wants something of it.
-    func keepCall(_ descriptor: CInt) throws(SystemCallError) {
-        let copy = descriptor < 0 ? -1 : try SharedEvent.duplicate(descriptor)
+    /// The queue may be writing the former one, and writes the next one at once: there are copies of both meanwhile.
+    func setCall(_ descriptor: CInt) throws(SystemCallError) {
+        let next = descriptor < 0 ? -1 : try calls.add(descriptor)
+        run { $0.setCall(descriptor) }
         forgetCall()
-        callCopy = copy
+        callCopy = next
     }
 
-    /// The front end has gone.
+    /// The queue has no descriptor for calls any more.
     func forgetCall() {
-        if callCopy >= 0 { close(callCopy) }
+        if callCopy >= 0 { calls.close(callCopy) }
         callCopy = -1
     }
 
@@ -90,9 +93,7 @@ final class QueueThread: @unchecked Sendable {
     static let patience = 100
 
     private func waitForChange() {
-        if !changed.wait(mutex, milliseconds: Self.patience) && callCopy >= 0 {
-            SharedEvent.makeRoom(callCopy)
-        }
+        if !changed.wait(mutex, milliseconds: Self.patience) { calls.makeRoom() }
     }
 
     /// Lets the queue look at its ring and its memory again.

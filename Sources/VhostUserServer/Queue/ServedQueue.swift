@@ -202,7 +202,7 @@ final class ServedQueue {
     }
 
     /// Takes over the descriptor of calls; -1 for none. While the front end keeps it full and blocking, this thread
-    /// waits: see ``QueueThread/keepCall(_:)``.
+    /// waits: see ``CallCopies``.
     func setCall(_ descriptor: CInt) {
         if state.pointee.call >= 0 { close(state.pointee.call) }
         state.pointee.call = descriptor

@@ -11,7 +11,7 @@ extension VhostUserSession {
         guard size > 0, size <= options.queueSize, size & (size - 1) == 0 else {
             throw Refusal(EINVAL)
         }
-        rings[index].size = Int(size)
+        try change(index) { $0.size = Int(size) }
         return .acknowledgement
     }
 
@@ -36,8 +36,7 @@ extension VhostUserSession {
             guard rings[index].addresses == addresses else { throw Refusal(EBUSY) }
             return .acknowledgement
         }
-        rings[index].addresses = addresses
-        try startIfComplete(index)
+        try change(index) { $0.addresses = addresses }
         return .acknowledgement
     }
 
@@ -57,20 +56,18 @@ extension VhostUserSession {
         let (index, descriptor) = try ringDescriptor(body)
         let errno = threads[index].run { $0.setKick(descriptor ?? -1, isPolled: descriptor == nil) }
         guard errno == 0 else { throw Refusal(errno) }
-        rings[index].hasKick = true
-        try startIfComplete(index)
+        try change(index) { $0.hasKick = true }
         return .acknowledgement
     }
 
     func setCall(_ body: MessageBody) throws(Refusal) -> Answer {
         let (index, descriptor) = try ringEvent(body)
         do throws(SystemCallError) {
-            try threads[index].keepCall(descriptor)
+            try threads[index].setCall(descriptor)
         } catch {
             if descriptor >= 0 { close(descriptor) }
             throw Refusal(error.errno)
         }
-        threads[index].run { $0.setCall(descriptor) }
         return .acknowledgement
     }
 
@@ -81,6 +78,21 @@ extension VhostUserSession {
     }
 
     // MARK: Start and stop
+
+    /// Takes note of what the front end says of a ring, and starts the ring if that was the last that it needs. If
+    /// it cannot be started, the message counts for nothing: the front end may repeat what it has said in any order.
+    private func change(
+        _ index: Int, _ set: (inout RingSetup) -> Void
+    ) throws(Refusal) {
+        let former = rings[index]
+        set(&rings[index])
+        do throws(Refusal) {
+            try startIfComplete(index)
+        } catch {
+            rings[index] = former
+            throw error
+        }
+    }
 
     private func startIfComplete(_ index: Int) throws(Refusal) {
         let ring = rings[index]
@@ -160,6 +172,7 @@ extension VhostUserSession {
             } catch {
                 // The error descriptor says so. The front end can start the ring anew.
                 rings[index].isStarted = false
+                rings[index].addresses = nil
             }
         }
     }

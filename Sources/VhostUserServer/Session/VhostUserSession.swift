@@ -76,6 +76,9 @@ final class VhostUserSession {
         rings = Array(repeating: RingSetup(), count: threads.count)
     }
 
+    /// Whether something has to come before the session goes on.
+    var isWaiting: Bool { wait != nil }
+
     /// Whether messages are looked at.
     var isListening: Bool { wait == nil && !isOver }
 
