@@ -53,38 +53,39 @@ final class NotificationTests: VirtioTestCase {
         for hasEventIndex in [true, false] {
             var options = VirtioWorld.Options()
             options.hasEventIndex = hasEventIndex
+            options.size = 256
             try forEachEngine(options) { world, _ in
                 // On a tmpfs only libaio does that in any case.
                 guard world.device.image.engine == .linuxAIO else { return }
                 var parts: [Int] = []
                 func serve() -> VirtioService {
-                    self.addReads(world, 20)
+                    self.addReads(world, 40)
                     world.driver.publish()
                     parts = []
                     let service = world.queue.serve {
                         parts.append(world.driver.reap().count)
-                        XCTAssertEqual(world.status(8 * parts.count - 1), VirtioStatus.ok)
-                        XCTAssertEqual(world.status(8 * parts.count), VirtioStatus.untouched)
+                        XCTAssertEqual(world.status(16 * parts.count - 1), VirtioStatus.ok)
+                        XCTAssertEqual(world.status(16 * parts.count), VirtioStatus.untouched)
                     }
-                    XCTAssertEqual(service.taken, 20)
-                    XCTAssertEqual(service.completed, 20)
+                    XCTAssertEqual(service.taken, 40)
+                    XCTAssertEqual(service.completed, 40)
                     XCTAssertFalse(service.isMoreWaiting)
                     return service
                 }
                 // The queue does not know the host yet.
                 XCTAssertTrue(serve().isInterruptDue)
                 XCTAssertEqual(parts, [])
-                XCTAssertEqual(world.driver.reap().count, 20)
+                XCTAssertEqual(world.driver.reap().count, 40)
                 XCTAssertTrue(serve().isInterruptDue)
-                XCTAssertEqual(parts, [8, 8])
-                XCTAssertEqual(world.driver.reap().count, 4)
+                XCTAssertEqual(parts, [16, 16])
+                XCTAssertEqual(world.driver.reap().count, 8)
                 // One interrupt for all, or none.
-                world.driver.askForInterrupt(after: world.driver.lastUsed &+ 19)
+                world.driver.askForInterrupt(after: world.driver.lastUsed &+ 39)
                 if !hasEventIndex { world.driver.store(UInt16(1), at: world.driver.available) }
                 XCTAssertEqual(serve().isInterruptDue, hasEventIndex)
                 XCTAssertEqual(parts, [])
-                XCTAssertEqual(world.driver.reap().count, 20)
-                XCTAssertEqual(world.queue.statistics.requests, 60)
+                XCTAssertEqual(world.driver.reap().count, 40)
+                XCTAssertEqual(world.queue.statistics.requests, 120)
                 XCTAssertEqual(world.queue.statistics.batches, 3)
                 XCTAssertEqual(world.queue.statistics.interrupts, hasEventIndex ? 5 : 4)
             }
@@ -94,6 +95,7 @@ final class NotificationTests: VirtioTestCase {
     /// A first part that the host does not complete in its submission is followed by all the rest.
     func testAPartThatIsUnderWay() throws {
         try forEachEngine { world, _ in
+            // All of it is complete when it has been taken.
             _ = try world.run(VirtioType.identify)
             let rule = world.faults.add(.init(.hold, operations: [.read]))
             self.addReads(world, 20)
@@ -117,18 +119,18 @@ final class NotificationTests: VirtioTestCase {
             world.driver.publish()
             XCTAssertEqual(world.queue.serve().taken, 16)
             XCTAssertEqual(world.driver.reap().count, 16)
-            for index in 0..<24 { world.add(VirtioType.identify, index: index) }
+            for index in 0..<32 { world.add(VirtioType.identify, index: index) }
             world.driver.publish()
             var parts: [Int] = []
             let service = world.queue.serve {
                 parts.append(world.driver.reap().count)
-                for index in 0..<8 { world.add(VirtioType.identify, index: index) }
+                for index in 0..<16 { world.add(VirtioType.identify, index: index) }
                 world.driver.publish()
             }
-            XCTAssertEqual(parts, [Int](repeating: 8, count: 7))
+            XCTAssertEqual(parts, [Int](repeating: 16, count: 3))
             XCTAssertEqual(service.taken, 64)
             XCTAssertTrue(service.isMoreWaiting)
-            XCTAssertEqual(try world.finish(24).count, 24)
+            XCTAssertEqual(try world.finish(32).count, 32)
         }
     }
 
