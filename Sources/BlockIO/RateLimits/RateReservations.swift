@@ -51,39 +51,63 @@ struct RateReservations {
         return number
     }
 
+    // Loops without closures and iterators, for which a debug build would allocate.
+
     /// When the first reservation of a queue is due; `nil` when it has none.
     func due(of member: Int) -> UInt64? {
         var first: UInt64?
-        for reservation in waiting where reservation.member == member {
-            first = min(first ?? .max, reservation.due)
+        var index = 0
+        while index < waiting.count {
+            if waiting[index].member == member { first = min(first ?? .max, waiting[index].due) }
+            index += 1
         }
         return first
     }
 
     func isDue(_ number: UInt64, now: UInt64) -> Bool {
-        waiting.contains { $0.number == number && $0.due <= now }
+        guard let index = index(of: number) else { return false }
+        return waiting[index].due <= now
     }
 
     /// The request goes on, with its tokens.
     mutating func end(_ number: UInt64) {
-        waiting.removeAll { $0.number == number }
+        if let index = index(of: number) { remove(at: index) }
     }
 
     /// The request does not go on. Returns where those begin in ``waiting`` that were behind it, and may be due
     /// earlier now.
     mutating func giveBack(_ number: UInt64, now: UInt64) -> Int {
-        guard let index = waiting.firstIndex(where: { $0.number == number }) else {
-            return waiting.endIndex
-        }
-        buckets.giveBack(waiting.remove(at: index).demand)
+        guard let index = index(of: number) else { return waiting.count }
+        buckets.giveBack(waiting[index].demand)
+        remove(at: index)
         var since = RateDemandSums()
-        for place in (index..<waiting.endIndex).reversed() {
+        var place = waiting.count
+        while place > index {
+            place -= 1
             let demand = waiting[place].demand
             since.add(demand)
             let wait = buckets.wait(for: demand, reservedSince: since, now: now)
             waiting[place].due = min(waiting[place].due, now.addingOrMax(wait))
         }
         return index
+    }
+
+    private func index(of number: UInt64) -> Int? {
+        var index = 0
+        while index < waiting.count {
+            if waiting[index].number == number { return index }
+            index += 1
+        }
+        return nil
+    }
+
+    private mutating func remove(at index: Int) {
+        var place = index
+        while place < waiting.count - 1 {
+            waiting[place] = waiting[place + 1]
+            place += 1
+        }
+        waiting.removeLast()
     }
 }
 
