@@ -431,6 +431,14 @@ static __attribute__((noinline)) int wait_with_limit(
     return result == -ETIME ? 0 : result;
 }
 
+// The kernel answers EINTR to a wait only if the call has taken no entry and no completion is there.
+static int wait_without_limit(struct cbio_uring *self, uint32_t minimum) {
+    int taken = io_uring_submit_and_wait(&self->ring, minimum);
+    if (taken < 0 || io_uring_cq_ready(&self->ring) >= minimum) return taken;
+    // Nor does it wait if it has not taken all. And a wait that polls the device can end early by itself.
+    return cbio_uring_unsubmitted(self) > 0 || self->polls_device ? taken : -EINTR;
+}
+
 int cbio_uring_submit_and_wait(struct cbio_uring *self, uint32_t minimum, int64_t nanoseconds) {
     struct io_uring *ring = &self->ring;
     int error = begin_submission(self);
@@ -441,7 +449,7 @@ int cbio_uring_submit_and_wait(struct cbio_uring *self, uint32_t minimum, int64_
             return io_uring_submit_and_get_events(ring);
         return io_uring_sq_ready(ring) ? io_uring_submit(ring) : 0;
     }
-    if (nanoseconds < 0) return io_uring_submit_and_wait(ring, minimum);
+    if (nanoseconds < 0) return wait_without_limit(self, minimum);
     return wait_with_limit(self, minimum, nanoseconds);
 }
 

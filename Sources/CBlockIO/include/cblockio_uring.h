@@ -106,9 +106,9 @@ int cbio_uring_make_room(struct cbio_uring *ring);
 /// The same, then waits until `minimum` completions are there, `nanoseconds` (negative: no limit)
 /// have passed or a signal came. With `minimum` 0 it enters the kernel only when there is
 /// something to submit or completions to be posted. Returns 0 or more, or -errno: -EINTR after a signal,
-/// then all that was prepared has been submitted or can be offered again. A ring that polls a device looks
-/// for completions again and again until a limit has passed, and does not notice a signal that comes
-/// between two looks.
+/// then all that was prepared has been submitted or can be offered again. A signal need not end a wait that has a
+/// limit. A ring that polls a device looks for completions again and again until a limit has passed, and does not
+/// notice a signal that comes between two looks.
 int cbio_uring_submit_and_wait(struct cbio_uring *ring, uint32_t minimum, int64_t nanoseconds);
 
 /// io_uring_enter(2) that submits nothing and has completions posted that wait for that. Returns 0 or
