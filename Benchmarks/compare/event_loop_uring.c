@@ -33,15 +33,19 @@ static void submit(struct io_uring *ring) {
     if (result < 0) fail("io_uring_enter", -result);
 }
 
+static void complete(struct io_uring *ring) {
+    int error = io_uring_get_events(ring);
+    if (error < 0 && error != -EINTR) fail("io_uring_enter", -error);
+}
+
 // Lets the kernel complete what it has deferred. The eventfd is read afterwards, because completing signals it
-// again; work that has been deferred since then shows in the ring's flags, and not in the eventfd.
+// again. Work that was deferred in between shows in the ring's flags only; later work signals the eventfd. The
+// kernel can set the flag for work that it has completed already, and then does not clear it, so there is no loop.
 static void complete_deferred(struct io_uring *ring, int bell) {
-    do {
-        int error = io_uring_get_events(ring);
-        if (error < 0 && error != -EINTR) fail("io_uring_enter", -error);
-        uint64_t rings;
-        if (read(bell, &rings, sizeof rings) < 0 && errno != EAGAIN) fail("eventfd", errno);
-    } while (IO_URING_READ_ONCE(*ring->sq.kflags) & IORING_SQ_TASKRUN);
+    complete(ring);
+    uint64_t rings;
+    if (read(bell, &rings, sizeof rings) < 0 && errno != EAGAIN) fail("eventfd", errno);
+    if (IO_URING_READ_ONCE(*ring->sq.kflags) & IORING_SQ_TASKRUN) complete(ring);
 }
 
 int main(int count, char **arguments) {

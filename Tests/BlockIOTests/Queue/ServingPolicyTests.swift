@@ -82,8 +82,6 @@ final class ServingPolicyTests: XCTestCase {
             // As many as there are processors, and beside an owner that serves only for work that lasts.
             (Situation(pace: .quick, queued: 8), [2, 0, 2]),
             (Situation(pace: .copy, queued: 8, firstTransfer: 4096), [2, 0, 2]),
-            (Situation(pace: .copy, queued: 8, firstTransfer: 4096, servedAlone: 64), [2, 1, 2]),
-            (Situation(pace: .copy, queued: 3, firstTransfer: 4096, servedAlone: 64), [2, 0, 2]),
             (Situation(pace: .copy, queued: 9, firstTransfer: 4096), [2, 1, 2]),
             (Situation(pace: .copy, queued: 2, firstTransfer: 1 << 17), [2, 1, 2]),
             (Situation(pace: .copy, queued: 1, firstTransfer: 1 << 17), [1, 0, 1]),

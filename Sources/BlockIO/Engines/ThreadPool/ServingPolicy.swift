@@ -26,8 +26,6 @@ struct ServingPolicy {
         var atWork = 0
         /// Those that are on their way: each takes a request.
         var coming = 0
-        /// Requests that the owner has served alone since it last called a thread.
-        var servedAlone = 0
         /// Threads that may serve prompt transfers at the same time (``ThreadTuning``).
         var promptLimit = Int.max
     }
@@ -64,9 +62,6 @@ struct ServingPolicy {
     static let tellDelay: UInt64 = 50_000
     /// Work, in nanoseconds, that is worth the call of a sleeping thread.
     private static let calledSpan: UInt64 = 10_000
-    /// So many requests served alone are worth one too, if at least `sharedQueue` are queued now.
-    private static let servedAloneLimit = 64
-    private static let sharedQueue = 4
 
     /// How many requests, from the first on, an owner that waits serves itself now; 0 when it leaves them to
     /// threads. All of them must be transfers, of ``shareBytes`` together at most unless it is one.
@@ -120,10 +115,7 @@ struct ServingPolicy {
     /// Threads that find enough to do if the owner does its share meanwhile.
     private func worthwhileThreads(_ situation: Situation) -> Int {
         let span = 600 + (situation.firstTransfer ?? 0) / 8
-        let count = UInt64(situation.queued) * span / Self.calledSpan
-        if count > 0 { return Int(count) }
-        let isSteady = situation.servedAlone >= Self.servedAloneLimit
-        return isSteady && situation.queued >= Self.sharedQueue ? 1 : 0
+        return Int(UInt64(situation.queued) * span / Self.calledSpan)
     }
 
     /// Whether a thread that has served a request goes to sleep although others are queued, because

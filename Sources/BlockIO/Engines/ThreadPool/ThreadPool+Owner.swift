@@ -78,7 +78,6 @@ extension ThreadPool {
             }
             share = ownerShare(wanted, limit)
         }
-        if atWork == 0 { state.pointee.servedAlone += done }
         if state.pointee.queued.isEmpty { return }
         // Threads at work on copies go on while it delivers, and somebody looks whether they do.
         let hasEnough = state.pointee.answered.count >= wanted
@@ -171,7 +170,6 @@ extension ThreadPool {
             pace: state.pointee.pace.kind, queued: state.pointee.queued.count,
             firstTransfer: state.pointee.queued.firstTransfer, atWork: atWork,
             coming: state.pointee.called + state.pointee.made + state.pointee.looking,
-            servedAlone: state.pointee.servedAlone,
             promptLimit: state.pointee.tuning.limit)
     }
 
@@ -193,7 +191,6 @@ extension ThreadPool {
         }
         let count = min(wanted, state.pointee.idle)
         guard count > 0 else { return 0 }
-        state.pointee.servedAlone = 0
         state.pointee.idle -= count
         state.pointee.called += count
         work.advance()

@@ -100,8 +100,6 @@ package final class ThreadPool: @unchecked Sendable {
         var isStartUnknown = false
         var ownerHabit = LookHabit()
         var ownerSleeps = ThreadSleeps()
-        /// Requests that the owner has served alone since it last called a thread.
-        var servedAlone = 0
         var isStopping = false
         package var pace: RequestPace
         package var tuning = ThreadTuning()

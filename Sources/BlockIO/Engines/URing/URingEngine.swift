@@ -134,7 +134,8 @@ import Glibc
         var awaited = mayWait && !waitsOutside ? most : 0
         var span = help == .later ? limit.atMost(HelperThreads.patience) : limit
         // One that waits for the only request sleeps: it has nothing to do meanwhile.
-        if looksBeforeSleep && awaited == 1 && inRing > 1 && hasNews() { awaited = 0 }
+        let hasNews = looksBeforeSleep && awaited == 1 && inRing > 1 && look(limit)
+        if hasNews { awaited = 0 }
         let entered = unsafe cbio_uring_submit_and_wait(ring, UInt32(awaited), span.rawNanoseconds)
         var end = WaitEnd.normal
         if entered >= 0 {
@@ -149,6 +150,8 @@ import Glibc
             if entered == -EINTR { end = .interrupted }
             help = helpRefused(&span, &answered)
         }
+        // The kernel can announce what it has posted already: then the next wait is a sleep.
+        if hasNews { habit.note(answered.count > before) }
         if waitsOutside && end == .normal && answered.count == before && !isWoken {
             end = waitOutside(span, &answered)
         }
@@ -164,14 +167,14 @@ import Glibc
     /// Submits what has been prepared, and looks whether something completes in the time that it takes to fall
     /// asleep and to be woken.
     @inline(never)
-    private mutating func hasNews() -> Bool {
-        guard habit.shouldLook() else { return false }
+    private mutating func look(_ limit: WaitLimit) -> Bool {
+        guard !limit.hasPassed, habit.shouldLook() else { return false }
         if unsafe cbio_uring_unsubmitted(ring) > 0 { _ = unsafe cbio_uring_submit(ring) }
         // The caller offers the rest again, and hears what is wrong.
         if unsafe cbio_uring_unsubmitted(ring) > 0 { return false }
-        let hadNews = unsafe cbio_uring_look(ring, UInt32(LookHabit.rounds))
-        habit.note(hadNews)
-        return hadNews
+        if unsafe cbio_uring_look(ring, UInt32(LookHabit.rounds)) { return true }
+        habit.note(false)
+        return false
     }
 
     /// What to do in `reap` when io_uring_enter(2) failed. True when all that was prepared is in the ring, or
