@@ -34,6 +34,7 @@ struct cbio_aio {
     struct iocb **pointers;
     struct io_event *scratch;
     struct iocb wake;
+    int64_t batch;  // how many calls of cbio_aio_prepare there were
     bool has_one_file;
     int *fds;  // by file; -1: threads serve it
     struct iocb iocbs[];
@@ -140,6 +141,8 @@ static inline __attribute__((always_inline)) uint32_t prepare_all(
         else
             break;
         first->is_pending = false;
+        // Until it is answered.
+        first->result = aio->batch;
     }
     *behind = first;
     return count;
@@ -148,6 +151,7 @@ static inline __attribute__((always_inline)) uint32_t prepare_all(
 uint32_t cbio_aio_prepare(
     struct cbio_aio *aio, struct cbio_submission *first, uint32_t limit,
     struct cbio_submission **behind) {
+    aio->batch++;
     if (limit >= aio->initialized) {
         limit = aio->initialized;
         // The next call has room for more.
@@ -165,11 +169,19 @@ int cbio_aio_arm_wake(struct cbio_aio *aio, int wake_fd) {
     return taken < 0 ? taken : 0;
 }
 
-uint32_t cbio_aio_ready(const struct cbio_aio *aio) {
+uint32_t cbio_aio_tail(const struct cbio_aio *aio) {
+    return aio->ring ? atomic_load_explicit(&aio->ring->tail, memory_order_acquire) : 0;
+}
+
+uint32_t cbio_aio_count_inline(const struct cbio_aio *aio, uint32_t start) {
+    uint32_t count = 0;
     if (!aio->ring) return 0;
-    unsigned head = atomic_load_explicit(&aio->ring->head, memory_order_relaxed);
-    unsigned tail = atomic_load_explicit(&aio->ring->tail, memory_order_acquire);
-    return tail >= head ? tail - head : tail + aio->ring->nr - head;
+    for (const uint32_t end = cbio_aio_tail(aio); start != end;) {
+        const struct cbio_submission *submission = aio->ring->events[start].data;
+        if (submission && submission->result == aio->batch) count++;
+        if (++start == aio->ring->nr) start = 0;
+    }
+    return count;
 }
 
 int cbio_aio_submit(struct cbio_aio *aio, uint32_t first, uint32_t count) {
@@ -218,5 +230,6 @@ int cbio_aio_reap(
     struct cbio_tail tail = cbio_tail_of(answered);
     for (int i = 0; i < more; i++) take(&aio->scratch[i], &tail, woken);
     cbio_tail_end(answered, tail);
-    return 0;
+    // The kernel answers EINTR to a wait only if it has found nothing.
+    return nanoseconds < 0 && (uint32_t)more < minimum ? -EINTR : 0;
 }

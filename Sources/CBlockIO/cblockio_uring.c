@@ -20,6 +20,7 @@ struct cbio_uring {
     bool has_one_file;
     bool registered_ring;
     bool polls_device;
+    bool has_thread;  // a thread of the kernel takes the entries: SQPOLL
     bool has_vectored_fixed;
     pid_t owner;  // the thread that registered the ring
     // Registered memory, by address.
@@ -93,6 +94,7 @@ int cbio_uring_create(
         return error;
     }
     self->polls_device = setup.polls_device;
+    self->has_thread = has_thread;
     self->has_one_file = count == 1;
     self->registered_files = io_uring_register_files(&self->ring, fds, count) == 0;
     for (uint32_t i = 0; i < count; i++) {
@@ -374,10 +376,30 @@ bool cbio_uring_prepare_cancel(struct cbio_uring *self, void *tag) {
     return true;
 }
 
-int cbio_uring_submit(struct cbio_uring *self) { return io_uring_submit(&self->ring); }
+// Wakes the kernel's thread for entries that it cannot see yet. Once it can, they are its own, also when a
+// system call is refused: so a refusal has to come before. Returns 0 or -errno.
+static __attribute__((noinline)) int wake_thread(struct cbio_uring *self) {
+    const struct io_uring_sq *const sq = &self->ring.sq;
+    const unsigned count = sq->sqe_tail - *sq->ktail;
+    if (count == 0 || !(IO_URING_READ_ONCE(*sq->kflags) & IORING_SQ_NEED_WAKEUP)) return 0;
+    // The number of entries is for a seccomp filter only.
+    int result = io_uring_enter(
+        (unsigned)self->ring.ring_fd, count, 0, IORING_ENTER_SQ_WAKEUP, NULL);
+    return result < 0 ? result : 0;
+}
+
+// What comes before entries are shown to the kernel. Returns 0 or -errno.
+static inline int begin_submission(struct cbio_uring *self) {
+    return self->has_thread ? wake_thread(self) : 0;
+}
+
+int cbio_uring_submit(struct cbio_uring *self) {
+    int error = begin_submission(self);
+    return error < 0 ? error : io_uring_submit(&self->ring);
+}
 
 int cbio_uring_make_room(struct cbio_uring *self) {
-    int taken = io_uring_submit(&self->ring);
+    int taken = cbio_uring_submit(self);
     return taken < 0 ? taken : io_uring_sqring_wait(&self->ring);
 }
 
@@ -409,15 +431,25 @@ static __attribute__((noinline)) int wait_with_limit(
     return result == -ETIME ? 0 : result;
 }
 
+// The kernel answers EINTR to a wait only if the call has taken no entry and no completion is there.
+static int wait_without_limit(struct cbio_uring *self, uint32_t minimum) {
+    int taken = io_uring_submit_and_wait(&self->ring, minimum);
+    if (taken < 0 || io_uring_cq_ready(&self->ring) >= minimum) return taken;
+    // Nor does it wait if it has not taken all. And a wait that polls the device can end early by itself.
+    return cbio_uring_unsubmitted(self) > 0 || self->polls_device ? taken : -EINTR;
+}
+
 int cbio_uring_submit_and_wait(struct cbio_uring *self, uint32_t minimum, int64_t nanoseconds) {
     struct io_uring *ring = &self->ring;
+    int error = begin_submission(self);
+    if (error < 0) return error;
     if (minimum == 0 || nanoseconds == 0) {
         // Under DEFER_TASKRUN completions are posted only when their owner enters the kernel.
         if (cbio_uring_has_unposted(self) || self->polls_device)
             return io_uring_submit_and_get_events(ring);
         return io_uring_sq_ready(ring) ? io_uring_submit(ring) : 0;
     }
-    if (nanoseconds < 0) return io_uring_submit_and_wait(ring, minimum);
+    if (nanoseconds < 0) return wait_without_limit(self, minimum);
     return wait_with_limit(self, minimum, nanoseconds);
 }
 
@@ -448,7 +480,9 @@ void cbio_uring_reap(struct cbio_uring *self, struct cbio_submissions *answered,
 uint32_t cbio_uring_withdraw(
     struct cbio_uring *self, struct cbio_submissions *answered, int error, bool *wake) {
     struct io_uring_sq *const sq = &self->ring.sq;
-    const unsigned head = io_uring_smp_load_acquire(sq->khead);
+    // The kernel's thread may be reading, or yet read, whatever it can see.
+    const unsigned head =
+        self->has_thread ? *sq->ktail : io_uring_smp_load_acquire(sq->khead);
     const unsigned end = sq->sqe_tail;
     uint32_t count = 0;
     for (unsigned index = head; index != end; index++) {
@@ -468,5 +502,5 @@ uint32_t cbio_uring_withdraw(
 
 uint32_t cbio_uring_unsubmitted(const struct cbio_uring *self) {
     // The kernel's thread takes them all, when it gets to them.
-    return self->ring.flags & IORING_SETUP_SQPOLL ? 0 : io_uring_sq_ready(&self->ring);
+    return self->has_thread ? 0 : io_uring_sq_ready(&self->ring);
 }

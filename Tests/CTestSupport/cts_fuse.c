@@ -19,8 +19,8 @@ struct server {
     int fd;
     size_t size;
     char *content;
-    /// Where reads begin that are held, and the one that is.
-    size_t held;
+    /// Where reads begin that are held until the next fsync(2), and the one that is.
+    size_t place, held;
     struct fuse_in_header held_header;
     struct fuse_read_in held_read;
 };
@@ -127,8 +127,12 @@ static void serve(struct server *server, const struct fuse_in_header *in) {
             return hold_read(server, in, argument);
         return answer_read(server, in, argument);
     case FUSE_WRITE: return answer_write(server, in, argument);
-    case FUSE_GETATTR:
-    case FUSE_SETATTR: {
+    case FUSE_SETATTR:
+        // ftruncate(2), which changes nothing here: from now on the read is held again.
+        if (((const struct fuse_setattr_in *)argument)->valid & FATTR_SIZE)
+            server->held = server->place;
+        // Fall through.
+    case FUSE_GETATTR: {
         // Never to be remembered by the kernel.
         struct fuse_attr_out out = {.attr = attributes(server, in->nodeid)};
         return answer(server, in, 0, &out, sizeof out);
@@ -153,7 +157,7 @@ static void serve(struct server *server, const struct fuse_in_header *in) {
 
 int cts_fuse_serve(int fd, size_t size, size_t held, const char *text) {
     size_t room = LARGEST_WRITE + 65536;
-    struct server server = {.fd = fd, .size = size, .content = calloc(1, size), .held = held};
+    struct server server = {.fd = fd, .size = size, .content = calloc(1, size), .place = held, .held = held};
     struct fuse_in_header *request = aligned_alloc(4096, room);
     if (!server.content || !request) return -ENOMEM;
     acknowledgement = text;

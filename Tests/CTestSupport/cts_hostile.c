@@ -7,6 +7,7 @@
 #include <linux/seccomp.h>
 #include <signal.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -60,6 +61,18 @@ int64_t cts_aio_exhaust(void) {
             number /= 2;
     }
     return taken;
+}
+
+bool cts_waits_for_completions(int thread) {
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/task/%d/syscall", thread);
+    FILE *file = fopen(path, "re");
+    if (!file) return false;
+    long call = -1;
+    // "running" while it does not sleep.
+    const bool sleeps = fscanf(file, "%ld", &call) == 1;
+    fclose(file);
+    return sleeps && (call == SYS_io_uring_enter || call == SYS_io_getevents);
 }
 
 int cts_die_with_parent(void) {

@@ -86,6 +86,10 @@ extension Program {
             Program(
                 requests: [.read, .read, .read], wait: .descriptor, transfers: .copies,
                 threads: 3, processors: 1, stuck: [1, 2], isBatch: true))
+        // The spare thread is called by the watcher that it has started itself.
+        programs.append(
+            Program(
+                requests: [.read, .read], wait: .descriptor, transfers: .limited, stuck: [0]))
         return programs
     }()
 
@@ -175,6 +179,9 @@ extension Program {
             Program(
                 requests: [.read, .read], wait: .descriptor, transfers: .copies, processors: 1,
                 earlyTimeouts: 1, stuck: [0], pauses: true, rounds: 2))
+        // The second discard leaves its thread to the read.
+        programs.append(
+            Program(requests: [.discard, .discard, .read], wait: .descriptor, stuck: [0, 1]))
         return programs
     }()
 

@@ -38,12 +38,15 @@ struct ThreadPoolInspection {
         if idle + called + made + looking > threads {
             return "more threads sleep or come than there are"
         }
-        if state.pointee.unanswered < state.pointee.queued.count {
+        if state.pointee.unanswered < state.pointee.queued.count + state.pointee.deferred.count {
             return "more requests are queued than unfinished"
         }
         return contradiction(
             in: state.pointee.queued, isPending: false, isQueued: true,
             "a queued request is not marked as queued alone")
+            ?? contradiction(
+                in: state.pointee.deferred, isPending: false, isQueued: true,
+                "a deferred request is not marked as queued")
             ?? contradiction(
                 in: state.pointee.answered, isPending: false, isQueued: false,
                 "an ended request is marked as queued or pending")

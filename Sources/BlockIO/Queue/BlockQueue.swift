@@ -198,7 +198,8 @@ public final class BlockQueue {
     ///
     /// Waits until there are `minimum`, or all that are outstanding if that is less; until
     /// `timeout` has passed (`nil`: no limit); or until the wait was interrupted (EINTR), by a signal
-    /// handler or by the kernel's own work for this thread. With a `minimum` above 0 and nothing
+    /// handler or by the kernel's own work for this thread. Where the engine is the kernel's, a signal need not
+    /// end a wait that has a `timeout`. With a `minimum` above 0 and nothing
     /// outstanding it sleeps until a call of ``remote``, a signal or the timeout; if there is neither a
     /// timeout nor a ``remote``, it returns at once. With the thread pool, or while the system cannot create
     /// a thread, the calling thread may serve a request itself, so that a timeout can be late by one request.

@@ -56,6 +56,8 @@ package struct IORequest {
     var usesPageCache = false
     /// A part of a durable write has been done that only a flush makes stable.
     var owesFlush = false
+    /// The rate limits of the image have let it go on.
+    var hasPassedLimits = false
     var place = Place.elsewhere
     /// The engine's answer is an error that the kernel has no part in: nothing that was written is lost.
     package var isTransientFailure = false

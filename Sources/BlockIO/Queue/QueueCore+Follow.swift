@@ -45,7 +45,10 @@ extension QueueCore {
             next.pointee.phase = .transfer
             next.pointee.isComposite = false
             composite &-= 1
-            admit(next, wasHeldBack: true)
+            // What rate limits release because of it is submitted together with whatever else follows.
+            plugs &+= 1
+            readmit(next, wasHeldBack: true)
+            plugs &-= 1
         } else {
             return false
         }

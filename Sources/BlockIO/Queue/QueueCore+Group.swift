@@ -67,7 +67,7 @@ extension QueueCore {
         // What is known of the image is from before.
         adoptGeometry(state)
         forgetCheck(request)
-        admit(request, wasHeldBack: wasHeldBack)
+        readmit(request, wasHeldBack: wasHeldBack)
     }
 
     /// A request that a resize holds back has been cancelled.

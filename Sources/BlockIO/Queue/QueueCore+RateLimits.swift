@@ -19,29 +19,26 @@ extension QueueCore {
         if throttled.isLimited { releaseDue() } else { releaseThrottled() }
     }
 
-    /// Admits a request of an image with limits, or keeps it until it is due.
-    mutating func admitWithinLimits(_ request: RequestPointer) {
-        switch request.pointee.operation {
-        case .flush, .open: return admit(request)
-        case .resize:
+    /// Admits a request of an image with limits, or keeps it until it is due. One that a resize holds back takes its
+    /// tokens afterwards, because only then is it known whether it goes on.
+    mutating func admitWithinLimits(_ request: RequestPointer, wasHeldBack: Bool = false) {
+        if request.pointee.operation == .resize && request.pointee.route != .guest {
             // It waits for the writes that were made before it.
             releaseThrottled(.writes)
-            return admit(request)
-        case .read, .write, .discard, .writeZeroes: break
         }
-        // One that does not go on takes no tokens. One that waits for a resize may go on when the image has grown.
-        let waitsForResize =
-            request.pointee.operation != .read
-            && (files.first.pointee.barrier != nil || isHeldByGroup)
-        let goesOn = check(request).goesOn || waitsForResize
-        forgetCheck(request)
-        guard goesOn else { return admit(request) }
+        guard request.pointee.isLimited, !isHeldBack(request), goesOn(request) else {
+            return admit(request, wasHeldBack: wasHeldBack)
+        }
         // Its length is known only now.
         let demand = RateDemand(request)
         let isFirst = throttled[isRead: demand.isRead].requests.isEmpty
+        if isClosing {
+            image.rateLimiter.take(demand)
+            return admitWithTokens(request, wasHeldBack: wasHeldBack)
+        }
         if isFirst {
-            let reservation = image.rateLimiter.reserve(demand)
-            if reservation.isDue { return admit(request) }
+            let reservation = image.rateLimiter.takeOrReserve(demand, for: throttled.member)
+            if reservation == nil { return admitWithTokens(request, wasHeldBack: wasHeldBack) }
             throttled[isRead: demand.isRead].reservation = reservation
         }
         counters.throttledRequests &+= 1
@@ -50,6 +47,33 @@ extension QueueCore {
         request.pointee.place = .throttled
         throttled[isRead: demand.isRead].requests.append(request)
         if isFirst { notifyWhenDue() }
+    }
+
+    /// Admits a request that had been admitted, and that a resize came before.
+    mutating func readmit(_ request: RequestPointer, wasHeldBack: Bool) {
+        if throttled.isLimited {
+            admitWithinLimits(request, wasHeldBack: wasHeldBack)
+        } else {
+            admit(request, wasHeldBack: wasHeldBack)
+        }
+    }
+
+    /// Whether a request will be held back by a resize.
+    private func isHeldBack(_ request: RequestPointer) -> Bool {
+        request.pointee.operation.changesImage
+            && (file(of: request).pointee.barrier != nil || isHeldByGroup)
+    }
+
+    /// Whether a request does not complete at once. One that does takes no tokens.
+    private mutating func goesOn(_ request: RequestPointer) -> Bool {
+        let goesOn = check(request).goesOn
+        forgetCheck(request)
+        return goesOn
+    }
+
+    private mutating func admitWithTokens(_ request: RequestPointer, wasHeldBack: Bool = false) {
+        request.pointee.hasPassedLimits = true
+        admit(request, wasHeldBack: wasHeldBack)
     }
 
     /// Goes on with the throttled requests that are due.
@@ -62,10 +86,9 @@ extension QueueCore {
     }
 
     private mutating func releaseDue(isRead: Bool) {
-        let now = monotonicNanoseconds()
         while let request = throttled[isRead: isRead].requests.head {
             let reservation = reservation(of: request, isRead: isRead)
-            guard reservation.isDue || reservation.due <= now else { return }
+            guard image.rateLimiter.endIfDue(reservation) else { return }
             release(request, isRead: isRead)
         }
     }
@@ -76,7 +99,8 @@ extension QueueCore {
         of request: RequestPointer, isRead: Bool
     ) -> RateLimiter.Reservation {
         if let reservation = throttled[isRead: isRead].reservation { return reservation }
-        let reservation = image.rateLimiter.reserve(RateDemand(request))
+        let reservation = image.rateLimiter.reserve(
+            RateDemand(request), for: throttled.member)
         throttled[isRead: isRead].reservation = reservation
         return reservation
     }
@@ -91,7 +115,9 @@ extension QueueCore {
         while let isRead = which == .all ? throttled.isOldestRead : false,
             let request = throttled[isRead: isRead].requests.head
         {
-            if throttled.isLimited { reservation(of: request, isRead: isRead) }
+            if throttled.isLimited {
+                image.rateLimiter.end(reservation(of: request, isRead: isRead))
+            }
             release(request, isRead: isRead)
         }
         notifyWhenDue()
@@ -107,7 +133,7 @@ extension QueueCore {
         request.pointee.phase = .transfer
         request.pointee.isComposite = false
         composite &-= 1
-        admit(request)
+        admitWithTokens(request)
     }
 
     /// Takes out a throttled request that is cancelled.
@@ -118,7 +144,7 @@ extension QueueCore {
         countThrottledTime(request)
         guard isFirst else { return }
         if let reservation = throttled[isRead: demand.isRead].reservation {
-            image.rateLimiter.giveBack(demand, reservation)
+            image.rateLimiter.giveBack(reservation)
         }
         throttled[isRead: demand.isRead].reservation = nil
         if let next = throttled[isRead: demand.isRead].requests.head {
@@ -128,7 +154,7 @@ extension QueueCore {
     }
 
     private mutating func notifyWhenDue() {
-        image.rateLimiter.notify(throttled.member, of: throttled.nextReservation)
+        image.rateLimiter.notify(throttled.member, of: throttled.anyReservation)
     }
 
     private mutating func countThrottledTime(_ request: RequestPointer) {
@@ -140,7 +166,18 @@ extension QueueCore {
         guard throttled.isLimited,
             request.pointee.route != .guest || request.pointee.child.isOfGuest
         else { return }
-        image.rateLimiter.reserve(
+        image.rateLimiter.take(
             RateDemand(isRead: false, operations: 0, bytes: request.pointee.length))
+    }
+}
+
+extension IORequest {
+    /// Whether the request takes tokens when it goes on, and has taken none. What a format does to its files takes none.
+    fileprivate var isLimited: Bool {
+        if route == .guest || hasPassedLimits { return false }
+        return switch operation {
+        case .read, .write, .discard, .writeZeroes: true
+        case .flush, .open, .resize: false
+        }
     }
 }

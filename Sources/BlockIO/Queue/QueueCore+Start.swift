@@ -61,8 +61,8 @@ extension QueueCore {
                 return holdBack(request, isFirst: wasHeldBack)
             }
             // A resize of this queue waits for its turn in the group instead.
-            if request.pointee.operation != .resize, verdict.goesOn,
-                !countModifying(request, state)
+            if request.pointee.operation != .resize,
+                verdict.goesOn ? !countModifying(request, state) : isUndecided(verdict, state)
             {
                 return admitAfterOthers(request, state, wasHeldBack)
             }
@@ -74,6 +74,16 @@ extension QueueCore {
         case .needsWork: startGeneral(request)
         case .isDone: complete(request, nil)
         case .refused(let code): complete(request, code)
+        }
+    }
+
+    /// Whether a request was refused because of the image's size, and another queue resizes the image, or has
+    /// resized it.
+    private func isUndecided(_ verdict: Verdict, _ state: StablePointer<FileState>) -> Bool {
+        switch verdict {
+        case .refused(.outOfRange), .refused(.endOfMedium):
+            group != nil && !state.pointee.acceptsChanges.load(ordering: .acquiring)
+        default: false
         }
     }
 
@@ -110,6 +120,7 @@ extension QueueCore {
         }
         request.pointee.isFast = false
         request.pointee.isModifying = false
+        request.pointee.hasPassedLimits = false
         request.pointee.completion.asked.operation = operation
         request.pointee.completion.asked.offset = offset
         request.pointee.completion.transferred = 0

@@ -3,10 +3,11 @@ public struct QueueOptions: Sendable {
     /// How callers share the queue; ``QueueThreading/owned`` by default.
     public var threading: QueueThreading
     /// The most requests that the engine (the kernel, or the pool of threads) has at one time, from 1 to
-    /// 4096; 128 by default. More can be made: they wait in order. Calls for helper threads (discard,
-    /// zeroes, resize) are not counted, so that no read waits for them.
+    /// 4096; 128 by default. More can be made: they wait in order. Calls for threads (discard, zeroes, resize, and
+    /// in the pool of threads flush) are not counted, so that no read waits for them.
     public var depth: Int
-    /// The most threads of the thread pool, from 1 to 1024; 64 by default. The other engines ignore it.
+    /// The most threads of the thread pool, from 1 to 1024; 64 by default. One of them is left to reads and writes,
+    /// unless it is the only one. The other engines ignore it.
     public var maximumThreads: Int
     /// Whether ``BlockQueue/descriptor`` exists; true by default. Without it completions cost a
     /// little less.

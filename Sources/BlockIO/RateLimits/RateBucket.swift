@@ -36,7 +36,20 @@ struct RateBucket {
         let taken = Int128(tokens) * token
         let missing = min(taken, capacity) - level
         level = max(level - taken, -Self.largestDebt)
-        return missing > 0 ? UInt64(clamping: nanoseconds(toGain: missing)) : 0
+        return wait(forMissing: missing)
+    }
+
+    /// How many nanoseconds to wait for tokens that have been reserved, when `since` is what has been reserved from
+    /// then on, these tokens included.
+    mutating func wait(for tokens: UInt64, reservedSince since: UInt64, now: UInt64) -> UInt64 {
+        fill(until: now)
+        if tokens == 0 { return 0 }
+        let before = level + Int128(since) * token
+        return wait(forMissing: min(Int128(tokens) * token, capacity) - before)
+    }
+
+    private func wait(forMissing units: Int128) -> UInt64 {
+        units > 0 ? UInt64(clamping: nanoseconds(toGain: units)) : 0
     }
 
     /// Gives tokens back that were reserved.

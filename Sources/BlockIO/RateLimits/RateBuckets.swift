@@ -20,6 +20,17 @@ struct RateBuckets {
             return max(forOperations, forBytes)
         }
 
+        mutating func wait(
+            for demand: RateDemand, reservedSince since: RateDemandSums.Sum, now: UInt64
+        ) -> UInt64 {
+            let forOperations =
+                operations?.wait(
+                    for: demand.operations, reservedSince: since.operations, now: now) ?? 0
+            let forBytes =
+                bytes?.wait(for: demand.bytes, reservedSince: since.bytes, now: now) ?? 0
+            return max(forOperations, forBytes)
+        }
+
         mutating func giveBack(_ demand: RateDemand) {
             operations?.giveBack(demand.operations)
             bytes?.giveBack(demand.bytes)
@@ -39,6 +50,18 @@ struct RateBuckets {
             demand.isRead
             ? reads.reserve(demand, now: now) : writes.reserve(demand, now: now)
         return max(all.reserve(demand, now: now), ofDirection)
+    }
+
+    /// How many nanoseconds a request has to wait whose tokens have been reserved, when `since` is what has been
+    /// reserved from then on, the request's own included.
+    mutating func wait(
+        for demand: RateDemand, reservedSince since: RateDemandSums, now: UInt64
+    ) -> UInt64 {
+        let ofDirection =
+            demand.isRead
+            ? reads.wait(for: demand, reservedSince: since.reads, now: now)
+            : writes.wait(for: demand, reservedSince: since.writes, now: now)
+        return max(all.wait(for: demand, reservedSince: since.all, now: now), ofDirection)
     }
 
     /// Gives back what was reserved for a request.

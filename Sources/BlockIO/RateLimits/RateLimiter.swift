@@ -3,9 +3,9 @@ import BlockHost
 /// The rate limits of an image, with the buckets that its queues share.
 ///
 /// The requests that wait because of a limit, the *throttled* ones, are in their queues (``ThrottledRequests``). Of
-/// each queue only the oldest read and the oldest write have reserved tokens, and so know when they are due. When
-/// one goes on, the next reserves. Queues therefore take turns, in the order of the reservations, and the cost of
-/// a request does not depend on how many are throttled.
+/// each queue only the oldest read and the oldest write have reserved tokens (``RateReservations``), and so know when
+/// they are due. When one goes on, the next reserves. Queues therefore take turns, in the order of the
+/// reservations, and the cost of a request does not depend on how many are throttled.
 ///
 /// A queue is told by a notice in its ``Mailbox`` when a request of its own is due, or when the limits change. Its
 /// owner is woken for that only while it has throttled requests. A thread keeps the time, from the first request
@@ -16,13 +16,10 @@ import BlockHost
 ///
 /// Safe to share, although unchecked: all state is under the lock.
 final class RateLimiter: @unchecked Sendable {
-    /// When a request is due whose tokens have been taken.
+    /// A reservation of tokens for a throttled request.
     struct Reservation {
-        /// In nanoseconds of CLOCK_MONOTONIC.
-        let due: UInt64
-        /// The tokens were there.
-        let isDue: Bool
-        /// That of the limits that it was made under.
+        fileprivate let number: UInt64
+        /// That of the limits that it was made under. With others it has no tokens, and is not due.
         let generation: UInt64
     }
 
@@ -35,7 +32,7 @@ final class RateLimiter: @unchecked Sendable {
 
     private struct State {
         var limits: RateLimits
-        var buckets: RateBuckets
+        var reservations: RateReservations
         /// How often the limits have changed.
         var generation: UInt64 = 0
         /// By number; `nil` where there is no queue.
@@ -64,7 +61,8 @@ final class RateLimiter: @unchecked Sendable {
     init(_ limits: RateLimits) {
         state = StablePointer(
             allocating: State(
-                limits: limits, buckets: RateBuckets(limits, now: monotonicNanoseconds())))
+                limits: limits,
+                reservations: RateReservations(limits, now: monotonicNanoseconds())))
     }
 
     deinit { unsafe state.destroy() }
@@ -82,7 +80,7 @@ final class RateLimiter: @unchecked Sendable {
         defer { lock.unlock() }
         if limits == state.pointee.limits { return }
         state.pointee.limits = limits
-        state.pointee.buckets = RateBuckets(limits, now: monotonicNanoseconds())
+        state.pointee.reservations = RateReservations(limits, now: monotonicNanoseconds())
         state.pointee.generation += 1
         for case let member? in state.pointee.members {
             member.mailbox.post(.rateLimits, wakesOwner: member.isThrottled)
@@ -121,29 +119,92 @@ final class RateLimiter: @unchecked Sendable {
         departure.signal()
     }
 
-    /// Takes the tokens of a request, whether or not they are there.
-    @discardableResult
-    func reserve(_ demand: RateDemand) -> Reservation {
+    // MARK: Tokens
+
+    /// Takes the tokens of a request if they are there; `nil` then. Otherwise reserves them for a queue.
+    func takeOrReserve(_ demand: RateDemand, for number: Int) -> Reservation? {
         lock.lock()
         defer { lock.unlock() }
         let now = monotonicNanoseconds()
-        let wait = state.pointee.buckets.reserve(demand, now: now)
-        let (due, isNever) = now.addingReportingOverflow(wait)
-        return Reservation(
-            due: isNever ? .max : due, isDue: wait == 0, generation: state.pointee.generation)
+        guard
+            let made = state.pointee.reservations.takeOrReserve(demand, for: number, now: now)
+        else { return nil }
+        return reservation(made)
     }
 
-    /// Gives back the tokens of a request that does not go on.
-    func giveBack(_ demand: RateDemand, _ reservation: Reservation) {
+    /// Reserves the tokens of a request for a queue, also if they are there.
+    func reserve(_ demand: RateDemand, for number: Int) -> Reservation {
         lock.lock()
         defer { lock.unlock() }
-        guard reservation.generation == state.pointee.generation else { return }
-        state.pointee.buckets.giveBack(demand)
+        let now = monotonicNanoseconds()
+        return reservation(state.pointee.reservations.reserve(demand, for: number, now: now))
+    }
+
+    /// Under the lock.
+    private func reservation(_ number: UInt64) -> Reservation {
+        Reservation(number: number, generation: state.pointee.generation)
+    }
+
+    /// Takes the tokens of what goes on in any case.
+    func take(_ demand: RateDemand) {
+        lock.lock()
+        defer { lock.unlock() }
+        state.pointee.reservations.take(demand, now: monotonicNanoseconds())
+    }
+
+    /// Ends a reservation if it is due: the request goes on. False when it is not due.
+    func endIfDue(_ reservation: Reservation) -> Bool {
+        lock.lock()
+        defer { lock.unlock() }
+        let now = monotonicNanoseconds()
+        guard isPresent(reservation),
+            state.pointee.reservations.isDue(reservation.number, now: now)
+        else { return false }
+        state.pointee.reservations.end(reservation.number)
+        return true
+    }
+
+    /// Ends a reservation, due or not: the request goes on.
+    func end(_ reservation: Reservation) {
+        lock.lock()
+        defer { lock.unlock() }
+        if isPresent(reservation) { state.pointee.reservations.end(reservation.number) }
+    }
+
+    /// Gives back the tokens of a request that does not go on. Queues that have reserved after it are told
+    /// earlier than they would have been.
+    func giveBack(_ reservation: Reservation) {
+        lock.lock()
+        let isEarlier = isPresent(reservation) && bringForward(behind: reservation)
+        lock.unlock()
+        if isEarlier { news.wake(1) }
+    }
+
+    /// Under the lock. True when the thread is to be woken.
+    private func bringForward(behind reservation: Reservation) -> Bool {
+        let now = monotonicNanoseconds()
+        let start = state.pointee.reservations.giveBack(reservation.number, now: now)
+        var isEarlier = false
+        for waiting in state.pointee.reservations.waiting[start...] {
+            guard let due = state.pointee.members[waiting.member]?.due, waiting.due < due else {
+                continue
+            }
+            state.pointee.members[waiting.member]?.due = waiting.due
+            if waiting.due < state.pointee.sleepsUntil { isEarlier = true }
+        }
+        if isEarlier { news.advance() }
+        return isEarlier
+    }
+
+    /// Under the lock.
+    private func isPresent(_ reservation: Reservation) -> Bool {
+        reservation.generation == state.pointee.generation
     }
 
     // MARK: Time
 
-    /// Has a queue told when the reservation is due that its throttled requests have; `nil` when none is throttled.
+    /// Has a queue told when the first of its reservations is due. `reservation` is one of them; `nil` when none of
+    /// its requests is throttled.
     func notify(_ number: Int, of reservation: Reservation?) {
         lock.lock()
         let isEarlier = note(reservation, of: number)
@@ -154,9 +215,10 @@ final class RateLimiter: @unchecked Sendable {
     /// Under the lock. True when the thread is to be woken.
     private func note(_ reservation: Reservation?, of number: Int) -> Bool {
         state.pointee.members[number]?.isThrottled = reservation != nil
-        state.pointee.members[number]?.due = reservation?.due
+        let due = state.pointee.reservations.due(of: number)
+        state.pointee.members[number]?.due = due
         guard let reservation else { return false }
-        if reservation.generation != state.pointee.generation {
+        if !isPresent(reservation) {
             // The queue was not woken when the limits changed.
             state.pointee.members[number]?.mailbox.post(.rateLimits, wakesOwner: true)
         }
@@ -164,7 +226,7 @@ final class RateLimiter: @unchecked Sendable {
             state.pointee.members[number]?.mailbox.post(.throttledDue, wakesOwner: true)
             return false
         }
-        guard reservation.due < state.pointee.sleepsUntil else { return false }
+        guard let due, due < state.pointee.sleepsUntil else { return false }
         news.advance()
         return true
     }

@@ -28,12 +28,8 @@ struct ThrottledRequests {
 
     var isEmpty: Bool { reads.requests.isEmpty && writes.requests.isEmpty }
 
-    /// What is due first.
-    var nextReservation: RateLimiter.Reservation? {
-        guard let read = reads.reservation else { return writes.reservation }
-        guard let write = writes.reservation else { return read }
-        return read.due < write.due ? read : write
-    }
+    /// One of the two; `nil` when there is none.
+    var anyReservation: RateLimiter.Reservation? { reads.reservation ?? writes.reservation }
 
     /// Whether the oldest of all is a read; `nil` when there is none.
     var isOldestRead: Bool? {

@@ -32,8 +32,12 @@ uint32_t cbio_aio_prepare(
 /// Asks for one completion without a tag when `wake_fd` becomes readable. Returns 0 or -errno.
 int cbio_aio_arm_wake(struct cbio_aio *aio, int wake_fd);
 
-/// How many completions can be taken without a system call.
-uint32_t cbio_aio_ready(const struct cbio_aio *aio);
+/// Where the kernel posts the next completion: for `cbio_aio_count_inline`.
+uint32_t cbio_aio_tail(const struct cbio_aio *aio);
+
+/// How many of the submissions that `cbio_aio_prepare` prepared last have completed; `start` is `cbio_aio_tail` from
+/// before they were submitted, and nothing has been reaped since. 0 where the kernel's ring cannot be read.
+uint32_t cbio_aio_count_inline(const struct cbio_aio *aio, uint32_t start);
 
 /// Submits prepared requests [first, first + count): how many the kernel took, or -errno for the
 /// first of them.
@@ -42,7 +46,7 @@ int cbio_aio_submit(struct cbio_aio *aio, uint32_t first, uint32_t count);
 /// Moves what the kernel has completed to `answered`. When there is nothing, it waits until there are `minimum` (a wake
 /// counts as one), `nanoseconds` (negative: no limit) have passed or a signal came. Completions
 /// that are there already cost no system call. Returns 0 or -errno; sets `woken` when the wake was
-/// among them.
+/// among them. With -EINTR too, completions may have been moved. A signal need not end a wait that has a limit.
 int cbio_aio_reap(
     struct cbio_aio *aio, struct cbio_submissions *answered, bool *woken, uint32_t minimum,
     int64_t nanoseconds);

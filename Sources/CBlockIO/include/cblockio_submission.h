@@ -38,6 +38,8 @@ struct __attribute__((swift_attr("safe"))) cbio_submission {
     bool is_pending;
     /// It waits in a thread pool for a thread. Under the pool's lock.
     bool is_queued;
+    /// There, it waits until another long call has ended. Under the pool's lock.
+    bool is_deferred;
 };
 
 /// First in, first out. Safe in Swift in the same way.

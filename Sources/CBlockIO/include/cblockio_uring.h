@@ -95,7 +95,8 @@ bool cbio_uring_prepare_wake(struct cbio_uring *ring, int wake_fd);
 /// -ECANCELED. The asking itself completes with the ring as its tag.
 bool cbio_uring_prepare_cancel(struct cbio_uring *ring, void *tag);
 
-/// io_uring_enter(2) for what has been prepared: how many entries the kernel took, or -errno.
+/// io_uring_enter(2) for what has been prepared: how many entries the kernel took, or -errno. A thread of the
+/// kernel (SQPOLL) that sleeps is woken before it can see the entries; when that is refused, it sees none.
 int cbio_uring_submit(struct cbio_uring *ring);
 
 /// The same, and if a thread of the kernel takes the entries (SQPOLL), waits until a full ring has room for
@@ -105,9 +106,9 @@ int cbio_uring_make_room(struct cbio_uring *ring);
 /// The same, then waits until `minimum` completions are there, `nanoseconds` (negative: no limit)
 /// have passed or a signal came. With `minimum` 0 it enters the kernel only when there is
 /// something to submit or completions to be posted. Returns 0 or more, or -errno: -EINTR after a signal,
-/// then all that was prepared has been submitted or can be offered again. A ring that polls a device looks
-/// for completions again and again until a limit has passed, and does not notice a signal that comes
-/// between two looks.
+/// then all that was prepared has been submitted or can be offered again. A signal need not end a wait that has a
+/// limit. A ring that polls a device looks for completions again and again until a limit has passed, and does not
+/// notice a signal that comes between two looks.
 int cbio_uring_submit_and_wait(struct cbio_uring *ring, uint32_t minimum, int64_t nanoseconds);
 
 /// io_uring_enter(2) that submits nothing and has completions posted that wait for that. Returns 0 or
@@ -119,8 +120,8 @@ int cbio_uring_post(struct cbio_uring *ring);
 void cbio_uring_reap(struct cbio_uring *ring, struct cbio_submissions *answered, bool *woken);
 
 /// Takes back the entries that the kernel has not taken: their submissions go to `answered` with the
-/// result `error`. Sets `wake` when the poll of the wake event was among them. Returns the number of
-/// submissions.
+/// result `error`. Those that a thread of the kernel can see are its own, and complete. Sets `wake` when
+/// the poll of the wake event was among those taken back. Returns the number of submissions.
 uint32_t cbio_uring_withdraw(
     struct cbio_uring *ring, struct cbio_submissions *answered, int error, bool *wake);
 

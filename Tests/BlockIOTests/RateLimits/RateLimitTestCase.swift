@@ -87,6 +87,15 @@ final class LimitedSubject {
         UnsafeBufferPointer(rebasing: UnsafeBufferPointer(list)[index...index])
     }
 
+    /// Waits for so many completions. Returns their failures by user data.
+    func ends(_ count: Int) throws -> [UInt: BlockError.Code?] {
+        var found: [UInt: BlockError.Code?] = [:]
+        while found.count < count {
+            try queue.pollForOne { found[$0.userData] = .some($0.failure) }
+        }
+        return found
+    }
+
     /// Waits for so many completions, which all succeed, and sees that no more come. Returns their user data.
     @discardableResult
     func expect(

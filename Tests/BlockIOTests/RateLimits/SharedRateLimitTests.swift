@@ -82,6 +82,30 @@ final class SharedRateLimitTests: RateLimitTestCase {
         }
     }
 
+    /// What had reserved after it, in the same queue and in another, goes on without the time for its tokens.
+    func testACancelledRequestLetsThoseAfterItGoOn() throws {
+        let limits = RateLimits(bytes: RateLimit(1, per: .seconds(3600), burst: 65536))
+        try forEachPair(limits) { _, first, second in
+            let buffer = AlignedBuffer(count: 65536)
+            let events = try EventSet(second.descriptor)
+            first.read(into: buffer.slice(0, 4096), at: 0)
+            try first.finish { XCTAssertNil($0.failure) }
+            let large = first.read(into: buffer.bytes, at: 0, userData: 1)
+            second.read(into: buffer.slice(0, 4096), at: 0)
+            first.write(from: .init(buffer.slice(0, 4096)), at: 0, userData: 2)
+            XCTAssertEqual(first.poll(minimum: 1, timeout: .milliseconds(3)), 0)
+            XCTAssertEqual(second.poll(minimum: 1, timeout: .milliseconds(3)), 0)
+            first.cancel(large)
+            var ends: [UInt: BlockError.Code?] = [:]
+            try first.finish { ends[$0.userData] = .some($0.failure) }
+            XCTAssertEqual(ends, [1: .cancelled, 2: nil])
+            while second.outstanding > 0 {
+                guard events.wait() != nil else { throw Stuck(outstanding: second.outstanding) }
+                second.poll { XCTAssertNil($0.failure) }
+            }
+        }
+    }
+
     /// A queue that always has requests leaves the other its turn: both come to their end, each in a thread.
     func testNoQueueStarves() throws {
         let limits = RateLimits(operations: RateLimit(5000, burst: 1))

@@ -120,6 +120,23 @@ final class SeveralQueuesTests: QueuePairTestCase {
         }
     }
 
+    /// Where it is outside the image so far.
+    func testAResizeHoldsBackAWriteOfAnotherQueueBehindTheEnd() throws {
+        try forEachPair(of: \.isFile) { pair in
+            try pair.holdWriteOfFirst()
+            pair.first.resize(to: 2 * Self.size)
+            pair.write(pair.second, sector: 200)
+            XCTAssertEqual(pair.second.poll(minimum: 1, timeout: .milliseconds(3)), 0)
+            pair.faults.release()
+            try QueuePair.serveAll([pair.first, pair.second]) { XCTAssertTrue($1.isSuccess) }
+            XCTAssertEqual(pair.image.size, 2 * Self.size)
+            try pair.assertSectorsAreWritten(0, 200)
+            // No resize is under way any more.
+            pair.write(pair.second, sector: 256)
+            try pair.second.finish { XCTAssertEqual($0.failure, .outOfRange) }
+        }
+    }
+
     /// Nobody looks at it.
     func testAResizeDoesNotWaitForAQueueWithoutRequests() throws {
         try forEachPair(of: \.isFile) { pair in

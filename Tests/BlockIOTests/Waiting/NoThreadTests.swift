@@ -61,6 +61,41 @@ final class NoThreadTests: ConformanceTestCase {
         }
     }
 
+    /// A system that has just refused a thread is not asked at each request.
+    func testThreadsAreAskedForNowAndThen() throws {
+        try forEachConfiguration(
+            size: 1 << 20,
+            where: { $0.target == .ext4File && $0.engine == .threadPool }
+        ) { subject in
+            let queue = subject.queue
+            let buffer = subject.buffer(64 * 4096)
+            let events = try EventSet(queue.descriptor)
+            queue.read(into: buffer.slice(0, 4096), at: 0)
+            guard events.wait() != nil else { throw Stuck(outstanding: 1) }
+            try queue.finish()
+            let fault = CallFault(CTS_CALL_CREATE_THREAD, error: EAGAIN)
+            guard fault.isCovered else { return }
+            var ledger = Ledger(count: 1000)
+            let start = ContinuousClock.now
+            try Rescue.watching(help: { cts_calls_clear() }) {
+                try fault.during {
+                    for index in 0..<1000 {
+                        while queue.outstanding == 64 { try queue.pollForOne { ledger.note($0) } }
+                        let place = index % 64 * 4096
+                        queue.read(
+                            into: buffer.slice(place, 4096), at: UInt64(place),
+                            userData: UInt(index))
+                    }
+                    try queue.finish { ledger.note($0) }
+                }
+            }
+            let span = ContinuousClock.now - start
+            ledger.assertAllSucceeded()
+            XCTAssertLessThanOrEqual(
+                Double(fault.counts.struck), 2 + span / .milliseconds(10), "in \(span)")
+        }
+    }
+
     /// The owner does one call at a time and comes back to its event loop in between: there it does
     /// not sleep as long as there is another call to make.
     func testTheDescriptorIsReadableWhileThereIsWorkToDo() throws {

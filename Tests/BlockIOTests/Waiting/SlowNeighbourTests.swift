@@ -24,6 +24,18 @@ final class SlowNeighbourTests: ConformanceTestCase {
     func testReadsAreDoneBesideTwoSlowRequests() throws { try check(slow: 2) }
     func testReadsAreDoneBesideFourSlowRequests() throws { try check(slow: 4) }
 
+    /// More than there are threads, and than the engine may have requests: neither counts where reads are concerned.
+    func testReadsAreDoneBesideMoreDiscardsThanThreads() throws {
+        for wait in Wait.allCases {
+            try forEachConfiguration(
+                size: Self.size, where: { Self.isWanted($0, .discard) }
+            ) { subject in
+                try self.check(
+                    subject, .discard, 8, wait, QueueOptions(depth: 4, maximumThreads: 3))
+            }
+        }
+    }
+
     private func check(slow count: Int) throws {
         for slow in Slow.allCases {
             // Flushes may be merged into one.
@@ -52,8 +64,11 @@ final class SlowNeighbourTests: ConformanceTestCase {
         }
     }
 
-    private func check(_ subject: Subject, _ slow: Slow, _ count: Int, _ wait: Wait) throws {
-        let queue = try subject.openQueue()
+    private func check(
+        _ subject: Subject, _ slow: Slow, _ count: Int, _ wait: Wait,
+        _ options: QueueOptions = QueueOptions()
+    ) throws {
+        let queue = try subject.openQueue(options)
         let block = 4096
         let buffer = subject.buffer((Self.reads + count) * block)
         // Reads were quick until now.

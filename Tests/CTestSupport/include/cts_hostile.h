@@ -37,6 +37,9 @@ int cts_limit_threads(bool none);
 /// Lets no file of the process become longer (RLIMIT_FSIZE), with SIGXFSZ ignored. 0 or -errno.
 int cts_limit_file_size(uint64_t bytes);
 
+/// Whether a thread of this process is in io_uring_enter(2) or io_getevents(2), where it sleeps.
+bool cts_waits_for_completions(int thread);
+
 /// The process is killed when the thread that made it ends.
 int cts_die_with_parent(void);
 

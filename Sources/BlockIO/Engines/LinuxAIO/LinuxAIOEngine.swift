@@ -88,7 +88,7 @@ import Glibc
                 // The head waits for room in the kernel's queue.
                 return
             }
-            let endedBefore = unsafe cbio_aio_ready(context)
+            let tail = unsafe cbio_aio_tail(context)
             let taken = unsafe Int(cbio_aio_submit(context, 0, UInt32(prepared)))
             if taken == prepared {
                 pending.removeFirst(prepared, upTo: unsafe RequestPointer(behind))
@@ -96,7 +96,7 @@ import Glibc
             } else {
                 submitRest(prepared, after: taken, &pending, answered: &answered)
             }
-            inlineCompletions &+= UInt64(unsafe cbio_aio_ready(context) &- endedBefore)
+            inlineCompletions &+= UInt64(unsafe cbio_aio_count_inline(context, tail))
         }
     }
 

@@ -43,6 +43,7 @@ extension ThreadPool {
         while let request = next {
             request.pointee.cSubmission.is_pending = false
             request.pointee.cSubmission.is_queued = true
+            if !request.isTransfer { state.pointee.unansweredLongCalls += 1 }
             next = request.pointee.next
         }
         state.pointee.unanswered += pending.count
@@ -128,8 +129,7 @@ extension ThreadPool {
 
     func serveForWantOfThread() {
         var server = Server()
-        serveNext(&server)
-        state.pointee.pollerOperations &+= 1
+        if serveNext(&server) { state.pointee.pollerOperations &+= 1 }
     }
 
     /// Gives what is queued to threads, but for what an owner does that only submits. Returns how many
@@ -186,7 +186,7 @@ extension ThreadPool {
         if state.pointee.looking > 0 { work.advance() }
         var (wanted, areShared) = policy.threadsToCall(situation, owner)
         if areShared { startWatch() }
-        while wanted > state.pointee.idle, state.pointee.threads < threadLimit, addThread() {
+        while wanted > state.pointee.idle, state.pointee.threads < threadLimit, tryThread() {
             wanted -= 1
         }
         let count = min(wanted, state.pointee.idle)

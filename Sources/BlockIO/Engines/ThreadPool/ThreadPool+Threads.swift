@@ -8,15 +8,16 @@ extension ThreadPool {
     /// How long no thread is asked for after one was refused, in nanoseconds.
     private static let retrySpan: UInt64 = 10_000_000
 
-    /// Under the lock: asks for a thread unless one was refused a moment ago; false when there is none.
-    func tryThread() -> Bool {
-        let lastRefusal = state.pointee.nextThreadTry
-        if lastRefusal != 0 && monotonicNanoseconds() < lastRefusal { return false }
-        return addThread()
+    /// Under the lock: whether the system may be asked for a thread. Not for a while after it refused one, because a
+    /// refusal costs as much as a thread.
+    var mayAskForThread: Bool {
+        let next = state.pointee.nextThreadTry
+        return next == 0 || monotonicNanoseconds() >= next
     }
 
-    /// Under the lock; false when the system gives no thread.
-    func addThread() -> Bool {
+    /// Under the lock: adds a thread; false when the system gives none, or is not to be asked.
+    func tryThread() -> Bool {
+        guard mayAskForThread else { return false }
         guard makeThread("blockio-pool", { $0.serve() }) else {
             noteRefusal()
             return false
@@ -93,10 +94,28 @@ extension ThreadPool {
     @inline(never)
     private func unlockForLongCall() { unlockAndTell(isWithoutThread && announceWork()) }
 
+    /// Under the lock: takes the first request that may begin, and defers the long calls before it.
+    private func takeNext() -> RequestPointer? {
+        while let request = state.pointee.queued.popFirst() {
+            if request.isTransfer || state.pointee.inLongCall < longCallLimit { return request }
+            request.pointee.cSubmission.is_deferred = true
+            state.pointee.deferred.append(request)
+        }
+        return nil
+    }
+
+    /// Under the lock, at the end of a long call: another one may begin. False when none waits for that.
+    private func takeBackDeferred() -> Bool {
+        guard let request = state.pointee.deferred.popFirst() else { return false }
+        request.pointee.cSubmission.is_deferred = false
+        state.pointee.queued.prepend(request)
+        return true
+    }
+
     /// Under the lock, which it gives up meanwhile: serves the first request. False when there is none.
     @discardableResult
     func serveNext(_ server: inout Server) -> Bool {
-        guard let request = state.pointee.queued.popFirst() else { return false }
+        guard let request = takeNext() else { return false }
         request.pointee.cSubmission.is_queued = false
         state.pointee.taken &+= 1
         var mayNeedThreads = false
@@ -118,6 +137,9 @@ extension ThreadPool {
             server.sleeps.forget()
             lock.lock()
             state.pointee.inLongCall -= 1
+            state.pointee.unansweredLongCalls -= 1
+            // The owner, which may have made this call, does not make the next one.
+            mayNeedThreads = takeBackDeferred()
         }
         state.pointee.unanswered -= 1
         state.pointee.answered.append(request)

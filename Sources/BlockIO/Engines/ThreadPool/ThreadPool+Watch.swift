@@ -15,6 +15,7 @@ extension ThreadPool {
             watch.advance()
             watch.wake(1)
         case .absent:
+            guard mayAskForThread else { return }
             guard makeThread("blockio-watch", { $0.watchQueue() }) else { return noteRefusal() }
             state.pointee.watcher = .watching
         }

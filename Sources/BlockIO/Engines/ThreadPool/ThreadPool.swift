@@ -16,6 +16,8 @@ import Synchronization
 /// - An owner that waits for the only request there is serves it without the lock (`serveOnlyRequest`).
 /// - A thread, or the owner, that runs out of work on copies looks for news for a moment before it sleeps, and
 ///   whoever has news wakes only those that sleep, once for each batch.
+/// - A call that is not a transfer, a *long call*, may take as long as it likes. One thread is left to transfers: as
+///   long as all others make long calls, further ones wait in `deferred`.
 /// - A watcher calls more threads when those that serve come to a halt, and tells the owner of answers
 ///   of which threads have not told it yet.
 ///
@@ -33,6 +35,8 @@ package final class ThreadPool: @unchecked Sendable {
     /// moment after `stop`, and an image that is released gives back its locks at once.
     unowned let image: BlockImage
     package let threadLimit: Int
+    /// How many long calls are made at the same time.
+    let longCallLimit: Int
     let lock = PthreadMutex()
     /// The last thread has left.
     let departure = PthreadCondition()
@@ -57,9 +61,13 @@ package final class ThreadPool: @unchecked Sendable {
 
     package struct State {
         package var queued = RequestFIFO()
+        /// Long calls that had been the first in `queued`, and that wait for the end of another.
+        package var deferred = RequestFIFO()
         package var answered = RequestFIFO()
         /// Requests that are queued or being served.
         package var unanswered = 0
+        /// Those of them that are long calls.
+        var unansweredLongCalls = 0
         package var threads = 0
         /// Threads that sleep.
         package var idle = 0
@@ -109,6 +117,8 @@ package final class ThreadPool: @unchecked Sendable {
         self.image = image
         descriptor = image.files[0].descriptor
         self.threadLimit = threadLimit
+        // Beside a ring there is nothing else.
+        longCallLimit = isBesideRing ? threadLimit : max(1, threadLimit - 1)
         self.event = event
         self.isBesideRing = isBesideRing
         work = Futex()
@@ -231,11 +241,24 @@ package final class ThreadPool: @unchecked Sendable {
         lock.lock()
         guard request.pointee.cSubmission.is_queued else { return lock.unlock() }
         request.pointee.cSubmission.is_queued = false
-        state.pointee.queued.remove(request)
+        if request.pointee.cSubmission.is_deferred {
+            request.pointee.cSubmission.is_deferred = false
+            state.pointee.deferred.remove(request)
+        } else {
+            state.pointee.queued.remove(request)
+        }
         request.pointee.result = -Int64(ECANCELED)
         state.pointee.unanswered -= 1
+        if !request.isTransfer { state.pointee.unansweredLongCalls -= 1 }
         state.pointee.answered.append(request)
         unlockAndTell(announce())
+    }
+
+    /// Long calls that have no answer yet.
+    var unansweredLongCalls: Int {
+        lock.lock()
+        defer { lock.unlock() }
+        return state.pointee.unansweredLongCalls
     }
 
     /// Requests that the owner did while it submitted.

@@ -53,11 +53,29 @@ struct ThreadPoolEngine: ~Copyable, Engine {
 
     /// As many as there is room for.
     private mutating func take(_ pending: inout RequestFIFO) -> RequestFIFO {
-        let count = min(pending.count, inFlightLimit &- inFlight)
+        var count = pending.count
+        if count > inFlightLimit &- inFlight { count = countWithRoom(pending) }
         inFlight &+= count
         if count < pending.count { return pending.split(first: count) }
         defer { pending = RequestFIFO() }
         return pending
+    }
+
+    /// How many of the first there is room for. Long calls need none, so that no read waits for them.
+    @inline(never)
+    private func countWithRoom(_ pending: RequestFIFO) -> Int {
+        var transfers = inFlight &- pool.unansweredLongCalls
+        var count = 0
+        var next = pending.head
+        while let request = next {
+            if request.isTransfer {
+                if transfers >= inFlightLimit { break }
+                transfers &+= 1
+            }
+            count &+= 1
+            next = request.pointee.next
+        }
+        return count
     }
 
     var descriptor: CInt { event?.descriptor ?? -1 }
