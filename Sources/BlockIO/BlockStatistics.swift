@@ -45,7 +45,8 @@ public struct BlockStatistics: Sendable, Hashable {
     /// Calls that the kernel or the file does not support, and that were replaced by another way.
     public internal(set) var fallbacks: UInt64 = 0
     /// Engine submissions that had been carried out when the call that submitted them returned: by
-    /// io_submit(2), or by the submitting thread itself (``OpenOptions/inlineLimit``).
+    /// io_submit(2), or by the submitting thread itself (``OpenOptions/inlineLimit``). For io_submit(2) it is an
+    /// estimate, because requests that were submitted earlier can complete during the call.
     public internal(set) var inlineCompletions: UInt64 = 0
     /// Engine submissions that the polling thread carried out itself because no thread could be created.
     public internal(set) var pollerOperations: UInt64 = 0

@@ -127,6 +127,7 @@ static inline void prepare(struct iocb *iocb, struct cbio_submission *submission
 static inline __attribute__((always_inline)) uint32_t prepare_all(
     struct cbio_aio *aio, struct cbio_submission *first, uint32_t limit,
     struct cbio_submission **behind, const bool has_one_file) {
+    const int64_t batch = aio->batch;
     uint32_t count = 0;
     for (; first && count < limit; first = first->next) {
         if (!has_one_file) {
@@ -142,7 +143,7 @@ static inline __attribute__((always_inline)) uint32_t prepare_all(
             break;
         first->is_pending = false;
         // Until it is answered.
-        first->result = aio->batch;
+        first->result = batch;
     }
     *behind = first;
     return count;
@@ -174,14 +175,13 @@ uint32_t cbio_aio_tail(const struct cbio_aio *aio) {
 }
 
 uint32_t cbio_aio_count_inline(const struct cbio_aio *aio, uint32_t start) {
-    uint32_t count = 0;
     if (!aio->ring) return 0;
-    for (const uint32_t end = cbio_aio_tail(aio); start != end;) {
-        const struct cbio_submission *submission = aio->ring->events[start].data;
-        if (submission && submission->result == aio->batch) count++;
-        if (++start == aio->ring->nr) start = 0;
-    }
-    return count;
+    const uint32_t end = cbio_aio_tail(aio), size = aio->ring->nr;
+    if (start == end) return 0;
+    // A call that carries out requests ends with one of its own.
+    const struct cbio_submission *last = aio->ring->events[(end > 0 ? end : size) - 1].data;
+    if (!last || last->result != aio->batch) return 0;
+    return end > start ? end - start : end + size - start;
 }
 
 int cbio_aio_submit(struct cbio_aio *aio, uint32_t first, uint32_t count) {

@@ -431,26 +431,29 @@ static __attribute__((noinline)) int wait_with_limit(
     return result == -ETIME ? 0 : result;
 }
 
-// The kernel answers EINTR to a wait only if the call has taken no entry and no completion is there.
-static int wait_without_limit(struct cbio_uring *self, uint32_t minimum) {
-    int taken = io_uring_submit_and_wait(&self->ring, minimum);
-    if (taken < 0 || io_uring_cq_ready(&self->ring) >= minimum) return taken;
+// What a wait without a limit answers that ended with too few completions. The kernel answers EINTR only if the
+// call has taken no entry and no completion is there.
+static __attribute__((noinline)) int ended_early(struct cbio_uring *self, int taken) {
     // Nor does it wait if it has not taken all. And a wait that polls the device can end early by itself.
-    return cbio_uring_unsubmitted(self) > 0 || self->polls_device ? taken : -EINTR;
+    if (taken < 0 || cbio_uring_unsubmitted(self) > 0 || self->polls_device) return taken;
+    return -EINTR;
+}
+
+static __attribute__((noinline)) int visit(struct cbio_uring *self) {
+    struct io_uring *ring = &self->ring;
+    // Under DEFER_TASKRUN completions are posted only when their owner enters the kernel.
+    if (cbio_uring_has_unposted(self) || self->polls_device)
+        return io_uring_submit_and_get_events(ring);
+    return io_uring_sq_ready(ring) ? io_uring_submit(ring) : 0;
 }
 
 int cbio_uring_submit_and_wait(struct cbio_uring *self, uint32_t minimum, int64_t nanoseconds) {
-    struct io_uring *ring = &self->ring;
     int error = begin_submission(self);
     if (error < 0) return error;
-    if (minimum == 0 || nanoseconds == 0) {
-        // Under DEFER_TASKRUN completions are posted only when their owner enters the kernel.
-        if (cbio_uring_has_unposted(self) || self->polls_device)
-            return io_uring_submit_and_get_events(ring);
-        return io_uring_sq_ready(ring) ? io_uring_submit(ring) : 0;
-    }
-    if (nanoseconds < 0) return wait_without_limit(self, minimum);
-    return wait_with_limit(self, minimum, nanoseconds);
+    if (minimum == 0 || nanoseconds == 0) return visit(self);
+    if (nanoseconds > 0) return wait_with_limit(self, minimum, nanoseconds);
+    int taken = io_uring_submit_and_wait(&self->ring, minimum);
+    return io_uring_cq_ready(&self->ring) >= minimum ? taken : ended_early(self, taken);
 }
 
 void cbio_uring_reap(struct cbio_uring *self, struct cbio_submissions *answered, bool *woken) {

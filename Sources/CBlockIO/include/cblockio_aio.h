@@ -35,8 +35,9 @@ int cbio_aio_arm_wake(struct cbio_aio *aio, int wake_fd);
 /// Where the kernel posts the next completion: for `cbio_aio_count_inline`.
 uint32_t cbio_aio_tail(const struct cbio_aio *aio);
 
-/// How many of the submissions that `cbio_aio_prepare` prepared last have completed; `start` is `cbio_aio_tail` from
-/// before they were submitted, and nothing has been reaped since. 0 where the kernel's ring cannot be read.
+/// How many completions there are since `start`, if the last of them is of a submission that `cbio_aio_prepare`
+/// prepared last; 0 otherwise. `start` is `cbio_aio_tail` from before they were submitted, and nothing has been reaped
+/// since. 0 where the kernel's ring cannot be read.
 uint32_t cbio_aio_count_inline(const struct cbio_aio *aio, uint32_t start);
 
 /// Submits prepared requests [first, first + count): how many the kernel took, or -errno for the

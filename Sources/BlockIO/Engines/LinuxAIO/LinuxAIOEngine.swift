@@ -96,7 +96,9 @@ import Glibc
             } else {
                 submitRest(prepared, after: taken, &pending, answered: &answered)
             }
-            inlineCompletions &+= UInt64(unsafe cbio_aio_count_inline(context, tail))
+            // Others can complete meanwhile.
+            let ended = unsafe min(Int(cbio_aio_count_inline(context, tail)), prepared)
+            inlineCompletions &+= UInt64(truncatingIfNeeded: ended)
         }
     }
 

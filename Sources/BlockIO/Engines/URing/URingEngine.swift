@@ -134,7 +134,7 @@ import Glibc
         var awaited = mayWait && !waitsOutside ? most : 0
         var span = help == .later ? limit.atMost(HelperThreads.patience) : limit
         // One that waits for the only request sleeps: it has nothing to do meanwhile.
-        let hasNews = looksBeforeSleep && awaited == 1 && inRing > 1 && look(limit)
+        let hasNews = inRing > 1 && awaited == 1 && looksBeforeSleep && look(limit)
         if hasNews { awaited = 0 }
         let entered = unsafe cbio_uring_submit_and_wait(ring, UInt32(awaited), span.rawNanoseconds)
         var end = WaitEnd.normal
