@@ -216,8 +216,10 @@ final class SeveralQueuesTests: FrontEndTestCase {
     /// The thread of ring 1 waits for room in its call descriptor, with a write of 512 bytes at `sector` under way,
     /// which the host completes after the returned function has been called.
     private func blockRing1(_ frontEnd: FrontEnd, sector: UInt64) throws -> () -> Void {
-        try read(frontEnd, ring: 1)
         let call = frontEnd.rings[1].call
+        // That of the start, so that it is not taken for that of the read.
+        XCTAssertTrue(FrontEnd.take(call))
+        try read(frontEnd, ring: 1)
         try eventually("the call is there") { FrontEnd.take(call) }
         var full = UInt64.max - 1
         XCTAssertEqual(write(call.raw, &full, 8), 8)
