@@ -66,19 +66,9 @@ final class PeerLifetimeTests: XCTestCase {
 
     /// A peer that cannot be accepted is tried again after a while, and not all the time.
     func testAPeerThatCannotBeAccepted() throws {
-        let fault = CallFault(CTS_CALL_ACCEPT, error: EMFILE)
-        guard fault.isCovered else { return }
         try withServer { server, _, connect in
             let peer = try connect()
-            try fault.during {
-                try server.turn(milliseconds: 0)
-                XCTAssertEqual(fault.counts.calls, 1)
-                // Nothing but its time ends this wait.
-                try server.turn(milliseconds: -1)
-                XCTAssertEqual(fault.counts.calls, 1)
-                try server.turn(milliseconds: -1)
-                XCTAssertEqual(fault.counts.calls, 2)
-            }
+            try assertAcceptIsDeferred { try server.turn(milliseconds: $0) }
             XCTAssertEqual(try peer.request(VFIORequest.version()).failure, 0)
             XCTAssertTrue(server.isConnected)
         }

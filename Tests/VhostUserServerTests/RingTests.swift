@@ -275,22 +275,32 @@ final class RingTests: FrontEndTestCase {
         }
     }
 
+    /// A front end that has had a read, and taken its call.
+    private func calledFrontEnd() throws -> FrontEnd {
+        let frontEnd = try frontEnd()
+        try frontEnd.start()
+        // That of the start, so that it is not taken for that of the read.
+        XCTAssertTrue(FrontEnd.take(frontEnd.call))
+        XCTAssertEqual(try frontEnd.run(VirtioType.read, length: 512), VirtioStatus.ok)
+        try eventually("the call is there") { FrontEnd.take(frontEnd.call) }
+        return frontEnd
+    }
+
+    /// A front end whose queue waits for room in the call event, after its second read.
+    private func frontEndWithFullCall() throws -> FrontEnd {
+        let frontEnd = try calledFrontEnd()
+        FrontEnd.fill(frontEnd.call)
+        XCTAssertEqual(try frontEnd.run(VirtioType.read, length: 512), VirtioStatus.ok)
+        return frontEnd
+    }
+
     /// A front end that makes its event a waiting one again, and full, stops its own queue and nothing else.
     func testAFrontEndThatMakesItsEventWaitAgain() throws {
         for ends in [false, true] {
-            let frontEnd = try frontEnd()
-            try frontEnd.start()
-            // That of the start, so that it is not taken for that of the read.
-            XCTAssertTrue(FrontEnd.take(frontEnd.call))
-            XCTAssertEqual(try frontEnd.run(VirtioType.read, length: 512), VirtioStatus.ok)
-            try eventually("the call is there") { FrontEnd.take(frontEnd.call) }
-            var full = UInt64.max - 1
-            XCTAssertEqual(write(frontEnd.call.raw, &full, 8), 8)
-            XCTAssertEqual(fcntl(frontEnd.call.raw, F_SETFL, 0), 0)
-            XCTAssertEqual(try frontEnd.run(VirtioType.read, length: 512), VirtioStatus.ok)
+            let frontEnd = try frontEndWithFullCall()
             XCTAssertEqual(frontEnd.server.statistics.requests, 2)
             XCTAssertTrue(FrontEnd.take(frontEnd.call))
-            XCTAssertEqual(write(frontEnd.call.raw, &full, 8), 8)
+            FrontEnd.fill(frontEnd.call)
             XCTAssertEqual(try frontEnd.run(VirtioType.read, length: 512), VirtioStatus.ok)
             if ends {
                 try frontEnd.server.disconnect()
@@ -304,16 +314,7 @@ final class RingTests: FrontEndTestCase {
     /// Nor does one that sends another event, or says that there is none, while the queue waits for the former one.
     func testAFrontEndThatReplacesAFullEvent() throws {
         for hasNext in [true, false] {
-            let frontEnd = try frontEnd()
-            try frontEnd.start()
-            // That of the start, so that it is not taken for that of the read.
-            XCTAssertTrue(FrontEnd.take(frontEnd.call))
-            XCTAssertEqual(try frontEnd.run(VirtioType.read, length: 512), VirtioStatus.ok)
-            try eventually("the call is there") { FrontEnd.take(frontEnd.call) }
-            var full = UInt64.max - 1
-            XCTAssertEqual(write(frontEnd.call.raw, &full, 8), 8)
-            XCTAssertEqual(fcntl(frontEnd.call.raw, F_SETFL, 0), 0)
-            XCTAssertEqual(try frontEnd.run(VirtioType.read, length: 512), VirtioStatus.ok)
+            let frontEnd = try frontEndWithFullCall()
             let next = Descriptor(try SystemCall.check(cts_eventfd(), "eventfd"))
             let former = frontEnd.call.raw
             try Rescue.watching(help: { _ = SharedEvent.take(former) }) {
@@ -330,12 +331,7 @@ final class RingTests: FrontEndTestCase {
     /// Nor does one that fills it again as soon as somebody makes room.
     func testAFrontEndThatKeepsItsEventFull() throws {
         for request in [VhostRequest.getVringBase, VhostRequest.resetDevice] {
-            let frontEnd = try frontEnd()
-            try frontEnd.start()
-            // That of the start, so that it is not taken for that of the read.
-            XCTAssertTrue(FrontEnd.take(frontEnd.call))
-            XCTAssertEqual(try frontEnd.run(VirtioType.read, length: 512), VirtioStatus.ok)
-            try eventually("the call is there") { FrontEnd.take(frontEnd.call) }
+            let frontEnd = try calledFrontEnd()
             XCTAssertEqual(fcntl(frontEnd.call.raw, F_SETFL, 0), 0)
             let fillers = try (0..<2).map { _ in
                 try EventFiller(frontEnd.call.raw, adding: UInt64.max - 1)

@@ -221,9 +221,7 @@ final class SeveralQueuesTests: FrontEndTestCase {
         XCTAssertTrue(FrontEnd.take(call))
         try read(frontEnd, ring: 1)
         try eventually("the call is there") { FrontEnd.take(call) }
-        var full = UInt64.max - 1
-        XCTAssertEqual(write(call.raw, &full, 8), 8)
-        XCTAssertEqual(fcntl(call.raw, F_SETFL, 0), 0)
+        FrontEnd.fill(call)
         let release = hold([.write])
         frontEnd.add(VirtioType.write, sector: sector, length: 512, index: 8, ring: 1)
         frontEnd.publish(ring: 1)

@@ -4,6 +4,7 @@ import CTestSupport
 import Glibc
 import GuestMemory
 import VhostUserServer
+import XCTest
 
 @testable import TestSupport
 
@@ -221,5 +222,13 @@ final class FrontEnd {
     static func take(_ event: Descriptor) -> Bool {
         var count: UInt64 = 0
         return read(event.raw, &count, 8) == 8
+    }
+
+    /// Makes an eventfd one in which a write waits, and full, whoever else writes it.
+    static func fill(_ event: Descriptor) {
+        XCTAssertEqual(fcntl(event.raw, F_SETFL, O_NONBLOCK), 0)
+        var full = UInt64.max - 1
+        while write(event.raw, &full, 8) != 8 { _ = take(event) }
+        XCTAssertEqual(fcntl(event.raw, F_SETFL, 0), 0)
     }
 }
